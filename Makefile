@@ -1,0 +1,72 @@
+# Every habit is one command; `make` alone lists them.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+LOCK := requirements/lock.txt
+TIMED := scripts/timed.sh
+CODE := beamscope dashboard exported_models pipeline state_store
+FAST := not slow and not browser
+
+.PHONY: help install demo test test-fast lint format types imports lock screenshots benchmarks clean
+
+help: ## print what each target does
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+# A stamp is as new as the last install that finished; it goes stale with what it was made from.
+.venv/.made: scripts/find_python.sh
+	@scripts/preflight.sh install
+	@python=$$(scripts/find_python.sh) && "$$python" -m venv .venv
+	@touch $@
+
+.venv/.installed: .venv/.made pyproject.toml $(LOCK)
+	@$(TIMED) "install" $(PIP) install --quiet -c $(LOCK) -e ".[build]"
+	@touch $@
+
+.venv/.installed-tests: .venv/.installed
+	@$(TIMED) "install test needs" $(PIP) install --quiet -c $(LOCK) -e ".[build,test]"
+	@touch $@
+
+install: .venv/.installed ## make .venv with everything that building and serving needs
+
+demo: .venv/.installed ## build the dates example and open the workbench
+	@$(BIN)/beamscope demo
+
+test: .venv/.installed-tests ## run every check: lint, types, layers and all tests, the browser's included
+	@scripts/preflight.sh browser
+	@$(MAKE) --no-print-directory lint types imports
+	@mkdir -p reports
+	@$(TIMED) "tests" $(BIN)/pytest --junitxml=reports/pytest.xml
+
+test-fast: .venv/.installed-tests ## run the tests that need neither a browser nor patience
+	@$(TIMED) "fast tests" $(BIN)/pytest -m "$(FAST)"
+
+lint: .venv/.installed-tests ## check style and formatting
+	@$(TIMED) "lint" $(BIN)/ruff check
+	@$(TIMED) "format check" $(BIN)/ruff format --check
+
+format: .venv/.installed-tests ## format the code and apply safe fixes
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+types: .venv/.installed-tests ## check types, strictly
+	@$(TIMED) "types" $(BIN)/mypy
+
+imports: .venv/.installed-tests ## check that each layer imports only what stands below it
+	@$(TIMED) "layers" $(BIN)/lint-imports
+
+lock: .venv/.installed-tests ## resolve every dependency again and write requirements/lock.txt
+	@$(BIN)/python scripts/lock.py > $(LOCK).new
+	@mv $(LOCK).new $(LOCK)
+
+screenshots: .venv/.installed-tests ## take docs/workbench-light.png and docs/workbench-dark.png
+	@scripts/preflight.sh browser
+	@$(BIN)/python -m scripts.screenshots
+
+benchmarks: .venv/.installed-tests ## measure decoding, neighbor search, encoding and the demo
+	@$(BIN)/python -m benchmarks
+
+clean: ## remove the environment, caches and reports; artefacts stay
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist reports *.egg-info
+	@find $(CODE) tests scripts examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

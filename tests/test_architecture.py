@@ -1,0 +1,117 @@
+"""The house stands as ARCHITECTURE.md draws it: layers, a light serving side, wheels without artefacts."""
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("beamscope", "dashboard", "exported_models", "pipeline", "state_store")
+LINT_IMPORTS = Path(sys.executable).with_name("lint-imports")
+BUILD_ONLY = ("babel", "dask", "numba", "onnx", "prefect", "pynndescent", "torch", "transformers", "umap")
+
+BLOCK_BUILD_ONLY = f"""
+import sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {BUILD_ONLY!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Absent())
+"""
+
+
+def copy_house(destination: Path) -> None:
+    """Copy the packages' sources and what a build needs, leaving caches and artefacts behind."""
+    for package in PACKAGES:
+        for source in (ROOT / package).rglob("*.py"):
+            target = destination / source.relative_to(ROOT)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copyfile(ROOT / name, destination / name)
+
+
+def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run import-linter over the house in `folder`."""
+    command = [str(LINT_IMPORTS), "--no-cache"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_every_import_points_downward() -> None:
+    outcome = lint_imports(ROOT)
+
+    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("module", "forbidden"),
+    [
+        ("state_store", "torch"),
+        ("exported_models", "transformers"),
+        ("dashboard", "prefect"),
+        ("dashboard", "pipeline"),
+        ("pipeline", "dashboard"),
+        ("state_store", "beamscope"),
+        ("exported_models", "state_store"),
+    ],
+)
+def test_a_forbidden_import_is_caught(tmp_path: Path, module: str, forbidden: str) -> None:
+    copy_house(tmp_path)
+    (tmp_path / module / "intruder.py").write_text(f"import {forbidden}\n", encoding="utf-8")
+
+    outcome = lint_imports(tmp_path)
+
+    assert outcome.returncode == 1, outcome.stdout + outcome.stderr
+    assert f"{module}.intruder -> {forbidden}" in outcome.stdout
+
+
+@pytest.mark.parametrize("module", ["dashboard.app", "beamscope.cli"])
+def test_the_serving_side_starts_without_what_only_building_needs(module: str) -> None:
+    code = f"{BLOCK_BUILD_ONLY}\nimport {module}"
+
+    outcome = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+    assert outcome.returncode == 0, outcome.stderr
+
+
+@pytest.fixture(scope="module")
+def wheel_files(tmp_path_factory: pytest.TempPathFactory) -> frozenset[str]:
+    """The names of all files in a wheel that was built from a house with artefacts in it."""
+    house = tmp_path_factory.mktemp("house")
+    copy_house(house)
+    shutil.copytree(ROOT / "dashboard" / "assets", house / "dashboard" / "assets")
+    for artifact in ("exported_models/dates", "state_store/dates"):
+        (house / artifact).mkdir()
+        (house / artifact / "manifest.json").write_text("{}", encoding="utf-8")
+        (house / artifact / "vectors.npy").write_bytes(b"states")
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "."]
+    subprocess.run([*command, "--wheel-dir", "dist"], cwd=house, check=True)
+    (wheel,) = (house / "dist").glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        return frozenset(archive.namelist())
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_every_module_and_asset(wheel_files: frozenset[str]) -> None:
+    modules = {str(path.relative_to(ROOT)) for package in PACKAGES for path in (ROOT / package).rglob("*.py")}
+    assets = {
+        str(path.relative_to(ROOT)) for path in (ROOT / "dashboard" / "assets").rglob("*") if path.is_file()
+    }
+
+    assert assets
+    assert modules | assets <= wheel_files
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_no_artifact(wheel_files: frozenset[str]) -> None:
+    contracts = [name for name in wheel_files if name.startswith(("exported_models/", "state_store/"))]
+
+    assert contracts
+    assert all(name.count("/") == 1 for name in contracts)
