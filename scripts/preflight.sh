@@ -42,7 +42,7 @@ bring_chromium() {
     if is_root && command -v apt-get >/dev/null; then
         { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium; } >/dev/null || true
     else
-        "$venv/bin/playwright" install chromium || true
+        "$venv/bin/playwright" install chromium 2>/dev/null || true
     fi
     "$here/find_chromium.sh" >/dev/null 2>&1 && return
     fail "the browser tests need Chromium: bring it with '$(as_root "apt-get install -y chromium")' or set CHROMIUM to its path."
