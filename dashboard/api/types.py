@@ -1,0 +1,130 @@
+"""What goes in and out of the API. The OpenAPI description is generated from these types."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from exported_models.documents import RequestDocument
+
+MAX_NEIGHBORS = 100
+MAX_BACKGROUND = 5000
+
+MapKind = Literal["mds", "pca", "tsne", "umap", "landmark_mds"]
+CorpusMapKind = Literal["umap", "landmark_mds"]
+
+
+class Asked(BaseModel):
+    """Base of what callers send: a key nobody knows is an error, numbers are finite."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class NeighborsAsked(Asked):
+    """Which state's neighbors are wanted: of one token of the source, or of one step of a hypothesis."""
+
+    request: RequestDocument
+    space: str = Field(description="Name of a space of the model, e.g. `decoder`.")
+    position: int = Field(ge=0, description="Source position or target step, 0 for the first token.")
+    hypothesis: int = Field(default=0, ge=0, description="Rank in the n-best list; unused in a source space.")
+    k: int = Field(default=20, ge=1, le=MAX_NEIGHBORS, description="How many neighbors.")
+
+
+class ProjectAsked(Asked):
+    """Which neighborhood is wanted: every state of a source or a hypothesis with its neighbors, on a map."""
+
+    request: RequestDocument
+    space: str = Field(description="Name of a space of the model, e.g. `decoder`.")
+    map: MapKind = Field(
+        default="mds",
+        description="`mds`, `pca`, `tsne`: a map of this neighborhood; `umap`, `landmark_mds`: the corpus map.",
+    )
+    hypothesis: int = Field(default=0, ge=0, description="Rank in the n-best list; unused in a source space.")
+    k: int = Field(default=20, ge=1, le=MAX_NEIGHBORS, description="Neighbors of each state.")
+
+
+class ProjectionAsked(Asked):
+    """Which corpus map is wanted."""
+
+    model: str = Field(description="Name of an exported model.")
+    space: str = Field(description="Name of a space of the model, e.g. `decoder`.")
+    map: CorpusMapKind = "umap"
+    limit: int = Field(default=MAX_BACKGROUND, ge=1, le=MAX_BACKGROUND, description="Most points returned.")
+
+
+class Nothing(Asked):
+    """A call that takes no parameters."""
+
+
+class Answer(BaseModel):
+    """Base of what the API returns."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class ErrorDocument(Answer):
+    """Why a call was not answered."""
+
+    error: str = Field(description="One sentence for people: what, where, what to do.")
+    field: str = Field(default="", description="The part of the call at fault, dots between levels.")
+
+
+class ProjectionDocument(Answer):
+    """A sample of the states of a corpus on its map; the lists run in parallel."""
+
+    model: str
+    store: str
+    space: str
+    map: CorpusMapKind
+    rows: list[int] = Field(description="Row of each state in the store.")
+    x: list[float]
+    y: list[float]
+    tokens: list[str] = Field(description="The token each state belongs to.")
+
+
+class SpaceEntry(Answer):
+    """A space of states of a model."""
+
+    name: str
+    owner: Literal["source", "target"]
+    size: int
+    meaning: str
+
+
+class ModelEntry(Answer):
+    """An exported model of the workspace."""
+
+    model: str
+    architecture: str
+    content_hash: str
+    spaces: list[SpaceEntry]
+    store: str | None = Field(description="The state store that answers for it, if one is published.")
+
+
+class Unreadable(Answer):
+    """An artefact that cannot be opened, and why."""
+
+    name: str
+    error: str
+
+
+class ModelsDocument(Answer):
+    """What the workspace holds."""
+
+    models: list[ModelEntry]
+    unreadable: list[Unreadable]
+
+
+class HealthDocument(Answer):
+    """The process is up."""
+
+    status: Literal["up"] = "up"
+
+
+class ReadyDocument(Answer):
+    """Whether there is something to serve, and what is missing."""
+
+    ready: bool
+    models: list[str] = Field(description="Models that open and can answer.")
+    missing: list[str] = Field(description="A sentence for each thing that is missing or damaged.")

@@ -1,0 +1,16 @@
+"""The errors of the dashboard.
+
+BeamscopeError          (exported_models.errors)
+└── DashboardError      something the page was asked for cannot be done
+    └── LinkError       a link's fragment does not hold a request
+"""
+
+from exported_models.errors import BeamscopeError
+
+
+class DashboardError(BeamscopeError):
+    """The page was asked for something that cannot be done."""
+
+
+class LinkError(DashboardError):
+    """The fragment of a link does not hold a request."""

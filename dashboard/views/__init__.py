@@ -1,0 +1,1 @@
+"""The views of the page. Each offers ``layout()`` and ``register(app, services)``."""
