@@ -1,0 +1,304 @@
+"""The engine: opens models, answers requests with traces, and remembers them."""
+
+from __future__ import annotations
+
+import threading
+import unicodedata
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from exported_models.errors import RequestError
+from exported_models.interventions import check_overrides, override_row
+from exported_models.model import ExportedModel
+from exported_models.request import (
+    MAX_BEAM_SIZE,
+    MAX_LENGTH_LIMIT,
+    MAX_LENGTH_PENALTY,
+    MAX_SOURCE_CHARACTERS,
+    MAX_TOP_K,
+    AttentionOverride,
+    Request,
+)
+from exported_models.scoring import force_batch
+from exported_models.search import SearchSettings, search
+from exported_models.sessions import Mask
+from exported_models.tokenizer import Encoding
+from exported_models.trace import Floats, Ids, Trace
+from exported_models.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class ForcedScore:
+    """How probable the model finds a given target under a request.
+
+    Attributes:
+        tokens, log_probs, ranks: one a target token, end of sentence included; rank 0 is the most probable token.
+        score: sum of ``log_probs``; ``normalized`` as the request's hypotheses are compared by.
+    """
+
+    tokens: tuple[str, ...]
+    log_probs: Floats
+    ranks: Ids
+    score: float
+    normalized: float
+
+
+class Engine:
+    """Answers requests over the models of a workspace. Safe to use from many threads."""
+
+    def __init__(self, workspace: Workspace, *, threads: int | None = None, cache_bytes: int = 256 << 20) -> None:
+        self._workspace = workspace
+        self._threads = threads
+        self._models: dict[str, ExportedModel] = {}
+        self._models_lock = threading.Lock()
+        self._traces = _TraceCache(cache_bytes)
+
+    @property
+    def workspace(self) -> Workspace:
+        return self._workspace
+
+    def model(self, model_id: str) -> ExportedModel:
+        """The model of that name, opened once and again when another build of it is published.
+
+        Raises:
+            WorkspaceError, ArtefactError, ModelError: it is unknown, damaged, or does not load.
+        """
+        folder = self._workspace.model_folder(model_id)
+        with self._models_lock:
+            known = self._models.get(model_id)
+            if known is None or known.folder != folder:
+                known = self._models[model_id] = ExportedModel.open(folder, threads=self._threads)
+            return known
+
+    def translate(self, request: Request) -> Trace:
+        """Decode a request and record everything.
+
+        Steps before an attention override that the prefix does not cover are pinned to the model's own best output;
+        ``trace.request`` says how.
+
+        Raises:
+            RequestError: the request cannot be answered as asked.
+        """
+        model = self.model(request.model_id)
+        complete = complete_request(request, model)
+        source = tokenize_source(complete.source, model)
+        check_overrides(complete.overrides, model.manifest, len(source), search_settings(complete, model).max_length)
+        pinned = self._pin(complete, model, source)
+        return self._decode(pinned, model, source)
+
+    def score(self, request: Request, target: str) -> ForcedScore:
+        """Force ``target`` under a request's source and overrides (its prefix is not used).
+
+        Raises:
+            RequestError: the target is empty or holds what the vocabulary cannot express.
+        """
+        model = self.model(request.model_id)
+        complete = complete_request(request, model)
+        source = tokenize_source(complete.source, model)
+        wanted = tokenize_target(target, model)
+        settings = search_settings(complete, model)
+        check_overrides(complete.overrides, model.manifest, len(source), settings.max_length)
+
+        def override(step: int) -> tuple[Floats, Mask] | None:
+            return _for_rows(override_row(complete.overrides, step, model.manifest, len(source)), 1)
+
+        forced = force_batch(model, [source.ids], [wanted.ids], override)[0]
+        score = float(np.sum(forced.log_probs, dtype=np.float64))
+        return ForcedScore(
+            wanted.tokens, forced.log_probs, forced.ranks, score, settings.normalize(score, len(wanted.ids))
+        )
+
+    def _pin(self, request: Request, model: ExportedModel, source: Encoding) -> Request:
+        """Cover the steps before each override with the best output under the overrides before it."""
+        pinned = replace(request, overrides=())
+        for step in sorted({override.step for override in request.overrides}):
+            if step > len(pinned.prefix):
+                best = self._decode(pinned, model, source).best
+                if step >= len(best.tokens):
+                    raise RequestError(
+                        f"There is no attention step {step}: the output has {len(best.tokens)} tokens, counted from 0.",
+                        field="overrides",
+                    )
+                pinned = replace(pinned, prefix=best.tokens[:step])
+            active = tuple(override for override in request.overrides if override.step <= step)
+            pinned = replace(pinned, overrides=active)
+        return pinned
+
+    def _decode(self, request: Request, model: ExportedModel, source: Encoding) -> Trace:
+        def overrides(step: int, nodes: Sequence[int]) -> tuple[Floats, Mask] | None:
+            return _for_rows(override_row(request.overrides, step, model.manifest, len(source)), len(nodes))
+
+        key = (model.content_hash, request)
+        return self._traces.get(key, lambda: search(model, request, search_settings(request, model), source, overrides))
+
+
+def complete_request(request: Request, model: ExportedModel) -> Request:
+    """Fill in the model's defaults, so that equal questions are equal values.
+
+    Raises:
+        RequestError: a number is out of its range.
+    """
+    defaults = model.manifest.generation
+    complete = replace(
+        request,
+        beam_size=defaults.beam_size if request.beam_size is None else request.beam_size,
+        length_penalty=defaults.length_penalty if request.length_penalty is None else request.length_penalty,
+        max_length=defaults.max_length if request.max_length is None else request.max_length,
+        early_stopping=request.early_stopping or defaults.early_stopping,
+        overrides=tuple(_canonical(override) for override in request.overrides),
+    )
+    _check_range("beam_size", complete.beam_size, 1, MAX_BEAM_SIZE)
+    _check_range("length_penalty", complete.length_penalty, -MAX_LENGTH_PENALTY, MAX_LENGTH_PENALTY)
+    _check_range("max_length", complete.max_length, 1, MAX_LENGTH_LIMIT)
+    _check_range("top_k", complete.top_k, 1, MAX_TOP_K)
+    return complete
+
+
+def search_settings(request: Request, model: ExportedModel) -> SearchSettings:
+    """A complete request as numbers, the prefix as ids.
+
+    Raises:
+        RequestError: the prefix holds an unknown token, or does not fit the maximum length.
+    """
+    defaults = model.manifest.generation
+    max_length = request.max_length or defaults.max_length
+    prefix = tuple(_prefix_id(token, model) for token in request.prefix)
+    if len(prefix) > max_length:
+        raise RequestError(
+            f"The prefix has {len(prefix)} tokens, more than the maximum length of {max_length}.",
+            field="prefix",
+        )
+    if model.manifest.end_id in prefix[:-1]:
+        raise RequestError("The prefix goes on after the end of the sentence; cut it there.", field="prefix")
+    return SearchSettings(
+        beam_size=request.beam_size or defaults.beam_size,
+        length_penalty=defaults.length_penalty if request.length_penalty is None else request.length_penalty,
+        max_length=max_length,
+        early_stopping=request.early_stopping or defaults.early_stopping,
+        top_k=min(request.top_k, len(model.target_tokenizer.tokens)),
+        prefix=prefix,
+    )
+
+
+def tokenize_source(text: str, model: ExportedModel) -> Encoding:
+    """Check and tokenize a source text.
+
+    Raises:
+        RequestError: it is empty, too long, holds a control character, or cannot be expressed.
+    """
+    _check_text(text, "source text", "source")
+    encoding = model.source_tokenizer.encode(text, end=True)
+    limit = model.manifest.max_source_tokens
+    if len(encoding) > limit:
+        raise RequestError(
+            f"The source text has {len(encoding)} tokens; {model.manifest.model_id} reads at most {limit}.",
+            field="source",
+        )
+    return encoding
+
+
+def tokenize_target(text: str, model: ExportedModel, *, end: bool = True) -> Encoding:
+    """Check and tokenize a target text (a wanted translation, or with ``end=False`` a prefix).
+
+    Raises:
+        RequestError: it is empty, too long, holds a control character, or cannot be expressed.
+    """
+    field = "target" if end else "prefix"
+    _check_text(text, f"{field} text", field)
+    try:
+        return model.target_tokenizer.encode(text, end=end)
+    except RequestError as error:
+        raise RequestError(str(error), field=field) from error
+
+
+def _check_text(text: str, what: str, field: str) -> None:
+    if not text.strip():
+        raise RequestError(f"The {what} is empty; type at least one character.", field=field)
+    if len(text) > MAX_SOURCE_CHARACTERS:
+        raise RequestError(
+            f"The {what} has {len(text):,} characters; at most {MAX_SOURCE_CHARACTERS:,} are read at once.",
+            field=field,
+        )
+    for index, character in enumerate(text):
+        if unicodedata.category(character) in ("Cc", "Cs"):
+            raise RequestError(
+                f"The {what} holds the control character U+{ord(character):04X} at position {index + 1}; remove it.",
+                field=field,
+            )
+
+
+def _canonical(override: AttentionOverride) -> AttentionOverride:
+    return replace(override, weights=tuple(sorted(override.weights)))
+
+
+def _prefix_id(token: str, model: ExportedModel) -> int:
+    token_id = model.target_tokenizer.token_id(token)
+    manifest = model.manifest
+    if token_id is None or (token_id in manifest.special_ids and token_id != manifest.end_id):
+        raise RequestError(
+            f"The prefix token {token!r} is not one the model can produce; a prefix is made of its target tokens.",
+            field="prefix",
+        )
+    return token_id
+
+
+def _check_range(field: str, value: float | None, low: float, high: float) -> None:
+    # Written so that NaN, which compares false with everything, is refused too.
+    if value is None or not low <= value <= high:
+        words = field.replace("_", " ")
+        raise RequestError(f"The {words} {value} is out of range; choose from {low:g} to {high:g}.", field=field)
+
+
+def _for_rows(row: tuple[Floats, Mask] | None, rows: int) -> tuple[Floats, Mask] | None:
+    if row is None:
+        return None
+    weights, on = row
+    return np.repeat(weights[None], rows, axis=0), np.repeat(on[None], rows, axis=0)
+
+
+class _TraceCache:
+    """Least recently used traces up to a number of bytes; two threads asking the same thing compute it once."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit = limit_bytes
+        self._size = 0
+        self._entries: OrderedDict[object, tuple[Trace, int]] = OrderedDict()
+        self._lock = threading.Lock()
+        self._pending: dict[object, threading.Lock] = {}
+
+    def get(self, key: object, make: Callable[[], Trace]) -> Trace:
+        with self._lock:
+            if key in self._entries:
+                self._entries.move_to_end(key)
+                return self._entries[key][0]
+            turn = self._pending.setdefault(key, threading.Lock())
+        with turn:
+            with self._lock:
+                if key in self._entries:
+                    return self._entries[key][0]
+            try:
+                trace = make()
+                self._put(key, trace)
+                return trace
+            finally:
+                with self._lock:
+                    self._pending.pop(key, None)
+
+    def _put(self, key: object, trace: Trace) -> None:
+        size = _trace_bytes(trace)
+        with self._lock:
+            self._entries[key] = (trace, size)
+            self._size += size
+            while self._size > self._limit and len(self._entries) > 1:
+                _, (_, dropped) = self._entries.popitem(last=False)
+                self._size -= dropped
+
+
+def _trace_bytes(trace: Trace) -> int:
+    """Bytes of a trace's arrays, plus a round figure for each candidate and node."""
+    arrays = [array for step in trace.steps for array in (*step.states.values(), step.attention) if array is not None]
+    small = sum(len(step.candidates) for step in trace.steps) + len(trace.nodes)
+    return sum(array.nbytes for array in (*arrays, *trace.source_states.values())) + 300 * small

@@ -1,0 +1,37 @@
+"""The errors of an exported model and its engine.
+
+BeamscopeError                  every error a person is meant to read; one sentence: what, where, what to do
+├── ArtefactError               a published folder is missing, incomplete or damaged
+│   └── PublishingError         a folder could not be published; nothing was left half-written
+├── WorkspaceError              a name does not exist in the workspace; the message lists the known ones
+├── ModelError                  the graphs could not be loaded or run
+└── RequestError                the request cannot be answered as asked (text, prefix, attention, beam)
+"""
+
+
+class BeamscopeError(Exception):
+    """Root of every error with a message for people; ``str(error)`` is that message."""
+
+
+class ArtefactError(BeamscopeError):
+    """A published folder is missing, incomplete or damaged."""
+
+
+class PublishingError(ArtefactError):
+    """A folder could not be published; what was published before is still there."""
+
+
+class WorkspaceError(BeamscopeError):
+    """A model or store of that name is not in the workspace."""
+
+
+class ModelError(BeamscopeError):
+    """The graphs of an exported model could not be loaded or run."""
+
+
+class RequestError(BeamscopeError):
+    """A request cannot be answered as asked. ``field`` names the part of the request at fault."""
+
+    def __init__(self, message: str, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field

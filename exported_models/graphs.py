@@ -1,0 +1,86 @@
+"""The graphs of an exported model: names, dtypes and symbolic shapes, shared by exporter and runtime.
+
+`encoder` runs once a sentence, `decoder_step` once a target step for all rows of all its sentences. A tensor the
+encoder makes for every step to read is named ``source.<name>``; it exists once a *sentence*, the rows of a sentence (its
+beams) being the queries of one attention. What a step hands to the next is named tensors too, one a layer and kind:
+the encoder makes ``memory.<name>``, the step reads ``memory.<name>`` and makes ``next.<name>``. Rows of one sentence
+are consecutive, and every sentence has the same number of rows.
+
+Corpora are encoded by running ``decoder_step`` over a batch with the reference as ``previous_ids`` and ``forced_ids``
+(one row a sentence), so that corpus states and analysis states come from one graph. A model whose decoder is not
+recurrent in time may bring a third graph, ``teacher_forced``, that does the whole target in one pass.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Graph(StrEnum):
+    """The graphs of a model; the file of each is ``<name>.onnx``."""
+
+    ENCODER = "encoder"
+    DECODER_STEP = "decoder_step"
+    TEACHER_FORCED = "teacher_forced"
+
+    @property
+    def filename(self) -> str:
+        return f"{self.value}.onnx"
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """One input or output: symbolic dimensions are names, fixed ones numbers. ``dtype`` is NumPy's name."""
+
+    name: str
+    dtype: str
+    shape: tuple[str | int, ...]
+    meaning: str
+
+
+SOURCE_PREFIX = "source."
+MEMORY_PREFIX = "memory."
+NEXT_PREFIX = "next."
+
+ENCODER_INPUTS = (
+    TensorSpec("source_ids", "int64", ("sentences", "source"), "source token ids, padded on the right"),
+    TensorSpec("source_mask", "bool", ("sentences", "source"), "true where there is a token"),
+)
+ENCODER_OUTPUTS = (
+    TensorSpec("encoder_state", "float32", ("sentences", "source", "encoder_size"), "the encoder's last output"),
+)
+"""And any number of ``source.*`` [sentences, ...] and ``memory.*`` [sentences, ...] tensors."""
+
+STEP_INPUTS = (
+    TensorSpec("previous_ids", "int64", ("rows",), "the token before this step; the start token at step 0"),
+    TensorSpec("beam_index", "int64", ("rows",), "row of the incoming memory that each row continues"),
+    TensorSpec("position", "int64", (1,), "target step, 0 for the first token"),
+    TensorSpec("forced_ids", "int64", ("rows",), "a token whose log-probability is wanted besides the top"),
+    TensorSpec("top_count", "int64", (1,), "how many of the most probable tokens to return for each row"),
+    TensorSpec("source_mask", "bool", ("sentences", "source"), "true where there is a source token"),
+    TensorSpec(
+        "attention_override",
+        "float32",
+        ("rows", "layers", "heads", "source"),
+        "weights that replace attention",
+    ),
+    TensorSpec("override_on", "bool", ("rows", "layers", "heads"), "where they do"),
+)
+"""And every ``source.*`` and ``memory.*`` tensor of the encoder. A model without attention lacks the last two."""
+
+STEP_OUTPUTS = (
+    TensorSpec("top_log_probs", "float32", ("rows", "top"), "natural-log probabilities, largest first"),
+    TensorSpec("top_ids", "int64", ("rows", "top"), "their tokens"),
+    TensorSpec("forced_log_probs", "float32", ("rows",), "log-probability of forced_ids"),
+    TensorSpec("forced_ranks", "int64", ("rows",), "how many tokens are more probable than forced_ids"),
+    TensorSpec("decoder_state", "float32", ("rows", "decoder_size"), "what the output projection reads"),
+    TensorSpec("context", "float32", ("rows", "context_size"), "attention-weighted sum of the source"),
+    TensorSpec("cross_attention", "float32", ("rows", "layers", "heads", "source"), "attention as used"),
+)
+"""And a ``next.*`` for every ``memory.*``. A model without attention lacks the last two."""
+
+
+def memory_name(next_name: str) -> str:
+    """``next.x`` -> ``memory.x``: under which name the following step reads what this one made."""
+    return MEMORY_PREFIX + next_name.removeprefix(NEXT_PREFIX)

@@ -1,0 +1,118 @@
+"""The manifest of an exported model, validated where it is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from exported_models.errors import ArtefactError
+from exported_models.publishing import read_manifest
+from exported_models.request import EarlyStopping
+
+FORMAT = 1
+ENCODER_SPACE = "encoder"
+DECODER_SPACE = "decoder"
+CONTEXT_SPACE = "context"
+
+
+class Frozen(BaseModel):
+    """Base of the manifest's parts: immutable, and a key nobody knows is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SpaceSpec(Frozen):
+    """A space of states that can be indexed: which graph output it is and whose tokens its rows belong to."""
+
+    name: str
+    owner: Literal["source", "target"]
+    output: str
+    size: int = Field(gt=0)
+    meaning: str
+
+
+class TokenizerSpec(Frozen):
+    """How one side is tokenized; ``file`` lies in the model's folder."""
+
+    kind: Literal["characters"]
+    file: str
+
+
+class GenerationDefaults(Frozen):
+    """What a request gets where it says nothing."""
+
+    beam_size: int = Field(default=5, ge=1)
+    length_penalty: float = 1.0
+    max_length: int = Field(ge=1, description="Most target tokens, end of sentence included.")
+    early_stopping: EarlyStopping = "estimate"
+
+
+class ParityReport(Frozen):
+    """Largest differences to the source model, measured before publishing."""
+
+    log_prob: float
+    attention: float | None
+    state: float
+    sentences: int
+    beam_sentences_equal: int
+    beam_sentences: int
+
+
+class CheckpointOrigin(Frozen):
+    """Which checkpoint this came from: the adapter that read it and the digest of its files."""
+
+    adapter: str
+    name: str
+    digest: str
+
+
+class ModelManifest(Frozen):
+    """Everything needed to run the model besides the files beside it."""
+
+    format: Literal[1] = 1
+    model_id: str
+    architecture: str = Field(description='For people, e.g. "BiLSTM encoder, LSTM decoder, Luong attention".')
+    cross_attention_layers: int = Field(ge=0, description="Decoder layers whose cross-attention is recorded.")
+    cross_attention_heads: int = Field(ge=0)
+    spaces: tuple[SpaceSpec, ...]
+    source_tokenizer: TokenizerSpec
+    target_tokenizer: TokenizerSpec
+    pad_id: int
+    start_id: int
+    end_id: int
+    special_ids: tuple[int, ...]
+    max_source_tokens: int = Field(gt=0)
+    generation: GenerationDefaults
+    parity: ParityReport | None
+    checkpoint: CheckpointOrigin
+    files: dict[str, dict[str, int | str]] = {}
+    content_hash: str = ""
+
+    @property
+    def has_attention(self) -> bool:
+        return self.cross_attention_layers > 0
+
+    def space(self, name: str) -> SpaceSpec | None:
+        """The space of that name, or None."""
+        return next((space for space in self.spaces if space.name == name), None)
+
+
+def load_model_manifest(folder: Path) -> ModelManifest:
+    """Read and validate the manifest of an exported model.
+
+    Raises:
+        ArtefactError: it is missing, damaged, or written by another format revision.
+    """
+    value = read_manifest(folder)
+    if value.get("format") != FORMAT:
+        raise ArtefactError(
+            f"{folder} has format {value.get('format')!r}, this version of Beamscope reads {FORMAT}; export it again."
+        )
+    try:
+        return ModelManifest.model_validate(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise ArtefactError(f"The manifest in {folder} is not valid at {place}: {first['msg']}.") from error

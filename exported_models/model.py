@@ -1,0 +1,65 @@
+"""An exported model, opened: its manifest, tokenizers and sessions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from exported_models.errors import ArtefactError
+from exported_models.manifest import ModelManifest, TokenizerSpec, load_model_manifest
+from exported_models.sessions import EncoderSession, StepSession
+from exported_models.tokenizer import Tokenizer, load_character_tokenizer
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedModel:
+    """A model ready to run. Safe to share between threads: sessions hold no state between calls."""
+
+    folder: Path
+    manifest: ModelManifest
+    source_tokenizer: Tokenizer
+    target_tokenizer: Tokenizer
+    encoder: EncoderSession
+    decoder: StepSession
+
+    @classmethod
+    def open(cls, folder: Path, *, threads: int | None = None) -> ExportedModel:
+        """Open a published model.
+
+        Args:
+            threads: cores one call may use; None leaves it to ONNX Runtime.
+
+        Raises:
+            ArtefactError: the manifest, a vocabulary or a graph file is missing or damaged.
+            ModelError: a graph does not load or lacks an input or output of the contract.
+        """
+        manifest = load_model_manifest(folder)
+        _check_sizes(folder, manifest)
+        attention_shape = (manifest.cross_attention_layers, manifest.cross_attention_heads)
+        return cls(
+            folder=folder,
+            manifest=manifest,
+            source_tokenizer=_load_tokenizer(folder, manifest.source_tokenizer, manifest),
+            target_tokenizer=_load_tokenizer(folder, manifest.target_tokenizer, manifest),
+            encoder=EncoderSession(folder, threads),
+            decoder=StepSession(folder, threads, attention_shape if manifest.has_attention else None),
+        )
+
+    @property
+    def content_hash(self) -> str:
+        """Identity of the model: what stores and traces are bound to."""
+        return self.manifest.content_hash
+
+
+def _load_tokenizer(folder: Path, spec: TokenizerSpec, manifest: ModelManifest) -> Tokenizer:
+    return load_character_tokenizer(folder / spec.file, manifest.end_id, manifest.special_ids)
+
+
+def _check_sizes(folder: Path, manifest: ModelManifest) -> None:
+    """A truncated file is found here at once; `beamscope verify` compares every byte."""
+    for name, entry in manifest.files.items():
+        path = folder / name
+        found = path.stat().st_size if path.is_file() else None
+        if found != entry["bytes"]:
+            state = "is missing" if found is None else f"has {found} bytes where {entry['bytes']} were published"
+            raise ArtefactError(f"{path} {state}; export the model again.")

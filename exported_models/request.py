@@ -1,0 +1,66 @@
+"""A request: everything that decides what a model does with one source text, as one frozen value.
+
+It is the cache key, the link, the history entry and the body of an HTTP call. A what-if is the same request with one
+field changed (`dataclasses.replace`, or the verbs in `interventions`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+MAX_SOURCE_CHARACTERS = 2000
+MAX_BEAM_SIZE = 100
+MAX_TOP_K = 100
+MAX_LENGTH_LIMIT = 1024
+MAX_LENGTH_PENALTY = 10.0
+
+EarlyStopping = Literal["estimate", "first", "never"]
+"""When search stops, in the words of Hugging Face ``generate``: ``False``, ``True`` and ``"never"``."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class AttentionOverride:
+    """Replace the cross-attention of one target step, after the softmax, by the given weights.
+
+    Attributes:
+        step: target step, 0 for the first generated token, forced prefix included.
+        weights: ``(source position, weight)`` pairs; positions not named get zero. Non-negative, renormalized by the
+            engine; all zero is refused.
+        layer: decoder layer among those the model records, or None for all.
+        head: attention head, or None for all.
+    """
+
+    step: int
+    weights: tuple[tuple[int, float], ...]
+    layer: int | None = None
+    head: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to decode and how.
+
+    Attributes:
+        model_id: name of an exported model in the workspace.
+        source: source text, up to `MAX_SOURCE_CHARACTERS` characters.
+        prefix: target tokens every hypothesis must begin with.
+        overrides: attention overrides; steps before an override that `prefix` does not cover are pinned by the engine
+            to the model's own best output.
+        beam_size: hypotheses kept a step; None for the model's default.
+        length_penalty: exponent of the length that divides a hypothesis' summed log-probability (Hugging Face's
+            ``length_penalty``); None for the model's default.
+        max_length: most target tokens, end of sentence and prefix included; None for the model's default.
+        top_k: most probable next tokens recorded for every beam row.
+        early_stopping: when search ends; see `EarlyStopping`. None for the model's default.
+    """
+
+    model_id: str
+    source: str
+    prefix: tuple[str, ...] = ()
+    overrides: tuple[AttentionOverride, ...] = ()
+    beam_size: int | None = None
+    length_penalty: float | None = None
+    max_length: int | None = None
+    top_k: int = 5
+    early_stopping: EarlyStopping | None = None

@@ -1,0 +1,284 @@
+"""Recorded beam search: the search of Hugging Face ``generate``, with everything it considered kept.
+
+A step scores every continuation of every live row and looks at the best ``max(2 x beam, k)``, its *candidates*. In order:
+those that end the sentence finish if they rank within the beam size, the others fill the next beam. A hypothesis is
+compared by its summed log-probability over length to the power of the length penalty (Wu et al. 2016 without the constant);
+length counts every generated token, the forced prefix and the end of sentence included. While a prefix is forced there is
+one row, whose only permitted continuation is the prefix's next token, at its natural log-probability.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from exported_models.model import ExportedModel
+from exported_models.request import EarlyStopping, Request
+from exported_models.sessions import EncodedSource, Mask, StepInput, StepOutput, Tensors
+from exported_models.tokenizer import Encoding
+from exported_models.trace import (
+    ROOT,
+    Candidate,
+    Fate,
+    Floats,
+    Hypothesis,
+    Ids,
+    Node,
+    PrunedBy,
+    Step,
+    Stop,
+    Trace,
+)
+
+OverrideSource = Callable[[int, Sequence[int]], tuple[Floats, Mask] | None]
+"""(step, node of each row) -> ([rows, layers, heads, source] weights, [rows, layers, heads] on), or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchSettings:
+    """A request's numbers with every default filled in; ``prefix`` as token ids."""
+
+    beam_size: int
+    length_penalty: float
+    max_length: int
+    early_stopping: EarlyStopping
+    top_k: int
+    prefix: tuple[int, ...]
+
+    def normalize(self, score: float, length: int) -> float:
+        """A summed log-probability as hypotheses are compared by it."""
+        return score / math.pow(length, self.length_penalty)
+
+
+@dataclass(frozen=True, slots=True)
+class _Proposals:
+    """The best continuations of one step over all rows, best first; all arrays [candidates]."""
+
+    rows: Ids
+    token_ids: Ids
+    log_probs: Floats
+    scores: Floats
+
+
+@dataclass(slots=True)
+class _Search:
+    """One search under way: the tree so far, the live rows and the finished hypotheses (best first)."""
+
+    model: ExportedModel
+    settings: SearchSettings
+    nodes: list[Node] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    live: list[int] = field(default_factory=lambda: [ROOT])
+    finished: list[tuple[float, int]] = field(default_factory=list)
+    """(normalized score, node), best first."""
+
+    def __post_init__(self) -> None:
+        start = self.model.manifest.start_id
+        self.nodes.append(Node(ROOT, -1, 0, start, self.model.target_tokenizer.tokens[start], 0.0, 0.0, finished=False))
+
+    def settle(self, output: StepOutput, forced_id: int | None, *, overridden: bool) -> list[int]:
+        """Record a step, decide every candidate's fate and return, for each row that goes on, the row it continues."""
+        rows = tuple(self.live)
+        proposals = self._propose(output, forced_id)
+        last = len(self.steps) + 1 == self.settings.max_length
+        self.live = []
+        candidates = tuple(self._decide(rows, proposals, rank, forced_id, last) for rank in range(len(proposals.rows)))
+        top_k = self.settings.top_k
+        self.steps.append(
+            Step(
+                nodes=rows,
+                top_ids=output.ids("top_ids")[:, :top_k],
+                top_log_probs=output.floats("top_log_probs")[:, :top_k],
+                candidates=candidates,
+                forced_id=forced_id,
+                attention=output.floats("cross_attention") if "cross_attention" in output.arrays else None,
+                states=_target_states(self.model, output),
+                overridden=overridden,
+            )
+        )
+        row_of = {node: row for row, node in enumerate(rows)}
+        return [row_of[self.nodes[node].parent] for node in self.live]
+
+    def _propose(self, output: StepOutput, forced_id: int | None) -> _Proposals:
+        """The best candidates over all rows; a forced token is among them however improbable it is."""
+        count = _candidate_count(self.settings)
+        before = np.array([self.nodes[node].score for node in self.live], np.float32)
+        log_probs, ids = output.floats("top_log_probs"), output.ids("top_ids")
+        width = ids.shape[1]
+        scores = (log_probs + before[:, None]).ravel()
+        order = np.argsort(-scores, kind="stable")[:count]
+        found = _Proposals(order // width, ids.ravel()[order], log_probs.ravel()[order], scores[order])
+        if forced_id is None or forced_id in found.token_ids:
+            return found
+        forced = output.floats("forced_log_probs")[:1]
+        return _Proposals(
+            np.append(found.rows, 0),
+            np.append(found.token_ids, forced_id),
+            np.append(found.log_probs, forced),
+            np.append(found.scores, forced + before[:1]),
+        )
+
+    def _decide(
+        self, rows: Sequence[int], proposals: _Proposals, rank: int, forced_id: int | None, last: bool
+    ) -> Candidate:
+        token_id, parent = int(proposals.token_ids[rank]), rows[int(proposals.rows[rank])]
+        log_prob, score = float(proposals.log_probs[rank]), float(proposals.scores[rank])
+        normalized = self.settings.normalize(score, len(self.steps) + 1)
+        verdict = self._judge(token_id, rank, normalized, forced_id, last)
+        token = self.model.target_tokenizer.tokens[token_id]
+        if isinstance(verdict, PrunedBy):
+            return Candidate(parent, token_id, token, log_prob, score, normalized, rank, Fate.PRUNED, verdict)
+        ends = token_id == self.model.manifest.end_id
+        node = self._add_node(parent, token_id, log_prob, score, finished=ends)
+        if verdict is Fate.FINISHED:
+            self._finish(normalized, node)
+        else:
+            self.live.append(node)
+        return Candidate(parent, token_id, token, log_prob, score, normalized, rank, verdict, None, node)
+
+    def _judge(self, token_id: int, rank: int, normalized: float, forced_id: int | None, last: bool) -> Fate | PrunedBy:
+        if forced_id is not None and token_id != forced_id:
+            return PrunedBy.PREFIX
+        ends = token_id == self.model.manifest.end_id
+        if ends or last:
+            if rank >= self.settings.beam_size and forced_id is None:
+                return PrunedBy.END_RANK if ends else PrunedBy.BEAM
+            return Fate.FINISHED if self._enters_n_best(normalized) else PrunedBy.FINISHED
+        return Fate.KEPT if len(self.live) < self.settings.beam_size else PrunedBy.BEAM
+
+    def _add_node(self, parent: int, token_id: int, log_prob: float, score: float, *, finished: bool) -> int:
+        index = len(self.nodes)
+        token = self.model.target_tokenizer.tokens[token_id]
+        length = self.nodes[parent].length + 1
+        self.nodes.append(Node(index, parent, length, token_id, token, log_prob, score, finished))
+        return index
+
+    def _enters_n_best(self, normalized: float) -> bool:
+        return len(self.finished) < self.settings.beam_size or normalized > self.finished[-1][0]
+
+    def _finish(self, normalized: float, node: int) -> None:
+        self.finished.append((normalized, node))
+        self.finished.sort(key=lambda entry: -entry[0])
+        del self.finished[self.settings.beam_size :]
+
+    def stop(self) -> Stop | None:
+        """Why the search is over, or None."""
+        if len(self.steps) >= self.settings.max_length:
+            return Stop.MAX_LENGTH
+        if not self.live:
+            return Stop.FINISHED
+        if len(self.finished) < self.settings.beam_size:
+            return None
+        if self.settings.early_stopping == "first" or not self._may_improve():
+            return Stop.FINISHED
+        return None
+
+    def _may_improve(self) -> bool:
+        """Whether the best live row can still beat the worst finished hypothesis (Hugging Face's estimate)."""
+        patient = self.settings.early_stopping == "never" and self.settings.length_penalty > 0
+        length = self.settings.max_length if patient else len(self.steps)
+        best = self.settings.normalize(self.nodes[self.live[0]].score, length)
+        return best > self.finished[-1][0]
+
+
+def search(
+    model: ExportedModel,
+    request: Request,
+    settings: SearchSettings,
+    source: Encoding,
+    overrides: OverrideSource,
+) -> Trace:
+    """Decode one source text and record all of it.
+
+    Args:
+        request: kept in the trace as the question that was answered.
+        overrides: asked before every step; see `OverrideSource`.
+    """
+    encoded = _encode(model, source)
+    found = _Search(model, settings)
+    memory: Tensors = encoded.memory
+    continued = [0]
+    stop: Stop | None = None
+    while stop is None:
+        position = len(found.steps)
+        forced_id = settings.prefix[position] if position < len(settings.prefix) else None
+        override = overrides(position, found.live)
+        output = model.decoder.run(encoded, memory, _step_input(found, continued, position, forced_id, override))
+        memory = output.memory
+        continued = found.settle(output, forced_id, overridden=override is not None)
+        stop = found.stop()
+    return _make_trace(found, request, source, encoded, stop)
+
+
+def _encode(model: ExportedModel, source: Encoding) -> EncodedSource:
+    ids = np.array([source.ids], np.int64)
+    return model.encoder.run(ids, np.ones(ids.shape, np.bool_))
+
+
+def _step_input(
+    found: _Search,
+    continued: Sequence[int],
+    position: int,
+    forced_id: int | None,
+    override: tuple[Floats, Mask] | None,
+) -> StepInput:
+    rows = len(found.live)
+    vocabulary = len(found.model.target_tokenizer.tokens)
+    return StepInput(
+        previous_ids=np.array([found.nodes[node].token_id for node in found.live], np.int64),
+        beam_index=np.array(continued, np.int64),
+        position=position,
+        forced_ids=np.full(rows, forced_id or 0, np.int64),
+        top_count=min(_candidate_count(found.settings), vocabulary),
+        override=override,
+    )
+
+
+def _candidate_count(settings: SearchSettings) -> int:
+    return max(2 * settings.beam_size, settings.top_k)
+
+
+def _target_states(model: ExportedModel, output: StepOutput) -> dict[str, Floats]:
+    return {space.name: output.floats(space.output) for space in model.manifest.spaces if space.owner == "target"}
+
+
+def _make_trace(found: _Search, request: Request, source: Encoding, encoded: EncodedSource, stop: Stop) -> Trace:
+    model = found.model
+    hypotheses = tuple(_hypothesis(found, node, normalized) for normalized, node in found.finished)
+    tokens = model.target_tokenizer.tokens
+    mentioned = {int(token_id) for step in found.steps for token_id in step.top_ids.ravel()}
+    mentioned |= {candidate.token_id for step in found.steps for candidate in step.candidates}
+    return Trace(
+        request=request,
+        model_hash=model.content_hash,
+        source=source,
+        source_states={space.name: encoded.states[0] for space in model.manifest.spaces if space.owner == "source"},
+        nodes=tuple(found.nodes),
+        steps=tuple(found.steps),
+        hypotheses=hypotheses,
+        stop=stop,
+        vocabulary={token_id: tokens[token_id] for token_id in sorted(mentioned)},
+    )
+
+
+def _hypothesis(found: _Search, node: int, normalized: float) -> Hypothesis:
+    path: list[Node] = []
+    entry = found.nodes[node]
+    while entry.index != ROOT:
+        path.append(entry)
+        entry = found.nodes[entry.parent]
+    path.reverse()
+    ids = tuple(step.token_id for step in path)
+    return Hypothesis(
+        nodes=tuple(step.index for step in path),
+        token_ids=ids,
+        tokens=tuple(step.token for step in path),
+        log_probs=tuple(step.log_prob for step in path),
+        text=found.model.target_tokenizer.decode(ids),
+        score=path[-1].score,
+        normalized=normalized,
+        finished=path[-1].finished,
+    )
