@@ -1,0 +1,179 @@
+"""Adapters: what the pipeline asks of a model family, and how the adapter for a checkpoint is found.
+
+An adapter reads a family's checkpoints and gives a `SourceModel`. Adapters are found through the entry points of the
+group ``beamscope.adapters``; the built-in ones use the same way, so a family can be added by installing a package.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from exported_models.graphs import TensorSpec
+from exported_models.manifest import GenerationDefaults, SpaceSpec
+from exported_models.publishing import content_hash, digest_file, list_files
+from exported_models.trace import Floats
+from pipeline.errors import AdapterError, CheckpointError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+ENTRY_POINT_GROUP = "beamscope.adapters"
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceSentence:
+    """What the source model computes for one pair, alone and teacher-forced.
+
+    Attributes:
+        states: space name -> [tokens, size] float32.
+        log_probs: [target tokens] float32, of each target token.
+        attention: [target tokens, layers, heads, source tokens] float32, or None.
+    """
+
+    states: Mapping[str, Floats]
+    log_probs: Floats
+    attention: Floats | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceHypothesis:
+    """One entry of a reference n-best list; ``score`` is normalized by length as hypotheses are compared."""
+
+    token_ids: tuple[int, ...]
+    score: float
+
+
+class ReferenceModel(Protocol):
+    """The source model as an oracle: the exported graphs are measured against it, so it must not use them."""
+
+    def force(self, source_ids: Sequence[int], target_ids: Sequence[int]) -> ReferenceSentence:
+        """Run one pair; both sides end with the end of sentence."""
+
+    def search(self, source_ids: Sequence[int], generation: GenerationDefaults) -> tuple[ReferenceHypothesis, ...]:
+        """The n-best list of a beam search, best first."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenizerFile:
+    """One side's tokenizer: its kind in the manifest and the bytes of its file."""
+
+    kind: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SourceModel:
+    """A loaded checkpoint: everything the exporter and the verifier need.
+
+    Attributes:
+        architecture: for people.
+        encoder: module from ``(source_ids, source_mask)`` to a dict of ``encoder_state``, every ``source.*`` and every
+            ``memory.*``.
+        decoder_step: module from a dict of the step's inputs (without ``beam_index``, ``forced_ids`` and ``top_count``:
+            memory arrives reordered, one a row) to a dict of ``log_probs`` [rows, vocabulary] and the step's outputs
+            after ``forced_log_probs``, a ``next.*`` for every ``memory.*`` among them.
+        source_tensors, memory_tensors: the ``source.*`` and ``memory.*`` tensors as the encoder gives them.
+        spaces: the spaces of states.
+        cross_attention_layers, cross_attention_heads: 0 for a model without attention.
+        source_vocabulary, target_vocabulary: numbers of tokens.
+        source_tokenizer, target_tokenizer: what travels inside the exported model.
+        max_source_tokens: longest source, end of sentence included.
+        reference: the oracle of the parity check.
+    """
+
+    architecture: str
+    encoder: nn.Module
+    decoder_step: nn.Module
+    source_tensors: tuple[TensorSpec, ...]
+    memory_tensors: tuple[TensorSpec, ...]
+    spaces: tuple[SpaceSpec, ...]
+    cross_attention_layers: int
+    cross_attention_heads: int
+    source_vocabulary: int
+    target_vocabulary: int
+    source_tokenizer: TokenizerFile
+    target_tokenizer: TokenizerFile
+    pad_id: int
+    start_id: int
+    end_id: int
+    special_ids: tuple[int, ...]
+    max_source_tokens: int
+    generation: GenerationDefaults
+    reference: ReferenceModel
+
+
+@runtime_checkable
+class Adapter(Protocol):
+    """Reads the checkpoints of one model family."""
+
+    @property
+    def name(self) -> str:
+        """The name of the family in project files and manifests."""
+
+    def recognizes(self, checkpoint: Path) -> bool:
+        """Whether this looks like a checkpoint of the family; must be quick and must not raise."""
+
+    def load(self, checkpoint: Path) -> SourceModel:
+        """Read a checkpoint.
+
+        Raises:
+            CheckpointError: it is incomplete, damaged, or not one that can be exported.
+        """
+
+
+def adapter_names() -> tuple[str, ...]:
+    """Names of the installed adapters, sorted."""
+    return tuple(sorted({entry.name for entry in entry_points(group=ENTRY_POINT_GROUP)}))
+
+
+def load_adapter(name: str) -> Adapter:
+    """The adapter of that name.
+
+    Raises:
+        AdapterError: there is none, the message lists the known ones; or its package cannot be imported.
+    """
+    found = [entry for entry in entry_points(group=ENTRY_POINT_GROUP) if entry.name == name]
+    if not found:
+        near = difflib.get_close_matches(name, adapter_names(), n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else "."
+        raise AdapterError(f"There is no adapter {name!r} (known: {', '.join(adapter_names()) or 'none'}){hint}")
+    try:
+        adapter = found[0].load()()
+    except ImportError as error:
+        raise AdapterError(
+            f"The adapter {name!r} cannot be imported ({error}); install what building needs: "
+            "pip install 'beamscope[build]'."
+        ) from error
+    if not isinstance(adapter, Adapter):
+        raise AdapterError(f"{found[0].value}, installed as adapter {name!r}, is no adapter; ask its author.")
+    return adapter
+
+
+def find_adapter(checkpoint: Path, name: str | None = None) -> Adapter:
+    """The adapter for a checkpoint: the named one, else the one that recognizes it.
+
+    Raises:
+        CheckpointError: there is nothing at ``checkpoint``.
+        AdapterError: no adapter has the name, or none recognizes the checkpoint.
+    """
+    if not checkpoint.exists():
+        raise CheckpointError(f"There is no checkpoint at {checkpoint}.")
+    if name is not None:
+        return load_adapter(name)
+    for known in adapter_names():
+        adapter = load_adapter(known)
+        if adapter.recognizes(checkpoint):
+            return adapter
+    raise AdapterError(
+        f"No adapter recognizes the checkpoint {checkpoint} (known adapters: {', '.join(adapter_names()) or 'none'})."
+    )
+
+
+def digest_checkpoint(checkpoint: Path) -> str:
+    """The identity of a checkpoint's content, a file or a folder."""
+    return digest_file(checkpoint) if checkpoint.is_file() else content_hash(list_files(checkpoint))

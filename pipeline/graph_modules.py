@@ -1,0 +1,109 @@
+"""What every model family's graphs have in common, wrapped round the modules an adapter gives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from exported_models.graphs import (
+    ENCODER_INPUTS,
+    ENCODER_OUTPUTS,
+    MEMORY_PREFIX,
+    NEXT_PREFIX,
+    STEP_INPUTS,
+    STEP_OUTPUTS,
+    TensorSpec,
+)
+from pipeline.adapters import SourceModel
+
+_ATTENTION_TENSORS = frozenset({"attention_override", "override_on", "context", "cross_attention"})
+_GRAPH_INPUTS = frozenset({"beam_index", "forced_ids", "top_count"})
+
+
+def encoder_outputs(model: SourceModel) -> tuple[TensorSpec, ...]:
+    """Every output of the model's encoder graph."""
+    return (*(_sized(spec, model) for spec in ENCODER_OUTPUTS), *model.source_tensors, *model.memory_tensors)
+
+
+def step_inputs(model: SourceModel) -> tuple[TensorSpec, ...]:
+    """Every input of the model's step graph; memory has a row for each row of the step before."""
+    own = tuple(_sized(spec, model) for spec in STEP_INPUTS if _belongs(spec, model))
+    memory = (_with_rows(spec, spec.name, "incoming") for spec in model.memory_tensors)
+    return (*own, *model.source_tensors, *memory)
+
+
+def step_outputs(model: SourceModel) -> tuple[TensorSpec, ...]:
+    """Every output of the model's step graph."""
+    own = tuple(_sized(spec, model) for spec in STEP_OUTPUTS if _belongs(spec, model))
+    memory = (_with_rows(spec, _next_name(spec.name), "rows") for spec in model.memory_tensors)
+    return (*own, *memory)
+
+
+class EncoderGraph(nn.Module):
+    """The adapter's encoder with its outputs in the order of `encoder_outputs`."""
+
+    def __init__(self, model: SourceModel) -> None:
+        super().__init__()
+        self.inputs = ENCODER_INPUTS
+        self.outputs = encoder_outputs(model)
+        self.encoder = model.encoder
+
+    def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
+        return _in_order(self.encoder(*tensors), self.outputs)
+
+
+class StepGraph(nn.Module):
+    """The adapter's decoder step, with beams reordered before it and the wanted log-probabilities picked after it."""
+
+    def __init__(self, model: SourceModel) -> None:
+        super().__init__()
+        self.inputs = step_inputs(model)
+        self.outputs = step_outputs(model)
+        self.decoder_step = model.decoder_step
+        self.vocabulary = model.target_vocabulary
+
+    def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
+        inputs = {spec.name: tensor for spec, tensor in zip(self.inputs, tensors, strict=True)}
+        asked = {name: inputs.pop(name) for name in _GRAPH_INPUTS}
+        for name in [name for name in inputs if name.startswith(MEMORY_PREFIX)]:
+            inputs[name] = inputs[name].index_select(0, asked["beam_index"])
+        results: dict[str, Tensor] = self.decoder_step(inputs)
+        log_probs = results.pop("log_probs")
+        results["top_log_probs"], results["top_ids"] = self._top(log_probs, asked["top_count"])
+        forced = log_probs.gather(1, asked["forced_ids"].unsqueeze(1))
+        results["forced_log_probs"] = forced.squeeze(1)
+        results["forced_ranks"] = (log_probs > forced).sum(dim=1)
+        return _in_order(results, self.outputs)
+
+    def _top(self, log_probs: Tensor, top_count: Tensor) -> tuple[Tensor, Tensor]:
+        count = top_count.item()
+        torch._check(count >= 1)
+        torch._check(count <= self.vocabulary)
+        top = torch.topk(log_probs, count, dim=-1)
+        return top.values, top.indices
+
+
+def _belongs(spec: TensorSpec, model: SourceModel) -> bool:
+    return model.cross_attention_layers > 0 or spec.name not in _ATTENTION_TENSORS
+
+
+def _sized(spec: TensorSpec, model: SourceModel) -> TensorSpec:
+    """The spec with every dimension that is fixed for this model as a number."""
+    sizes = {f"{space.output.removesuffix('_state')}_size": space.size for space in model.spaces}
+    sizes |= {"layers": model.cross_attention_layers, "heads": model.cross_attention_heads}
+    shape = tuple(sizes.get(size, size) if isinstance(size, str) else size for size in spec.shape)
+    return TensorSpec(spec.name, spec.dtype, shape, spec.meaning)
+
+
+def _with_rows(spec: TensorSpec, name: str, rows: str) -> TensorSpec:
+    return TensorSpec(name, spec.dtype, (rows, *spec.shape[1:]), spec.meaning)
+
+
+def _next_name(memory_name: str) -> str:
+    return NEXT_PREFIX + memory_name.removeprefix(MEMORY_PREFIX)
+
+
+def _in_order(results: dict[str, Tensor], specs: Sequence[TensorSpec]) -> tuple[Tensor, ...]:
+    return tuple(results[spec.name] for spec in specs)
