@@ -37,7 +37,7 @@ test: .venv/.installed-tests ## run every check: lint, types, layers and all tes
 	@scripts/preflight.sh browser
 	@$(MAKE) --no-print-directory lint types imports
 	@mkdir -p reports
-	@$(TIMED) "tests" $(BIN)/pytest --junitxml=reports/pytest.xml
+	@$(TIMED) "tests" $(BIN)/pytest --durations=10 --junitxml=reports/pytest.xml
 
 test-fast: .venv/.installed-tests ## run the tests that need neither a browser nor patience
 	@$(TIMED) "fast tests" $(BIN)/pytest -m "$(FAST)"
