@@ -1,0 +1,1 @@
+"""Builds an exported model and its state store from a checkpoint and a corpus."""

@@ -1,0 +1,1 @@
+"""Model families whose checkpoints the pipeline can read."""
