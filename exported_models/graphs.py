@@ -1,10 +1,10 @@
 """The graphs of an exported model: names, dtypes and symbolic shapes, shared by exporter and runtime.
 
 `encoder` runs once a sentence, `decoder_step` once a target step for all rows of all its sentences. A tensor the
-encoder makes for every step to read is named ``source.<name>``; it exists once a *sentence*, the rows of a sentence (its
-beams) being the queries of one attention. What a step hands to the next is named tensors too, one a layer and kind:
-the encoder makes ``memory.<name>``, the step reads ``memory.<name>`` and makes ``next.<name>``. Rows of one sentence
-are consecutive, and every sentence has the same number of rows.
+encoder makes for every step to read is named ``source.<name>``; it exists once a *sentence*, the rows of a sentence
+(its beams) being the queries of one attention. What a step hands to the next is named tensors too, one a layer and
+kind: the encoder makes ``memory.<name>``, the step reads ``memory.<name>`` and makes ``next.<name>``. Rows of one
+sentence are consecutive, and every sentence has the same number of rows.
 
 Corpora are encoded by running ``decoder_step`` over a batch with the reference as ``previous_ids`` and ``forced_ids``
 (one row a sentence), so that corpus states and analysis states come from one graph. A model whose decoder is not

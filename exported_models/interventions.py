@@ -61,12 +61,12 @@ def parse_attention(text: str) -> AttentionOverride:
     Raises:
         RequestError: the text has another form.
     """
-    place, _, weight = text.partition("=")
+    place, equals, weight = text.partition("=")
     step, colon, source = place.partition(":")
     try:
         if not colon:
             raise ValueError(place)
-        return AttentionOverride(int(step), ((int(source), float(weight) if weight else 1.0),))
+        return AttentionOverride(int(step), ((int(source), float(weight) if equals else 1.0),))
     except ValueError:
         raise RequestError(
             f"{text!r} does not name an attention override; write STEP:SOURCE or STEP:SOURCE=WEIGHT, "

@@ -17,8 +17,8 @@ _LOG_ERRORS_ONLY = 3
 def has_nvidia_gpu() -> bool:
     """Whether this machine has an NVIDIA device the process may use.
 
-    ONNX Runtime's GPU build names CUDA as available on machines without a GPU, and complains on stderr when asked for it
-    there: so look for the driver's device first.
+    ONNX Runtime's GPU build names CUDA as available on machines without a GPU, and complains on stderr when asked for
+    it there: so look for the driver's device first.
     """
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
     return not hidden and Path("/dev/nvidiactl").exists()

@@ -24,8 +24,8 @@ class ForcedSentence:
     """One sentence pair as the model sees it, padding cut off.
 
     Attributes:
-        states: space name -> [tokens, size] float32; source tokens or target tokens as the space's owner says. Row ``t`` of
-            a target space is the state that predicts target token ``t``.
+        states: space name -> [tokens, size] float32; source tokens or target tokens as the space's owner says. Row
+            ``t`` of a target space is the state that predicts target token ``t``.
         log_probs: [target tokens] natural-log probability of each reference token, end of sentence included.
         ranks: [target tokens] how many tokens were more probable.
         attention: [target tokens, layers, heads, source tokens], or None without attention.

@@ -1,10 +1,10 @@
 """Recorded beam search: the search of Hugging Face ``generate``, with everything it considered kept.
 
-A step scores every continuation of every live row and looks at the best ``max(2 x beam, k)``, its *candidates*. In order:
-those that end the sentence finish if they rank within the beam size, the others fill the next beam. A hypothesis is
-compared by its summed log-probability over length to the power of the length penalty (Wu et al. 2016 without the constant);
-length counts every generated token, the forced prefix and the end of sentence included. While a prefix is forced there is
-one row, whose only permitted continuation is the prefix's next token, at its natural log-probability.
+A step scores every continuation of every live row and looks at the best ``max(2 x beam, k)``, its *candidates*. In
+order: those that end the sentence finish if they rank within the beam size, the others fill the next beam. A hypothesis
+is compared by its summed log-probability over length to the power of the length penalty (Wu et al. 2016 without the
+constant); length counts every generated token, the forced prefix and the end of sentence included. While a prefix is
+forced there is one row, whose only permitted continuation is the prefix's next token, at its natural log-probability.
 """
 
 from __future__ import annotations

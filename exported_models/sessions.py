@@ -37,7 +37,8 @@ class EncodedSource:
     Attributes:
         states: [sentences, source, size] float32 (rows of padding are meaningless).
         mask: [sentences, source] bool.
-        source: ``source.*`` tensors, read by every step; ``memory``: what the first step reads. Both stay on the device.
+        source: ``source.*`` tensors, which every step reads; they stay on the device.
+        memory: what the first step reads; it stays there too.
     """
 
     states: Floats
