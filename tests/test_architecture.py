@@ -74,9 +74,7 @@ def test_a_forbidden_import_is_caught(tmp_path: Path, module: str, forbidden: st
 def test_the_serving_side_starts_without_what_only_building_needs(module: str) -> None:
     code = f"{BLOCK_BUILD_ONLY}\nimport {module}"
 
-    outcome = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    outcome = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
 
     assert outcome.returncode == 0, outcome.stderr
 
@@ -98,18 +96,14 @@ def wheel_files(tmp_path_factory: pytest.TempPathFactory) -> frozenset[str]:
         return frozenset(archive.namelist())
 
 
-@pytest.mark.slow
 def test_the_wheel_holds_every_module_and_asset(wheel_files: frozenset[str]) -> None:
     modules = {str(path.relative_to(ROOT)) for package in PACKAGES for path in (ROOT / package).rglob("*.py")}
-    assets = {
-        str(path.relative_to(ROOT)) for path in (ROOT / "dashboard" / "assets").rglob("*") if path.is_file()
-    }
+    assets = {str(path.relative_to(ROOT)) for path in (ROOT / "dashboard" / "assets").rglob("*") if path.is_file()}
 
     assert assets
     assert modules | assets <= wheel_files
 
 
-@pytest.mark.slow
 def test_the_wheel_holds_no_artifact(wheel_files: frozenset[str]) -> None:
     contracts = [name for name in wheel_files if name.startswith(("exported_models/", "state_store/"))]
 
