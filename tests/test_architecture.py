@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("beamscope", "dashboard", "exported_models", "pipeline", "state_store")
+CONTRACTS = ("exported_models", "state_store")
+PACKAGES = ("beamscope", "dashboard", "pipeline", *CONTRACTS)
 LINT_IMPORTS = Path(sys.executable).with_name("lint-imports")
 BUILD_ONLY = ("babel", "dask", "numba", "onnx", "prefect", "pynndescent", "torch", "transformers", "umap")
 
@@ -25,15 +26,20 @@ sys.meta_path.insert(0, Absent())
 """
 
 
+def list_package_files() -> frozenset[str]:
+    """All source and data files of the packages; folders inside a contract package are artefacts."""
+    flat = {path for package in CONTRACTS for path in (ROOT / package).glob("*")}
+    deep = {path for package in PACKAGES if package not in CONTRACTS for path in (ROOT / package).rglob("*")}
+    files = {path.relative_to(ROOT) for path in flat | deep if path.is_file()}
+    return frozenset(str(path) for path in files if "__pycache__" not in path.parts)
+
+
 def copy_house(destination: Path) -> None:
-    """Copy the packages' sources and what a build needs, leaving caches and artefacts behind."""
-    for package in PACKAGES:
-        for source in (ROOT / package).rglob("*.py"):
-            target = destination / source.relative_to(ROOT)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, target)
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copyfile(ROOT / name, destination / name)
+    """Copy the packages and what a build needs, leaving caches and artefacts behind."""
+    for name in (*list_package_files(), "pyproject.toml", "README.md", "LICENSE"):
+        target = destination / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / name, target)
 
 
 def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
@@ -84,7 +90,6 @@ def wheel_files(tmp_path_factory: pytest.TempPathFactory) -> frozenset[str]:
     """The names of all files in a wheel that was built from a house with artefacts in it."""
     house = tmp_path_factory.mktemp("house")
     copy_house(house)
-    shutil.copytree(ROOT / "dashboard" / "assets", house / "dashboard" / "assets")
     for artifact in ("exported_models/dates", "state_store/dates"):
         (house / artifact).mkdir()
         (house / artifact / "manifest.json").write_text("{}", encoding="utf-8")
@@ -97,15 +102,14 @@ def wheel_files(tmp_path_factory: pytest.TempPathFactory) -> frozenset[str]:
 
 
 def test_the_wheel_holds_every_module_and_asset(wheel_files: frozenset[str]) -> None:
-    modules = {str(path.relative_to(ROOT)) for package in PACKAGES for path in (ROOT / package).rglob("*.py")}
-    assets = {str(path.relative_to(ROOT)) for path in (ROOT / "dashboard" / "assets").rglob("*") if path.is_file()}
+    package_files = list_package_files()
 
-    assert assets
-    assert modules | assets <= wheel_files
+    assert any(name.startswith("dashboard/assets/") for name in package_files)
+    assert sorted(package_files - wheel_files) == []
 
 
 def test_the_wheel_holds_no_artifact(wheel_files: frozenset[str]) -> None:
-    contracts = [name for name in wheel_files if name.startswith(("exported_models/", "state_store/"))]
+    contracts = [name for name in wheel_files if name.partition("/")[0] in CONTRACTS]
 
     assert contracts
     assert all(name.count("/") == 1 for name in contracts)
