@@ -35,7 +35,7 @@ TARGET_VOCABULARY_FILE = "target_vocabulary.json"
 OPSET = 20
 """The newest operator set the exporter writes without converting."""
 
-# What torch's exporter traces with. No two sizes are equal, and none is 1, so that none is taken for another or for fixed.
+# What torch's exporter traces with. No two are equal and none is 1, so that none is taken for another or for fixed.
 _EXAMPLE_SIZES = {"sentences": 2, "rows": 6, "incoming": 4, "source": 7}
 _NOISY_LOGGERS = ("torch.onnx", "torch.export", "torch._dynamo", "onnxscript", "onnx_ir")
 
@@ -109,7 +109,7 @@ def _export(graph: Graph, module: EncoderGraph | StepGraph, model: SourceModel) 
     proto: onnx.ModelProto = program.model_proto
     _tidy(proto, module.inputs, module.outputs)
     onnx.checker.check_model(proto)
-    return proto.SerializeToString(deterministic=True)
+    return bytes(proto.SerializeToString(deterministic=True))
 
 
 def _example(spec: TensorSpec, model: SourceModel) -> Tensor:

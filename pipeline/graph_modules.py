@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -78,9 +79,10 @@ class StepGraph(nn.Module):
         return _in_order(results, self.outputs)
 
     def _top(self, log_probs: Tensor, top_count: Tensor) -> tuple[Tensor, Tensor]:
-        count = top_count.item()
-        torch._check(count >= 1)
-        torch._check(count <= self.vocabulary)
+        count = cast(int, top_count.item())
+        # Without these two the exporter cannot know that the number is a size that the vocabulary has.
+        torch._check(count >= 1)  # type: ignore[no-untyped-call]
+        torch._check(count <= self.vocabulary)  # type: ignore[no-untyped-call]
         top = torch.topk(log_probs, count, dim=-1)
         return top.values, top.indices
 

@@ -1,7 +1,7 @@
-"""Beam search over a source model, written to be compared with: one sentence, plain lists, nothing shared with the engine.
+"""Beam search over a source model, to be compared with: one sentence, plain lists, nothing shared with the engine.
 
-The rules are those of Hugging Face ``generate`` (transformers 5, ``GenerationMixin._beam_search``): the best
-``2 x beam`` continuations are considered, those among the first ``beam`` that end the sentence finish, the best others go on.
+The rules are those of Hugging Face ``generate`` (transformers 5, ``GenerationMixin._beam_search``): the best ``2 x beam``
+continuations are considered, those among the first ``beam`` that end the sentence finish, the best others go on.
 """
 
 from __future__ import annotations
@@ -77,4 +77,4 @@ def _is_settled(
         return True
     longest = generation.early_stopping == "never" and generation.length_penalty > 0
     reach = generation.max_length if longest else length
-    return live[0].score / reach**generation.length_penalty <= finished[-1].score
+    return bool(live[0].score / reach**generation.length_penalty <= finished[-1].score)

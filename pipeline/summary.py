@@ -1,0 +1,79 @@
+"""What a build or an export did, as values that can be shown or written as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class StepSummary:
+    """One step: ``cached`` when what it would have done was there already."""
+
+    name: str
+    seconds: float
+    cached: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ExportSummary:
+    """What an export did.
+
+    Attributes:
+        changed: false when the published model already was this one.
+        parity: figures of the parity check, as in the manifest.
+        bytes: size of the published files.
+    """
+
+    model_id: str
+    model_hash: str
+    folder: str
+    changed: bool
+    parity: dict[str, float | int | None]
+    bytes: int
+    seconds: float
+
+    def to_document(self) -> dict[str, Any]:
+        """As a JSON object."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceSummary:
+    """One space of the built store; ``recall_at_10`` is against exact search."""
+
+    name: str
+    rows: int
+    index: str
+    recall_at_10: float
+    maps: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BuildSummary:
+    """What a build did.
+
+    Attributes:
+        changed: false when model and store already were what the project describes.
+        pairs: sentence pairs in the store; ``pairs_left_out``: those the model's tokenizers cannot express, or too long.
+        bytes: size of the published store.
+    """
+
+    project: str
+    model_id: str
+    model_hash: str
+    store_id: str
+    store_hash: str
+    store_folder: str
+    changed: bool
+    pairs: int
+    pairs_left_out: int
+    spaces: tuple[SpaceSummary, ...]
+    parity: dict[str, float | int | None]
+    bytes: int
+    seconds: float
+    steps: tuple[StepSummary, ...]
+
+    def to_document(self) -> dict[str, Any]:
+        """As a JSON object."""
+        return asdict(self)
