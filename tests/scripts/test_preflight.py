@@ -1,6 +1,7 @@
 """What a machine lacks is said in one sentence with the command that brings it."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -64,6 +65,38 @@ def test_a_chromium_that_is_named_and_missing_is_refused(tmp_path: Path) -> None
     assert outcome.returncode == 1
     assert outcome.stderr.count("\n") == 1
     assert str(tmp_path / "absent") in outcome.stderr
+
+
+def bare_machine(folder: Path, user_id: int) -> dict[str, str]:
+    """The environment of a machine without Chromium, whose user has the given id."""
+    folder.mkdir()
+    for name in ("sh", "dirname", "chmod", "cat"):
+        (folder / name).symlink_to(str(shutil.which(name)))
+    write_program(folder / "id", f"echo {user_id}")
+    return {"PATH": str(folder), "PLAYWRIGHT_BROWSERS_PATH": str(folder), "CHROMIUM": ""}
+
+
+def test_root_gets_a_missing_chromium_from_apt(tmp_path: Path) -> None:
+    machine = bare_machine(tmp_path / "bin", user_id=0)
+    chromium = tmp_path / "bin" / "chromium"
+    installs = f'case "$*" in *install*chromium*) echo "#!/bin/sh" > {chromium}; chmod +x {chromium} ;; esac'
+    write_program(tmp_path / "bin" / "apt-get", installs)
+
+    outcome = run_script("preflight.sh", "browser", **machine)
+
+    assert outcome.returncode == 0, outcome.stderr
+    assert run_script("find_chromium.sh", **machine).stdout.strip() == str(chromium)
+
+
+def test_a_chromium_that_can_not_be_installed_is_named_with_the_command_that_brings_it(tmp_path: Path) -> None:
+    machine = bare_machine(tmp_path / "bin", user_id=0)
+    write_program(tmp_path / "bin" / "apt-get", "exit 100")
+
+    outcome = run_script("preflight.sh", "browser", **machine)
+
+    assert outcome.returncode == 1
+    assert outcome.stderr.count("\n") == 1
+    assert "apt-get install -y chromium" in outcome.stderr
 
 
 def test_a_timed_command_keeps_its_exit_status_and_prints_its_time() -> None:
