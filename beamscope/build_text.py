@@ -1,0 +1,80 @@
+"""What a build or an export did, as text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from beamscope.text_tables import format_size, format_table
+
+if TYPE_CHECKING:
+    from pipeline.summary import BuildSummary, ExportSummary
+
+_SHOWN_OF_HASH = 16
+
+
+def describe_build(summary: BuildSummary) -> str:
+    """The whole text, without a line break at its end."""
+    if not summary.changed:
+        return (
+            f"Nothing changed: model {summary.model_id} and store {summary.store_id} already are what the project "
+            f"describes ({summary.seconds:.1f} s)."
+        )
+    return "\n".join(
+        [
+            f"Published in {summary.seconds:.0f} s:",
+            f"  model {summary.model_id} ({summary.model_hash[:_SHOWN_OF_HASH]})",
+            f"  store {summary.store_id} ({summary.store_hash[:_SHOWN_OF_HASH]}), {_describe_pairs(summary)}, "
+            f"{format_size(summary.bytes)} in {summary.store_folder}",
+            *_space_lines(summary),
+            f"  {_describe_parity(summary.parity)}",
+            *_step_lines(summary),
+        ]
+    )
+
+
+def describe_export(summary: ExportSummary) -> str:
+    """The whole text, without a line break at its end."""
+    done = "Published" if summary.changed else "Nothing changed:"
+    return (
+        f"{done} model {summary.model_id} ({summary.model_hash[:_SHOWN_OF_HASH]}), {format_size(summary.bytes)} "
+        f"in {summary.folder} ({summary.seconds:.1f} s)\n  {_describe_parity(summary.parity)}"
+    )
+
+
+def _describe_pairs(summary: BuildSummary) -> str:
+    left_out = f" ({summary.pairs_left_out:,} left out)" if summary.pairs_left_out else ""
+    return f"{summary.pairs:,} sentence pairs{left_out}"
+
+
+def _space_lines(summary: BuildSummary) -> list[str]:
+    return format_table(
+        [
+            (
+                f"  space {space.name}",
+                f"{space.rows:,} states",
+                f"{space.index} index",
+                f"recall@10 {space.recall_at_10:.4f}",
+                f"maps: {', '.join(space.maps) or 'none'}",
+            )
+            for space in summary.spaces
+        ]
+    )
+
+
+def _step_lines(summary: BuildSummary) -> list[str]:
+    return format_table(
+        [(f"  step {step.name}", "there already" if step.cached else f"{step.seconds:.1f} s") for step in summary.steps]
+    )
+
+
+def _describe_parity(parity: Mapping[str, float | int | None]) -> str:
+    if not parity:
+        return "parity with the checkpoint was not measured"
+    differences = (
+        f"{name.replace('_', '-')} {parity[name]:.1e}"
+        for name in ("log_prob", "attention", "state")
+        if parity.get(name) is not None
+    )
+    beams = f"{parity.get('beam_sentences_equal')} of {parity.get('beam_sentences')} beam results equal"
+    return f"largest differences to the checkpoint: {', '.join(differences)}; {beams}"

@@ -1,0 +1,46 @@
+"""`beamscope build`: from a project file to a published model and its state store."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from beamscope.failures import require_build_extra
+from beamscope.options import json_option, workspace_option
+from exported_models.workspace import Workspace
+
+
+@click.command()
+@click.argument("project_toml", type=click.Path(path_type=Path))
+@click.option("--no-prefect", is_flag=True, help="Run the plain steps in this process, without a Prefect flow.")
+@json_option
+@workspace_option
+def build(project_toml: Path, no_prefect: bool, as_json: bool, workspace: Workspace) -> None:
+    """Build what PROJECT_TOML describes: export, verify, encode, index, project, publish.
+
+    Steps whose inputs did not change are not done again, and an interrupted build goes on where it was. Progress is on
+    stderr, the summary on stdout.
+
+    \b
+    Examples:
+      beamscope build examples/dates/project.toml
+      beamscope build examples/dates/project.toml --workspace /srv/beamscope --json
+      beamscope build examples/dates/project.toml --no-prefect
+    """
+    from beamscope.build_text import describe_build
+
+    with require_build_extra("Building"):
+        from pipeline.build import build as build_project
+        from pipeline.flow import run_flow
+        from pipeline.progress import open_progress
+        from pipeline.project import load_project
+
+        # Read before Prefect starts: a typo is answered at once.
+        project = load_project(project_toml)
+        if no_prefect:
+            summary = build_project(project, workspace, progress=open_progress())
+        else:
+            summary = run_flow(project_toml, workspace, progress=open_progress())
+    click.echo(json.dumps(summary.to_document(), indent=1) if as_json else describe_build(summary))

@@ -1,0 +1,68 @@
+"""`beamscope neighbors`: the training states nearest to one state of a translation."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from beamscope.errors import CommandError
+from beamscope.options import json_option, workspace_option
+from beamscope.request_options import RequestOptions, request_options
+from exported_models.workspace import Workspace
+
+
+@click.command()
+@click.argument("model")
+@click.argument("text")
+@click.option("--space", default="decoder", show_default=True, help="Space of the state: encoder, decoder or context.")
+@click.option(
+    "--step",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Which state: the target step, for encoder states the source position; both from 0.",
+)
+@click.option("--k", type=click.IntRange(1, 1000), default=10, show_default=True, help="How many neighbors.")
+@request_options
+@json_option
+@workspace_option
+def neighbors(
+    model: str,
+    text: str,
+    space: str,
+    step: int,
+    k: int,
+    options: RequestOptions,
+    as_json: bool,
+    workspace: Workspace,
+) -> None:
+    """Show the training states nearest to one state of translating TEXT.
+
+    A decoder or context state of step N is the one that predicts target token N of the best translation. The sentence
+    itself is left out, equal contexts are folded, and distances are true distances in the space.
+
+    \b
+    Examples:
+      beamscope neighbors dates "March 3, 1999" --space decoder --step 3 --k 10 --json
+      beamscope neighbors dates "March 3, 1999" --space encoder --step 0
+      beamscope neighbors dates "March 3, 1999" --space context --step 6 --prefix 1998
+    """
+    from beamscope.neighbor_report import describe_neighbors, to_document
+    from exported_models.engine import Engine
+    from state_store.catalog import StoreCatalog
+    from state_store.neighborhood import gather_evidence
+
+    engine = Engine(workspace)
+    request = options.request(engine, model, text)
+    store = StoreCatalog(workspace, engine).store_for(model)
+    if store is None:
+        raise CommandError(
+            f"There is no state store for the model {model!r} in {workspace.root}: `beamscope build` makes one."
+        )
+    store.space(space)
+    (evidence,) = gather_evidence(store, engine.translate(request), None, space, k=k, positions=[step])
+    if as_json:
+        click.echo(json.dumps(to_document(space, evidence), ensure_ascii=False))
+    else:
+        click.echo(describe_neighbors(space, evidence))

@@ -1,0 +1,33 @@
+"""`beamscope serve`: the workbench over a workspace."""
+
+from __future__ import annotations
+
+import click
+
+from beamscope import settings
+from beamscope.listening import listen
+from beamscope.options import port_option, workspace_option
+from beamscope.workbench import open_workbench
+from exported_models.workspace import Workspace
+
+
+@click.command()
+@click.option(
+    "--host",
+    default=settings.DEFAULT_HOST,
+    show_default=True,
+    help="Address to listen on. Other machines can reach any but a loopback address; there is no log-in.",
+)
+@port_option
+@workspace_option
+def serve(host: str, port: int, workspace: Workspace) -> None:
+    """Open the workbench over the workspace's models.
+
+    Models and stores that are published while it runs are picked up. Ctrl-C ends it.
+
+    \b
+    Examples:
+      beamscope serve
+      beamscope serve --workspace /srv/beamscope --port 9000
+    """
+    open_workbench(listen(host, port), workspace)

@@ -1,0 +1,101 @@
+"""`beamscope translate`: decode a text, or a file of them, and show everything that happened."""
+
+from __future__ import annotations
+
+import json
+from typing import BinaryIO
+
+import click
+
+from beamscope.failures import Failure
+from beamscope.options import json_option, workspace_option
+from beamscope.request_options import RequestOptions, request_options
+from beamscope.sentences import Sentence, read_sentences
+from beamscope.text_tables import show_plainly
+from exported_models.errors import BeamscopeError
+from exported_models.workspace import Workspace
+
+
+@click.command()
+@click.argument("model")
+@click.argument("text", required=False)
+@request_options
+@click.option(
+    "--file",
+    "stream",
+    type=click.File("rb"),
+    metavar="F",
+    help="Translate every line of this UTF-8 file ('-': standard input); with --json one document a line.",
+)
+@json_option
+@workspace_option
+def translate(
+    model: str,
+    text: str | None,
+    options: RequestOptions,
+    stream: BinaryIO | None,
+    as_json: bool,
+    workspace: Workspace,
+) -> None:
+    """Translate TEXT with an exported MODEL and show how.
+
+    Shows the n-best list and, for each step, what was attended to and the most probable tokens; --json prints the whole
+    trace. With --file a line that cannot be translated is reported with its number and the others go on; the exit code
+    is then 1.
+
+    \b
+    Examples:
+      beamscope translate dates "March 3, 1999" --beam 5 --top-k 5 --json
+      beamscope translate dates "March 3, 1999" --prefix 1998
+      beamscope translate dates "March 3, 1999" --attend 5:6 --attend 6:7=0.8 --attend 6:8=0.2
+      beamscope translate dates --file dates.txt --json > traces.jsonl
+    """
+    if (text is None) == (stream is None):
+        raise click.UsageError("Give either a TEXT or a --file")
+    if stream is not None:
+        _translate_lines(model, options, stream, as_json, workspace)
+    elif text is not None:
+        _translate_text(model, text, options, as_json, workspace)
+
+
+def _translate_text(model: str, text: str, options: RequestOptions, as_json: bool, workspace: Workspace) -> None:
+    from beamscope.trace_text import describe_trace
+    from exported_models.documents import TraceDocument
+    from exported_models.engine import Engine
+
+    engine = Engine(workspace)
+    trace = engine.translate(options.request(engine, model, text))
+    click.echo(TraceDocument.of(trace).to_json() if as_json else describe_trace(trace))
+
+
+def _translate_lines(
+    model: str, options: RequestOptions, stream: BinaryIO, as_json: bool, workspace: Workspace
+) -> None:
+    from exported_models.documents import TraceDocument
+    from exported_models.engine import Engine
+
+    # A corpus is not a session: keeping its traces would only hold memory.
+    engine = Engine(workspace, cache_bytes=0)
+    # What is wrong with the options is said once, not once a line.
+    options.request(engine, model, "")
+    failed = False
+    for sentence in read_sentences(stream):
+        try:
+            trace = engine.translate(options.request(engine, model, sentence.read()))
+        except BeamscopeError as error:
+            failed = True
+            _report_line(sentence, error, as_json)
+        else:
+            document = TraceDocument.of(trace).to_json() if as_json else show_plainly(trace.best.text)
+            click.echo(document)
+    if failed:
+        click.get_current_context().exit(Failure.exit_code)
+
+
+def _report_line(sentence: Sentence, error: BeamscopeError, as_json: bool) -> None:
+    """Keep one line out for each line in, also where it failed."""
+    if as_json:
+        click.echo(json.dumps({"error": str(error), "line": sentence.line}, ensure_ascii=False))
+    else:
+        click.echo()
+        click.echo(f"beamscope: Line {sentence.line}: {' '.join(str(error).split())}", err=True)

@@ -1,0 +1,94 @@
+"""Turning whatever went wrong into one sentence on stderr and an exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import tempfile
+import traceback
+from collections.abc import Iterator
+from typing import IO, Any
+
+import click
+
+from beamscope.errors import MissingExtraError
+from exported_models.errors import BeamscopeError
+
+
+class Failure(click.ClickException):
+    """It failed: one line on stderr, ``beamscope: <sentence>``, and exit code 1."""
+
+    exit_code = 1
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(" ".join(sentence.split()))
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(f"beamscope: {self.message}", file=file, err=file is None)
+
+
+class Misuse(Failure):
+    """The command was not understood: exit code 2."""
+
+    exit_code = 2
+
+
+@contextlib.contextmanager
+def explain_failures() -> Iterator[None]:
+    """Let nothing out but a `Failure` and click's own way of leaving early."""
+    try:
+        yield
+    except (click.exceptions.Exit, click.Abort, Failure):
+        raise
+    except click.UsageError as error:
+        raise Misuse(_usage_sentence(error)) from error
+    except click.ClickException as error:
+        raise Failure(error.format_message()) from error
+    except BeamscopeError as error:
+        raise Failure(str(error)) from error
+    except KeyboardInterrupt as error:
+        raise Failure("Interrupted; the same command goes on from there.") from error
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise Failure(_system_sentence(error)) from error
+    except Exception as error:
+        raise Failure(_unexpected_sentence(error)) from error
+
+
+@contextlib.contextmanager
+def require_build_extra(purpose: str) -> Iterator[None]:
+    """Explain the import of a package that only the build extra brings; ``purpose`` says what needs it.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing in ("beamscope", "pipeline", "dashboard", "state_store", "exported_models"):
+            raise
+        raise MissingExtraError(
+            f"{purpose} needs the package {missing}, which the base install leaves out: pip install 'beamscope[build]'."
+        ) from error
+
+
+def _usage_sentence(error: click.UsageError) -> str:
+    command = error.ctx.command_path if error.ctx else "beamscope"
+    sentence = error.format_message().rstrip(".")
+    return f"{sentence}{'' if sentence.endswith('?') else '.'} See `{command} --help`."
+
+
+def _system_sentence(error: OSError) -> str:
+    place = f"{error.filename}: " if error.filename else ""
+    remedy = " Free some space and run the same command again." if error.errno == errno.ENOSPC else ""
+    return f"{place}{error.strerror or error}.{remedy}"
+
+
+def _unexpected_sentence(error: Exception) -> str:
+    descriptor, path = tempfile.mkstemp(prefix="beamscope-", suffix=".log")
+    with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as stream:
+        stream.write("".join(traceback.format_exception(error)))
+    return f"This is a defect of Beamscope ({type(error).__name__}); please report it with the file {path}."

@@ -1,0 +1,49 @@
+"""The neighbors of one state, as text and as JSON: distance, the token in its sentence, the pair."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from beamscope.text_tables import format_table, quote_token, show_plainly
+from state_store.documents import PairDocument, TokenEvidenceDocument
+from state_store.neighborhood import TokenEvidence
+
+_HEADER = ("", "distance", "position", "token", "next", "equal", "source", "target")
+_NUMBERS = frozenset({0, 1, 2, 5})
+
+
+def to_document(space: str, evidence: TokenEvidence) -> dict[str, Any]:
+    """What the command prints with ``--json``: each neighbor carries its pair, so that a line stands for itself."""
+    document = TokenEvidenceDocument.of(evidence).model_dump()
+    for entry, neighbor in zip(document["neighbors"], evidence.neighbors, strict=True):
+        entry["pair"] = PairDocument.of(neighbor.pair).model_dump()
+    return {"space": space, **document}
+
+
+def describe_neighbors(space: str, evidence: TokenEvidence) -> str:
+    """The whole text, without a line break at its end."""
+    head = f"{space} state {evidence.position}, {quote_token(evidence.token)}"
+    if evidence.typicality is None:
+        return f"{head}: the store holds no state but those of this very sentence."
+    rows = [
+        (
+            str(rank),
+            f"{neighbor.distance:.4f}",
+            str(neighbor.position),
+            quote_token(neighbor.token),
+            "-" if neighbor.next_token is None else quote_token(neighbor.next_token),
+            f"+{neighbor.duplicates}" if neighbor.duplicates else "",
+            show_plainly(neighbor.pair.source),
+            show_plainly(neighbor.pair.target),
+        )
+        for rank, neighbor in enumerate(evidence.neighbors, start=1)
+    ]
+    implied = "  ".join(f"{quote_token(entry.token)} {entry.share:.2f}" for entry in evidence.implied)
+    return "\n".join(
+        [
+            f"{head}: closer to the training data than {evidence.typicality:.0%} of held-out states",
+            f"the neighbors' tokens: {implied}",
+            "",
+            *format_table([_HEADER, *rows], right=_NUMBERS),
+        ]
+    )

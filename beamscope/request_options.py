@@ -1,0 +1,133 @@
+"""The options that make up a request, shared by the commands that decode."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, get_args
+
+import click
+
+from exported_models.errors import BeamscopeError, RequestError
+from exported_models.request import (
+    MAX_BEAM_SIZE,
+    MAX_LENGTH_LIMIT,
+    MAX_TOP_K,
+    AttentionOverride,
+    EarlyStopping,
+    Request,
+)
+
+if TYPE_CHECKING:
+    from exported_models.engine import Engine
+
+_DEFAULT = "the model's own"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestOptions:
+    """How to decode, as said on the command line; None where the model's default holds."""
+
+    prefix: str
+    attend: tuple[AttentionOverride, ...]
+    beam: int | None
+    length_penalty: float | None
+    max_length: int | None
+    top_k: int
+    early_stopping: EarlyStopping | None
+
+    def request(self, engine: Engine, model_id: str, text: str) -> Request:
+        """The request for one source text.
+
+        Raises:
+            WorkspaceError, ArtefactError: the model is not there or damaged.
+            RequestError: the prefix is not made of tokens that the model knows.
+        """
+        return Request(
+            model_id=model_id,
+            source=text,
+            prefix=self._prefix_tokens(engine, model_id),
+            overrides=self.attend,
+            beam_size=self.beam,
+            length_penalty=self.length_penalty,
+            max_length=self.max_length,
+            top_k=self.top_k,
+            early_stopping=self.early_stopping,
+        )
+
+    def _prefix_tokens(self, engine: Engine, model_id: str) -> tuple[str, ...]:
+        from exported_models.engine import tokenize_target
+
+        if not self.prefix:
+            return ()
+        try:
+            return tokenize_target(self.prefix, engine.model(model_id), end=False).tokens
+        except RequestError as error:
+            raise RequestError(f"In the prefix: {error}", field=error.field) from error
+
+
+def request_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of a request; the command gets them as one `RequestOptions` named ``options``."""
+
+    @functools.wraps(function)
+    def collect(**parameters: Any) -> None:
+        chosen = {name: parameters.pop(name) for name in RequestOptions.__dataclass_fields__}
+        function(options=RequestOptions(**chosen), **parameters)
+
+    decorated: Callable[..., None] = collect
+    for option in reversed(_OPTIONS):
+        decorated = option(decorated)
+    return decorated
+
+
+def _to_overrides(
+    _context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]
+) -> tuple[AttentionOverride, ...]:
+    from exported_models.interventions import merge_overrides, parse_attention
+
+    try:
+        return merge_overrides(parse_attention(value) for value in values)
+    except BeamscopeError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+_OPTIONS = (
+    click.option("--prefix", default="", metavar="TEXT", help="Text that the translation must begin with."),
+    click.option(
+        "--attend",
+        multiple=True,
+        callback=_to_overrides,
+        metavar="STEP:SOURCE[=WEIGHT]",
+        help="At this target step attend to this source position (both from 0); "
+        "repeat it to weight several positions or steps.",
+    ),
+    click.option(
+        "--beam", type=click.IntRange(1, MAX_BEAM_SIZE), show_default=_DEFAULT, help="Hypotheses kept a step."
+    ),
+    click.option(
+        "--length-penalty",
+        type=float,
+        show_default=_DEFAULT,
+        help="Exponent of the length that divides a score.",
+    ),
+    click.option(
+        "--max-length",
+        type=click.IntRange(1, MAX_LENGTH_LIMIT),
+        show_default=_DEFAULT,
+        help="Most target tokens, end of sentence and prefix included.",
+    ),
+    click.option(
+        "--top-k",
+        type=click.IntRange(1, MAX_TOP_K),
+        default=5,
+        show_default=True,
+        help="Most probable next tokens recorded at each step.",
+    ),
+    click.option(
+        "--early-stopping",
+        type=click.Choice(get_args(EarlyStopping)),
+        show_default=_DEFAULT,
+        help="When the search ends.",
+    ),
+)

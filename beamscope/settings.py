@@ -1,0 +1,44 @@
+"""Where a command finds its workspace and its environment, decided in one place.
+
+An option wins over an environment variable, and that over the default.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from beamscope.errors import CommandError
+from exported_models.workspace import Workspace
+
+WORKSPACE_VARIABLE = "BEAMSCOPE_WORKSPACE"
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 8050
+DEMO_MODEL = "dates"
+_DEMO_PROJECT = Path("examples", "dates", "project.toml")
+_CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+def resolve_workspace(path: Path) -> Workspace:
+    """The workspace at ``path``, absolute, with a leading ``~`` read as the home folder.
+
+    Raises:
+        CommandError: a file stands there.
+    """
+    root = path.expanduser().absolute()
+    if root.exists() and not root.is_dir():
+        raise CommandError(f"The workspace {root} is a file; name a folder.")
+    return Workspace(root)
+
+
+def find_demo_project() -> Path:
+    """The project file of the dates example: of the current folder, else of the checkout this code runs from.
+
+    Raises:
+        CommandError: there is none; an installed wheel does not hold the examples.
+    """
+    for root in (Path.cwd(), _CHECKOUT):
+        if (root / _DEMO_PROJECT).is_file():
+            return root / _DEMO_PROJECT
+    raise CommandError(
+        f"There is no {_DEMO_PROJECT} here: run `beamscope demo` in a checkout of the Beamscope repository."
+    )

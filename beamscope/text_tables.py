@@ -1,0 +1,68 @@
+"""Tables of plain text for a terminal: any script aligned, nothing that could steer the terminal."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+
+_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+
+
+def show_plainly(text: str) -> str:
+    """``text`` with every character that a terminal would obey or hide written as its code."""
+    return "".join(_code(character) if _is_hidden(character) else character for character in text)
+
+
+def quote_token(token: str) -> str:
+    """A token as shown in a table: a blank one in quotes, so that it can be seen."""
+    return f'"{token}"' if not token.strip() else show_plainly(token)
+
+
+def display_width(text: str) -> int:
+    """Terminal columns that ``text`` takes: two for wide characters, none for combining ones."""
+    return sum(_columns(character) for character in text)
+
+
+def format_table(rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset()) -> list[str]:
+    """Lines with the columns aligned, those in ``right`` to the right; the last column is not padded."""
+    if not rows:
+        return []
+    widths = [max(display_width(cell) for cell in column) for column in zip(*rows, strict=True)]
+    return ["  ".join(_pad_row(row, widths, right)).rstrip() for row in rows]
+
+
+def format_size(size: int) -> str:
+    """Bytes for people: ``12.3 MB``."""
+    value, unit = float(size), "B"
+    for larger in ("kB", "MB", "GB"):
+        if value < 1000:
+            break
+        value, unit = value / 1000, larger
+    return f"{int(value)} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+
+
+def count(number: int, noun: str) -> str:
+    """``1 file``, ``2 files``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _is_hidden(character: str) -> bool:
+    return unicodedata.category(character) in _HIDDEN
+
+
+def _code(character: str) -> str:
+    return f"\\u{{{ord(character):x}}}"
+
+
+def _columns(character: str) -> int:
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def _pad_row(row: Sequence[str], widths: Sequence[int], right: frozenset[int]) -> list[str]:
+    padded = []
+    for index, (cell, width) in enumerate(zip(row, widths, strict=True)):
+        blanks = " " * (width - display_width(cell))
+        padded.append(blanks + cell if index in right else cell + blanks)
+    return padded
