@@ -1,0 +1,77 @@
+"""Which store belongs to which model of a workspace."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Protocol
+
+from exported_models.errors import BeamscopeError
+from exported_models.model import ExportedModel
+from exported_models.publishing import MANIFEST_NAME
+from exported_models.workspace import Workspace
+from state_store.manifest import StoreManifest, load_store_manifest
+from state_store.store import StateStore, check_model
+
+
+class ModelSource(Protocol):
+    """Whoever opens models by name: the engine."""
+
+    def model(self, model_id: str) -> ExportedModel:
+        """The model of that name."""
+
+
+class StoreCatalog:
+    """Opens the store of a model once, and again when another build of either is published."""
+
+    def __init__(self, workspace: Workspace, models: ModelSource) -> None:
+        self._workspace = workspace
+        self._models = models
+        self._lock = threading.Lock()
+        self._stores: dict[str, tuple[str, StateStore]] = {}
+
+    def store_for(self, model_id: str) -> StateStore | None:
+        """The newest store built with the model as it is now; None where no store names the model.
+
+        Raises:
+            StoreMismatchError: stores name the model, but none was built with it as it is now.
+            StoreError, ArtefactError: the store is damaged. WorkspaceError: there is no such model.
+        """
+        model = self._models.model(model_id)
+        found = self._choose(model)
+        if found is None:
+            return None
+        folder, manifest = found
+        check_model(manifest, model_id, model.content_hash)
+        with self._lock:
+            model_hash, known = self._stores.get(model_id, ("", None))
+            if known is None or known.folder != folder or model_hash != model.content_hash:
+                known = StateStore.open(folder, model)
+                self._stores[model_id] = (model.content_hash, known)
+            return known
+
+    def _choose(self, model: ExportedModel) -> tuple[Path, StoreManifest] | None:
+        """The newest matching store, else the newest that at least names the model."""
+        readable, damage = self._list_stores()
+        named = [store for store in readable if store[1].model_id == model.manifest.model_id]
+        matching = [store for store in named if store[1].model_hash == model.content_hash]
+        candidates = matching or named
+        if not candidates and damage is not None:
+            # It may be the one that is looked for.
+            raise damage
+        return max(candidates, key=_publication_time) if candidates else None
+
+    def _list_stores(self) -> tuple[list[tuple[Path, StoreManifest]], BeamscopeError | None]:
+        """Every store with a readable manifest, and what is wrong with one that has none."""
+        readable, damage = [], None
+        for store_id in self._workspace.store_ids():
+            try:
+                folder = self._workspace.store_folder(store_id)
+                readable.append((folder, load_store_manifest(folder)))
+            except BeamscopeError as error:
+                damage = error
+        return readable, damage
+
+
+def _publication_time(store: tuple[Path, StoreManifest]) -> int:
+    return (store[0] / MANIFEST_NAME).stat().st_mtime_ns

@@ -1,0 +1,74 @@
+"""Checking a published store: every file against the manifest, and the files against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from exported_models.errors import BeamscopeError
+from exported_models.publishing import FileCheck, check_files
+from state_store import layout
+from state_store.calibration import load_calibration
+from state_store.global_maps import GlobalMap
+from state_store.manifest import SpaceEntry, load_store_manifest
+from state_store.pairs import PairTable
+from state_store.scann_index import load_index
+from state_store.spaces import POSITION, SENTENCE, Space
+
+_CHECKED_ROWS = 1 << 16
+_LENGTH_TOLERANCE = 0.01
+
+
+def check_store(folder: Path) -> Iterator[FileCheck]:
+    """Compare every file of a store with its manifest, then the contents of pairs and spaces with each other.
+
+    Yields one result a file, one for the pairs and one a space (``path`` is its folder); ``problem`` is empty where
+    all is well.
+
+    Raises:
+        ArtefactError, StoreError: there is no readable manifest.
+    """
+    manifest = load_store_manifest(folder)
+    yield from check_files(folder)
+    yield FileCheck(folder / layout.PAIRS, 0, _check_pairs(folder, manifest.corpus.pairs))
+    for entry in manifest.spaces:
+        place = layout.space_folder(folder, entry.name)
+        yield FileCheck(place, 0, _check_space(place, entry, manifest.corpus.pairs))
+
+
+def _check_pairs(folder: Path, count: int) -> str:
+    try:
+        for _ in PairTable(folder, count):
+            pass
+    except BeamscopeError as error:
+        return f"does not fit: {error}"
+    return ""
+
+
+def _check_space(place: Path, entry: SpaceEntry, sentences: int) -> str:
+    try:
+        space = Space(place, entry.name, size=entry.size, rows=entry.rows, sentences=sentences)
+        load_index(place / layout.INDEX_FOLDER, space.vectors, entry.index)
+        load_calibration(place)
+        for kind in entry.maps:
+            GlobalMap(place, kind, entry.rows)
+    except BeamscopeError as error:
+        return f"does not fit: {error}"
+    for start in range(0, len(space), _CHECKED_ROWS):
+        if problem := _check_rows(space, slice(start, start + _CHECKED_ROWS)):
+            return problem
+    return ""
+
+
+def _check_rows(space: Space, part: slice) -> str:
+    table = space.tokens[part]
+    rows = np.arange(part.start, part.start + len(table))
+    if not (space.first_rows(table[:, SENTENCE]) + table[:, POSITION] == rows).all():
+        return "has a token table that disagrees with where its sentences start"
+    lengths = np.linalg.norm(np.asarray(space.vectors[part], np.float32), axis=1)
+    # A state on the center itself is stored as zero; NaN compares false with everything.
+    if not ((np.abs(lengths - 1) < _LENGTH_TOLERANCE) | (lengths == 0)).all():
+        return "has vectors that are not of unit length"
+    return ""

@@ -1,0 +1,130 @@
+"""Maps of a whole space, made once per build and kept, so that a place means the same from query to query.
+
+A new state is placed by its neighbors: at the mean of their places, nearer ones counting more. It never moves the map.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exported_models.trace import Floats
+from state_store import layout
+from state_store.arrays import map_array, write_array
+from state_store.errors import MapError
+from state_store.index import ExactIndex
+from state_store.local_maps import Doubles, fix_signs, measure_all_distances
+from state_store.manifest import GlobalMapKind
+from state_store.spaces import Rows, sample_rows
+
+LANDMARKS = 1000
+_PLACED_ROWS = 1 << 13
+_PLACING_NEIGHBORS = 8
+# A state on top of a stored one takes its place; the figure only keeps the weight finite.
+_NO_DISTANCE = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class MapBackground:
+    """A sample of a global map to draw behind a trajectory: ``rows`` [n] int64, ``positions`` [n, 2] float32."""
+
+    rows: Rows
+    positions: Floats
+
+
+class GlobalMap:
+    """The kept map of one space: ``positions`` [rows, 2] float32, row i the place of row i."""
+
+    def __init__(self, folder: Path, kind: GlobalMapKind, rows: int) -> None:
+        """Open a map in a space's folder.
+
+        Raises:
+            StoreError: its file is missing, damaged or of another number of rows.
+        """
+        self.kind = kind
+        self.positions: Floats = map_array(folder / layout.map_filename(kind), np.float32, (rows, 2))
+
+    def place(self, rows: Sequence[int], distances: Sequence[float]) -> Floats:
+        """[2] float32 place of a state whose nearest rows and their distances are given; without any, the middle."""
+        if not len(rows):
+            return np.asarray(self.positions.mean(axis=0), np.float32)
+        return weigh_places(self.positions[np.asarray(rows, np.int64)], np.asarray(distances, np.float32))
+
+    def background(self, limit: int) -> MapBackground:
+        """At most ``limit`` rows, evenly spread over the corpus, the same every time."""
+        rows = sample_rows(len(self.positions), limit)
+        return MapBackground(rows, np.array(self.positions[rows]))
+
+
+def write_map(folder: Path, kind: GlobalMapKind, positions: NDArray[np.floating]) -> None:
+    """Write the map of a space, [rows, 2], into the space's folder.
+
+    Raises:
+        MapError: a position is not a finite number.
+    """
+    if not np.isfinite(positions).all():
+        raise MapError(f"The {kind} map places a row at no finite position; build the map again.")
+    write_array(folder / layout.map_filename(kind), positions.astype(np.float32))
+
+
+def weigh_places(places: Floats, distances: Floats) -> Floats:
+    """[..., 2] mean of places [..., neighbors, 2], weighted by the inverse of the distances [..., neighbors]."""
+    weights = 1 / np.maximum(distances, _NO_DISTANCE)
+    weights /= weights.sum(axis=-1, keepdims=True)
+    return np.asarray((places * weights[..., None]).sum(axis=-2), np.float32)
+
+
+def spread_map(vectors: NDArray[np.float16], fitted_rows: Rows, fitted_positions: Floats) -> Floats:
+    """Extend a map that was fitted on some rows to all: [rows, 2] float32, the fitted rows unchanged.
+
+    Args:
+        vectors: [rows, size] float16
+        fitted_rows: [fitted] int64, ascending
+        fitted_positions: [fitted, 2]
+    """
+    index = ExactIndex(np.asarray(vectors[fitted_rows]))
+    count = min(_PLACING_NEIGHBORS, len(fitted_rows))
+    positions = np.empty((len(vectors), 2), np.float32)
+    for start in range(0, len(vectors), _PLACED_ROWS):
+        part = slice(start, start + _PLACED_ROWS)
+        rows, distances = index.search(np.asarray(vectors[part], np.float32), count)
+        positions[part] = weigh_places(fitted_positions[rows], distances)
+    positions[fitted_rows] = fitted_positions
+    return positions
+
+
+def landmark_mds(vectors: NDArray[np.float16], *, landmarks: int = LANDMARKS) -> Floats:
+    """[rows, 2] float32 map: classical MDS of some rows, the others by triangulation from them.
+
+    de Silva & Tenenbaum: Sparse multidimensional scaling using landmark points (2004). The landmarks are spread evenly
+    over the corpus, so that equal vectors give equal maps.
+    """
+    chosen = np.asarray(vectors[sample_rows(len(vectors), landmarks)], np.float64)
+    squares = np.square(measure_all_distances(chosen))
+    inverse = _invert_landmarks(squares)
+    mean = squares.mean(axis=0)
+    own = np.einsum("ld,ld->l", chosen, chosen)
+    positions = np.empty((len(vectors), 2), np.float32)
+    for start in range(0, len(vectors), _PLACED_ROWS):
+        block = np.asarray(vectors[start : start + _PLACED_ROWS], np.float64)
+        between = np.einsum("rd,rd->r", block, block)[:, None] + own - 2 * block @ chosen.T
+        positions[start : start + len(block)] = (mean - between) / 2 @ inverse
+    return positions
+
+
+def _invert_landmarks(squares: Doubles) -> Doubles:
+    """[landmarks, 2] pseudo-inverse of the landmarks' classical MDS, from their squared distances."""
+    count = len(squares)
+    centering = np.eye(count) - 1 / count
+    values, directions = np.linalg.eigh(-centering @ squares @ centering / 2)
+    inverse = np.zeros((count, 2))
+    for axis in range(min(2, count)):
+        value = values[-1 - axis]
+        # A direction without extent stays at 0 instead of being blown up.
+        if value > 1e-9 * max(values[-1], 1e-12):
+            inverse[:, axis] = fix_signs(directions[:, [-1 - axis]])[:, 0] / np.sqrt(value)
+    return inverse

@@ -1,0 +1,110 @@
+"""Finding the nearest rows: the protocol, and exact search, which every other index is measured against."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exported_models.trace import Floats
+from state_store.spaces import Rows
+
+NO_ROW = -1
+RECALL_COUNT = 10
+_SCANNED_ROWS = 1 << 14
+_SPARE_CANDIDATES = 16
+_CANDIDATES_AT_ONCE = 1 << 22
+
+
+class NeighborIndex(Protocol):
+    """Nearest rows by Euclidean distance."""
+
+    def search(self, queries: Floats, count: int) -> tuple[Rows, Floats]:
+        """The nearest rows of each query, nearest first, equal distances in order of row.
+
+        Args:
+            queries: [queries, size] finite float32.
+            count: how many rows; where fewer are found the rest is `NO_ROW` at infinite distance.
+
+        Returns:
+            rows [queries, count] int64; true distances to the stored vectors [queries, count] float32.
+        """
+
+
+class ExactIndex:
+    """Compares with every row, block by block, so that memory stays bounded."""
+
+    def __init__(self, vectors: NDArray[np.float16]) -> None:
+        self._vectors = vectors
+
+    def search(self, queries: Floats, count: int) -> tuple[Rows, Floats]:
+        # Expanded squares lose digits for close vectors: some spare candidates keep the true nearest among them.
+        wanted = min(count + _SPARE_CANDIDATES, len(self._vectors))
+        rows = np.empty((len(queries), count), np.int64)
+        distances = np.empty((len(queries), count), np.float32)
+        step = max(1, _CANDIDATES_AT_ONCE // (wanted + _SCANNED_ROWS))
+        for start in range(0, len(queries), step):
+            part = slice(start, start + step)
+            candidates = self._nominate(queries[part], wanted)
+            rows[part], distances[part] = rescore(self._vectors, queries[part], candidates, count)
+        return rows, distances
+
+    def _nominate(self, queries: Floats, wanted: int) -> Rows:
+        """The ``wanted`` rows of smallest expanded square distance, in no order."""
+        candidates = np.empty((len(queries), 0), np.int64)
+        scores = np.empty((len(queries), 0), np.float32)
+        for start in range(0, len(self._vectors), _SCANNED_ROWS):
+            block = np.asarray(self._vectors[start : start + _SCANNED_ROWS], np.float32)
+            block_scores = np.einsum("rd,rd->r", block, block) - 2 * (queries @ block.T)
+            block_rows = np.broadcast_to(np.arange(start, start + len(block)), block_scores.shape)
+            scores = np.concatenate([scores, block_scores], axis=1)
+            candidates = np.concatenate([candidates, block_rows], axis=1)
+            if scores.shape[1] > wanted:
+                nearest = np.argpartition(scores, wanted - 1, axis=1)[:, :wanted]
+                scores = np.take_along_axis(scores, nearest, axis=1)
+                candidates = np.take_along_axis(candidates, nearest, axis=1)
+        return candidates
+
+
+def rescore(vectors: NDArray[np.float16], queries: Floats, candidates: Rows, count: int) -> tuple[Rows, Floats]:
+    """Order candidate rows by their true distance and keep the nearest ``count``.
+
+    Args:
+        vectors: [rows, size] float16
+        queries: [queries, size] float32
+        candidates: [queries, candidates] rows, `NO_ROW` where there is none.
+
+    Returns:
+        as `NeighborIndex.search`.
+    """
+    rows = np.full((len(queries), count), NO_ROW, np.int64)
+    distances = np.full((len(queries), count), np.inf, np.float32)
+    for query, found in enumerate(candidates):
+        real = found[found != NO_ROW]
+        true = measure_distances(vectors[real], queries[query])
+        order = np.lexsort((real, true))[:count]
+        rows[query, : len(order)] = real[order]
+        distances[query, : len(order)] = true[order]
+    return rows, distances
+
+
+def measure_distances(vectors: NDArray[Any], query: Floats) -> Floats:
+    """[rows] float32 Euclidean distances of vectors [rows, size] to one query [size]."""
+    distances = np.empty(len(vectors), np.float32)
+    for start in range(0, len(vectors), _SCANNED_ROWS):
+        difference = np.asarray(vectors[start : start + _SCANNED_ROWS], np.float32) - query
+        distances[start : start + len(difference)] = np.sqrt(np.einsum("rd,rd->r", difference, difference))
+    return distances
+
+
+def measure_recall(index: NeighborIndex, exact: NeighborIndex, queries: Floats) -> float:
+    """recall@10: the share of the ten true nearest rows of each query that the index finds.
+
+    A row as near as the true tenth counts as found: among equal distances any choice is right.
+    """
+    _, truth = exact.search(queries, RECALL_COUNT)
+    _, found = index.search(queries, RECALL_COUNT)
+    wanted = np.isfinite(truth)
+    farthest = np.where(wanted, truth, -np.inf).max(axis=1, keepdims=True)
+    return float(((found <= farthest) & wanted).sum() / max(1, wanted.sum()))

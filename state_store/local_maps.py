@@ -1,0 +1,117 @@
+"""Maps of one neighborhood, computed on request: a few hundred points in the plane, the same for the same points.
+
+``mds``  metric MDS by SMACOF (de Leeuw 1977), started from the classical solution; keeps distances best. (With
+         Euclidean distances the classical solution alone is the PCA map.)
+``pca``  the two directions of largest variance.
+``tsne`` t-SNE (van der Maaten & Hinton 2008), started from PCA; keeps neighbors together, distances mean little.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exported_models.trace import Floats
+from state_store.errors import MapError
+
+LocalMapKind = Literal["mds", "pca", "tsne"]
+LOCAL_MAP_KINDS: tuple[LocalMapKind, ...] = get_args(LocalMapKind)
+
+_MOST_ITERATIONS = 100
+_WORK = 20_000_000
+_ENOUGH_IMPROVEMENT = 1e-5
+_PERPLEXITY = 30.0
+_FEWEST_TSNE_POINTS = 5
+_SEED = 20_260_101
+
+Doubles = NDArray[np.float64]
+
+
+def project(points: Floats, kind: LocalMapKind) -> Floats:
+    """[points, 2] float32 map of points [points, size], centered on 0; any number of points, equal ones included.
+
+    Raises:
+        MapError: there is no such kind of local map.
+    """
+    if kind not in LOCAL_MAP_KINDS:
+        raise MapError(f"There is no local map {kind!r} (known: {', '.join(LOCAL_MAP_KINDS)}).")
+    exact = points.astype(np.float64)
+    flat = project_pca(exact)
+    # Points that are all equal have no layout; with very few, t-SNE's neighborhoods mean nothing.
+    if kind == "mds" and flat.any():
+        flat = _refine_stress(measure_all_distances(exact), flat)
+    elif kind == "tsne" and flat.any() and len(flat) >= _FEWEST_TSNE_POINTS:
+        flat = _project_tsne(points, flat)
+    return fix_signs(flat).astype(np.float32)
+
+
+def project_pca(points: Doubles) -> Doubles:
+    """[points, 2] coordinates along the two directions of largest variance."""
+    centered = points - points.mean(axis=0) if len(points) else points
+    left, singular, _ = np.linalg.svd(centered, full_matrices=False)
+    flat = np.zeros((len(points), 2))
+    count = min(2, len(singular))
+    flat[:, :count] = left[:, :count] * singular[:count]
+    return flat
+
+
+def fix_signs(flat: Doubles) -> Doubles:
+    """Mirror each axis so that its farthest point is on the positive side: methods leave the sign to chance."""
+    if not len(flat):
+        return flat
+    farthest = flat[np.abs(flat).argmax(axis=0), range(flat.shape[1])]
+    return flat * np.where(farthest < 0, -1.0, 1.0)
+
+
+def measure_all_distances(points: Doubles) -> Doubles:
+    """[points, points] Euclidean distances."""
+    squares = np.einsum("pd,pd->p", points, points)
+    between = squares[:, None] + squares - 2 * points @ points.T
+    np.fill_diagonal(between, 0)
+    return np.asarray(np.sqrt(np.maximum(between, 0)))
+
+
+def measure_stress(distances: Doubles, flat: Doubles) -> float:
+    """Kruskal's stress 1 of a map: 0 keeps every distance."""
+    error = np.square(distances - measure_all_distances(flat)).sum()
+    total = np.square(distances).sum()
+    return float(np.sqrt(error / total)) if total else 0.0
+
+
+def _refine_stress(distances: Doubles, flat: Doubles) -> Doubles:
+    """Guttman transforms until the stress hardly falls; fewer for many points, so that a request stays quick."""
+    iterations = int(np.clip(_WORK / len(flat) ** 2, 5, _MOST_ITERATIONS))
+    stress = np.inf
+    for _ in range(iterations):
+        mapped = measure_all_distances(flat)
+        current = float(np.square(distances - mapped).sum())
+        if stress - current < _ENOUGH_IMPROVEMENT * current:
+            break
+        stress = current
+        ratio = -np.divide(distances, mapped, out=np.zeros_like(mapped), where=mapped > 0)
+        np.fill_diagonal(ratio, 0)
+        np.fill_diagonal(ratio, -ratio.sum(axis=1))
+        flat = ratio @ flat / len(flat)
+    return np.asarray(flat - flat.mean(axis=0))
+
+
+def _project_tsne(points: Floats, start: Doubles) -> Doubles:
+    # Imported here: scikit-learn takes a second, and most requests ask for another map.
+    from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    spread = start / np.abs(start).max() * 1e-4
+    method = TSNE(
+        perplexity=min(_PERPLEXITY, (len(points) - 1) / 3),
+        init=spread.astype(np.float32),
+        learning_rate="auto",
+        random_state=_SEED,
+    )
+    # One thread: sums in another order would move points from one request to the next.
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        flat = method.fit_transform(points.astype(np.float32)).astype(np.float64)
+    return np.asarray(flat - flat.mean(axis=0))

@@ -1,0 +1,206 @@
+"""Approximate search with ScaNN (Guo et al. 2020), where it is installed and the space is large enough.
+
+ScaNN keeps hashed vectors only (half a byte a dimension or less) and proposes candidates; their true distances are
+measured on the stored vectors, which stay a memory map. So the index is small, opens in milliseconds, and no vector is
+stored twice. Rows are their own ids: ScaNN pickles any other ids, and no pickle is ever read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import math
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exported_models.publishing import explain_disk_errors
+from exported_models.trace import Floats
+from state_store.errors import StateError, StoreError
+from state_store.index import NO_ROW, RECALL_COUNT, ExactIndex, NeighborIndex, measure_recall, rescore
+from state_store.manifest import IndexEntry
+from state_store.spaces import Rows
+
+IndexKind = Literal["exact", "hashing", "tree"]
+
+RECALL_WANTED = 0.99
+# ScaNN's own advice: compare with every row below the first size, hash only below the second, a tree above.
+HASHING_FROM_ROWS = 20_000
+TREE_FROM_ROWS = 100_000
+_DIMENSIONS_PER_BLOCK = 2
+_TRAINING_ROWS = 100_000
+_TRAINING_ROWS_PER_LEAF = 50
+_CANDIDATE_LADDER = (4, 8, 16, 32, 64)
+_LEAF_LADDER = (0.02, 0.05, 0.1, 0.2, 0.4)
+_PICKLED_IDS = "scann_docids.pkl"
+_ASSETS = "scann_assets.pbtxt"
+
+
+def scann_is_installed() -> bool:
+    """Whether there is a ScaNN for this platform."""
+    return importlib.util.find_spec("scann") is not None
+
+
+def choose_index_kind(rows: int) -> IndexKind:
+    """The index that suits a space of that many rows on this machine."""
+    if rows < HASHING_FROM_ROWS or not scann_is_installed():
+        return "exact"
+    return "hashing" if rows < TREE_FROM_ROWS else "tree"
+
+
+class ScannIndex:
+    """Candidates from ScaNN, true distances from the stored vectors."""
+
+    def __init__(self, searcher: Any, vectors: NDArray[np.float16], *, leaves_searched: int, candidates: int) -> None:
+        self._searcher = searcher
+        self._vectors = vectors
+        self._leaves_searched = leaves_searched or None
+        self._candidates = candidates
+
+    def search(self, queries: Floats, count: int) -> tuple[Rows, Floats]:
+        # ScaNN ends the process on numbers that are not finite, instead of raising.
+        if not np.isfinite(queries).all():
+            raise StateError("A state to search for is not made of finite numbers.")
+        proposed = min(len(self._vectors), max(count, RECALL_COUNT) * self._candidates)
+        rows, distances = self._searcher.search_batched(
+            np.ascontiguousarray(queries, np.float32),
+            final_num_neighbors=proposed,
+            leaves_to_search=self._leaves_searched,
+        )
+        # Where too few are found ScaNN repeats row 0 at distance NaN.
+        candidates = np.where(np.isfinite(distances), rows, NO_ROW).astype(np.int64)
+        return rescore(self._vectors, queries, candidates, count)
+
+
+def build_index(
+    folder: Path, vectors: NDArray[np.float16], queries: Floats, *, kind: IndexKind | None = None
+) -> IndexEntry:
+    """Build the index of a space into ``folder`` (made anew; absent for exact search) and measure it.
+
+    Equal vectors give equal files. The search settings rise until recall@10 reaches `RECALL_WANTED`; if no setting
+    does, the space is searched exactly.
+
+    Args:
+        vectors: [rows, size] finite float16
+        queries: [queries, size] float32 unit vectors of held-out states, to measure the recall with.
+        kind: None for what suits the number of rows.
+
+    Raises:
+        StateError: a vector is not finite. PublishingError: the disk is full or not writable.
+    """
+    kind = kind or choose_index_kind(len(vectors))
+    shutil.rmtree(folder, ignore_errors=True)
+    if kind == "exact":
+        return _exact_entry(len(queries))
+    leaves = math.isqrt(len(vectors)) if kind == "tree" else 0
+    searcher = _train(vectors, leaves)
+    entry = _tune(searcher, vectors, queries, kind, leaves)
+    if entry.kind != "exact":
+        with explain_disk_errors(folder), _quiet_stderr():
+            folder.mkdir(parents=True)
+            searcher.serialize(str(folder), relative_path=True)
+    return entry
+
+
+def load_index(folder: Path, vectors: NDArray[np.float16], entry: IndexEntry) -> NeighborIndex:
+    """Open the index of a space as its manifest entry describes it; exact search where ScaNN is not installed.
+
+    Raises:
+        StoreError: its files are missing or damaged.
+    """
+    if entry.kind == "exact" or not scann_is_installed():
+        return ExactIndex(vectors)
+    if not (folder / _ASSETS).is_file():
+        raise StoreError(f"The index {folder} is missing from the state store; build the store again.")
+    if (folder / _PICKLED_IDS).exists():
+        raise StoreError(f"The index {folder} holds pickled data, which is never read; build the store again.")
+    from scann.scann_ops.py import scann_ops_pybind
+
+    try:
+        with _quiet_stderr():
+            searcher = scann_ops_pybind.load_searcher(str(folder), assets_backcompat_shim=False)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise StoreError(f"The index {folder} cannot be opened ({error}); build the store again.") from error
+    if searcher.size() != len(vectors):
+        raise StoreError(
+            f"The index {folder} holds {searcher.size()} rows where the space has {len(vectors)}; "
+            "build the store again."
+        )
+    return ScannIndex(searcher, vectors, leaves_searched=entry.leaves_searched, candidates=entry.candidates)
+
+
+def _train(vectors: NDArray[np.float16], leaves: int) -> Any:
+    from scann.scann_ops.py import scann_ops_pybind
+
+    data = np.asarray(vectors, np.float32)
+    if not np.isfinite(data).all():
+        raise StateError("The vectors to index are not all finite numbers; encode the corpus again.")
+    # One thread and no random start, or two builds of the same vectors would differ.
+    builder = scann_ops_pybind.builder(data, RECALL_COUNT, "squared_l2").set_n_training_threads(1)
+    if leaves:
+        sample = min(len(data), _TRAINING_ROWS, leaves * _TRAINING_ROWS_PER_LEAF)
+        builder = builder.tree(leaves, leaves, training_sample_size=sample, random_init=False)
+    builder = builder.score_ah(_DIMENSIONS_PER_BLOCK, training_sample_size=min(len(data), _TRAINING_ROWS))
+    with _quiet_stderr():
+        return builder.build()
+
+
+def _tune(searcher: Any, vectors: NDArray[np.float16], queries: Floats, kind: IndexKind, leaves: int) -> IndexEntry:
+    """The cheapest settings that reach the wanted recall."""
+    exact = _Remembered(ExactIndex(vectors), queries)
+    shares = _LEAF_LADDER if leaves else (0.0,)
+    for candidates in _CANDIDATE_LADDER:
+        for share in shares:
+            searched = math.ceil(leaves * share)
+            index = ScannIndex(searcher, vectors, leaves_searched=searched, candidates=candidates)
+            recall = measure_recall(index, exact, queries)
+            if recall >= RECALL_WANTED:
+                return IndexEntry(
+                    kind=kind,
+                    leaves=leaves,
+                    leaves_searched=searched,
+                    candidates=candidates,
+                    recall_at_10=round(recall, 4),
+                    recall_queries=len(queries),
+                )
+    return _exact_entry(len(queries))
+
+
+class _Remembered:
+    """Exact answers for one set of queries, computed once while settings are tried."""
+
+    def __init__(self, index: NeighborIndex, queries: Floats) -> None:
+        self._answer = index.search(queries, RECALL_COUNT)
+
+    def search(self, queries: Floats, count: int) -> tuple[Rows, Floats]:  # noqa: ARG002
+        return self._answer
+
+
+def _exact_entry(queries: int) -> IndexEntry:
+    return IndexEntry(kind="exact", recall_at_10=1.0, recall_queries=queries)
+
+
+@contextlib.contextmanager
+def _quiet_stderr() -> Iterator[None]:
+    """ScaNN's C++ logs progress to file descriptor 2 and offers no switch; it is shown only if it fails."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with tempfile.TemporaryFile() as caught:
+        os.dup2(caught.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            os.dup2(saved, 2)
+            caught.seek(0)
+            os.write(2, caught.read())
+            raise
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)

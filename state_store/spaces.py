@@ -1,0 +1,85 @@
+"""One space of a store: its rows, read from memory maps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exported_models.trace import Floats
+from state_store import layout
+from state_store.arrays import map_array
+from state_store.shards import NO_TOKEN, TOKEN_COLUMNS, normalize_states
+
+Rows = NDArray[np.int64]
+
+SENTENCE, POSITION, TOKEN, NEXT_TOKEN = range(TOKEN_COLUMNS)
+"""Columns of the token table."""
+
+CONTEXT_TOKENS = 2
+"""Tokens on either side that rows must share, besides their own, to be shown as one."""
+
+
+class Space:
+    """The rows of one space: row i is the same state in every array.
+
+    Attributes:
+        vectors: [rows, size] float16, centered and of unit length.
+        tokens: [rows, 4] int32: sentence, position, token, next token (`NO_TOKEN` after the last). In a target space
+            the token is the one that the state predicts.
+        center: [size] float32.
+    """
+
+    def __init__(self, folder: Path, name: str, *, size: int, rows: int, sentences: int) -> None:
+        """Open the folder of a space.
+
+        Raises:
+            StoreError: a file is missing, damaged or of another shape.
+        """
+        self.folder = folder
+        self.name = name
+        self.vectors: NDArray[np.float16] = map_array(folder / layout.VECTORS, np.float16, (rows, size))
+        self.tokens: NDArray[np.int32] = map_array(folder / layout.TOKENS, np.int32, (rows, TOKEN_COLUMNS))
+        self.center: Floats = np.array(map_array(folder / layout.CENTER, np.float32, (size,)))
+        self._starts = map_array(folder / layout.STARTS, np.int64, (sentences + 1,))
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    @property
+    def size(self) -> int:
+        return int(self.vectors.shape[1])
+
+    def normalize(self, states: Floats) -> Floats:
+        """[rows, size] float32 unit vectors of raw states, as the stored rows were made.
+
+        Raises:
+            StateError: the states are not finite numbers, or of another size.
+        """
+        return normalize_states(states, self.center)
+
+    def rows_of(self, sentence: int) -> range:
+        """The rows of a sentence, in order of position."""
+        return range(int(self._starts[sentence]), int(self._starts[sentence + 1]))
+
+    def first_rows(self, sentences: NDArray[np.int32]) -> Rows:
+        """[n] int64: the first row of each of these sentences."""
+        return np.asarray(self._starts[sentences])
+
+    def contexts(self, rows: Rows | Sequence[int]) -> NDArray[np.int32]:
+        """[rows, 5] int32: each row's token with two on either side, `NO_TOKEN` beyond its sentence."""
+        rows = np.asarray(rows, np.int64)
+        offsets = np.arange(-CONTEXT_TOKENS, CONTEXT_TOKENS + 1)
+        around = np.clip(rows[:, None] + offsets, 0, len(self) - 1)
+        table = self.tokens[around]
+        sentence, position = table[..., SENTENCE], table[..., POSITION]
+        middle = CONTEXT_TOKENS
+        inside = (sentence == sentence[:, [middle]]) & (position == position[:, [middle]] + offsets)
+        return np.where(inside, table[..., TOKEN], np.int32(NO_TOKEN))
+
+
+def sample_rows(rows: int, limit: int) -> Rows:
+    """At most ``limit`` of the row numbers below ``rows``, evenly spread, the same every time."""
+    return np.unique(np.linspace(0, rows - 1, min(rows, limit)).astype(np.int64))

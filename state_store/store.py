@@ -1,0 +1,179 @@
+"""A state store, opened for a model: neighbors, maps and evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from exported_models.errors import RequestError
+from exported_models.model import ExportedModel
+from exported_models.trace import Floats
+from state_store import layout
+from state_store.calibration import Calibration, load_calibration
+from state_store.errors import MapError, StoreMismatchError
+from state_store.global_maps import GlobalMap, MapBackground
+from state_store.manifest import SpaceEntry, StoreManifest, load_store_manifest
+from state_store.neighbors import Hit, Neighbor, NeighborSearch
+from state_store.pairs import PairTable, StoredPair
+from state_store.scann_index import load_index
+from state_store.shards import NO_TOKEN
+from state_store.spaces import NEXT_TOKEN, POSITION, SENTENCE, TOKEN, Space
+
+MAX_NEIGHBORS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSpace:
+    """One space of an open store and everything made for it."""
+
+    entry: SpaceEntry
+    space: Space
+    search: NeighborSearch
+    calibration: Calibration
+    maps: dict[str, GlobalMap]
+    vocabulary: Sequence[str]
+
+
+class StateStore:
+    """The encoded corpus of one model. Safe to use from many threads: nothing changes after opening."""
+
+    def __init__(self, folder: Path, manifest: StoreManifest, pairs: PairTable, spaces: dict[str, OpenSpace]) -> None:
+        self.folder = folder
+        self.manifest = manifest
+        self.pairs = pairs
+        self._spaces = spaces
+
+    @classmethod
+    def open(cls, folder: Path, model: ExportedModel) -> StateStore:
+        """Open a published store for the model it was built with.
+
+        Raises:
+            StoreMismatchError: it was built with another model; the message names both.
+            StoreError, ArtefactError: a file is missing, damaged or does not fit the manifest.
+        """
+        manifest = load_store_manifest(folder)
+        check_model(manifest, model.manifest.model_id, model.content_hash)
+        return cls.open_with_vocabularies(folder, model.source_tokenizer.tokens, model.target_tokenizer.tokens)
+
+    @classmethod
+    def open_with_vocabularies(cls, folder: Path, source: Sequence[str], target: Sequence[str]) -> StateStore:
+        """Open a store with the tokens of both sides (index = id) instead of a model, which is not checked.
+
+        Raises:
+            StoreError, ArtefactError: a file is missing, damaged or does not fit the manifest.
+        """
+        manifest = load_store_manifest(folder)
+        pairs = PairTable(folder, manifest.corpus.pairs)
+        spaces = {
+            entry.name: _open_space(folder, entry, len(pairs), source if entry.owner == "source" else target)
+            for entry in manifest.spaces
+        }
+        return cls(folder, manifest, pairs, spaces)
+
+    def space(self, name: str) -> OpenSpace:
+        """A space and everything made for it.
+
+        Raises:
+            SpaceError: there is none; the message lists the known ones.
+        """
+        return self._spaces[self.manifest.space(name).name]
+
+    def pair(self, sentence: int) -> StoredPair:
+        """The sentence pair of that id.
+
+        Raises:
+            StoreError: there is none.
+        """
+        return self.pairs[sentence]
+
+    def neighbors(self, space: str, states: Floats, *, k: int, exclude_source: str | None) -> list[list[Neighbor]]:
+        """The ``k`` nearest training examples of each state, nearest first.
+
+        Args:
+            states: [states, size] as the model makes them (not normalized).
+            exclude_source: sentences of this source text are left out; None keeps all.
+
+        Raises:
+            SpaceError: no such space. StateError: the states are not finite, or of another size.
+            RequestError: ``k`` is not between 1 and `MAX_NEIGHBORS`.
+        """
+        if not 1 <= k <= MAX_NEIGHBORS:
+            raise RequestError(f"The number of neighbors {k} is out of range; choose from 1 to {MAX_NEIGHBORS}.", "k")
+        opened = self.space(space)
+        own = frozenset[int]() if exclude_source is None else self.pairs.with_source(exclude_source)
+        found = opened.search.find(opened.space.normalize(states), k, [own] * len(states))
+        return [[self._describe(opened, hit) for hit in hits] for hits in found]
+
+    def typicality(self, space: str, distance: float) -> float:
+        """The share of held-out states whose nearest neighbor is farther than ``distance``: 1 is close, 0 is far.
+
+        Raises:
+            SpaceError: no such space.
+        """
+        return self.space(space).calibration.typicality(distance)
+
+    def global_map(self, space: str, kind: str) -> GlobalMap:
+        """A kept map of a space.
+
+        Raises:
+            SpaceError: no such space. MapError: it has no such map; the message lists the known ones.
+        """
+        opened = self.space(space)
+        if kind not in opened.maps:
+            known = ", ".join(opened.maps) or "none"
+            raise MapError(
+                f"The space {space!r} of the store {self.manifest.store_id!r} has no map {kind!r} (known: {known})."
+            )
+        return opened.maps[kind]
+
+    def background(self, space: str, kind: str, limit: int) -> MapBackground:
+        """At most ``limit`` rows of a global map, to draw behind a trajectory; the same every time.
+
+        Raises:
+            SpaceError, MapError: no such space or map.
+        """
+        return self.global_map(space, kind).background(limit)
+
+    def _describe(self, opened: OpenSpace, hit: Hit) -> Neighbor:
+        row = opened.space.tokens[hit.row]
+        following = int(row[NEXT_TOKEN])
+        return Neighbor(
+            row=hit.row,
+            sentence=int(row[SENTENCE]),
+            position=int(row[POSITION]),
+            token_id=int(row[TOKEN]),
+            token=opened.vocabulary[row[TOKEN]],
+            next_token=None if following == NO_TOKEN else opened.vocabulary[following],
+            distance=hit.distance,
+            duplicates=hit.duplicates,
+            pair=self.pairs[int(row[SENTENCE])],
+        )
+
+
+def check_model(manifest: StoreManifest, model_id: str, model_hash: str) -> None:
+    """Refuse a model that a store was not built with.
+
+    Raises:
+        StoreMismatchError: naming both models.
+    """
+    if manifest.model_hash != model_hash:
+        raise StoreMismatchError(
+            f"The store {manifest.store_id!r} was built with the model {manifest.model_id!r} "
+            f"(build {manifest.model_hash[:8]}), not with {model_id!r} (build {model_hash[:8]}): "
+            "their states cannot be compared. Build the store again with this model."
+        )
+
+
+def _open_space(folder: Path, entry: SpaceEntry, sentences: int, vocabulary: Sequence[str]) -> OpenSpace:
+    place = layout.space_folder(folder, entry.name)
+    space = Space(place, entry.name, size=entry.size, rows=entry.rows, sentences=sentences)
+    index = load_index(place / layout.INDEX_FOLDER, space.vectors, entry.index)
+    return OpenSpace(
+        entry=entry,
+        space=space,
+        search=NeighborSearch(space, index),
+        calibration=load_calibration(place),
+        maps={kind: GlobalMap(place, kind, entry.rows) for kind in entry.maps},
+        vocabulary=vocabulary,
+    )
