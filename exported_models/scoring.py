@@ -48,6 +48,8 @@ def force_batch(
     Args:
         sources, targets: token ids as the tokenizers give them, end of sentence included.
     """
+    if not sources:
+        return []
     encoded = encode_batch(model, sources)
     padded, _ = pad(targets, model.manifest.pad_id)
     outputs = _run_steps(model, encoded, padded, override)

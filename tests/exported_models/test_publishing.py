@@ -104,7 +104,7 @@ def test_an_unreadable_manifest_is_one_sentence(tmp_path: Path, content: str) ->
 
 
 def test_a_full_disk_is_one_sentence_with_a_remedy(tmp_path: Path) -> None:
-    with pytest.raises(PublishingError, match="the disk is full. Free some space"), explain_disk_errors(tmp_path):
+    with pytest.raises(PublishingError, match=r"the disk is full\. Free some space"), explain_disk_errors(tmp_path):
         raise OSError(errno.ENOSPC, "No space left on device")
 
 

@@ -61,7 +61,7 @@ def test_attention_is_written_step_colon_source(text: str, step: int, weights: t
 
 @pytest.mark.parametrize("text", ["", "4", "4:", ":7", "a:b", "4:7=", "4:7=x", "4=7"])
 def test_attention_written_otherwise_is_refused_with_an_example(text: str) -> None:
-    with pytest.raises(RequestError, match="for instance 4:7=0.5"):
+    with pytest.raises(RequestError, match=r"for instance 4:7=0\.5"):
         parse_attention(text)
 
 
