@@ -1,7 +1,8 @@
 """Beam search over a source model, to be compared with: one sentence, plain lists, nothing shared with the engine.
 
-The rules are those of Hugging Face ``generate`` (transformers 5, ``GenerationMixin._beam_search``): the best ``2 x beam``
-continuations are considered, those among the first ``beam`` that end the sentence finish, the best others go on.
+The rules are those of Hugging Face ``generate`` (transformers 5, ``GenerationMixin._beam_search``): the best
+``2 x beam`` continuations are considered, those among the first ``beam`` that end the sentence finish, the best others
+go on.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ class BuildSummary:
 
     Attributes:
         changed: false when model and store already were what the project describes.
-        pairs: sentence pairs in the store; ``pairs_left_out``: those the model's tokenizers cannot express, or too long.
+        pairs: sentence pairs in the store; ``pairs_left_out``: the model's tokenizers cannot express them, or too long.
         bytes: size of the published store.
     """
 

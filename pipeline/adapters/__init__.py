@@ -137,25 +137,24 @@ def load_adapter(name: str) -> Adapter:
     Raises:
         AdapterError: there is none, the message lists the known ones; or its package cannot be imported.
     """
-    found = [entry for entry in entry_points(group=ENTRY_POINT_GROUP) if entry.name == name]
-    if not found:
-        near = difflib.get_close_matches(name, adapter_names(), n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else "."
-        raise AdapterError(f"There is no adapter {name!r} (known: {', '.join(adapter_names()) or 'none'}){hint}")
+    _check_known(name)
+    entry = next(entry for entry in entry_points(group=ENTRY_POINT_GROUP) if entry.name == name)
     try:
-        adapter = found[0].load()()
+        adapter = entry.load()()
     except ImportError as error:
         raise AdapterError(
             f"The adapter {name!r} cannot be imported ({error}); install what building needs: "
             "pip install 'beamscope[build]'."
         ) from error
     if not isinstance(adapter, Adapter):
-        raise AdapterError(f"{found[0].value}, installed as adapter {name!r}, is no adapter; ask its author.")
+        raise AdapterError(f"{entry.value}, installed as adapter {name!r}, is no adapter; ask its author.")
     return adapter
 
 
-def find_adapter(checkpoint: Path, name: str | None = None) -> Adapter:
-    """The adapter for a checkpoint: the named one, else the one that recognizes it.
+def find_adapter(checkpoint: Path, name: str | None = None) -> str:
+    """The name of the adapter for a checkpoint: the given one, else that of the one that recognizes it.
+
+    A given name is looked up and not loaded, so that a build with nothing to do needs no torch.
 
     Raises:
         CheckpointError: there is nothing at ``checkpoint``.
@@ -164,14 +163,22 @@ def find_adapter(checkpoint: Path, name: str | None = None) -> Adapter:
     if not checkpoint.exists():
         raise CheckpointError(f"There is no checkpoint at {checkpoint}.")
     if name is not None:
-        return load_adapter(name)
+        _check_known(name)
+        return name
     for known in adapter_names():
-        adapter = load_adapter(known)
-        if adapter.recognizes(checkpoint):
-            return adapter
+        if load_adapter(known).recognizes(checkpoint):
+            return known
     raise AdapterError(
         f"No adapter recognizes the checkpoint {checkpoint} (known adapters: {', '.join(adapter_names()) or 'none'})."
     )
+
+
+def _check_known(name: str) -> None:
+    known = adapter_names()
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else "."
+        raise AdapterError(f"There is no adapter {name!r} (known: {', '.join(known) or 'none'}){hint}")
 
 
 def digest_checkpoint(checkpoint: Path) -> str:

@@ -1,0 +1,177 @@
+"""From a checkpoint to a published model: staged, verified, then published in one step.
+
+A model is staged in ``<workspace>/.beamscope/models/<model_id>/staged``: first the graphs, and when they are verified
+the manifest, with which the folder opens as an exported model. It is published from there.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import platform
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from exported_models.errors import ArtefactError
+from exported_models.manifest import CheckpointOrigin, ModelManifest, load_model_manifest
+from exported_models.model import ExportedModel
+from exported_models.publishing import (
+    PROVENANCE_NAME,
+    check_files,
+    digest_value,
+    publish,
+    write_json_atomically,
+)
+from exported_models.workspace import Workspace
+from pipeline.adapters import digest_checkpoint, find_adapter, load_adapter
+from pipeline.corpora import SentencePair
+from pipeline.progress import Progress
+
+EXPORT_REVISION = 1
+"""Raised when the same checkpoint would give another exported model than before."""
+
+_GRAPHS_RECORD = "graphs.json"
+_STAGED = "staged"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelBuild:
+    """What a model is made of. ``fingerprint`` is equal when the exported model would be."""
+
+    workspace: Workspace
+    model_id: str
+    adapter: str
+    checkpoint: Path
+    digest: str
+
+    @property
+    def folder(self) -> Path:
+        """Where it is built."""
+        return self.workspace.builds_folder / "models" / self.model_id
+
+    @property
+    def staged(self) -> Path:
+        return self.folder / _STAGED
+
+    @property
+    def fingerprint(self) -> str:
+        return digest_value(["model", EXPORT_REVISION, self.adapter, self.digest, self.model_id])
+
+    @property
+    def origin(self) -> CheckpointOrigin:
+        return CheckpointOrigin(adapter=self.adapter, name=self.checkpoint.name, digest=self.digest)
+
+
+def plan_model(workspace: Workspace, model_id: str, checkpoint: Path, adapter: str | None) -> ModelBuild:
+    """Find the adapter and identify the checkpoint.
+
+    Raises:
+        CheckpointError: there is no checkpoint. AdapterError: no adapter fits.
+    """
+    found = find_adapter(checkpoint, adapter)
+    return ModelBuild(workspace, model_id, found, checkpoint, digest_checkpoint(checkpoint))
+
+
+def find_model(build: ModelBuild) -> Path | None:
+    """The folder of the finished model, staged or published, if it is the one that would be built; else None."""
+    for folder in (build.staged, published_model(build)):
+        if folder is not None and is_intact(folder, build.fingerprint):
+            return folder
+    return None
+
+
+def published_model(build: ModelBuild) -> Path | None:
+    """The folder of the published model of that name, whatever it was made of; None if there is none."""
+    known = build.workspace.model_ids()
+    return build.workspace.model_folder(build.model_id) if build.model_id in known else None
+
+
+def is_intact(folder: Path, fingerprint: str) -> bool:
+    """Whether a folder was made from that fingerprint and every file is as it was written."""
+    try:
+        provenance = json.loads((folder / PROVENANCE_NAME).read_text(encoding="utf-8"))
+        return provenance["fingerprint"] == fingerprint and not any(check.problem for check in check_files(folder))
+    except (OSError, ValueError, KeyError, TypeError, ArtefactError):
+        return False
+
+
+def export_graphs(build: ModelBuild, *, progress: Progress) -> bool:
+    """Write graphs and tokenizers to the staging folder; return False if they were there already.
+
+    Raises:
+        CheckpointError, ExportError, PublishingError: see `pipeline.export.write_graphs`.
+    """
+    from pipeline.export import write_graphs
+
+    if find_model(build) or _read_record(build) == build.fingerprint:
+        return False
+    source = load_adapter(build.adapter).load(build.checkpoint)
+    shutil.rmtree(build.staged, ignore_errors=True)
+    with progress.track("export", 1, "models") as advance:
+        write_graphs(source, build.staged)
+        advance(1)
+    write_json_atomically(build.folder / _GRAPHS_RECORD, {"fingerprint": build.fingerprint})
+    return True
+
+
+def verify_graphs(build: ModelBuild, corpus: Sequence[SentencePair] | None, *, progress: Progress) -> bool:
+    """Compare the staged graphs with the source model and seal them; return False if they were sealed already.
+
+    Args:
+        corpus: pairs to compare on; None makes some up.
+
+    Raises:
+        ParityError: they compute something else. They stay unsealed, and cannot be published.
+    """
+    from pipeline.export import describe_model, seal
+    from pipeline.verify import make_up_sample, tokenize_sample, verify_model
+
+    if find_model(build):
+        return False
+    source = load_adapter(build.adapter).load(build.checkpoint)
+    unverified = seal(build.staged, describe_model(source, build.model_id, build.origin), None)
+    exported = ExportedModel.open(build.staged)
+    sample = make_up_sample(source) if corpus is None else tokenize_sample(exported, corpus)
+    report = verify_model(source, exported, sample, progress=progress)
+    write_json_atomically(build.staged / PROVENANCE_NAME, describe_making(build.fingerprint))
+    seal(build.staged, unverified, report)
+    return True
+
+
+def publish_model(build: ModelBuild) -> tuple[ModelManifest, bool]:
+    """Publish the sealed model; return its manifest and whether anything changed.
+
+    Raises:
+        PublishingError: the disk is full or not writable; what was published before still is.
+    """
+    current = published_model(build)
+    if current is not None and is_intact(current, build.fingerprint):
+        shutil.rmtree(build.staged, ignore_errors=True)
+        return load_model_manifest(current), False
+    manifest = load_model_manifest(build.staged)
+    content = manifest.model_dump(mode="json", exclude={"files", "content_hash"})
+    destination = build.workspace.models_folder / build.model_id
+    folder = publish(build.staged, destination, content, describe_making(build.fingerprint))
+    return load_model_manifest(folder), True
+
+
+def describe_making(fingerprint: str, **more: Any) -> dict[str, Any]:
+    """What may differ between equal builds: the content of ``provenance.json``."""
+    return {
+        "fingerprint": fingerprint,
+        "made_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "host": platform.node(),
+        "python": platform.python_version(),
+        **more,
+    }
+
+
+def _read_record(build: ModelBuild) -> str | None:
+    try:
+        value = json.loads((build.folder / _GRAPHS_RECORD).read_text(encoding="utf-8"))
+        return str(value["fingerprint"]) if build.staged.is_dir() else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,208 @@
+"""Parity: an exported model computes what its source model computes, or it is not published."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exported_models.manifest import GenerationDefaults, ParityReport
+from exported_models.model import ExportedModel
+from exported_models.request import Request
+from exported_models.scoring import ForcedSentence, force_batch
+from exported_models.search import SearchSettings, search
+from exported_models.tokenizer import Encoding
+from exported_models.trace import Trace
+from pipeline.adapters import ReferenceHypothesis, ReferenceSentence, SourceModel
+from pipeline.corpora import SentencePair
+from pipeline.errors import ParityError
+from pipeline.progress import Progress
+
+TOLERANCE = 1e-4
+"""Largest difference to the source model, of log-probabilities, attention and states."""
+BATCH_TOLERANCE = 1e-5
+"""Largest difference between a sentence alone and the same sentence in a ragged batch."""
+SAMPLE_SIZE = 200
+_BATCH = 16
+_MADE_UP_LENGTH = 40
+
+
+@dataclass(frozen=True, slots=True)
+class SamplePair:
+    """One sentence pair to compare on, as token ids, end of sentence included. ``name`` is for messages."""
+
+    name: str
+    source_ids: tuple[int, ...]
+    target_ids: tuple[int, ...]
+
+
+@dataclass(slots=True)
+class _Worst:
+    """The largest difference of one output so far, and where it is."""
+
+    difference: float = 0.0
+    place: str = ""
+
+    def add(self, found: NDArray[np.float32], wanted: NDArray[np.float32], sentence: str) -> None:
+        if found.shape != wanted.shape:
+            self.difference, self.place = float("inf"), f"{sentence}: {found.shape} where {wanted.shape} is right"
+            return
+        gaps = np.abs(found.astype(np.float64) - wanted)
+        # A NaN compares with nothing: it counts as the largest difference there is.
+        gaps = np.where(np.isnan(gaps), np.inf, gaps).reshape(len(gaps), -1).max(axis=1, initial=0.0)
+        if len(gaps) and gaps.max() > self.difference:
+            self.difference = float(gaps.max())
+            self.place = f"{sentence}, token {int(gaps.argmax())}"
+
+
+@dataclass(slots=True)
+class _Comparison:
+    """Differences by output name."""
+
+    worst: dict[str, _Worst] = field(default_factory=dict)
+
+    def add(self, found: ForcedSentence, wanted: ReferenceSentence | ForcedSentence, sentence: str) -> None:
+        self._of("log-probabilities").add(found.log_probs, wanted.log_probs, sentence)
+        for space, states in wanted.states.items():
+            self._of(f"{space} states").add(found.states[space], states, sentence)
+        if found.attention is not None and wanted.attention is not None:
+            self._of("attention").add(found.attention, wanted.attention, sentence)
+
+    def largest(self, suffix: str) -> float:
+        return max((entry.difference for name, entry in self.worst.items() if name.endswith(suffix)), default=0.0)
+
+    def complaints(self, tolerance: float) -> list[str]:
+        return [
+            f"{name} differ by {entry.difference:.2g} at {entry.place} (allowed: {tolerance:g})"
+            for name, entry in self.worst.items()
+            if entry.difference > tolerance
+        ]
+
+    def _of(self, name: str) -> _Worst:
+        return self.worst.setdefault(name, _Worst())
+
+
+def verify_model(
+    source: SourceModel, exported: ExportedModel, sample: Sequence[SamplePair], *, progress: Progress
+) -> ParityReport:
+    """Compare an exported model with its source model.
+
+    Teacher-forced outputs are compared in ragged batches, every sentence with the source model's run of it alone; then
+    the same sentences alone and in the batch; then the n-best lists of beam searches that share no code.
+
+    Raises:
+        ParityError: an output differs by more than `TOLERANCE`, a batch by more than `BATCH_TOLERANCE`, or an n-best
+            list is another. The message says which, where and by how much.
+    """
+    to_source, to_single = _Comparison(), _Comparison()
+    unequal = []
+    with progress.track("verify", 2 * len(sample), "sentences") as advance:
+        for batch in _batches(sample):
+            found = force_batch(exported, [pair.source_ids for pair in batch], [pair.target_ids for pair in batch])
+            for pair, sentence in zip(batch, found, strict=True):
+                to_source.add(sentence, source.reference.force(pair.source_ids, pair.target_ids), pair.name)
+                to_single.add(sentence, force_batch(exported, [pair.source_ids], [pair.target_ids])[0], pair.name)
+            advance(len(batch))
+        for pair in sample:
+            complaint = _compare_search(source, exported, pair)
+            unequal += [complaint] if complaint else []
+            advance(1)
+    batch_complaints = [f"in a batch {line}" for line in to_single.complaints(BATCH_TOLERANCE)]
+    _refuse(exported, [*to_source.complaints(TOLERANCE), *batch_complaints, *unequal[:1]])
+    return ParityReport(
+        log_prob=to_source.largest("log-probabilities"),
+        attention=to_source.largest("attention") if source.cross_attention_layers else None,
+        state=to_source.largest(" states"),
+        sentences=len(sample),
+        beam_sentences_equal=len(sample) - len(unequal),
+        beam_sentences=len(sample),
+    )
+
+
+def make_up_sample(source: SourceModel, size: int = SAMPLE_SIZE) -> tuple[SamplePair, ...]:
+    """Ragged pairs without a corpus: random source tokens from a fixed seed and what the source model makes of them."""
+    generator = random.Random(0)
+    ordinary = sorted(set(range(source.source_vocabulary)) - set(source.special_ids))
+    longest = min(_MADE_UP_LENGTH, source.max_source_tokens) - 1
+    pairs = []
+    for number in range(size):
+        ids = (*generator.choices(ordinary, k=1 + number % longest), source.end_id)
+        target = source.reference.search(ids, _greedy(source.generation))[0].token_ids
+        ended = target if target[-1] == source.end_id else (*target, source.end_id)
+        pairs.append(SamplePair(f"made-up sentence {number + 1}", ids, ended))
+    return tuple(pairs)
+
+
+def tokenize_sample(exported: ExportedModel, pairs: Sequence[SentencePair]) -> tuple[SamplePair, ...]:
+    """Sentence pairs of a corpus as the exported model's tokenizers give them."""
+    return tuple(
+        SamplePair(
+            f"line {pair.line}",
+            exported.source_tokenizer.encode(pair.source, end=True).ids,
+            exported.target_tokenizer.encode(pair.target or "", end=True).ids,
+        )
+        for pair in pairs
+    )
+
+
+def _greedy(generation: GenerationDefaults) -> GenerationDefaults:
+    return generation.model_copy(update={"beam_size": 1})
+
+
+def _batches(sample: Sequence[SamplePair]) -> Iterator[Sequence[SamplePair]]:
+    return (sample[start : start + _BATCH] for start in range(0, len(sample), _BATCH))
+
+
+def _compare_search(source: SourceModel, exported: ExportedModel, pair: SamplePair) -> str:
+    """What differs between the two n-best lists, or nothing."""
+    wanted = source.reference.search(pair.source_ids, source.generation)
+    found = _search(exported, pair).hypotheses
+    for rank in range(max(len(wanted), len(found))):
+        if rank >= min(len(wanted), len(found)):
+            return f"beam search finds {len(found)} hypotheses for {pair.name} where {len(wanted)} are right"
+        gap = abs(found[rank].normalized - wanted[rank].score)
+        # Hypotheses whose scores are this close may come in either order.
+        if not gap <= TOLERANCE:
+            return _describe_difference(exported, pair, rank, wanted[rank], found[rank].text, gap)
+    return ""
+
+
+def _search(exported: ExportedModel, pair: SamplePair) -> Trace:
+    defaults = exported.manifest.generation
+    settings = SearchSettings(
+        beam_size=defaults.beam_size,
+        length_penalty=defaults.length_penalty,
+        max_length=defaults.max_length,
+        early_stopping=defaults.early_stopping,
+        top_k=1,
+        prefix=(),
+    )
+    tokens = tuple(exported.source_tokenizer.tokens[token_id] for token_id in pair.source_ids)
+    nowhere = ((0, 0),) * len(tokens)
+    encoding = Encoding("", tuple(pair.source_ids), tokens, nowhere, (0,) * len(tokens))
+    return search(exported, Request(exported.manifest.model_id, ""), settings, encoding, _no_override)
+
+
+def _no_override(step: int, nodes: Sequence[int]) -> None:  # noqa: ARG001 (what a search calls before each step)
+    return None
+
+
+def _describe_difference(
+    exported: ExportedModel, pair: SamplePair, rank: int, wanted: ReferenceHypothesis, found: str, gap: float
+) -> str:
+    text = exported.target_tokenizer.decode(wanted.token_ids)
+    return (
+        f"beam search gives {found!r} at rank {rank + 1} for {pair.name} where {text!r} is right "
+        f"(scores differ by {gap:.2g}, allowed: {TOLERANCE:g})"
+    )
+
+
+def _refuse(exported: ExportedModel, complaints: Sequence[str]) -> None:
+    if complaints:
+        raise ParityError(
+            f"The exported graphs of {exported.manifest.model_id} do not compute what the source model computes: "
+            f"{'; '.join(complaints)}. Nothing was published."
+        )
