@@ -1,4 +1,4 @@
-"""A small untrained model, exported: its beams branch far more than a trained model's, which is what search tests need."""
+"""A small untrained model, exported: its beams branch far more than a trained model's, as search tests need."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def model(engine: Engine) -> ExportedModel:
 def next_log_probs(
     random_torch_model: LuongModel, model: ExportedModel
 ) -> Callable[[str, tuple[int, ...]], list[float]]:
-    """(source text, target ids so far) -> log-probability of every next token, from torch, the whole prefix run anew."""
+    """(source text, ids so far) -> log-probability of every next token, from torch, the whole prefix run anew."""
 
     @cache
     def run(source: str, prefix: tuple[int, ...]) -> list[float]:

@@ -60,7 +60,8 @@ def _over(request: Request, live: float, worst: float, length: int, max_length: 
     if request.early_stopping == "first":
         return True
     reach = max_length if request.early_stopping == "never" and penalty > 0 else length
-    return live / reach**penalty <= worst
+    normalized: float = live / reach**penalty
+    return normalized <= worst
 
 
 @settings(max_examples=12)
