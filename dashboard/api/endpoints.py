@@ -103,9 +103,7 @@ ENDPOINTS: Final = (
         types.ModelsDocument,
         answers.models,
     ),
-    Endpoint(
-        "GET", "/healthz", "The process is up.", types.Nothing, types.HealthDocument, answers.health
-    ),
+    Endpoint("GET", "/healthz", "The process is up.", types.Nothing, types.HealthDocument, answers.health),
     Endpoint(
         "GET",
         "/readyz",

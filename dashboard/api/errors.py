@@ -6,6 +6,7 @@ BeamscopeError
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
@@ -19,15 +20,30 @@ from exported_models.errors import (
     RequestError,
     WorkspaceError,
 )
+from state_store.errors import MapError, SpaceError, StoreError
 
 UNEXPECTED: Final = "Something went wrong inside Beamscope; the server's log says what."
 
-# The first that fits counts. What a build has to repair is a conflict with the state of the workspace.
-_STATUSES: Final[tuple[tuple[type[BeamscopeError], HTTPStatus], ...]] = (
-    (RequestError, HTTPStatus.UNPROCESSABLE_ENTITY),
-    (WorkspaceError, HTTPStatus.NOT_FOUND),
-    (ArtefactError, HTTPStatus.CONFLICT),
-    (ModelError, HTTPStatus.CONFLICT),
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """How errors of one class are answered; ``field`` is used where the error itself names none."""
+
+    error: type[BeamscopeError]
+    status: HTTPStatus
+    field: str = ""
+
+
+# The first that fits counts. What only a new build repairs is a conflict with the state of the workspace.
+_KINDS: Final = (
+    _Kind(RequestError, HTTPStatus.UNPROCESSABLE_ENTITY),
+    _Kind(WorkspaceError, HTTPStatus.NOT_FOUND, "model_id"),
+    _Kind(SpaceError, HTTPStatus.NOT_FOUND, "space"),
+    _Kind(MapError, HTTPStatus.NOT_FOUND, "map"),
+    _Kind(StoreError, HTTPStatus.CONFLICT),
+    _Kind(ArtefactError, HTTPStatus.CONFLICT),
+    _Kind(ModelError, HTTPStatus.CONFLICT),
+    _Kind(BeamscopeError, HTTPStatus.UNPROCESSABLE_ENTITY),
 )
 
 
@@ -52,13 +68,15 @@ def error_of_validation(error: ValidationError) -> ApiError:
 
 
 def status_of(error: BeamscopeError) -> HTTPStatus:
-    """The HTTP status that says what kind of trouble it is; the caller's (4xx) unless nothing else is known."""
-    if isinstance(error, ApiError):
-        return error.status
-    found = (status for kind, status in _STATUSES if isinstance(error, kind))
-    return next(found, HTTPStatus.UNPROCESSABLE_ENTITY)
+    """The HTTP status that says what kind of trouble it is."""
+    return error.status if isinstance(error, ApiError) else _kind_of(error).status
 
 
 def document_of(error: BeamscopeError) -> ErrorDocument:
     """The JSON answer for an error with a message for people."""
-    return ErrorDocument(error=str(error), field=getattr(error, "field", ""))
+    named = error.field if isinstance(error, (ApiError, RequestError)) else ""
+    return ErrorDocument(error=str(error), field=named or _kind_of(error).field)
+
+
+def _kind_of(error: BeamscopeError) -> _Kind:
+    return next(kind for kind in _KINDS if isinstance(error, kind.error))

@@ -88,5 +88,3 @@ def _describe_parameters(asked: type[BaseModel]) -> list[Json]:
         }
         for name, field in schema["properties"].items()
     ]
-
-

@@ -7,12 +7,11 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from exported_models.documents import RequestDocument
+from state_store.manifest import GlobalMapKind
+from state_store.neighborhood import MapKind
 
 MAX_NEIGHBORS = 100
 MAX_BACKGROUND = 5000
-
-MapKind = Literal["mds", "pca", "tsne", "umap", "landmark_mds"]
-CorpusMapKind = Literal["umap", "landmark_mds"]
 
 
 class Asked(BaseModel):
@@ -26,7 +25,7 @@ class NeighborsAsked(Asked):
 
     request: RequestDocument
     space: str = Field(description="Name of a space of the model, e.g. `decoder`.")
-    position: int = Field(ge=0, description="Source position or target step, 0 for the first token.")
+    step: int = Field(ge=0, description="Target step, or position in the source; 0 for the first token.")
     hypothesis: int = Field(default=0, ge=0, description="Rank in the n-best list; unused in a source space.")
     k: int = Field(default=20, ge=1, le=MAX_NEIGHBORS, description="How many neighbors.")
 
@@ -47,9 +46,9 @@ class ProjectAsked(Asked):
 class ProjectionAsked(Asked):
     """Which corpus map is wanted."""
 
-    model: str = Field(description="Name of an exported model.")
+    model_id: str = Field(description="Name of an exported model.")
     space: str = Field(description="Name of a space of the model, e.g. `decoder`.")
-    map: CorpusMapKind = "umap"
+    map: GlobalMapKind = "umap"
     limit: int = Field(default=MAX_BACKGROUND, ge=1, le=MAX_BACKGROUND, description="Most points returned.")
 
 
@@ -73,10 +72,10 @@ class ErrorDocument(Answer):
 class ProjectionDocument(Answer):
     """A sample of the states of a corpus on its map; the lists run in parallel."""
 
-    model: str
-    store: str
+    model_id: str
+    store_id: str
     space: str
-    map: CorpusMapKind
+    map: GlobalMapKind
     rows: list[int] = Field(description="Row of each state in the store.")
     x: list[float]
     y: list[float]
@@ -95,11 +94,11 @@ class SpaceEntry(Answer):
 class ModelEntry(Answer):
     """An exported model of the workspace."""
 
-    model: str
+    model_id: str
     architecture: str
     content_hash: str
     spaces: list[SpaceEntry]
-    store: str | None = Field(description="The state store that answers for it, if one is published.")
+    store_id: str | None = Field(description="The state store that answers for it, if one is published.")
 
 
 class Unreadable(Answer):

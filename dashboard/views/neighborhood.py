@@ -1,0 +1,253 @@
+"""Where the states of a sentence lie among those of the training data: the trajectory and its pictograms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from dash import Dash, Input, Output, Patch, State, dcc, html, no_update
+from dash.development.base_component import Component
+
+from dashboard.controls import card, segmented
+from dashboard.ids import NeighborhoodId, PageId
+from dashboard.page_state import Json, PageState, Selection
+from dashboard.palette import Theme, colors
+from dashboard.services import Services
+from dashboard.views.attributes import wild
+from dashboard.views.evidence import find_focus
+from dashboard.views.map_figure import (
+    MAX_BACKGROUND,
+    Layer,
+    MapDrawing,
+    Points,
+    draw_map,
+    draw_nothing,
+    neighbor_colors,
+    state_colors,
+)
+from dashboard.views.missing_store import explain_missing_store
+from dashboard.views.pictograms import WINDOW, draw_pictograms
+from dashboard.views.scene import Scene, choose_space, open_scene, spaces_of
+from dashboard.words import count
+from exported_models.manifest import SpaceSpec
+from state_store.manifest import GLOBAL_MAP_KINDS
+from state_store.neighborhood import TokenEvidence
+
+LOCAL_METHODS = {"mds": "MDS", "pca": "PCA", "tsne": "t-SNE"}
+CORPUS_METHODS = {"umap": "UMAP", "landmark_mds": "Landmark MDS"}
+
+_GRAPH_CONFIG: Any = {
+    "displaylogo": False,
+    "showSendToCloud": False,
+    "scrollZoom": True,
+    "responsive": True,
+    "modeBarButtons": [["zoomIn2d", "zoomOut2d", "resetScale2d"]],
+}
+
+
+def layout() -> Component:
+    """The card."""
+    spaces = segmented(
+        NeighborhoodId.SPACE,
+        {"encoder": "Encoder", "decoder": "Decoder", "context": "Context"},
+        "decoder",
+        "Space of states",
+    )
+    extents = segmented(
+        NeighborhoodId.MAP, {"local": "Local map", "corpus": "Corpus map"}, "local", "Extent of the map"
+    )
+    methods = segmented(NeighborhoodId.METHOD, LOCAL_METHODS, "mds", "How the map is made")
+    graph = dcc.Graph(id=NeighborhoodId.GRAPH, figure=draw_nothing(), config=_GRAPH_CONFIG, className="map-graph")
+    return card(
+        NeighborhoodId.CARD,
+        "Neighborhood",
+        [spaces, extents],
+        [
+            html.Div([methods, html.Div(id=NeighborhoodId.SUMMARY, className="summary")], className="map-options"),
+            html.Div(graph, role="img", className="map-frame", **wild(aria_label="Map of states; a table follows")),
+            html.Div(id=NeighborhoodId.PICTOGRAMS, className="pictograms"),
+            html.Div(id=NeighborhoodId.TWIN, className="visually-hidden"),
+        ],
+        stages="1 2",
+    )
+
+
+def register(app: Dash, services: Services) -> None:
+    """Controls follow the model and the selection; the drawings follow the controls."""
+    _register_controls(app, services)
+    _register_drawings(app, services)
+
+
+def _register_controls(app: Dash, services: Services) -> None:
+    @app.callback(
+        Output(NeighborhoodId.SPACE, "options"),
+        Output(NeighborhoodId.SPACE, "value"),
+        Input(PageId.REQUEST, "data"),
+        Input(PageId.SELECTION, "data"),
+        State(NeighborhoodId.SPACE, "value"),
+        prevent_initial_call=True,
+    )
+    def follow_selection(shown: Json | None, selected: Json | None, space: str) -> tuple[Any, Any]:
+        spaces = spaces_of(services, shown)
+        wanted = choose_space(spaces, space, selected["side"] if selected else None)
+        return _space_options(spaces) or no_update, no_update if wanted in (space, None) else wanted
+
+    @app.callback(
+        Output(NeighborhoodId.METHOD, "options"),
+        Output(NeighborhoodId.METHOD, "value"),
+        Input(NeighborhoodId.MAP, "value"),
+        prevent_initial_call=True,
+    )
+    def offer_methods(extent: str) -> tuple[list[Json], str]:
+        methods = CORPUS_METHODS if extent == "corpus" else LOCAL_METHODS
+        return [{"label": text, "value": kind} for kind, text in methods.items()], next(iter(methods))
+
+
+def _register_drawings(app: Dash, services: Services) -> None:
+    @app.callback(
+        Output(NeighborhoodId.CARD, "className"),
+        Output(NeighborhoodId.GRAPH, "figure"),
+        Output(NeighborhoodId.PICTOGRAMS, "style"),
+        Output(NeighborhoodId.SUMMARY, "children"),
+        Output(NeighborhoodId.TWIN, "children"),
+        Input(PageId.REQUEST, "data"),
+        Input(NeighborhoodId.SPACE, "value"),
+        Input(NeighborhoodId.METHOD, "value"),
+        Input(PageId.THEME, "data"),
+        State(PageId.SELECTION, "data"),
+        prevent_initial_call=True,
+    )
+    def draw(
+        shown: Json | None, space: str, method: str, theme: Theme, selected: Json | None
+    ) -> tuple[str, Json, Json, Any, Any]:
+        scene = open_scene(services, shown, space, method)
+        if scene is None:
+            return "card is-empty", draw_nothing(), {}, _explain(shown), ""
+        drawing, palette = drawing_of(scene), colors(theme)
+        figure = draw_map(drawing, focus_index(scene, selected), palette)
+        sprite = draw_pictograms(drawing.path, drawing.neighbors, palette)
+        return "card", figure, {"--pictograms": f'url("{sprite}")'}, summarize(scene), tabulate(scene)
+
+    @app.callback(
+        Output(NeighborhoodId.GRAPH, "figure", allow_duplicate=True),
+        Input(PageId.SELECTION, "data"),
+        State(PageId.REQUEST, "data"),
+        State(NeighborhoodId.SPACE, "value"),
+        State(NeighborhoodId.METHOD, "value"),
+        State(PageId.THEME, "data"),
+        prevent_initial_call=True,
+    )
+    def mark(selected: Json | None, shown: Json | None, space: str, method: str, theme: Theme) -> Any:
+        scene = open_scene(services, shown, space, method)
+        return mark_focus(drawing_of(scene), focus_index(scene, selected), theme) if scene else no_update
+
+    @app.callback(
+        Output(NeighborhoodId.PICTOGRAMS, "children"),
+        Input(PageId.REQUEST, "data"),
+        Input(NeighborhoodId.SPACE, "value"),
+        Input(PageId.SELECTION, "data"),
+        State(NeighborhoodId.METHOD, "value"),
+        prevent_initial_call=True,
+    )
+    def lay_out_words(shown: Json | None, space: str, selected: Json | None, method: str) -> list[Component]:
+        scene = open_scene(services, shown, space, method)
+        return lay_out_pictograms(scene, focus_index(scene, selected)) if scene else []
+
+
+def drawing_of(scene: Scene) -> MapDrawing:
+    """What the map shows of a scene."""
+    found = scene.neighborhood
+    place_of = dict(zip(found.neighbor_rows.tolist(), found.neighbor_positions, strict=True))
+    neighbors = tuple(_places([place_of[other.row] for other in group]) for group in found.neighbors)
+    notes = tuple(
+        tuple(f"{scene.words.show(other.token)} · {other.distance:.2f}" for other in group) for group in found.neighbors
+    )
+    return MapDrawing(
+        side=scene.side,
+        words=scene.words.show_all(found.tokens),
+        path=found.positions,
+        neighbors=neighbors,
+        notes=notes,
+        background=_background(scene),
+    )
+
+
+def focus_index(scene: Scene, selected: Mapping[str, Any] | None) -> int:
+    """The word in red: the same one that the neighbor list shows."""
+    selection = Selection.from_json(selected, scene.trace, scene.hypothesis)
+    return find_focus(scene.side, selection, scene.trace, scene.hypothesis).index
+
+
+def mark_focus(drawing: MapDrawing, chosen: int, theme: Theme) -> Patch:
+    """Another word in red, the figure and its zoom left as they are."""
+    palette, patch = colors(theme), Patch()
+    patch["data"][Layer.NEIGHBORS]["marker"]["color"] = neighbor_colors(drawing, chosen, palette)
+    patch["data"][Layer.STATES]["marker"]["line"]["color"] = state_colors(drawing, chosen, palette)
+    return patch
+
+
+def lay_out_pictograms(scene: Scene, chosen: int) -> list[Component]:
+    """One button a word; its window is cut out of the one picture."""
+    return [
+        html.Button(
+            [
+                html.Span(className="window", style={"backgroundPosition": f"{-index * WINDOW}px 0"}),
+                html.Span(scene.words.show(token), className="word"),
+            ],
+            className="pictogram",
+            title=scene.words.speak(token),
+            **wild(data_side=scene.side, data_index=str(index), aria_pressed="true" if index == chosen else "false"),
+        )
+        for index, token in enumerate(scene.neighborhood.tokens)
+    ]
+
+
+def summarize(scene: Scene) -> str:
+    """What the map shows, in a line."""
+    most = max(len(group) for group in scene.neighborhood.neighbors)
+    around = f"{count(most, 'neighbor')} a token"
+    if scene.neighborhood.map_kind in GLOBAL_MAP_KINDS:
+        rows = scene.store.manifest.space(scene.neighborhood.space).rows
+        around += f", {min(rows, MAX_BACKGROUND):,} of {rows:,} corpus states behind"
+    return f"{around} · from ■ to □"
+
+
+def tabulate(scene: Scene) -> Component:
+    """The map in words, for who does not see it."""
+    names = ("token", "nearest distance", "neighbors with this token", "nearest training source", "its target")
+    head = html.Thead(html.Tr([html.Th(name, scope="col") for name in names]))
+    rows = [_tabulate_token(scene, token) for token in scene.neighborhood.evidence]
+    title = html.Caption(f"Nearest training states in the {scene.neighborhood.space} space")
+    return html.Table([title, head, html.Tbody(rows)])
+
+
+def _tabulate_token(scene: Scene, evidence: TokenEvidence) -> Component:
+    name = html.Th(scene.words.speak(evidence.token), scope="row")
+    if evidence.nearest is None:
+        return html.Tr([name, html.Td("none", colSpan=4)])
+    pair = evidence.neighbors[0].pair
+    share = f"{evidence.agreement:.0%} of {len(evidence.neighbors)}"
+    cells = (f"{evidence.nearest:.2f}", share, pair.source, pair.target)
+    return html.Tr([name, *(html.Td(cell) for cell in cells)])
+
+
+def _background(scene: Scene) -> Points:
+    found = scene.neighborhood
+    if found.map_kind not in GLOBAL_MAP_KINDS:
+        return np.zeros((0, 2), np.float32)
+    return scene.store.background(found.space, found.map_kind, MAX_BACKGROUND).positions
+
+
+def _places(places: Sequence[Points]) -> Points:
+    return np.stack(places) if places else np.zeros((0, 2), np.float32)
+
+
+def _space_options(spaces: Sequence[SpaceSpec]) -> list[Json]:
+    return [{"label": space.name.capitalize(), "value": space.name, "title": space.meaning} for space in spaces]
+
+
+def _explain(shown: Mapping[str, Any] | None) -> list[Component | str]:
+    if not shown:
+        return ["Translate a text to see its states."]
+    return explain_missing_store(PageState.from_json(shown).request.model_id)

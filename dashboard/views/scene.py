@@ -1,0 +1,91 @@
+"""What the neighborhood views look at: one trace, one hypothesis, one space, and the states around it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dashboard.page_state import PageState, Side
+from dashboard.services import Services
+from dashboard.words import TokenText
+from exported_models.manifest import SpaceSpec
+from exported_models.model import ExportedModel
+from exported_models.trace import Hypothesis, Trace
+from state_store.manifest import GLOBAL_MAP_KINDS
+from state_store.neighborhood import MAP_KINDS, MapKind, Neighborhood
+from state_store.store import StateStore
+
+DEFAULT_METHOD: MapKind = "mds"
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A neighborhood with everything needed to show it."""
+
+    model: ExportedModel
+    trace: Trace
+    hypothesis: Hypothesis
+    store: StateStore
+    neighborhood: Neighborhood
+
+    @property
+    def side(self) -> Side:
+        """Whose words the states belong to."""
+        return self.neighborhood.owner
+
+    @property
+    def words(self) -> TokenText:
+        """How the tokens of this side are written."""
+        tokenizer = self.model.source_tokenizer if self.side == "source" else self.model.target_tokenizer
+        return TokenText(tokenizer.tokens[self.model.manifest.end_id])
+
+
+def open_scene(
+    services: Services, shown: Mapping[str, Any] | None, space: str | None, method: str | None
+) -> Scene | None:
+    """The neighborhood that the page's stores ask for; None when nothing is translated or there is no store.
+
+    A space or a map that this store does not have is replaced by its first.
+    """
+    if not shown:
+        return None
+    state = PageState.from_json(shown)
+    store = services.store(state.request.model_id)
+    if store is None:
+        return None
+    trace, hypothesis = services.chosen(state)
+    names = store.manifest.space_names
+    chosen = space if space in names and space is not None else names[0]
+    found = services.neighborhoods.get(
+        store,
+        trace,
+        trace.hypotheses.index(hypothesis),
+        chosen,
+        map_kind=choose_method(method, store, chosen),
+    )
+    return Scene(services.engine.model(state.request.model_id), trace, hypothesis, store, found)
+
+
+def choose_method(wanted: str | None, store: StateStore, space: str) -> MapKind:
+    """The wanted kind of map if this space has it, else the default."""
+    kind = next((kind for kind in MAP_KINDS if kind == wanted), DEFAULT_METHOD)
+    missing = kind in GLOBAL_MAP_KINDS and kind not in store.manifest.space(space).maps
+    return DEFAULT_METHOD if missing else kind
+
+
+def choose_space(spaces: Sequence[SpaceSpec], current: str, side: str | None) -> str | None:
+    """The current space unless the model lacks it or the selected word is of the other side; None without spaces."""
+    fitting = [space for space in spaces if side in (None, space.owner)] or list(spaces)
+    kept = next((space for space in fitting if space.name == current), None)
+    # A model lists its spaces from the encoder on; what is predicted interests first.
+    default = next((space for space in fitting if space.owner == "target"), None)
+    chosen = kept or default or next(iter(fitting), None)
+    return chosen.name if chosen else None
+
+
+def spaces_of(services: Services, shown: Mapping[str, Any] | None) -> tuple[SpaceSpec, ...]:
+    """The spaces of the model on the page."""
+    if not shown:
+        return ()
+    return services.engine.model(PageState.from_json(shown).request.model_id).manifest.spaces
