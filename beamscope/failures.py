@@ -15,6 +15,8 @@ import click
 from beamscope.errors import MissingExtraError
 from exported_models.errors import BeamscopeError
 
+_OWN_PACKAGES = ("beamscope", "dashboard", "exported_models", "pipeline", "state_store")
+
 
 class Failure(click.ClickException):
     """It failed: one line on stderr, ``beamscope: <sentence>``, and exit code 1."""
@@ -49,6 +51,8 @@ def explain_failures() -> Iterator[None]:
         raise Failure(str(error)) from error
     except KeyboardInterrupt as error:
         raise Failure("Interrupted; the same command goes on from there.") from error
+    except ModuleNotFoundError as error:
+        raise Failure(_missing_sentence(error)) from error
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -67,12 +71,25 @@ def require_build_extra(purpose: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        missing = (error.name or "").partition(".")[0]
-        if missing in ("beamscope", "pipeline", "dashboard", "state_store", "exported_models"):
+        missing = _foreign_package(error)
+        if not missing:
             raise
         raise MissingExtraError(
             f"{purpose} needs the package {missing}, which the base install leaves out: pip install 'beamscope[build]'."
         ) from error
+
+
+def _foreign_package(error: ModuleNotFoundError) -> str:
+    """The package of somebody else that is missing; empty where a module of our own is, which is a defect."""
+    package = (error.name or "").partition(".")[0]
+    return "" if package in _OWN_PACKAGES else package
+
+
+def _missing_sentence(error: ModuleNotFoundError) -> str:
+    missing = _foreign_package(error)
+    if not missing:
+        return _unexpected_sentence(error)
+    return f"The package {missing} is not installed; `beamscope doctor` says how to bring it."
 
 
 def _usage_sentence(error: click.UsageError) -> str:

@@ -10,6 +10,7 @@ from exported_models.trace import Floats, Stop, TokenChoice, Trace
 
 _NUMBERS = frozenset({0, 2})
 _N_BEST_NUMBERS = frozenset({0, 2, 3, 4})
+_SMALLEST_WRITTEN_OUT = 1e-4
 
 
 def describe_trace(trace: Trace) -> str:
@@ -28,7 +29,7 @@ def _n_best(trace: Trace) -> list[str]:
             show_plainly(hypothesis.text) + ("" if hypothesis.finished else " (unfinished)"),
             f"{hypothesis.normalized:.4f}",
             f"{hypothesis.score:.4f}",
-            f"{math.exp(hypothesis.score):.2g}",
+            _describe_probability(hypothesis.score),
         )
         for rank, hypothesis in enumerate(trace.hypotheses, start=1)
     ]
@@ -43,7 +44,7 @@ def _steps(trace: Trace) -> list[str]:
         (
             str(step),
             quote_token(token),
-            f"{math.exp(log_prob):.4f}",
+            _describe_probability(log_prob),
             _describe_source(trace, *position) + (" (overridden)" if trace.steps[step].overridden else ""),
             _describe_choices(choices),
         )
@@ -65,8 +66,13 @@ def _attended_positions(attention: Floats | None, steps: int) -> list[tuple[int,
 def _describe_source(trace: Trace, position: int, weight: float) -> str:
     if position < 0:
         return "-"
-    return f"{position} {quote_token(trace.source.tokens[position])} {weight:.2f}"
+    return f"{quote_token(trace.source.tokens[position])} ({position}) {weight:.2f}"
 
 
 def _describe_choices(choices: Sequence[TokenChoice]) -> str:
     return "  ".join(f"{quote_token(choice.token)} {math.exp(choice.log_prob):.3f}" for choice in choices)
+
+
+def _describe_probability(log_prob: float) -> str:
+    probability = math.exp(log_prob)
+    return f"{probability:.4f}" if probability >= _SMALLEST_WRITTEN_OUT else f"{probability:.0e}"

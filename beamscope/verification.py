@@ -83,7 +83,8 @@ def _check_model(folder: Path) -> _Findings:
     from exported_models.model import ExportedModel
 
     files = tuple(check_files(folder))
-    return files, _problem_of(lambda: ExportedModel.open(folder, threads=1))
+    damaged = any(file.problem for file in files)
+    return files, [] if damaged else _problem_of(lambda: ExportedModel.open(folder, threads=1))
 
 
 def _check_store(folder: Path, workspace: Workspace) -> _Findings:

@@ -1,0 +1,128 @@
+"""`beamscope build`, `export` and `schedule`: what they refuse, and what they print."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from beamscope.build_text import describe_build, describe_export
+from pipeline.summary import BuildSummary, ExportSummary, SpaceSummary, StepSummary
+from tests.beamscope.shell import Beamscope, one_sentence
+
+CHECKPOINT = Path(__file__).resolve().parents[2] / "examples" / "dates" / "checkpoint"
+PARITY: dict[str, float | int | None] = {
+    "log_prob": 1e-6,
+    "attention": None,
+    "state": 2e-6,
+    "sentences": 200,
+    "beam_sentences": 200,
+    "beam_sentences_equal": 200,
+}
+
+
+def build_summary(*, changed: bool) -> BuildSummary:
+    return BuildSummary(
+        project="project.toml",
+        model_id="dates",
+        model_hash="a" * 64,
+        store_id="days",
+        store_hash="b" * 64,
+        store_folder="/w/state_store/days",
+        changed=changed,
+        pairs=30_000,
+        pairs_left_out=2,
+        spaces=(SpaceSummary("encoder", 500_000, "tree", 0.9951, ("umap",)),),
+        parity=PARITY,
+        bytes=12_000_000,
+        seconds=81.5,
+        steps=(StepSummary("export", 9.1, cached=False), StepSummary("encode", 0.0, cached=True)),
+    )
+
+
+def test_a_build_is_summed_up() -> None:
+    text = describe_build(build_summary(changed=True))
+
+    for part in ("dates", "days", "30,000 sentence pairs", "2 left out", "12.0 MB", "0.9951", "200 of 200", "9.1 s"):
+        assert part in text
+    assert "attention" not in text
+
+
+def test_a_build_that_changed_nothing_says_so_in_one_line() -> None:
+    text = describe_build(build_summary(changed=False))
+
+    assert text.startswith("Nothing changed")
+    assert "\n" not in text
+
+
+def test_an_export_is_summed_up() -> None:
+    summary = ExportSummary("dates", "a" * 64, "/w", changed=True, parity=PARITY, bytes=2_000_000, seconds=3.0)
+
+    assert "2.0 MB" in describe_export(summary)
+    assert "200 of 200" in describe_export(summary)
+
+
+def write_project(folder: Path, text: str) -> Path:
+    path = folder / "project.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("command", ["build", "schedule"])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('[model]\nid = "a"\ncheckpoint = "c"\nadaptor = "luong"\n[corpus]\ntrain = "t"\n', "did you mean 'adapter'?"),
+        ('[model]\nid = "a/b"\ncheckpoint = "c"\n[corpus]\ntrain = "t"\n', "cannot name a model"),
+        ("[model\n", "not valid TOML"),
+    ],
+)
+def test_a_typo_in_the_project_is_one_sentence(
+    beamscope: Beamscope, tmp_path: Path, command: str, text: str, expected: str
+) -> None:
+    workspace = tmp_path / "workspace"
+    outcome = beamscope(command, str(write_project(tmp_path, text)), "--workspace", str(workspace))
+
+    assert (outcome.exit_code, outcome.stdout) == (1, "")
+    assert expected in outcome.stderr
+    assert len(outcome.stderr.splitlines()) == 1
+    assert not workspace.exists()
+
+
+@pytest.mark.parametrize("command", ["build", "schedule"])
+def test_a_project_that_is_not_there_is_named(beamscope: Beamscope, tmp_path: Path, command: str) -> None:
+    outcome = beamscope(command, str(tmp_path / "none.toml"), "--workspace", str(tmp_path))
+
+    assert outcome.exit_code == 1
+    assert str(tmp_path / "none.toml") in one_sentence(outcome.stderr)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["no-such-folder", "--id", "dates"], "no checkpoint at no-such-folder"),
+        ([str(CHECKPOINT), "--id", "../dates"], "cannot name a model"),
+        ([str(CHECKPOINT), "--id", "dates", "--adapter", "luog"], "did you mean 'luong'?"),
+    ],
+)
+def test_what_cannot_be_exported_is_one_sentence(
+    beamscope: Beamscope, tmp_path: Path, arguments: list[str], expected: str
+) -> None:
+    outcome = beamscope("export", *arguments, "--workspace", str(tmp_path))
+
+    assert outcome.exit_code == 1
+    assert expected in outcome.stderr
+    assert len(outcome.stderr.splitlines()) == 1
+    assert not (tmp_path / "exported_models" / "dates").exists()
+
+
+@pytest.mark.slow
+def test_an_exported_checkpoint_translates_at_once(beamscope: Beamscope, tmp_path: Path) -> None:
+    workspace = ["--workspace", str(tmp_path)]
+
+    exported = beamscope("export", str(CHECKPOINT), "--id", "days", "--json", *workspace)
+    again = beamscope("export", str(CHECKPOINT), "--id", "days", "--json", *workspace)
+    translated = beamscope("translate", "days", "March 3, 1999", "--json", *workspace)
+
+    assert json.loads(exported.stdout)["changed"]
+    assert not json.loads(again.stdout)["changed"]
+    assert json.loads(translated.stdout)["text"] == "1999-03-03"
