@@ -29,6 +29,8 @@ class StoreCatalog:
         self._models = models
         self._lock = threading.Lock()
         self._stores: dict[str, tuple[str, StateStore]] = {}
+        # Published folders never change, so their manifests are read once.
+        self._manifests: dict[Path, StoreManifest] = {}
 
     def store_for(self, model_id: str) -> StateStore | None:
         """The newest store built with the model as it is now; None where no store names the model.
@@ -67,7 +69,9 @@ class StoreCatalog:
         for store_id in self._workspace.store_ids():
             try:
                 folder = self._workspace.store_folder(store_id)
-                readable.append((folder, load_store_manifest(folder)))
+                if folder not in self._manifests:
+                    self._manifests[folder] = load_store_manifest(folder)
+                readable.append((folder, self._manifests[folder]))
             except BeamscopeError as error:
                 damage = error
         return readable, damage

@@ -8,7 +8,6 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from exported_models.trace import Floats
-from state_store.global_maps import MapBackground
 from state_store.neighborhood import Neighborhood, TokenEvidence
 from state_store.neighbors import Neighbor
 from state_store.pairs import StoredPair
@@ -160,25 +159,6 @@ class NeighborhoodDocument(Document):
                 for row, place in zip(rows, round_places(found.neighbor_positions), strict=True)
             ),
             pairs=collect_pairs(found.evidence),
-        )
-
-
-class BackgroundDocument(Document):
-    """A sample of a global map."""
-
-    space: str
-    map: str
-    places: tuple[NeighborPlaceDocument, ...]
-
-    @classmethod
-    def of(cls, space: str, kind: str, background: MapBackground) -> BackgroundDocument:
-        return cls(
-            space=space,
-            map=kind,
-            places=tuple(
-                NeighborPlaceDocument(row=row, place=place)
-                for row, place in zip(background.rows.tolist(), round_places(background.positions), strict=True)
-            ),
         )
 
 

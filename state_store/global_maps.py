@@ -16,9 +16,9 @@ from exported_models.trace import Floats
 from state_store import layout
 from state_store.arrays import map_array, write_array
 from state_store.errors import MapError
-from state_store.index import ExactIndex
 from state_store.local_maps import Doubles, fix_signs, measure_all_distances
 from state_store.manifest import GlobalMapKind
+from state_store.scann_index import index_in_memory
 from state_store.spaces import Rows, sample_rows
 
 LANDMARKS = 1000
@@ -86,7 +86,7 @@ def spread_map(vectors: NDArray[np.float16], fitted_rows: Rows, fitted_positions
         fitted_rows: [fitted] int64, ascending
         fitted_positions: [fitted, 2]
     """
-    index = ExactIndex(np.asarray(vectors[fitted_rows]))
+    index = index_in_memory(np.asarray(vectors[fitted_rows]))
     count = min(_PLACING_NEIGHBORS, len(fitted_rows))
     positions = np.empty((len(vectors), 2), np.float32)
     for start in range(0, len(vectors), _PLACED_ROWS):
@@ -106,13 +106,14 @@ def landmark_mds(vectors: NDArray[np.float16], *, landmarks: int = LANDMARKS) ->
     chosen = np.asarray(vectors[sample_rows(len(vectors), landmarks)], np.float64)
     squares = np.square(measure_all_distances(chosen))
     inverse = _invert_landmarks(squares)
-    mean = squares.mean(axis=0)
-    own = np.einsum("ld,ld->l", chosen, chosen)
+    # Triangulation is (mean - squared distances to the landmarks) / 2 @ inverse. The columns of `inverse` sum to zero,
+    # so the square of the row itself drops out and what is left is linear: no distance need be computed.
+    direction = chosen.T @ inverse
+    shift = (squares.mean(axis=0) - np.einsum("ld,ld->l", chosen, chosen)) / 2 @ inverse
     positions = np.empty((len(vectors), 2), np.float32)
     for start in range(0, len(vectors), _PLACED_ROWS):
-        block = np.asarray(vectors[start : start + _PLACED_ROWS], np.float64)
-        between = np.einsum("rd,rd->r", block, block)[:, None] + own - 2 * block @ chosen.T
-        positions[start : start + len(block)] = (mean - between) / 2 @ inverse
+        part = slice(start, start + _PLACED_ROWS)
+        positions[part] = np.asarray(vectors[part], np.float64) @ direction + shift
     return positions
 
 

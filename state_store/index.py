@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,13 +57,12 @@ class ExactIndex:
         for start in range(0, len(self._vectors), _SCANNED_ROWS):
             block = np.asarray(self._vectors[start : start + _SCANNED_ROWS], np.float32)
             block_scores = np.einsum("rd,rd->r", block, block) - 2 * (queries @ block.T)
-            block_rows = np.broadcast_to(np.arange(start, start + len(block)), block_scores.shape)
-            scores = np.concatenate([scores, block_scores], axis=1)
-            candidates = np.concatenate([candidates, block_rows], axis=1)
-            if scores.shape[1] > wanted:
-                nearest = np.argpartition(scores, wanted - 1, axis=1)[:, :wanted]
-                scores = np.take_along_axis(scores, nearest, axis=1)
-                candidates = np.take_along_axis(candidates, nearest, axis=1)
+            nearest = _smallest(block_scores, wanted)
+            candidates = np.concatenate([candidates, nearest + start], axis=1)
+            scores = np.concatenate([scores, np.take_along_axis(block_scores, nearest, axis=1)], axis=1)
+            best = _smallest(scores, wanted)
+            candidates = np.take_along_axis(candidates, best, axis=1)
+            scores = np.take_along_axis(scores, best, axis=1)
         return candidates
 
 
@@ -80,22 +79,32 @@ def rescore(vectors: NDArray[np.float16], queries: Floats, candidates: Rows, cou
     """
     rows = np.full((len(queries), count), NO_ROW, np.int64)
     distances = np.full((len(queries), count), np.inf, np.float32)
-    for query, found in enumerate(candidates):
-        real = found[found != NO_ROW]
-        true = measure_distances(vectors[real], queries[query])
-        order = np.lexsort((real, true))[:count]
-        rows[query, : len(order)] = real[order]
-        distances[query, : len(order)] = true[order]
+    true = _measure_distances(vectors, queries, candidates)
+    order = np.lexsort((candidates, true), axis=1)[:, :count]
+    kept = order.shape[1]
+    distances[:, :kept] = np.take_along_axis(true, order, axis=1)
+    rows[:, :kept] = np.take_along_axis(candidates, order, axis=1)
     return rows, distances
 
 
-def measure_distances(vectors: NDArray[Any], query: Floats) -> Floats:
-    """[rows] float32 Euclidean distances of vectors [rows, size] to one query [size]."""
-    distances = np.empty(len(vectors), np.float32)
-    for start in range(0, len(vectors), _SCANNED_ROWS):
-        difference = np.asarray(vectors[start : start + _SCANNED_ROWS], np.float32) - query
-        distances[start : start + len(difference)] = np.sqrt(np.einsum("rd,rd->r", difference, difference))
-    return distances
+def _measure_distances(vectors: NDArray[np.float16], queries: Floats, candidates: Rows) -> Floats:
+    """[queries, candidates] true distances, infinite to `NO_ROW`; subtracted and not expanded, to keep all digits."""
+    rows = candidates.ravel()
+    owners = np.repeat(np.arange(len(queries)), candidates.shape[1])
+    distances = np.empty(len(rows), np.float32)
+    for start in range(0, len(rows), _SCANNED_ROWS):
+        part = slice(start, start + _SCANNED_ROWS)
+        difference = np.asarray(vectors[rows[part]], np.float32) - queries[owners[part]]
+        distances[part] = np.sqrt(np.einsum("rd,rd->r", difference, difference))
+    distances[rows == NO_ROW] = np.inf
+    return distances.reshape(candidates.shape)
+
+
+def _smallest(scores: Floats, count: int) -> Rows:
+    """[queries, count] columns of the smallest scores [queries, columns], or all columns where there are fewer."""
+    if scores.shape[1] <= count:
+        return np.broadcast_to(np.arange(scores.shape[1]), scores.shape)
+    return np.argpartition(scores, count - 1, axis=1)[:, :count]
 
 
 def measure_recall(index: NeighborIndex, exact: NeighborIndex, queries: Floats) -> float:

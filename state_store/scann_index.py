@@ -30,15 +30,34 @@ from state_store.spaces import Rows
 
 IndexKind = Literal["exact", "hashing", "tree"]
 
-RECALL_WANTED = 0.99
+# Tuned above the 0.99 that is promised: other states than those measured must reach it too.
+RECALL_WANTED = 0.995
 # ScaNN's own advice: compare with every row below the first size, hash only below the second, a tree above.
 HASHING_FROM_ROWS = 20_000
 TREE_FROM_ROWS = 100_000
 _DIMENSIONS_PER_BLOCK = 2
-_TRAINING_ROWS = 100_000
-_TRAINING_ROWS_PER_LEAF = 50
-_CANDIDATE_LADDER = (4, 8, 16, 32, 64)
-_LEAF_LADDER = (0.02, 0.05, 0.1, 0.2, 0.4)
+# More rows hardly better the partitions and the hashes, but training is most of the time that a build takes.
+_MOST_TRAINING_ROWS = 100_000
+_TRAINING_ROWS_PER_LEAF = 128
+_HASH_TRAINING_ROWS = 20_000
+# (candidates for each row wanted, share of the leaves searched), cheapest first; a hashing index has no leaves.
+_LADDER = (
+    (4, 0.02),
+    (8, 0.02),
+    (16, 0.02),
+    (8, 0.05),
+    (16, 0.05),
+    (32, 0.05),
+    (16, 0.1),
+    (32, 0.1),
+    (64, 0.1),
+    (32, 0.2),
+    (64, 0.2),
+    (64, 0.4),
+    (64, 1.0),
+)
+_HASHING_IN_MEMORY_FROM_ROWS = 2000
+_CANDIDATES_IN_MEMORY = 4
 _PICKLED_IDS = "scann_docids.pkl"
 _ASSETS = "scann_assets.pbtxt"
 
@@ -136,6 +155,13 @@ def load_index(folder: Path, vectors: NDArray[np.float16], entry: IndexEntry) ->
     return ScannIndex(searcher, vectors, leaves_searched=entry.leaves_searched, candidates=entry.candidates)
 
 
+def index_in_memory(vectors: NDArray[np.float16]) -> NeighborIndex:
+    """A quick index for a build's own use: neither measured nor kept."""
+    if len(vectors) < _HASHING_IN_MEMORY_FROM_ROWS or not scann_is_installed():
+        return ExactIndex(vectors)
+    return ScannIndex(_train(vectors, 0), vectors, leaves_searched=0, candidates=_CANDIDATES_IN_MEMORY)
+
+
 def _train(vectors: NDArray[np.float16], leaves: int) -> Any:
     from scann.scann_ops.py import scann_ops_pybind
 
@@ -145,9 +171,9 @@ def _train(vectors: NDArray[np.float16], leaves: int) -> Any:
     # One thread and no random start, or two builds of the same vectors would differ.
     builder = scann_ops_pybind.builder(data, RECALL_COUNT, "squared_l2").set_n_training_threads(1)
     if leaves:
-        sample = min(len(data), _TRAINING_ROWS, leaves * _TRAINING_ROWS_PER_LEAF)
+        sample = min(len(data), _MOST_TRAINING_ROWS, leaves * _TRAINING_ROWS_PER_LEAF)
         builder = builder.tree(leaves, leaves, training_sample_size=sample, random_init=False)
-    builder = builder.score_ah(_DIMENSIONS_PER_BLOCK, training_sample_size=min(len(data), _TRAINING_ROWS))
+    builder = builder.score_ah(_DIMENSIONS_PER_BLOCK, training_sample_size=min(len(data), _HASH_TRAINING_ROWS))
     with _quiet_stderr():
         return builder.build()
 
@@ -155,21 +181,19 @@ def _train(vectors: NDArray[np.float16], leaves: int) -> Any:
 def _tune(searcher: Any, vectors: NDArray[np.float16], queries: Floats, kind: IndexKind, leaves: int) -> IndexEntry:
     """The cheapest settings that reach the wanted recall."""
     exact = _Remembered(ExactIndex(vectors), queries)
-    shares = _LEAF_LADDER if leaves else (0.0,)
-    for candidates in _CANDIDATE_LADDER:
-        for share in shares:
-            searched = math.ceil(leaves * share)
-            index = ScannIndex(searcher, vectors, leaves_searched=searched, candidates=candidates)
-            recall = measure_recall(index, exact, queries)
-            if recall >= RECALL_WANTED:
-                return IndexEntry(
-                    kind=kind,
-                    leaves=leaves,
-                    leaves_searched=searched,
-                    candidates=candidates,
-                    recall_at_10=round(recall, 4),
-                    recall_queries=len(queries),
-                )
+    for candidates, share in _LADDER:
+        searched = math.ceil(leaves * share)
+        index = ScannIndex(searcher, vectors, leaves_searched=searched, candidates=candidates)
+        recall = measure_recall(index, exact, queries)
+        if recall >= RECALL_WANTED:
+            return IndexEntry(
+                kind=kind,
+                leaves=leaves,
+                leaves_searched=searched,
+                candidates=candidates,
+                recall_at_10=round(recall, 4),
+                recall_queries=len(queries),
+            )
     return _exact_entry(len(queries))
 
 
