@@ -6,16 +6,15 @@ from pathlib import Path
 from typing import Final
 
 import dash
-import flask
-from dash_cytoscape import Cytoscape  # noqa: F401 - registers the component's bundle with Dash
 
 from dashboard.api import register_api
 from dashboard.notices import show_error
 from dashboard.page import lay_out_page
 from dashboard.services import Services
-from dashboard.views import VIEWS
+from dashboard.views import attention_mode, header, history, nbest, neighborhood, neighbors, stages, translation, tree
 from exported_models.workspace import Workspace
 
+VIEWS: Final = (header, stages, translation, attention_mode, nbest, tree, history, neighborhood, neighbors)
 ASSETS: Final = Path(__file__).parent / "assets"
 
 # The theme is set before the first paint, so that a dark page never flashes white.
@@ -59,9 +58,4 @@ def create_app(workspace: Workspace) -> dash.Dash:
     for view in VIEWS:
         view.register(app, services)
     register_api(app.server, services)
-    app.server.add_url_rule("/healthz", "healthz", _report_health)
     return app
-
-
-def _report_health() -> flask.Response:
-    return flask.Response("ok\n", mimetype="text/plain")

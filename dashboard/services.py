@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dashboard.page_state import PageState
+from dashboard.neighborhoods import NeighborhoodCache
+from dashboard.page_state import Json, PageState
+from dashboard.picture import DEFAULT_ROOM, Picture, lay_out_picture
+from dashboard.words import TokenText
 from exported_models.engine import Engine
 from exported_models.request import Request
 from exported_models.trace import Hypothesis, Trace
@@ -20,22 +23,43 @@ class Services:
     workspace: Workspace
     engine: Engine
     stores: StoreCatalog
+    neighborhoods: NeighborhoodCache
 
     @classmethod
     def open(cls, workspace: Workspace) -> Services:
         """The services of a workspace; models and stores are opened when they are first asked for."""
         engine = Engine(workspace)
-        return cls(workspace, engine, StoreCatalog(workspace, engine))
+        return cls(workspace, engine, StoreCatalog(workspace, engine), NeighborhoodCache())
 
     def trace(self, request: Request) -> Trace:
         """The trace of a request, cached by the engine."""
         return self.engine.translate(request)
+
+    def answer(self, request: Request) -> Json:
+        """The content of ``PageId.REQUEST`` for a request that can be answered; raises what is wrong with another."""
+        self.trace(request)
+        return PageState(request).to_json()
 
     def chosen(self, state: PageState) -> tuple[Trace, Hypothesis]:
         """The trace the page shows and the hypothesis chosen in it."""
         trace = self.trace(state.request)
         return trace, state.hypothesis_of(trace)
 
+    def picture(self, state: PageState, room: float = DEFAULT_ROOM) -> Picture:
+        """The chosen hypothesis laid out in ``room`` pixels."""
+        trace, hypothesis = self.chosen(state)
+        return lay_out_picture(trace, hypothesis, self.token_text(state.request.model_id), room)
+
+    def token_text(self, model_id: str) -> TokenText:
+        """How the tokens of a model are written."""
+        model = self.engine.model(model_id)
+        return TokenText(model.target_tokenizer.tokens[model.manifest.end_id])
+
     def store(self, model_id: str) -> StateStore | None:
         """The newest store built with a model, or None."""
         return self.stores.store_for(model_id)
+
+    def example(self, model_id: str) -> str | None:
+        """A source text to begin with: the first of the corpus the model was indexed with, or None."""
+        store = self.store(model_id)
+        return None if store is None else store.pair(0).source

@@ -63,7 +63,7 @@ def error_of_validation(error: ValidationError) -> ApiError:
         return ApiError(f"The body is not JSON: {first['msg']}.", HTTPStatus.BAD_REQUEST)
     field = ".".join(str(part) for part in first["loc"])
     message = first["msg"].removeprefix("Value error, ")
-    sentence = f"{field}: {message}." if field else f"{message}."
+    sentence = f"{field or 'body'}: {message}."
     return ApiError(sentence.replace("..", "."), HTTPStatus.UNPROCESSABLE_ENTITY, field)
 
 

@@ -34,7 +34,7 @@ def register_api(server: Flask, services: Services) -> None:
         )
     description = describe(ENDPOINTS, version("beamscope"))
     blueprint.add_url_rule(_DESCRIPTION_PATH, "openapi", lambda: jsonify(description), methods=["GET"])
-    for rule in (API_ROOT, f"{API_ROOT}/<path:rest>"):
+    for rule in (API_ROOT, f"{API_ROOT}/", f"{API_ROOT}/<path:rest>"):
         blueprint.add_url_rule(rule, "unknown", _refuse_unknown, methods=_METHODS)
     for path in ("/healthz", "/readyz"):
         blueprint.add_url_rule(path, "unknown", _refuse_unknown, methods=_METHODS)
@@ -82,12 +82,12 @@ def _answer_unexpected(error: Exception) -> Response:
     return _json_response(ErrorDocument(error=UNEXPECTED), HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
-def _refuse_unknown(rest: str = "") -> Response:
+def _refuse_unknown(rest: str = "") -> Response:  # noqa: ARG001 - Flask passes what the rule matched
     """Refuse a path that is not of the API, or the wrong method for one that is; the page answers all other paths."""
     allowed = sorted({e.method for e in ENDPOINTS if e.path == request.path} | _methods_of_description())
     if not allowed:
         known = ", ".join(endpoint.path for endpoint in ENDPOINTS)
-        return _answer_error(ApiError(f"There is no {rest!r} here; there are {known}.", HTTPStatus.NOT_FOUND))
+        return _answer_error(ApiError(f"There is no {request.path}; there are {known}.", HTTPStatus.NOT_FOUND))
     method = " or ".join(allowed)
     sentence = f"{request.path} is asked with {method}, not {request.method}."
     response = _answer_error(ApiError(sentence, HTTPStatus.METHOD_NOT_ALLOWED))

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from dashboard.page_state import Side
 from dashboard.typography import text_width
 from dashboard.views.label_placement import Box, Label, place_labels
+from dashboard.views.scatter_picture import draw_dots
 
 Points = NDArray[np.floating]
 Json = dict[str, Any]
@@ -26,6 +27,7 @@ HEIGHT = 286
 _MARGIN = 14
 MAX_BACKGROUND = 5000
 
+_BACKGROUND_OPACITY = 0.3
 _LABEL_SIZE = 11
 _LABEL_PADDING = 4
 _BARE: Json = {
@@ -39,10 +41,9 @@ _BARE: Json = {
 class Layer(IntEnum):
     """Position of each trace in the figure, back to front."""
 
-    BACKGROUND = 0
-    NEIGHBORS = 1
-    LINE = 2
-    STATES = 3
+    NEIGHBORS = 0
+    LINE = 1
+    STATES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,6 @@ def draw_map(drawing: MapDrawing, chosen: int | None, colors: Mapping[str, str])
     frame = _frame(drawing)
     return {
         "data": [
-            _background_trace(drawing, colors),
             _neighbor_trace(drawing, chosen, colors),
             _line_trace(drawing, colors),
             _state_trace(drawing, chosen, colors),
@@ -85,6 +85,7 @@ def draw_map(drawing: MapDrawing, chosen: int | None, colors: Mapping[str, str])
             "xaxis": {"visible": False, "range": [frame.left, frame.right]},
             # Equal scales: a distance means the same in every direction.
             "yaxis": {"visible": False, "range": [frame.top, frame.bottom], "scaleanchor": "x"},
+            "images": _background_images(drawing.background, colors),
             "annotations": _annotations(drawing, chosen, frame, colors),
         },
     }
@@ -110,6 +111,11 @@ def state_colors(drawing: MapDrawing, chosen: int | None, colors: Mapping[str, s
     return [colors["hot"] if index == chosen else colors["pivot"] for index in range(len(drawing.words))]
 
 
+def state_sizes(drawing: MapDrawing, chosen: int | None) -> list[int]:
+    """One diameter a state of the trajectory."""
+    return [13 if index == chosen else 9 for index in range(len(drawing.words))]
+
+
 def as_plain_text(text: str) -> str:
     """Text for plotly's labels, which read a little markup: nothing in it is markup any more."""
     return html.escape(text, quote=False)
@@ -126,10 +132,24 @@ def _frame(drawing: MapDrawing) -> Box:
     return Box(float(left), float(top), float(right), float(bottom))
 
 
-def _background_trace(drawing: MapDrawing, colors: Mapping[str, str]) -> Json:
-    points = drawing.background[:MAX_BACKGROUND]
-    marker = {"size": 3, "color": colors["bar"]}
-    return {"type": "scattergl", "mode": "markers", **_xy(points), "marker": marker, "hoverinfo": "skip"}
+def _background_images(points: Points, colors: Mapping[str, str]) -> list[Json]:
+    """The corpus behind the map as one picture: thousands of dots cost the browser nothing to move or to hover."""
+    if not len(points):
+        return []
+    low, high = points.min(axis=0), points.max(axis=0)
+    extent = np.maximum(high - low, 1e-6)
+    image = {
+        "source": draw_dots((points - low) / extent, colors["link"], _BACKGROUND_OPACITY),
+        "xref": "x",
+        "yref": "y",
+        "x": float(low[0]),
+        "y": float(high[1]),
+        "sizex": float(extent[0]),
+        "sizey": float(extent[1]),
+        "sizing": "stretch",
+        "layer": "below",
+    }
+    return [image]
 
 
 def _neighbor_trace(drawing: MapDrawing, chosen: int | None, colors: Mapping[str, str]) -> Json:
@@ -165,7 +185,7 @@ def _state_trace(drawing: MapDrawing, chosen: int | None, colors: Mapping[str, s
         "text": [as_plain_text(_place_note(drawing.words, index)) for index in range(count)],
         "hoverinfo": "text",
         "marker": {
-            "size": 9,
+            "size": state_sizes(drawing, chosen),
             "symbol": ["square" if index in (0, count - 1) else "circle" for index in range(count)],
             # Filled at the start, open at the end and between: the way it goes is seen without an arrow.
             "color": [colors["pivot"] if index == 0 else colors["card"] for index in range(count)],

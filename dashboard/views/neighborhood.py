@@ -25,6 +25,7 @@ from dashboard.views.map_figure import (
     draw_nothing,
     neighbor_colors,
     state_colors,
+    state_sizes,
 )
 from dashboard.views.missing_store import explain_missing_store
 from dashboard.views.pictograms import WINDOW, draw_pictograms
@@ -183,6 +184,7 @@ def mark_focus(drawing: MapDrawing, chosen: int, theme: Theme) -> Patch:
     """Another word in red, the figure and its zoom left as they are."""
     palette, patch = colors(theme), Patch()
     patch["data"][Layer.NEIGHBORS]["marker"]["color"] = neighbor_colors(drawing, chosen, palette)
+    patch["data"][Layer.STATES]["marker"]["size"] = state_sizes(drawing, chosen)
     patch["data"][Layer.STATES]["marker"]["line"]["color"] = state_colors(drawing, chosen, palette)
     return patch
 

@@ -97,9 +97,9 @@ def register(app: Dash, services: Services) -> None:
 def describe_nothing(shown: Mapping[str, Any] | None) -> NeighborsContent:
     """The card before the first translation, and when the model has no store."""
     if not shown:
-        return NeighborsContent("card neighbors is-waiting", "", ["Translate a text to see its neighbors."], [])
+        return NeighborsContent("card is-empty", "", ["Translate a text to see its neighbors."], [])
     reason = explain_missing_store(PageState.from_json(shown).request.model_id)
-    return NeighborsContent("card neighbors is-empty", "", reason, [])
+    return NeighborsContent("card is-empty", "", reason, [])
 
 
 def describe_neighbors(scene: Scene, selected: Mapping[str, Any] | None, offset: int) -> NeighborsContent:
@@ -107,7 +107,7 @@ def describe_neighbors(scene: Scene, selected: Mapping[str, Any] | None, offset:
     selection = Selection.from_json(selected, scene.trace, scene.hypothesis)
     focus = find_focus(scene.side, selection, scene.trace, scene.hypothesis)
     return NeighborsContent(
-        "card neighbors",
+        "card",
         describe_focus(scene, focus),
         [*_draw_predictions(scene, focus), _draw_sentence(scene, focus)],
         [_draw_pair(scene, neighbor, offset) for neighbor in scene.neighborhood.neighbors[focus.index]],

@@ -1,0 +1,26 @@
+/* What the other scripts stand on; Dash loads assets in the order of their names. */
+(function () {
+  "use strict";
+  const scope = (window.beamscope = {});
+
+  /** Offer functions to Dash as clientside callbacks. */
+  scope.offer = function (functions) {
+    window.dash_clientside = window.dash_clientside || {};
+    window.dash_clientside.beamscope = Object.assign(window.dash_clientside.beamscope || {}, functions);
+  };
+
+  /** Write into a store of the page. */
+  scope.send = function (id, data) {
+    window.dash_clientside.set_props(id, { data: data });
+  };
+
+  /** Act on something once Dash has drawn it. */
+  scope.whenThere = function (find, act) {
+    const found = find();
+    if (found) {
+      act(found);
+    } else {
+      requestAnimationFrame(() => scope.whenThere(find, act));
+    }
+  };
+})();

@@ -1,0 +1,91 @@
+/* Keyboard: shortcuts for the page, arrows within the words and the top k. */
+(function () {
+  "use strict";
+  const scope = window.beamscope;
+
+  function press(id) {
+    const button = document.getElementById(id);
+    if (button && !button.disabled) {
+      button.click();
+    }
+  }
+
+  function toggleMode() {
+    const body = document.getElementById("page-body");
+    const wanted = body.dataset.mode === "attention" ? 0 : 1;
+    const choices = document.querySelectorAll("#translation-mode input");
+    if (choices[wanted]) {
+      choices[wanted].click();
+    }
+  }
+
+  function focusSource() {
+    const field = document.getElementById("header-source");
+    if (field) {
+      field.focus();
+      field.select();
+    }
+  }
+
+  const SHORTCUTS = {
+    "/": focusSource,
+    a: toggleMode,
+    u: () => press("history-undo"),
+    r: () => press("history-redo"),
+    t: () => press("header-theme"),
+    "?": () => {
+      const help = document.getElementById("header-help");
+      help.open = !help.open;
+    },
+    Escape: () => {
+      document.querySelectorAll("details[open]").forEach((menu) => {
+        menu.open = false;
+      });
+      scope.select(null);
+    },
+  };
+
+  function step(event, items) {
+    const here = items.indexOf(event.target);
+    const next = items[here + (event.key === "ArrowRight" || event.key === "ArrowDown" ? 1 : -1)];
+    if (next) {
+      next.focus();
+      next.scrollIntoView({ block: "nearest", inline: "nearest" });
+    }
+    event.preventDefault();
+  }
+
+  /* Left and right along a row of words or across the columns of the top k, up and down within a column. */
+  function walk(event) {
+    const row = event.target.closest(".words, .history-strip, .stages");
+    const column = event.target.closest(".top-column");
+    const sideways = event.key === "ArrowLeft" || event.key === "ArrowRight";
+    if (row && sideways) {
+      step(event, Array.from(row.querySelectorAll("button")));
+    } else if (column && !sideways) {
+      step(event, Array.from(column.children));
+    } else if (column) {
+      const rank = Array.from(column.children).indexOf(event.target);
+      step(event, Array.from(column.parentElement.children).map((other) => other.children[rank]));
+    }
+  }
+
+  document.addEventListener("keydown", (event) => {
+    const typing = event.target.closest("input:not([type=range]):not([type=radio]), textarea, select");
+    if (event.key === "Escape" && typing) {
+      typing.blur();
+      return;
+    }
+    if (typing || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) {
+      return;
+    }
+    if (event.key.startsWith("Arrow")) {
+      walk(event);
+    } else if (/^[1-5]$/.test(event.key)) {
+      document.querySelector('.stage[data-value="' + event.key + '"]')?.click();
+    } else if (SHORTCUTS[event.key]) {
+      event.preventDefault();
+      SHORTCUTS[event.key]();
+    }
+  });
+})();

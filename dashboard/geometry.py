@@ -1,0 +1,78 @@
+"""Where the columns of the translation stand: as wide as their words, spread over the room there is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dashboard.typography import text_width
+
+GAP = 6.0
+CHIP_SIZE = 13.0
+CHIP_PADDING = 8.0
+CELL_SIZE = 12.0
+CELL_PADDING = 7.0
+NUMBER_SPACE = 28.0
+"""Room for ``100`` beside a word of the top k, and for the gap before it."""
+NARROWEST = 26.0
+WIDEST_CELL = 160.0
+"""An alternative may not widen its column beyond this; its text is then cut and shown whole on hover."""
+SPREAD_SOURCE = 58.0
+SPREAD_TARGET = 74.0
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """Left edge and width in pixels."""
+
+    left: float
+    width: float
+
+    @property
+    def center(self) -> float:
+        return self.left + self.width / 2
+
+    @property
+    def right(self) -> float:
+        return self.left + self.width
+
+
+def source_columns(words: Sequence[str], room: float) -> tuple[Column, ...]:
+    """One column a source word."""
+    return place(spread([chip_width(word) for word in words], room, SPREAD_SOURCE))
+
+
+def target_columns(words: Sequence[str], cells: Sequence[Sequence[str]], room: float) -> tuple[Column, ...]:
+    """One column a target word, wide enough for the word and the alternatives under it."""
+    widths = [max(chip_width(word), *map(_cell_width, column)) for word, column in zip(words, cells, strict=True)]
+    return place(spread(widths, room, SPREAD_TARGET))
+
+
+def chip_width(word: str) -> float:
+    """Width of a word's box, rounded up to whole pixels so that edges stay sharp."""
+    return float(max(NARROWEST, -(-(text_width(word, CHIP_SIZE, 600) + 2 * CHIP_PADDING) // 1)))
+
+
+def spread(widths: Sequence[float], room: float, limit: float) -> list[float]:
+    """Widen the narrowest columns, up to ``limit``, as far as all together fit into ``room``."""
+    free = room - GAP * (len(widths) - 1)
+    level = next((level for level in range(int(limit), 0, -1) if _filled(widths, level) <= free), 0)
+    return [max(width, float(level)) for width in widths]
+
+
+def place(widths: Sequence[float]) -> tuple[Column, ...]:
+    """Columns side by side."""
+    columns, left = [], 0.0
+    for width in widths:
+        columns.append(Column(left, width))
+        left += width + GAP
+    return tuple(columns)
+
+
+def _cell_width(word: str) -> float:
+    width = -(-text_width(word, CELL_SIZE, 600) // 1) + 2 * CELL_PADDING + NUMBER_SPACE
+    return float(min(width, WIDEST_CELL))
+
+
+def _filled(widths: Sequence[float], level: float) -> float:
+    return sum(max(width, level) for width in widths)

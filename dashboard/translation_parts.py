@@ -1,0 +1,141 @@
+"""The pieces of the translation view, as components: words, top k, matrix, text twin. Pure functions of a picture."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from dash import html
+from dash.development.base_component import Component
+
+from dashboard.geometry import WIDEST_CELL, Column
+from dashboard.links import Link
+from dashboard.page_state import Side
+from dashboard.picture import Picture
+from dashboard.views.attributes import wild
+from dashboard.words import percent
+from exported_models.trace import Floats, TokenChoice
+
+Figure = dict[str, Any]
+MATRIX_ROW = 20
+MATRIX_TOP = 4
+
+
+def draw_words(side: Side, words: Sequence[str], columns: Sequence[Column]) -> list[Component]:
+    """One button a word, placed over its column. The row names the side; the browser lights and selects by index."""
+    return [
+        html.Button(
+            word,
+            style={"left": column.left, "width": column.width},
+            **wild(data_side=side, data_index=str(index)),
+        )
+        for index, (word, column) in enumerate(zip(words, columns, strict=True))
+    ]
+
+
+def draw_top_k(picture: Picture) -> list[Component]:
+    """One group of buttons a target word, best first; the length of a bar is the probability."""
+    return [
+        html.Div(
+            [_cell(picture, step, rank) for rank in range(len(choices))],
+            className="top-column",
+            style={"left": picture.targets[step].left, "width": picture.targets[step].width},
+            role="group",
+            **wild(
+                aria_label=f"Most probable at step {step + 1}, percent",
+                data_side="target",
+                data_index=str(step),
+            ),
+        )
+        for step, choices in enumerate(picture.top_k)
+    ]
+
+
+def draw_matrix(picture: Picture, attention: Floats, palette: dict[str, str]) -> Figure:
+    """Attention as a heat map whose columns stand over the target words. ``attention``: [target, source]."""
+    edges = [picture.targets[0].left, *(column.right + 3 for column in picture.targets)]
+    rows = len(picture.source_words)
+    return {
+        "data": [
+            {
+                "type": "heatmap",
+                "x": edges,
+                "y": [row - 0.5 for row in range(rows + 1)],
+                "z": [[round(float(value), 3) for value in row] for row in attention.T],
+                "text": [
+                    [f"{source} → {target}" for target in picture.target_words] for source in picture.source_words
+                ],
+                "hovertemplate": "%{text}  %{z:.0%}<extra></extra>",
+                "colorscale": [[0, palette["soft"]], [1, palette["acc"]]],
+                "zmin": 0,
+                "zmax": 1,
+                "xgap": 2,
+                "ygap": 2,
+                "showscale": False,
+            }
+        ],
+        "layout": _matrix_layout(picture, rows, palette),
+    }
+
+
+def matrix_height(picture: Picture) -> int:
+    """Pixels the matrix needs."""
+    return MATRIX_TOP + MATRIX_ROW * len(picture.source_words) + 4
+
+
+def draw_text_twin(picture: Picture, links: Sequence[Link]) -> Component:
+    """The attention in words: what each target word looks at, in percent."""
+    by_target: dict[int, list[Link]] = {}
+    for link in links:
+        by_target.setdefault(link.target, []).append(link)
+    rows = [
+        html.Tr(
+            [
+                html.Th(word, scope="row"),
+                html.Td(percent(picture.hypothesis.log_probs[index])),
+                html.Td(_spell_links(picture, by_target.get(index, []))),
+            ],
+            **wild(data_side="target", data_index=str(index)),
+        )
+        for index, word in enumerate(picture.target_words)
+    ]
+    head = html.Thead(html.Tr([html.Th(text, scope="col") for text in ("word", "percent", "attention on")]))
+    return html.Table([head, html.Tbody(rows)], className="twin")
+
+
+def _spell_links(picture: Picture, links: Sequence[Link]) -> str:
+    spelled = (f"{picture.source_words[link.source]} {100 * link.weight:.0f} %" for link in links)
+    return ", ".join(spelled) or "nothing"
+
+
+def _cell(picture: Picture, step: int, rank: int) -> Component:
+    choice = picture.top_k[step][rank]
+    word = picture.text.show(choice.token)
+    chosen = choice.token_id == picture.hypothesis.token_ids[step]
+    return html.Button(
+        word,
+        style={"--p": f"{100 * math.exp(choice.log_prob):.0f}%"},
+        **wild(data_value=f"{step}:{rank}", data_p=percent(choice.log_prob)),
+        **({"className": "chosen"} if chosen else {}),
+        **({"title": word} if _is_cut(picture.targets[step], choice) else {}),
+    )
+
+
+def _is_cut(column: Column, choice: TokenChoice) -> bool:
+    return column.width >= WIDEST_CELL and len(choice.token) > 12
+
+
+def _matrix_layout(picture: Picture, rows: int, palette: dict[str, str]) -> Figure:
+    hidden = {"visible": False, "fixedrange": True}
+    return {
+        "width": picture.targets[-1].right + 4,
+        "height": matrix_height(picture),
+        "margin": {"l": 0, "r": 0, "t": MATRIX_TOP, "b": 0},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "xaxis": {**hidden, "range": [0, picture.targets[-1].right + 4]},
+        "yaxis": {**hidden, "range": [rows - 0.5, -0.5]},
+        "font": {"family": "Inter, system-ui, sans-serif", "size": 12, "color": palette["ink"]},
+        "hoverlabel": {"font": {"family": "Inter, system-ui, sans-serif"}},
+    }

@@ -1,0 +1,96 @@
+"""The history: every what-if, to go back to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dash
+from dash import Input, Output, State, ctx, dcc, html
+from dash.development.base_component import Component
+
+from dashboard.ids import HistoryId, PageId
+from dashboard.page_state import Json, PageState
+from dashboard.past import Past
+from dashboard.services import Services
+from dashboard.views.attributes import wild
+from dashboard.what_ifs import describe_change
+
+
+def layout() -> Component:
+    """The strip at the bottom."""
+    return html.Footer(
+        [
+            html.H2("History"),
+            html.Div(id=HistoryId.STRIP, className="history-strip", role="list", **wild(data_send=HistoryId.CHOICE)),
+            dcc.Store(id=HistoryId.STORE),
+            dcc.Store(id=HistoryId.CHOICE),
+        ],
+        className="history",
+    )
+
+
+def register(app: dash.Dash, services: Services) -> None:
+    """The history follows the request; going back sets the request."""
+
+    @app.callback(
+        Output(HistoryId.STORE, "data"),
+        Output(HistoryId.STRIP, "children"),
+        Output(HistoryId.UNDO, "disabled"),
+        Output(HistoryId.REDO, "disabled"),
+        Input(PageId.REQUEST, "data"),
+        State(HistoryId.STORE, "data"),
+        prevent_initial_call=True,
+    )
+    def remember(shown: Json, stored: Json | None) -> tuple[Json, list[Component], bool, bool]:
+        past = extend(services, Past.from_json(stored), PageState.from_json(shown))
+        return past.to_json(), draw_strip(past), past.undo_target is None, past.redo_target is None
+
+    @app.callback(
+        Output(PageId.REQUEST, "data", allow_duplicate=True),
+        Input(HistoryId.CHOICE, "data"),
+        Input(HistoryId.UNDO, "n_clicks"),
+        Input(HistoryId.REDO, "n_clicks"),
+        State(HistoryId.STORE, "data"),
+        prevent_initial_call=True,
+    )
+    def go_back(choice: Json | None, _undo: Any, _redo: Any, stored: Json | None) -> Json:
+        past = Past.from_json(stored)
+        targets = {HistoryId.UNDO.value: past.undo_target, HistoryId.REDO.value: past.redo_target}
+        target = targets[ctx.triggered_id] if ctx.triggered_id in targets else _pick(past, choice)
+        if target is None:
+            raise dash.exceptions.PreventUpdate
+        return target.to_json()
+
+
+def extend(services: Services, past: Past, state: PageState) -> Past:
+    """Add the request on the page, named by what it changed."""
+    before = past.now
+    after = services.trace(state.request).request
+    words = services.token_text(state.request.model_id)
+    if before is None:
+        return past.visit(state, describe_change(None, after, (), words))
+    trace, hypothesis = services.chosen(before.state)
+    return past.visit(state, describe_change(trace.request, after, hypothesis.tokens, words))
+
+
+def draw_strip(past: Past) -> list[Component]:
+    """One button a moment, in the order they were made; a branch that leaves an earlier moment names it."""
+    return [_draw_moment(past, index) for index in range(len(past.moments))]
+
+
+def _draw_moment(past: Past, index: int) -> Component:
+    moment = past.moments[index]
+    here = index == past.current
+    follows = moment.parent == index - 1
+    joint = "" if index == 0 else "›" if follows else f"↰ {(moment.parent or 0) + 1}"
+    title = "" if index == 0 or follows else f"From number {(moment.parent or 0) + 1}"
+    button = html.Button(
+        moment.label,
+        className="moment here" if here else "moment",
+        **wild(data_value=str(index), aria_current="true" if here else "false"),
+    )
+    return html.Span([html.Span(joint, className="joint", title=title), button], role="listitem")
+
+
+def _pick(past: Past, choice: Json | None) -> PageState | None:
+    return past.moments[int(choice["value"])].state if choice else None

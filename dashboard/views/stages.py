@@ -1,0 +1,140 @@
+"""The strip of five stages: the analyst's checklist."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dash
+import numpy as np
+from dash import Input, Output, html
+from dash.development.base_component import Component
+
+from dashboard.browser import run_in_browser
+from dashboard.findings import (
+    Finding,
+    find_attention,
+    find_decoder,
+    find_encoder,
+    find_prediction,
+    find_search,
+)
+from dashboard.ids import PageId, StagesId, TranslationId
+from dashboard.page_state import Json, PageState
+from dashboard.picture import Picture
+from dashboard.services import Services
+from dashboard.views.attributes import wild
+from exported_models.manifest import DECODER_SPACE, ENCODER_SPACE
+from exported_models.trace import Hypothesis, Trace
+from state_store.store import StateStore
+
+NAMES = ("Encoder", "Decoder", "Attention", "Prediction", "Search")
+NEIGHBORS = 10
+NO_INDEX = Finding("no index to compare with", None)
+
+
+def layout() -> Component:
+    """Five buttons; each says what was found once there is a translation."""
+    buttons = [_stage_button(number, name) for number, name in enumerate(NAMES, 1)]
+    return html.Nav(
+        buttons,
+        id=StagesId.STRIP,
+        className="stages",
+        **wild(aria_label="Stages", data_send=StagesId.CHOICE),
+    )
+
+
+def finding_id(number: int) -> str:
+    """Id of the sentence of a stage, counted from 1."""
+    return f"{StagesId.SENTENCES}-{number}"
+
+
+def register(app: dash.Dash, services: Services) -> None:
+    """What the states say takes longer than what the trace says, so it comes on its own."""
+
+    @app.callback(
+        *(Output(finding_id(number), "children") for number in (1, 2)),
+        Input(PageId.REQUEST, "data"),
+        prevent_initial_call=True,
+    )
+    def show_states(shown: Json) -> tuple[Component, ...]:
+        state = PageState.from_json(shown)
+        found = find_in_states(services.store(state.request.model_id), *services.chosen(state))
+        return tuple(draw_finding(number, finding) for number, finding in enumerate(found, 1))
+
+    @app.callback(
+        *(Output(finding_id(number), "children") for number in (3, 4, 5)),
+        Input(PageId.REQUEST, "data"),
+        Input(TranslationId.MASS, "value"),
+        Input(TranslationId.LAYER, "value"),
+        Input(TranslationId.HEAD, "value"),
+        prevent_initial_call=True,
+    )
+    def show_trace(shown: Json | None, mass: Any, layer: int | None, head: int | None) -> tuple[Component, ...]:
+        if not shown:
+            raise dash.exceptions.PreventUpdate
+        found = find_in_trace(services.picture(PageState.from_json(shown)), float(mass) / 100, layer, head)
+        return tuple(draw_finding(number, finding) for number, finding in enumerate(found, 3))
+
+    run_in_browser(
+        app,
+        "chooseStage",
+        Output(PageId.STAGE, "data"),
+        Input(StagesId.CHOICE, "data"),
+        at_start=False,
+    )
+
+
+def find_in_states(store: StateStore | None, trace: Trace, hypothesis: Hypothesis) -> tuple[Finding, Finding]:
+    """Stages 1 and 2: whether the nearest training states are of the same words."""
+    if store is None:
+        return NO_INDEX, NO_INDEX
+    own = _shares_of_own(store, trace, hypothesis, ENCODER_SPACE, trace.source.tokens)
+    agreeing = _shares_of_own(store, trace, hypothesis, DECODER_SPACE, hypothesis.tokens)
+    return (
+        find_encoder(int((own > 0.5).sum()), len(own)),
+        find_decoder(int((agreeing > 0.5).sum()), len(agreeing)),
+    )
+
+
+def find_in_trace(picture: Picture, mass: float, layer: int | None, head: int | None) -> tuple[Finding, ...]:
+    """Stages 3 to 5."""
+    trace, hypothesis = picture.trace, picture.hypothesis
+    return (
+        find_attention(picture.attention(layer, head), mass, len(picture.overridden)),
+        find_prediction(trace, hypothesis, picture.text),
+        find_search(trace, hypothesis),
+    )
+
+
+def draw_finding(number: int, finding: Finding) -> Component:
+    """The mark of a stage and its sentence."""
+    kind = {True: "look", False: "fine", None: "unknown"}[finding.look]
+    spoken = {True: "deserves a look", False: "looks fine", None: "nothing to judge"}[finding.look]
+    mark = html.Span(number, className=f"mark {kind}", title=spoken)
+    return html.Span(
+        [mark, html.Span(finding.sentence, className="sentence")], className="finding", title=finding.sentence
+    )
+
+
+def _shares_of_own(
+    store: StateStore, trace: Trace, hypothesis: Hypothesis, space: str, tokens: tuple[str, ...]
+) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """[tokens] share of the nearest training states that have the same token."""
+    states = trace.states(space, hypothesis)
+    found = store.neighbors(space, states, k=NEIGHBORS, exclude_source=trace.source.text)
+    shares = [
+        float(np.mean([neighbor.token == token for neighbor in neighbors] or [0.0]))
+        for token, neighbors in zip(tokens, found, strict=True)
+    ]
+    return np.array(shares)
+
+
+def _stage_button(number: int, name: str) -> Component:
+    waiting = html.Span(
+        [html.Span(number, className="mark unknown"), html.Span("…", className="sentence")], className="finding"
+    )
+    return html.Button(
+        [html.Span(name, className="stage-name"), html.Span(waiting, id=finding_id(number))],
+        className="stage",
+        **wild(data_value=str(number), aria_pressed="false"),
+    )

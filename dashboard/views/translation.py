@@ -1,0 +1,249 @@
+"""The pivot: source words, attention, target words and the top k under them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dash
+from dash import Input, Output, State, dcc, html
+from dash.development.base_component import Component
+from dash_cytoscape import Cytoscape
+
+from dashboard.browser import run_in_browser
+from dashboard.controls import card, placeholder, segmented
+from dashboard.ids import PageId, TranslationId
+from dashboard.links import HEIGHT, Link, link_elements, link_stylesheet, prune
+from dashboard.page_state import Json, PageState
+from dashboard.palette import Theme, colors
+from dashboard.picture import DEFAULT_ROOM, GUTTER, Picture
+from dashboard.services import Services
+from dashboard.translation_parts import draw_matrix, draw_text_twin, draw_top_k, draw_words
+from dashboard.views import attention_mode, nbest
+from dashboard.views.attributes import wild
+from dashboard.what_ifs import choose_alternative
+from dashboard.words import count
+
+DEFAULT_MASS = 75
+MEAN = "mean"
+NO_ATTENTION = "This model has no attention to draw."
+FIGURE_CONFIG = {"displayModeBar": False, "showSendToCloud": False, "responsive": False}
+
+
+def layout() -> Component:
+    """The card with its controls; the words come with the first translation."""
+    return card(
+        TranslationId.CARD,
+        "Translation",
+        [
+            segmented(
+                TranslationId.MODE,
+                {"words": "Change words", "attention": "Change attention"},
+                "words",
+                "What to change",
+            ),
+            segmented(
+                TranslationId.DRAWING, {"links": "Links", "matrix": "Matrix", "text": "Text"}, "links", "Attention as"
+            ),
+            _averaging(),
+            _mass_slider(),
+            html.Span(className="fill"),
+            nbest.layout(),
+        ],
+        [attention_mode.layout(), _canvas(), dcc.Store(id=TranslationId.CHOICE), dcc.Store(id=TranslationId.ROOM)],
+        "3 4",
+    )
+
+
+def register(app: dash.Dash, services: Services) -> None:
+    """Words, attention and options are sent apart: moving the threshold sends only links."""
+    _register_words(app, services)
+    _register_attention(app, services)
+    _register_options(app, services)
+    _register_choice(app, services)
+
+
+def lay_out_words(picture: Picture) -> tuple[list[Component], list[Component], list[Component], dict[str, Any]]:
+    """Source words, target words, top k, and the width of the canvas they stand on."""
+    rows = max((len(choices) for choices in picture.top_k), default=0)
+    return (
+        draw_words("source", picture.source_words, picture.sources),
+        draw_words("target", picture.target_words, picture.targets),
+        draw_top_k(picture),
+        {"width": GUTTER + picture.width, "--rows": str(rows)},
+    )
+
+
+def pruned_links(picture: Picture, mass: float, layer: int | None, head: int | None) -> tuple[Link, ...]:
+    """The links to draw; none without attention. ``mass`` in percent."""
+    attention = picture.attention(layer, head)
+    return () if attention is None else prune(attention, mass / 100)
+
+
+def layer_options(layers: int, what: str) -> list[dict[str, Any]]:
+    """Choices of a layer or head, the mean of all first; counted from 1 for people."""
+    single = [{"label": f"{what} {index + 1}", "value": index} for index in range(layers)]
+    return [{"label": f"mean of {count(layers, what)}", "value": MEAN}, *single]
+
+
+def index_or_none(value: Any) -> int | None:
+    """The layer or head a picker names; None for the mean."""
+    return None if value in (None, MEAN) else int(value)
+
+
+def _register_words(app: dash.Dash, services: Services) -> None:
+    @app.callback(
+        Output(TranslationId.SOURCE_WORDS, "children"),
+        Output(TranslationId.TARGET_WORDS, "children"),
+        Output(TranslationId.TOP_K, "children"),
+        Output(TranslationId.CANVAS, "style"),
+        Input(PageId.REQUEST, "data"),
+        Input(TranslationId.ROOM, "data"),
+        prevent_initial_call=True,
+    )
+    def show_words(shown: Json | None, room: float | None) -> tuple[Any, ...]:
+        return lay_out_words(_picture(services, shown, room))
+
+
+def _register_attention(app: dash.Dash, services: Services) -> None:
+    watched = (
+        Input(PageId.REQUEST, "data"),
+        Input(TranslationId.DRAWING, "value"),
+        Input(TranslationId.MASS, "value"),
+        Input(TranslationId.LAYER, "value"),
+        Input(TranslationId.HEAD, "value"),
+        Input(TranslationId.ROOM, "data"),
+    )
+
+    @app.callback(Output(TranslationId.LINKS, "elements"), *watched, prevent_initial_call=True)
+    def show_links(shown: Json | None, drawing: str, mass: Any, layer: Any, head: Any, room: Any) -> list[Json]:
+        if drawing != "links":
+            raise dash.exceptions.PreventUpdate
+        picture = _picture(services, shown, room)
+        links = pruned_links(picture, float(mass), index_or_none(layer), index_or_none(head))
+        return link_elements(links, picture.sources, picture.targets, picture.overridden)
+
+    @app.callback(
+        Output(TranslationId.MATRIX, "children"), *watched, State(PageId.THEME, "data"), prevent_initial_call=True
+    )
+    def show_twin(
+        shown: Json | None, drawing: str, mass: Any, layer: Any, head: Any, room: Any, theme: Theme
+    ) -> Component | None:
+        if drawing == "links":
+            return None
+        picture = _picture(services, shown, room)
+        return draw_twin(picture, drawing, float(mass), index_or_none(layer), index_or_none(head), theme)
+
+
+def draw_twin(
+    picture: Picture, drawing: str, mass: float, layer: int | None, head: int | None, theme: Theme
+) -> Component:
+    """Attention as a matrix or as text."""
+    attention = picture.attention(layer, head)
+    if attention is None:
+        return placeholder(NO_ATTENTION)
+    if drawing == "text":
+        return draw_text_twin(picture, prune(attention, mass / 100))
+    return dcc.Graph(figure=draw_matrix(picture, attention, colors(theme)), config=FIGURE_CONFIG)
+
+
+def _register_options(app: dash.Dash, services: Services) -> None:
+    @app.callback(
+        Output(TranslationId.LAYER, "options"),
+        Output(TranslationId.HEAD, "options"),
+        Output(TranslationId.AVERAGING, "hidden"),
+        Input(PageId.REQUEST, "data"),
+        prevent_initial_call=True,
+    )
+    def show_options(shown: Json) -> tuple[list[Any], list[Any], bool]:
+        manifest = services.engine.model(shown["request"]["model_id"]).manifest
+        layers, heads = manifest.cross_attention_layers, manifest.cross_attention_heads
+        return layer_options(layers, "layer"), layer_options(heads, "head"), layers * heads <= 1
+
+    run_in_browser(
+        app,
+        "pickSheet",
+        Output(TranslationId.LINKS, "stylesheet"),
+        Input(PageId.THEME, "data"),
+        State(TranslationId.LINKS_SHEETS, "data"),
+    )
+    run_in_browser(
+        app,
+        "showDrawing",
+        Output(TranslationId.CANVAS, "className"),
+        Input(TranslationId.DRAWING, "value"),
+    )
+
+
+def _register_choice(app: dash.Dash, services: Services) -> None:
+    @app.callback(
+        Output(PageId.REQUEST, "data", allow_duplicate=True),
+        Input(TranslationId.CHOICE, "data"),
+        State(PageId.REQUEST, "data"),
+        prevent_initial_call=True,
+    )
+    def decode_from_here(choice: Json, shown: Json) -> Json:
+        trace, hypothesis = services.chosen(PageState.from_json(shown))
+        return services.answer(choose_alternative(trace, hypothesis, choice["value"]))
+
+
+def _picture(services: Services, shown: Json | None, room: float | None) -> Picture:
+    if not shown:
+        raise dash.exceptions.PreventUpdate
+    return services.picture(PageState.from_json(shown), room or DEFAULT_ROOM)
+
+
+def _averaging() -> Component:
+    pickers = [
+        dcc.Dropdown(id=picker_id, options=[], value=MEAN, clearable=False, searchable=False, className="small-picker")
+        for picker_id in (TranslationId.LAYER, TranslationId.HEAD)
+    ]
+    return html.Div(pickers, id=TranslationId.AVERAGING, className="averaging", hidden=True)
+
+
+def _mass_slider() -> Component:
+    slider = dcc.Input(
+        id=TranslationId.MASS, type="range", min=10, max=100, step=5, value=DEFAULT_MASS, className="range"
+    )
+    shown = html.Output(f"{DEFAULT_MASS} %", className="range-value")
+    return html.Label(
+        [slider, shown], className="mass", title="Draw the fewest links that carry this share of a word's attention"
+    )
+
+
+def _canvas() -> Component:
+    rows = [
+        _row("source", "source", TranslationId.SOURCE_WORDS, "words source-words"),
+        _links(),
+        html.Div(id=TranslationId.MATRIX, className="matrix"),
+        _row("target", "target", TranslationId.TARGET_WORDS, "words target-words"),
+        _row("top k", "most probable words", TranslationId.TOP_K, "top-k", **wild(data_send=TranslationId.CHOICE)),
+    ]
+    canvas = html.Div(rows, id=TranslationId.CANVAS, className="canvas links")
+    hint = placeholder("Type a source text above and press Enter.")
+    return html.Div([canvas, hint], className="scroller", tabIndex="-1")
+
+
+def _row(name: str, label: str, row_id: str, class_name: str, **attributes: str) -> Component:
+    words = html.Div([], id=row_id, className=class_name, role="group", **wild(aria_label=label, **attributes))
+    return html.Div([html.Span(name, className="row-name"), words], className="row")
+
+
+def _links() -> Component:
+    graph = Cytoscape(
+        id=TranslationId.LINKS,
+        elements=[],
+        stylesheet=link_stylesheet("light"),
+        layout={"name": "preset", "fit": False},
+        style={"width": "100%", "height": f"{HEIGHT}px"},
+        zoom=1,
+        pan={"x": 0, "y": 0},
+        userZoomingEnabled=False,
+        userPanningEnabled=False,
+        autoungrabify=True,
+        autounselectify=True,
+        autoRefreshLayout=False,
+        responsive=True,
+    )
+    sheets = {"light": link_stylesheet("light"), "dark": link_stylesheet("dark")}
+    drawing = html.Div(graph, className="links-drawing", role="img", **wild(aria_label="Attention; see Text"))
+    return html.Div([drawing, dcc.Store(id=TranslationId.LINKS_SHEETS, data=sheets)], className="row links-row")

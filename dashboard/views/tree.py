@@ -1,0 +1,123 @@
+"""The beam tree: every prefix the beam held, and on demand every candidate it pruned."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dash
+from dash import Input, Output, State, dcc, html
+from dash.development.base_component import Component
+from dash_cytoscape import Cytoscape
+
+from dashboard.browser import run_in_browser
+from dashboard.controls import card, placeholder, segmented
+from dashboard.ids import PageId, TreeId
+from dashboard.page_state import Json, PageState
+from dashboard.picture import Picture
+from dashboard.services import Services
+from dashboard.tree_graph import tree_elements, tree_stylesheet
+from dashboard.tree_layout import Extent, grow, place_twigs
+from dashboard.tree_twin import draw_tree_twin
+from dashboard.views.attributes import wild
+from dashboard.what_ifs import force_path
+from dashboard.words import count
+from exported_models.trace import Fate, Trace
+
+
+def layout() -> Component:
+    """The card; the graph is mounted once and only its elements change."""
+    return card(
+        TreeId.CARD,
+        "Beam tree",
+        [
+            segmented(TreeId.EXTENT, {"kept": "Kept", "all": "All", "text": "Text"}, "kept", "What the tree shows"),
+            html.Span(id=TreeId.SUMMARY, className="note"),
+            html.Span(className="fill"),
+            html.Button("Fit", id=TreeId.FIT, className="quiet", title="Show the whole tree"),
+        ],
+        [_graph(), html.Div(id=TreeId.TWIN, className="tree-twin", **wild(data_send=TreeId.CHOICE)), *_stores()],
+        "5",
+    )
+
+
+def register(app: dash.Dash, services: Services) -> None:
+    """Drawing the tree and forcing a path in it."""
+
+    @app.callback(
+        Output(TreeId.GRAPH, "elements"),
+        Output(TreeId.TWIN, "children"),
+        Output(TreeId.SUMMARY, "children"),
+        Input(PageId.REQUEST, "data"),
+        Input(TreeId.EXTENT, "value"),
+        prevent_initial_call=True,
+    )
+    def show(shown: Json | None, extent: str) -> tuple[Any, Any, str]:
+        if not shown:
+            raise dash.exceptions.PreventUpdate
+        return draw_tree(services.picture(PageState.from_json(shown)), extent)
+
+    @app.callback(
+        Output(PageId.REQUEST, "data", allow_duplicate=True),
+        Input(TreeId.CHOICE, "data"),
+        State(PageId.REQUEST, "data"),
+        prevent_initial_call=True,
+    )
+    def force(choice: Json, shown: Json) -> Json:
+        trace = services.trace(PageState.from_json(shown).request)
+        return services.answer(force_path(trace, choice["value"]))
+
+    run_in_browser(
+        app,
+        "pickSheet",
+        Output(TreeId.GRAPH, "stylesheet"),
+        Input(PageId.THEME, "data"),
+        State(TreeId.SHEETS, "data"),
+    )
+    run_in_browser(app, "fitTree", Input(TreeId.GRAPH, "elements"), Input(TreeId.FIT, "n_clicks"))
+
+
+def draw_tree(picture: Picture, extent: str) -> tuple[Any, Any, str]:
+    """Graph elements, text twin and summary; of graph and twin only the one on view is sent."""
+    summary = describe_tree(picture.trace)
+    if extent == "text":
+        return [], draw_tree_twin(picture), summary
+    drawn: Extent = "all" if extent == "all" else "kept"
+    return tree_elements(place_twigs(grow(picture.trace, picture.hypothesis, drawn, picture.text))), None, summary
+
+
+def describe_tree(trace: Trace) -> str:
+    """How much the beam held and gave up."""
+    pruned = sum(candidate.fate is Fate.PRUNED for step in trace.steps for candidate in step.candidates)
+    return f"{count(len(trace.nodes) - 1, 'prefix', 'prefixes')} held · {pruned} pruned"
+
+
+def _graph() -> Component:
+    graph = Cytoscape(
+        id=TreeId.GRAPH,
+        elements=[],
+        stylesheet=tree_stylesheet("light"),
+        layout={"name": "preset", "fit": False},
+        style={"width": "100%", "height": "100%"},
+        minZoom=0.1,
+        maxZoom=2.5,
+        autoungrabify=True,
+        autounselectify=True,
+        autoRefreshLayout=False,
+        responsive=True,
+    )
+    return html.Div(
+        [graph, placeholder("The prefixes the search kept will grow here.")],
+        className="tree-drawing",
+        tabIndex="0",
+        role="application",
+        **wild(aria_label="Beam tree. Arrow keys walk, Enter decodes from the prefix; Text lists everything."),
+    )
+
+
+def _stores() -> list[Component]:
+    sheets = {"light": tree_stylesheet("light"), "dark": tree_stylesheet("dark")}
+    return [
+        dcc.Store(id=TreeId.SHEETS, data=sheets),
+        dcc.Store(id=TreeId.CHOICE),
+        html.Div(id=TreeId.CURSOR, className="spoken", role="status", **wild(aria_live="polite")),
+    ]

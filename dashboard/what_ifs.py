@@ -1,0 +1,90 @@
+"""From what a person did on the page to the request it means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from dashboard.page_state import PageState
+from dashboard.words import TokenText
+from exported_models.errors import RequestError
+from exported_models.interventions import choose_token, force_node, override_attention
+from exported_models.request import Request
+from exported_models.trace import Hypothesis, Trace
+
+
+def choose_alternative(trace: Trace, hypothesis: Hypothesis, cell: str) -> Request:
+    """Decode on from a word of the top k; ``cell`` is ``step:rank``."""
+    step, rank = (int(part) for part in cell.split(":"))
+    return choose_token(trace, hypothesis, step, trace.top_k(hypothesis)[step][rank].token)
+
+
+def force_path(trace: Trace, key: str) -> Request:
+    """Force the path to a node of the tree: its index, or ``step.rank`` of a pruned candidate."""
+    step, dot, rank = key.partition(".")
+    if not dot:
+        return force_node(trace, int(key))
+    candidate = trace.steps[int(step)].candidates[int(rank)]
+    parent = force_node(trace, candidate.parent)
+    return replace(parent, prefix=(*parent.prefix, candidate.token))
+
+
+def apply_draft(
+    trace: Trace, hypothesis: Hypothesis, step: int, weights: Mapping[str, float], layer: int | None, head: int | None
+) -> Request:
+    """Override one row of attention by a draft (source position -> weight) made on the page."""
+    pairs = [(int(source), float(weight)) for source, weight in weights.items()]
+    return override_attention(trace, hypothesis, step, sorted(pairs), layer=layer, head=head)
+
+
+def start_over(
+    state: PageState | None, model_id: str, source: str, beam_size: int | None, length_penalty: float | None
+) -> Request:
+    """The request of the header. A new text or model drops the what-ifs, new search options keep them.
+
+    Raises:
+        RequestError: there is no model, or the text is empty.
+    """
+    if not source.strip():
+        raise RequestError("There is nothing to translate; type a source text.", field="source")
+    if state and (state.request.model_id, state.request.source) == (model_id, source):
+        return replace(state.request, beam_size=beam_size, length_penalty=length_penalty)
+    return Request(model_id, source, beam_size=beam_size, length_penalty=length_penalty)
+
+
+def describe_change(before: Request | None, after: Request, tokens_before: tuple[str, ...], words: TokenText) -> str:
+    """A few words for the history: what ``after`` changed. ``tokens_before``: the translation it departed from."""
+    if before is None or (before.model_id, before.source) != (after.model_id, after.source):
+        return f"“{_shorten(after.source)}”"
+    changes = [
+        _describe_overrides(before, after) or _describe_prefix(before, after, tokens_before, words),
+        f"beam {after.beam_size}" if after.beam_size != before.beam_size else "",
+        f"length α {after.length_penalty:g}" if _differ(after.length_penalty, before.length_penalty) else "",
+    ]
+    return ", ".join(change for change in changes if change) or "other options"
+
+
+def _describe_prefix(before: Request, after: Request, tokens: tuple[str, ...], words: TokenText) -> str:
+    if after.prefix == before.prefix:
+        return ""
+    if not after.prefix:
+        return "no prefix"
+    step = len(after.prefix) - 1
+    was = tokens[step] if step < len(tokens) and after.prefix[:step] == tokens[:step] else ""
+    replaced = f"“{words.show(was)}” → " if was and was != after.prefix[step] else "keep "
+    return f"{step + 1}: {replaced}“{words.show(after.prefix[step])}”"
+
+
+def _describe_overrides(before: Request, after: Request) -> str:
+    fresh = [override for override in after.overrides if override not in before.overrides]
+    if fresh:
+        return f"attention of {fresh[-1].step + 1}"
+    return "no attention override" if before.overrides and not after.overrides else ""
+
+
+def _differ(one: float | None, other: float | None) -> bool:
+    return one is not None and one != other
+
+
+def _shorten(text: str, length: int = 24) -> str:
+    return text if len(text) <= length else text[: length - 1].rstrip() + "…"

@@ -1,0 +1,50 @@
+"""How tokens and numbers are written on the page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+END_MARK = "⏎"
+_MARKS = {" ": "␣", "\u00a0": "⍽", "\t": "⇥", "\n": "↵", "": "∅"}
+
+
+@dataclass(frozen=True, slots=True)
+class TokenText:
+    """Writes tokens so that each can be seen: spaces and the end of sentence get a mark."""
+
+    end_token: str
+
+    def show(self, token: str) -> str:
+        """The token as drawn."""
+        if token == self.end_token:
+            return END_MARK
+        if not token.strip():
+            return "".join(_MARKS.get(character, "␣") for character in token) or _MARKS[""]
+        return token.replace(" ", _MARKS[" "])
+
+    def show_all(self, tokens: Iterable[str]) -> tuple[str, ...]:
+        """Every token as drawn."""
+        return tuple(self.show(token) for token in tokens)
+
+    def speak(self, token: str) -> str:
+        """The token as read aloud."""
+        spoken = {END_MARK: "end of sentence", _MARKS[" "]: "space"}
+        shown = self.show(token)
+        return spoken.get(shown, shown)
+
+
+def percent(log_prob: float) -> str:
+    """A probability without decimals; the unit stands beside the first of a row."""
+    return str(round(100 * math.exp(log_prob)))
+
+
+def signed(score: float) -> str:
+    """A score to two decimals with a true minus sign."""
+    return f"{score:.2f}".replace("-", "−")
+
+
+def count(number: int, noun: str, plural: str = "") -> str:
+    """``1 word``, ``2 words``."""
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
