@@ -45,9 +45,9 @@ def find_focus(side: Side, selection: Selection | None, trace: Trace, hypothesis
     if selection is not None and selection.side == side:
         return Focus(selection.index)
     if side == "source":
-        return Focus(0, "the first word; choose another anywhere")
+        return Focus(0, "the first word")
     margins = probability_margins(trace, hypothesis)
-    return Focus(margins.index(min(margins)), "the closest call; choose another anywhere")
+    return Focus(margins.index(min(margins)), "the closest call")
 
 
 def probability_margins(trace: Trace, hypothesis: Hypothesis) -> list[float]:

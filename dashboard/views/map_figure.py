@@ -23,7 +23,7 @@ Points = NDArray[np.floating]
 Json = dict[str, Any]
 
 WIDTH = 440
-HEIGHT = 286
+HEIGHT = 250
 _MARGIN = 14
 MAX_BACKGROUND = 5000
 

@@ -68,7 +68,7 @@ def layout() -> Component:
             html.Div([methods, html.Div(id=NeighborhoodId.SUMMARY, className="summary")], className="map-options"),
             html.Div(graph, role="img", className="map-frame", **wild(aria_label="Map of states; a table follows")),
             html.Div(id=NeighborhoodId.PICTOGRAMS, className="pictograms"),
-            html.Div(id=NeighborhoodId.TWIN, className="visually-hidden"),
+            html.Div(id=NeighborhoodId.TWIN, className="spoken"),
         ],
         stages="1 2",
     )

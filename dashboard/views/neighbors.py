@@ -49,9 +49,10 @@ def layout() -> Component:
     return card(
         NeighborsId.CARD,
         "What the model has seen here",
-        [html.Span(id=NeighborsId.SUMMARY, className="summary"), offsets],
+        [html.Span(id=NeighborsId.SUMMARY, className="summary")],
         [
             html.Div(id=NeighborsId.IMPLIED, className="evidence"),
+            html.Div(["Training pairs", offsets], className="pairs-head"),
             html.Ol(id=NeighborsId.LIST, className="pairs", **wild(data_send=NeighborsId.CHOICE)),
             dcc.Store(id=NeighborsId.CHOICE),
         ],
@@ -140,7 +141,7 @@ def _draw_predictions(scene: Scene, focus: Focus) -> Children:
         return []
     choices = scene.trace.top_k(scene.hypothesis)[focus.index]
     rows = compare_predictions(choices, scene.neighborhood.evidence[focus.index].implied)
-    head = html.Tr([html.Th("token", className="visually-hidden"), html.Th("model"), html.Th("neighbors")])
+    head = html.Tr([html.Th("token", className="spoken"), html.Th("model"), html.Th("neighbors")])
     body = [_draw_row(row, scene.words) for row in rows]
     return [html.Table([html.Thead(head), html.Tbody(body)], className="implied")]
 
@@ -157,7 +158,7 @@ def _draw_row(row: ImpliedRow, words: TokenText) -> Component:
 
 def _draw_bar(share: float, kind: str) -> Component:
     bar = html.Span(className=f"bar {kind}", style={"width": f"{100 * share:.1f}%"})
-    return html.Td([html.Span(bar, className="track"), html.Span(f"{100 * share:.0f}", className="number")])
+    return html.Td([html.Span(bar, className="track"), html.Span(f"{100 * share:.0f}", className="amount")])
 
 
 def _draw_sentence(scene: Scene, focus: Focus) -> Component:
@@ -184,7 +185,7 @@ def _draw_pair(scene: Scene, neighbor: Neighbor, offset: int) -> Component:
     lines = [
         html.Span(source, className="pair-source", dir="auto"),
         html.Span(target, className="pair-target", dir="auto"),
-        html.Span(f"{neighbor.distance:.2f}", className="number", title="distance"),
+        html.Span(f"{neighbor.distance:.2f}", className="amount", title="distance"),
         *_draw_notes(neighbor),
     ]
     value = f"{neighbor.sentence}:{neighbor.position}"
