@@ -16,21 +16,26 @@ from exported_models.workspace import Workspace
 _THREADS = 8
 
 
-def open_workbench(listening: socket.socket, workspace: Workspace) -> None:
-    """Print the address and answer until Ctrl-C or a request to terminate, which both end it in good order."""
+def open_workbench(listening: socket.socket, host: str, workspace: Workspace) -> None:
+    """Print the address and answer until Ctrl-C or a request to terminate, which both end it in good order.
+
+    ``host`` is the name that ``listening`` was bound by: calls addressed to others are refused.
+    """
     signal.signal(signal.SIGTERM, _interrupt)
     with listening, contextlib.suppress(KeyboardInterrupt):
         if not is_loopback(listening):
             click.echo("beamscope: Warning: other machines can reach this address, and there is no log-in.", err=True)
-        _serve(listening, workspace)
+        _serve(listening, host, workspace)
 
 
-def _serve(listening: socket.socket, workspace: Workspace) -> None:
+def _serve(listening: socket.socket, host: str, workspace: Workspace) -> None:
     from waitress.server import create_server
 
+    from dashboard.api import register_host_check
     from dashboard.app import create_app
 
     application = create_app(workspace).server
+    register_host_check(application, host)
     # A page asks for many things at once; that they wait a moment for each other is no news.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     server = create_server(application, sockets=[listening], threads=_THREADS, ident="beamscope")

@@ -32,7 +32,7 @@ def demo(port: int, open_browser: bool, workspace: Workspace) -> None:
     listening = listen_nearby(settings.DEFAULT_HOST, port)
     if open_browser:
         webbrowser.open(address_of(listening))
-    open_workbench(listening, workspace)
+    open_workbench(listening, settings.DEFAULT_HOST, workspace)
 
 
 def _bring_up_to_date(workspace: Workspace) -> None:

@@ -19,9 +19,10 @@ from exported_models.workspace import Workspace
 @json_option
 @workspace_option
 def export(checkpoint: Path, model_id: str, adapter: str | None, as_json: bool, workspace: Workspace) -> None:
-    """Export CHECKPOINT, verify it against the source model, and publish it.
+    """Export CHECKPOINT, verify it, and publish the model.
 
-    The model can be translated with at once; neighbors need a state store, which `beamscope build` makes.
+    It is verified against the source model: log-probabilities, attention, states and beam results. The model can be
+    translated with at once; neighbors need a state store, which `beamscope build` makes.
 
     \b
     Examples:

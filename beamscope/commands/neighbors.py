@@ -37,7 +37,7 @@ def neighbors(
     as_json: bool,
     workspace: Workspace,
 ) -> None:
-    """Show the training states nearest to one state of translating TEXT.
+    """Show the training states nearest to a state of TEXT.
 
     A decoder or context state of step N is the one that predicts target token N of the best translation. The sentence
     itself is left out, equal contexts are folded, and distances are true distances in the space.

@@ -16,9 +16,10 @@ from exported_models.workspace import Workspace
 @click.option("--cron", metavar="LINE", help='When to build, e.g. "0 3 * * *" [default: that of the project file].')
 @workspace_option
 def schedule(project_toml: Path, cron: str | None, workspace: Workspace) -> None:
-    """Build PROJECT_TOML on a schedule, against a Prefect server, until interrupted.
+    """Build PROJECT_TOML on a schedule, until interrupted.
 
-    The server is the one that PREFECT_API_URL names (`prefect server start` runs one).
+    The builds run here, at the times that a Prefect server keeps: the one that PREFECT_API_URL names
+    (`prefect server start` runs one).
 
     \b
     Examples:

@@ -30,4 +30,4 @@ def serve(host: str, port: int, workspace: Workspace) -> None:
       beamscope serve
       beamscope serve --workspace /srv/beamscope --port 9000
     """
-    open_workbench(listen(host, port), workspace)
+    open_workbench(listen(host, port), host, workspace)

@@ -1,7 +1,9 @@
 """Running the command line for real: in this process where that is enough, as a program where it is not."""
 
+import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -25,8 +27,9 @@ def beamscope() -> Beamscope:
 def program(tmp_path: Path) -> Program:
     """The same as a process of its own, in an empty folder."""
 
-    def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    def run(*arguments: str, environment: Mapping[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, "-m", "beamscope", *arguments]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
+        env = {**os.environ, **(environment or {})}
+        return subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False, timeout=120)
 
     return run

@@ -7,9 +7,19 @@ import pytest
 
 from beamscope.build_text import describe_build, describe_export
 from pipeline.summary import BuildSummary, ExportSummary, SpaceSummary, StepSummary
-from tests.beamscope.shell import Beamscope, one_sentence
+from tests.beamscope.shell import Beamscope, Program, one_sentence
 
 CHECKPOINT = Path(__file__).resolve().parents[2] / "examples" / "dates" / "checkpoint"
+HIDE_BUILD_PACKAGES = """
+import sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("onnx", "onnxscript", "prefect", "torch", "umap"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Absent())
+"""
 PARITY: dict[str, float | int | None] = {
     "log_prob": 1e-6,
     "attention": None,
@@ -126,3 +136,28 @@ def test_an_exported_checkpoint_translates_at_once(beamscope: Beamscope, tmp_pat
     assert json.loads(exported.stdout)["changed"]
     assert not json.loads(again.stdout)["changed"]
     assert json.loads(translated.stdout)["text"] == "1999-03-03"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["build", "project.toml", "--no-prefect"],
+        ["build", "project.toml"],
+        ["export", str(CHECKPOINT), "--id", "dates"],
+        ["schedule", "project.toml", "--cron", "0 3 * * *"],
+    ],
+)
+def test_a_base_install_names_the_extra(program: Program, tmp_path: Path, arguments: list[str]) -> None:
+    write_project(tmp_path, f'[model]\nid = "a"\ncheckpoint = "{CHECKPOINT}"\n[corpus]\ntrain = "train.tsv"\n')
+    (tmp_path / "train.tsv").write_text("a\tb\n" * 10, encoding="utf-8")
+
+    outcome = program(*arguments, environment={"PYTHONPATH": str(hide_build_packages(tmp_path))})
+
+    assert outcome.returncode == 1
+    assert "pip install 'beamscope[build]'" in one_sentence(outcome.stderr)
+
+
+def hide_build_packages(folder: Path) -> Path:
+    """A folder that, on the path, makes what the build extra brings look as if it were not installed."""
+    (folder / "sitecustomize.py").write_text(HIDE_BUILD_PACKAGES, encoding="utf-8")
+    return folder

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -53,7 +54,7 @@ def started(
             process.kill()
 
 
-def get(address: str) -> str:
+def get(address: str | urllib.request.Request) -> str:
     with urllib.request.urlopen(address, timeout=20) as reply:
         return str(reply.read().decode("utf-8"))
 
@@ -67,6 +68,8 @@ def test_it_prints_its_address_answers_and_ends_in_good_order(
         assert address.startswith("http://127.0.0.1:")
         assert "Beamscope" in get(address)
         assert get(f"{address}healthz")
+        with pytest.raises(urllib.error.HTTPError, match="421"):
+            get(urllib.request.Request(address, headers={"Host": "rebound.example"}))
         process.send_signal(ending)
         _, stderr = process.communicate(timeout=20)
 
@@ -129,15 +132,12 @@ def test_the_demo_builds_once_and_then_only_opens(small_checkout: Path) -> None:
     assert not re.search(r"\| +(torch|prefect|umap)$", imports, re.MULTILINE)
 
 
-def test_the_demo_of_an_installation_without_examples_says_where_they_are(
-    program: Program, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_the_demo_of_an_installation_without_examples_says_where_they_are(program: Program, tmp_path: Path) -> None:
     house = tmp_path / "house"
     for package in ("beamscope", "exported_models"):
         shutil.copytree(ROOT / package, house / package, ignore=shutil.ignore_patterns(".*", "__pycache__"))
-    monkeypatch.setenv("PYTHONPATH", str(house))
 
-    outcome = program("demo")
+    outcome = program("demo", environment={"PYTHONPATH": str(house)})
 
     assert outcome.returncode == 1
     assert "in a checkout" in one_sentence(outcome.stderr)
