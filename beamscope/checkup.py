@@ -24,6 +24,8 @@ _LOW_DISK = 2_000_000_000
 _NO_DISK = 100_000_000
 _PATIENCE_S = 60
 _RUNTIMES = ("onnxruntime-gpu", "onnxruntime", "onnxruntime-directml", "onnxruntime-openvino", "onnxruntime-qnn")
+# These have stand-ins: another ONNX Runtime, exact search.
+_CHECKED_APART = frozenset({*_RUNTIMES, "scann"})
 # The graph y = Identity(x) of one float, operator set 17: making one takes the onnx package, which serving lacks.
 _IDENTITY_GRAPH = (
     b'\x08\x08:7\n\x10\n\x01x\x12\x01y"\x08Identity\x12\x01gZ\x0f\n\x01x\x12\n\n\x08\x08\x01\x12\x04\n\x02\x08\x01'
@@ -101,7 +103,8 @@ def check_base(requirements: Sequence[Requirement], installed: Mapping[str, str]
             "Run: pip install -e .",
         )
     for requirement in _active(requirements, extra=""):
-        yield _check_requirement(requirement, installed)
+        if canonicalize_name(requirement.name) not in _CHECKED_APART:
+            yield _check_requirement(requirement, installed)
 
 
 def check_build_extra(requirements: Sequence[Requirement], installed: Mapping[str, str]) -> Finding:

@@ -50,7 +50,7 @@ def explain_failures() -> Iterator[None]:
     except BeamscopeError as error:
         raise Failure(str(error)) from error
     except KeyboardInterrupt as error:
-        raise Failure("Interrupted; the same command goes on from there.") from error
+        raise Failure("Interrupted; run the same command again to go on.") from error
     except ModuleNotFoundError as error:
         raise Failure(_missing_sentence(error)) from error
     except BrokenPipeError:

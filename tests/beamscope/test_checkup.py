@@ -23,7 +23,16 @@ from beamscope.checkup import (
 )
 from exported_models.workspace import Workspace
 
-REQUIREMENTS = tuple(Requirement(text) for text in ("dash>=4.4.1,<5", "scann>=1.4.2", 'torch>=2.9; extra == "build"'))
+REQUIREMENTS = tuple(
+    Requirement(text)
+    for text in (
+        "dash>=4.4.1,<5",
+        "numpy>=2.1",
+        "scann>=1.4.2",
+        "onnxruntime-gpu>=1.31",
+        'torch>=2.9; extra == "build"',
+    )
+)
 
 
 @pytest.fixture
@@ -63,16 +72,16 @@ def test_one_runtime_is_fine_and_none_is_not(packages: Path) -> None:
 
 
 def test_a_missing_and_an_old_package_are_named_with_the_remedy(packages: Path) -> None:
-    missing_scann, old_dash = sorted(
+    missing_numpy, old_dash = sorted(
         check_base(REQUIREMENTS, install(packages, dash="2.18.0")), key=lambda finding: finding.subject, reverse=True
     )
 
     assert (old_dash.level, old_dash.message) == (Level.BROKEN, "2.18.0 is installed where <5,>=4.4.1 is needed")
-    assert (missing_scann.message, missing_scann.remedy) == ("is missing", "Run: pip install 'scann>=1.4.2'")
+    assert (missing_numpy.message, missing_numpy.remedy) == ("is missing", "Run: pip install 'numpy>=2.1'")
 
 
 def test_a_base_install_is_fine_but_cannot_build(packages: Path) -> None:
-    installed = install(packages, dash="4.4.1", scann="1.4.2")
+    installed = install(packages, dash="4.4.1", numpy="2.4.6", onnxruntime="1.23.2")
 
     assert {finding.level for finding in check_base(REQUIREMENTS, installed)} == {Level.FINE}
     finding = check_build_extra(REQUIREMENTS, installed)
