@@ -15,13 +15,16 @@ import random
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 
 import babel
 from babel.core import get_cldr_version
 from babel.dates import format_date
+
+from exported_models.errors import BeamscopeError
+from exported_models.publishing import explain_disk_errors, write_bytes_atomically
 
 SEED = 20_240_229
 FIRST_DAY = datetime.date(1950, 1, 1)
@@ -92,8 +95,7 @@ class DatesCorpus:
     test_ambiguous: tuple[DatePair, ...]
 
     def splits(self) -> dict[str, tuple[DatePair, ...]]:
-        names = ("train", "validation", "test", "test_ambiguous")
-        return {name: getattr(self, name) for name in names}
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
 @cache
@@ -154,9 +156,13 @@ def write_corpus(folder: Path, seed: int = SEED) -> dict[str, object]:
 
     Returns:
         A summary for people: counts, locales, versions.
+
+    Raises:
+        PublishingError: the disk is full or not writable.
     """
     corpus = make_corpus(seed)
-    folder.mkdir(parents=True, exist_ok=True)
+    with explain_disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     for name, pairs in corpus.splits().items():
         _write_rows(folder / f"{name}.tsv", ((pair.source, pair.target) for pair in pairs))
         if name.startswith("test"):
@@ -173,6 +179,18 @@ def write_corpus(folder: Path, seed: int = SEED) -> dict[str, object]:
     }
 
 
+def ensure_corpus(folder: Path) -> None:
+    """Write the corpus unless all its files are there already.
+
+    Raises:
+        PublishingError: the disk is full or not writable.
+    """
+    splits = [field.name for field in fields(DatesCorpus)]
+    names = [*splits, *(f"{split}.forms" for split in splits if split.startswith("test"))]
+    if not all((folder / f"{name}.tsv").is_file() for name in names):
+        write_corpus(folder)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the corpus and say what was written."""
     parser = argparse.ArgumentParser(prog="python -m examples.dates.corpus", description="Write the dates corpus.")
@@ -182,8 +200,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         summary = write_corpus(options.out, options.seed)
-    except OSError as error:
-        print(f"The corpus could not be written to {options.out}: {error.strerror}.", file=sys.stderr)
+    except BeamscopeError as error:
+        print(error, file=sys.stderr)
         return 1
     print(json.dumps(summary, ensure_ascii=False) if options.json else _describe(summary))
     return 0
@@ -266,7 +284,7 @@ def _draw(
 
 def _write_rows(path: Path, rows: Iterable[tuple[str, str]]) -> None:
     text = "".join("\t".join(row) + "\n" for row in rows)
-    path.write_bytes(text.encode("utf-8"))
+    write_bytes_atomically(path, text.encode("utf-8"))
 
 
 if __name__ == "__main__":

@@ -17,13 +17,13 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from examples.dates.batches import build_vocabulary, encode_sources, encode_targets, number_tokens
-from examples.dates.corpus import SEED, write_corpus
+from examples.dates.corpus import SEED, ensure_corpus
 from examples.dates.evaluate import DATA, THREADS, translate
 from exported_models.errors import BeamscopeError
 from pipeline.corpora import SentencePair, TsvReader
 from pipeline.models.luong import LuongCheckpoint, LuongConfig, LuongModel, save_checkpoint
 
-EPOCHS = 12
+EPOCHS = 8
 BATCH = 128
 LEARNING_RATE = 6e-3
 GRADIENT_NORM = 1.0
@@ -113,8 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     torch.set_num_threads(THREADS)
     started = time.perf_counter()
     try:
-        if not (options.data / "train.tsv").exists():
-            write_corpus(options.data)
+        ensure_corpus(options.data)
         checkpoint = train(options.data, options.epochs, options.seed)
         save_checkpoint(options.out, checkpoint.model, checkpoint.source_vocabulary, checkpoint.target_vocabulary)
     except BeamscopeError as error:

@@ -24,7 +24,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from exported_models.publishing import write_bytes_atomically
+from exported_models.publishing import explain_disk_errors, write_bytes_atomically
 from pipeline.errors import CheckpointError
 
 PAD, START, END, UNKNOWN = SPECIAL_TOKENS = ("<pad>", "<s>", "</s>", "<unk>")
@@ -186,12 +186,14 @@ def save_checkpoint(
 
     Raises:
         CheckpointError: a vocabulary does not fit the model, or a weight is not finite.
+        PublishingError: the disk is full or not writable.
     """
     _check_vocabulary(SOURCE_VOCABULARY_FILE, source_vocabulary, model.config.source_vocabulary, folder)
     _check_vocabulary(TARGET_VOCABULARY_FILE, target_vocabulary, model.config.target_vocabulary, folder)
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     _check_finite(weights, folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    with explain_disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     config = {"architecture": ARCHITECTURE, **asdict(model.config)}
     write_bytes_atomically(folder / CONFIG_FILE, _json_bytes(config, indent=2))
     write_bytes_atomically(folder / SOURCE_VOCABULARY_FILE, _json_bytes(list(source_vocabulary)))
