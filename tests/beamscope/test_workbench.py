@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from tests.beamscope.shell import Program, one_sentence
 PROJECT = """
 [model]
 id = "dates"
+adapter = "luong"
 checkpoint = {checkpoint}
 [corpus]
 train = "train.tsv"
@@ -30,26 +32,42 @@ ROOT = Path(__file__).resolve().parents[2]
 CHECKPOINT = ROOT / "examples" / "dates" / "checkpoint"
 
 
+@dataclass
+class Server:
+    """A running `beamscope serve` or `demo`."""
+
+    process: "subprocess.Popen[str]"
+    address: str
+    errors: Path
+
+    def end(self, ending: signal.Signals = signal.SIGINT) -> tuple[int, str]:
+        """Its exit code after a signal, and all it wrote to stderr."""
+        self.process.send_signal(ending)
+        return self.process.wait(timeout=60), self.errors.read_text(encoding="utf-8")
+
+
 @contextmanager
-def started(
-    *arguments: str, cwd: Path, environment: Mapping[str, str] | None = None
-) -> Iterator[tuple["subprocess.Popen[str]", str]]:
-    """A server process and its address, read from what it prints; killed if the test did not end it."""
+def started(*arguments: str, cwd: Path, environment: Mapping[str, str] | None = None) -> Iterator[Server]:
+    """A server that has printed its address; killed if the test did not end it."""
     command = [sys.executable, "-m", "beamscope", *arguments]
-    with subprocess.Popen(
-        command,
-        cwd=cwd,
-        env={**os.environ, **(environment or {})},
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as process:
+    errors = cwd / "stderr.txt"
+    with (
+        errors.open("w", encoding="utf-8") as stderr,
+        subprocess.Popen(
+            command,
+            cwd=cwd,
+            env={**os.environ, **(environment or {})},
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+        ) as process,
+    ):
         assert process.stdout is not None
         try:
-            address = next(
-                (match[1] for line in process.stdout if (match := re.search(r"Beamscope is at (\S+)", line))), ""
-            )
-            yield process, address
+            found = (re.search(r"Beamscope is at (\S+)", line) for line in process.stdout)
+            address = next((match[1] for match in found if match), None)
+            assert address is not None, errors.read_text(encoding="utf-8")
+            yield Server(process, address, errors)
         finally:
             process.kill()
 
@@ -64,16 +82,14 @@ def test_it_prints_its_address_answers_and_ends_in_good_order(
     dates_workspace: Workspace, tmp_path: Path, ending: signal.Signals
 ) -> None:
     arguments = ["serve", "--port", "0", "--workspace", str(dates_workspace.root)]
-    with started(*arguments, cwd=tmp_path) as (process, address):
-        assert address.startswith("http://127.0.0.1:")
-        assert "Beamscope" in get(address)
-        assert get(f"{address}healthz")
+    with started(*arguments, cwd=tmp_path) as server:
+        assert server.address.startswith("http://127.0.0.1:")
+        assert "Beamscope" in get(server.address)
+        assert get(f"{server.address}healthz")
         with pytest.raises(urllib.error.HTTPError, match="421"):
-            get(urllib.request.Request(address, headers={"Host": "rebound.example"}))
-        process.send_signal(ending)
-        _, stderr = process.communicate(timeout=20)
+            get(urllib.request.Request(server.address, headers={"Host": "rebound.example"}))
 
-    assert (process.returncode, stderr) == (0, "")
+        assert server.end(ending) == (0, "")
 
 
 def test_a_busy_port_is_one_sentence_with_the_remedy(program: Program) -> None:
@@ -87,12 +103,11 @@ def test_a_busy_port_is_one_sentence_with_the_remedy(program: Program) -> None:
 
 
 def test_every_interface_is_served_with_a_warning(tmp_path: Path) -> None:
-    with started("serve", "--host", "0.0.0.0", "--port", "0", cwd=tmp_path) as (process, address):
-        assert address.startswith("http://0.0.0.0:")
-        process.send_signal(signal.SIGINT)
-        _, stderr = process.communicate(timeout=20)
+    with started("serve", "--host", "0.0.0.0", "--port", "0", cwd=tmp_path) as server:
+        assert server.address.startswith("http://0.0.0.0:")
+        exit_code, stderr = server.end()
 
-    assert process.returncode == 0
+    assert exit_code == 0
     assert "no log-in" in one_sentence(stderr)
 
 
@@ -114,21 +129,20 @@ def small_checkout(tmp_path: Path) -> Path:
 
 @pytest.mark.slow
 def test_the_demo_builds_once_and_then_only_opens(small_checkout: Path) -> None:
-    with started("demo", "--port", "0", cwd=small_checkout) as (first, address):
-        assert get(f"{address}healthz")
-        first.send_signal(signal.SIGINT)
-        first.communicate(timeout=60)
-    assert first.returncode == 0
+    with started("demo", "--port", "0", cwd=small_checkout) as first:
+        assert get(f"{first.address}healthz")
+        exit_code, _ = first.end()
+    assert exit_code == 0
 
     with listen("127.0.0.1", 0) as taken:
         port = taken.getsockname()[1]
         arguments = ["demo", "--port", str(port)]
-        with started(*arguments, cwd=small_checkout, environment={"PYTHONPROFILEIMPORTTIME": "1"}) as (again, address):
-            assert get(f"{address}healthz")
-            assert f":{port}/" not in address
-            again.send_signal(signal.SIGINT)
-            _, imports = again.communicate(timeout=60)
-    assert again.returncode == 0
+        with started(*arguments, cwd=small_checkout, environment={"PYTHONPROFILEIMPORTTIME": "1"}) as again:
+            assert get(f"{again.address}healthz")
+            assert f":{port}/" not in again.address
+            exit_code, imports = again.end()
+    assert exit_code == 0
+    assert re.search(r"\| +dash$", imports, re.MULTILINE)
     assert not re.search(r"\| +(torch|prefect|umap)$", imports, re.MULTILINE)
 
 
