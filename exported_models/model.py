@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from exported_models.errors import ArtefactError
-from exported_models.manifest import ModelManifest, TokenizerSpec, load_model_manifest
-from exported_models.sessions import EncoderSession, StepSession
+from exported_models.graphs import Graph
+from exported_models.manifest import ModelManifest, SentencePieceSpec, TokenizerSpec, load_model_manifest
+from exported_models.sentencepiece_tokenizer import load_sentencepiece_tokenizer
+from exported_models.sessions import EncoderSession, ForcedSession, StepSession
 from exported_models.tokenizer import Tokenizer, load_character_tokenizer
 
 
@@ -21,6 +23,8 @@ class ExportedModel:
     target_tokenizer: Tokenizer
     encoder: EncoderSession
     decoder: StepSession
+    forced: ForcedSession | None
+    """The whole target in one pass, where the model can."""
 
     @classmethod
     def open(cls, folder: Path, *, threads: int | None = None) -> ExportedModel:
@@ -35,14 +39,16 @@ class ExportedModel:
         """
         manifest = load_model_manifest(folder)
         _check_sizes(folder, manifest)
+        one_pass = Graph.TEACHER_FORCED.filename in manifest.files
         attention_shape = (manifest.cross_attention_layers, manifest.cross_attention_heads)
         return cls(
             folder=folder,
             manifest=manifest,
-            source_tokenizer=_load_tokenizer(folder, manifest.source_tokenizer, manifest),
-            target_tokenizer=_load_tokenizer(folder, manifest.target_tokenizer, manifest),
+            source_tokenizer=load_tokenizer(folder, manifest.source_tokenizer, manifest),
+            target_tokenizer=load_tokenizer(folder, manifest.target_tokenizer, manifest),
             encoder=EncoderSession(folder, threads),
             decoder=StepSession(folder, threads, attention_shape if manifest.has_attention else None),
+            forced=ForcedSession(folder, threads, attention=manifest.has_attention) if one_pass else None,
         )
 
     @property
@@ -51,7 +57,14 @@ class ExportedModel:
         return self.manifest.content_hash
 
 
-def _load_tokenizer(folder: Path, spec: TokenizerSpec, manifest: ModelManifest) -> Tokenizer:
+def load_tokenizer(folder: Path, spec: TokenizerSpec, manifest: ModelManifest) -> Tokenizer:
+    """The tokenizer of one side, from its file in ``folder``.
+
+    Raises:
+        ArtefactError: the file is missing or damaged.
+    """
+    if isinstance(spec, SentencePieceSpec):
+        return load_sentencepiece_tokenizer(folder, spec, manifest.special_ids)
     return load_character_tokenizer(folder / spec.file, manifest.end_id, manifest.special_ids)
 
 

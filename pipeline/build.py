@@ -1,17 +1,66 @@
-"""Building: a project becomes an exported model and a state store, in steps that can be run again at any time."""
+"""Building: a project becomes an exported model and a state store, in steps that can be run again at any time.
+
+Every step is a plain function of a `BuildRun`. It looks whether its work is done already, and leaves what it made in
+the build folder for the next: a build that was interrupted goes on where it was, one with nothing to do does nothing.
+"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from exported_models.manifest import ModelManifest
+from exported_models.manifest import ModelManifest, SpaceSpec, load_model_manifest
+from exported_models.model import ExportedModel
+from exported_models.publishing import publish
 from exported_models.workspace import Workspace, check_artefact_name
+from pipeline.batches import choose_batch_tokens
 from pipeline.build_lock import only_build
-from pipeline.model_build import export_graphs, plan_model, publish_model, verify_graphs
-from pipeline.progress import Progress
+from pipeline.corpora import SentencePair
+from pipeline.corpus_files import Corpus, open_corpora
+from pipeline.encode import encode_corpus, encode_fingerprint, encode_held_out
+from pipeline.errors import BuildError
+from pipeline.fingerprints import Ledger, is_current, remember_published
+from pipeline.index import calibrate_space, index_space
+from pipeline.model_build import (
+    describe_making,
+    export_graphs,
+    find_model,
+    plan_model,
+    publish_model,
+    published_model,
+    verify_graphs,
+)
+from pipeline.plan import StorePlan, check_space, describe_plan, plan_store
+from pipeline.progress import Progress, format_seconds
 from pipeline.project import Project
-from pipeline.summary import BuildSummary, ExportSummary
+from pipeline.projections import project_space
+from pipeline.store_build import StoreBuild, published_store, store_build_folder
+from pipeline.summary import BuildSummary, ExportSummary, SpaceSummary, StepSummary
+from state_store.manifest import CorpusEntry, IndexEntry, SpaceEntry, StoreManifest, load_store_manifest
+
+VERIFIED_SENTENCES = 200
+"""Sentences the parity check compares."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuildRun:
+    """One run of the build: what is built, where it reports to, and what it did so far."""
+
+    store: StoreBuild
+    progress: Progress
+    started: float = field(default_factory=time.monotonic)
+    steps: list[StepSummary] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return self.store.project.store_id
+
+
+Step = Callable[[BuildRun], bool]
+"""A step of the build; returns whether everything was there already."""
 
 
 def build(project: Project, workspace: Workspace, *, progress: Progress) -> BuildSummary:
@@ -20,7 +69,141 @@ def build(project: Project, workspace: Workspace, *, progress: Progress) -> Buil
     Raises:
         PipelineError: the project, checkpoint, corpus or machine does not allow it; nothing is published then.
     """
-    raise NotImplementedError
+    with open_build(project, workspace, progress=progress) as run:
+        if is_up_to_date(run):
+            return summarize(run, changed=False)
+        for name, step in STEPS:
+            run_step(run, name, step)
+        return summarize(run, changed=True)
+
+
+@contextmanager
+def open_build(project: Project, workspace: Workspace, *, progress: Progress) -> Iterator[BuildRun]:
+    """Find out what the project builds, and keep other builds of the same names out meanwhile."""
+    folder = store_build_folder(workspace, project.store_id)
+    with only_build(folder, f"The store {project.store_id}"):
+        model = plan_model(workspace, project.model_id, project.checkpoint, project.content.model.adapter)
+        with only_build(model.folder, f"The model {project.model_id}"):
+            ledger = Ledger(folder, published_store(workspace, project.store_id))
+            corpora = open_corpora(project, ledger, progress=progress)
+            store = StoreBuild(project, workspace, model, corpora, ledger, choose_batch_tokens())
+            yield BuildRun(store, progress)
+
+
+def is_up_to_date(run: BuildRun) -> bool:
+    """Whether the published model and store are what would be built."""
+    store, model = run.store, run.store.model
+    published = published_store(store.workspace, store.project.store_id)
+    return is_current(published, store.fingerprint, store.folder) and is_current(
+        published_model(model), model.fingerprint, model.folder
+    )
+
+
+def run_step(run: BuildRun, name: str, step: Step) -> None:
+    """Run a step and note how long it took."""
+    started = time.monotonic()
+    cached = step(run)
+    seconds = time.monotonic() - started
+    run.steps.append(StepSummary(name, seconds, cached))
+    run.progress.note(f"{name}: {'done before' if cached else format_seconds(seconds)}")
+
+
+def plan_step(run: BuildRun) -> bool:
+    """1. Choose pairs and batches, estimate the size, refuse what does not fit on the disk."""
+    plan, cached = plan_store(run.store, progress=run.progress)
+    run.progress.note(describe_plan(plan))
+    if plan.left_out:
+        run.progress.note(f"{plan.left_out:,} pairs are left out; the first: {plan.first_left_out}")
+    check_space(plan, run.store.workspace.root)
+    return cached
+
+
+def export_step(run: BuildRun) -> bool:
+    """2. Turn the checkpoint into graphs."""
+    return not export_graphs(run.store.model, progress=run.progress)
+
+
+def verify_step(run: BuildRun) -> bool:
+    """3. Compare the graphs with the checkpoint's own model, on pairs of the corpus."""
+    sample = _sample(run.store.corpora.train, VERIFIED_SENTENCES)
+    return not verify_graphs(run.store.model, sample, progress=run.progress)
+
+
+def encode_step(run: BuildRun) -> bool:
+    """4. Encode the corpus, shard by shard, and the held-out pairs."""
+    model = _open_model(run)
+    _, cached = encode_corpus(run.store, model, progress=run.progress)
+    encode_held_out(run.store, model)
+    return cached
+
+
+def index_step(run: BuildRun) -> bool:
+    """5. Index every space, measure its recall, and calibrate its distances."""
+    return all(cached for _, _, cached in _index(run))
+
+
+def project_step(run: BuildRun) -> bool:
+    """6. Draw the global maps of every space."""
+    model = _open_model(run)
+    inputs = encode_fingerprint(run.store, model)
+    spaces = run.store.chosen_spaces(model.manifest)
+    jobs = [(space, kind) for space in spaces for kind in run.store.project.content.store.maps]
+    done = []
+    with run.progress.track("project", len(jobs), "maps") as advance:
+        for space, kind in jobs:
+            done.append(project_space(run.store, space, kind, inputs))
+            advance(1)
+    return all(done)
+
+
+def publish_step(run: BuildRun) -> bool:
+    """7. Publish the model and then the store, each in one atomic step."""
+    store = run.store
+    manifest = _describe_store(run)
+    publish_model(store.model)
+    destination = store.workspace.stores_folder / store.project.store_id
+    folder = publish(store.staged, destination, manifest.for_publishing(), describe_making(store.fingerprint))
+    remember_published(store.folder, store.fingerprint, folder)
+    return False
+
+
+STEPS: tuple[tuple[str, Step], ...] = (
+    ("plan", plan_step),
+    ("export", export_step),
+    ("verify", verify_step),
+    ("encode", encode_step),
+    ("index", index_step),
+    ("project", project_step),
+    ("publish", publish_step),
+)
+
+
+def summarize(run: BuildRun, *, changed: bool) -> BuildSummary:
+    """What the build did, read from what is published now."""
+    store = run.store
+    folder = store.workspace.store_folder(store.project.store_id)
+    manifest = load_store_manifest(folder)
+    model = load_model_manifest(store.workspace.model_folder(store.model.model_id))
+    plan = store.ledger.recall("plan", store.plan_fingerprint)
+    return BuildSummary(
+        project=str(store.project.path),
+        model_id=model.model_id,
+        model_hash=model.content_hash,
+        store_id=manifest.store_id,
+        store_hash=manifest.content_hash,
+        store_folder=str(store.workspace.stores_folder / manifest.store_id),
+        changed=changed,
+        pairs=manifest.corpus.pairs,
+        pairs_left_out=StorePlan(**plan).left_out if plan else 0,
+        spaces=tuple(
+            SpaceSummary(space.name, space.rows, space.index.kind, space.index.recall_at_10, space.maps)
+            for space in manifest.spaces
+        ),
+        parity=_parity(model),
+        bytes=sum(int(entry["bytes"]) for entry in manifest.files.values()),
+        seconds=time.monotonic() - run.started,
+        steps=tuple(run.steps),
+    )
 
 
 def export_model(
@@ -53,6 +236,72 @@ def export_model(
         parity=_parity(manifest),
         bytes=sum(int(entry["bytes"]) for entry in manifest.files.values()),
         seconds=time.monotonic() - started,
+    )
+
+
+def _open_model(run: BuildRun) -> ExportedModel:
+    folder = find_model(run.store.model)
+    if folder is None:
+        raise BuildError(f"The model {run.store.model.model_id} changed while {run.name} was built; build it again.")
+    return ExportedModel.open(folder)
+
+
+def _sample(corpus: Corpus, size: int) -> list[SentencePair]:
+    """Pairs spread evenly over the corpus."""
+    every = max(1, len(corpus) // size)
+    return [pair for number, pair in enumerate(corpus) if number % every == 0][:size]
+
+
+def _index(run: BuildRun) -> list[tuple[SpaceEntry, SpaceSpec, bool]]:
+    """Every space's entry in the store's manifest, made or recalled."""
+    store, model = run.store, _open_model(run)
+    rows, _ = encode_corpus(store, model, progress=run.progress)
+    held_out, inputs = encode_held_out(store, model)
+    spaces = store.chosen_spaces(model.manifest)
+    found = []
+    with run.progress.track("index", len(spaces), "spaces") as advance:
+        for space in spaces:
+            entry, cached = index_space(store, space, rows[space.name], held_out, inputs)
+            states = calibrate_space(store, space, rows[space.name], entry, held_out, inputs)
+            found.append((_describe_space(store, space, rows[space.name], entry, states), space, cached))
+            advance(1)
+    return found
+
+
+def _describe_space(store: StoreBuild, space: SpaceSpec, rows: int, index: IndexEntry, states: int) -> SpaceEntry:
+    return SpaceEntry(
+        name=space.name,
+        owner=space.owner,
+        size=space.size,
+        rows=rows,
+        index=index,
+        maps=store.project.content.store.maps,
+        calibration_states=states,
+    )
+
+
+def _describe_store(run: BuildRun) -> StoreManifest:
+    store = run.store
+    plan = store.ledger.recall("plan", store.plan_fingerprint)
+    assert plan is not None
+    umap = store.project.content.store.umap
+    return StoreManifest(
+        store_id=store.project.store_id,
+        model_id=store.model.model_id,
+        model_hash=_open_model(run).content_hash,
+        corpus=CorpusEntry(
+            name=store.project.content.corpus.train.name,
+            fingerprint=store.corpora.train.fingerprint,
+            pairs=StorePlan(**plan).pairs,
+        ),
+        spaces=tuple(entry for entry, _, _ in _index(run)),
+        settings={
+            "umap_neighbors": umap.neighbors,
+            "umap_min_dist": umap.min_dist,
+            "umap_seed": umap.seed,
+            "umap_fit_rows": umap.fit_rows,
+            "batch_tokens": store.batch_tokens,
+        },
     )
 
 

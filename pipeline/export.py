@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from exported_models.graphs import Graph, TensorSpec
-from exported_models.manifest import CheckpointOrigin, ModelManifest, ParityReport, TokenizerSpec
+from exported_models.manifest import CheckpointOrigin, ModelManifest, ParityReport
 from exported_models.publishing import (
     MANIFEST_NAME,
     content_hash,
@@ -25,23 +25,23 @@ from exported_models.publishing import (
 )
 from pipeline.adapters import SourceModel
 from pipeline.errors import ExportError
-from pipeline.graph_modules import EncoderGraph, StepGraph
+from pipeline.graph_modules import GROWING, EncoderGraph, ForcedGraph, StepGraph
+
+_GraphModule = EncoderGraph | StepGraph | ForcedGraph
 
 if TYPE_CHECKING:
     from torch.export.dynamic_shapes import _DimHint
 
-SOURCE_VOCABULARY_FILE = "source_vocabulary.json"
-TARGET_VOCABULARY_FILE = "target_vocabulary.json"
 OPSET = 20
 """The newest operator set the exporter writes without converting."""
 
 # What torch's exporter traces with. No two are equal and none is 1, so that none is taken for another or for fixed.
-_EXAMPLE_SIZES = {"sentences": 2, "rows": 6, "incoming": 4, "source": 7}
+_EXAMPLE_SIZES = {"sentences": 2, "rows": 6, "incoming": 4, "source": 7, "target": 5, GROWING: 3}
 _NOISY_LOGGERS = ("torch.onnx", "torch.export", "torch._dynamo", "onnxscript", "onnx_ir")
 
 
 def write_graphs(model: SourceModel, folder: Path) -> None:
-    """Export both graphs and write the tokenizers. Equal weights give equal bytes.
+    """Export the graphs and write the tokenizers. Equal weights give equal bytes.
 
     Raises:
         ExportError: torch's exporter cannot express the model.
@@ -51,8 +51,15 @@ def write_graphs(model: SourceModel, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     for graph, module in ((Graph.ENCODER, EncoderGraph(model)), (Graph.DECODER_STEP, StepGraph(model))):
         write_bytes_atomically(folder / graph.filename, _export(graph, module.eval(), model))
-    write_bytes_atomically(folder / SOURCE_VOCABULARY_FILE, model.source_tokenizer.content)
-    write_bytes_atomically(folder / TARGET_VOCABULARY_FILE, model.target_tokenizer.content)
+    write_tokenizers(model, folder)
+
+
+def write_tokenizers(model: SourceModel, folder: Path) -> None:
+    """Write the tokenizer files alone."""
+    with explain_disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    for name, content in model.tokenizer_files.items():
+        write_bytes_atomically(folder / name, content)
 
 
 def describe_model(model: SourceModel, model_id: str, origin: CheckpointOrigin) -> ModelManifest:
@@ -63,16 +70,18 @@ def describe_model(model: SourceModel, model_id: str, origin: CheckpointOrigin) 
         cross_attention_layers=model.cross_attention_layers,
         cross_attention_heads=model.cross_attention_heads,
         spaces=model.spaces,
-        source_tokenizer=_tokenizer_spec(model.source_tokenizer.kind, SOURCE_VOCABULARY_FILE),
-        target_tokenizer=_tokenizer_spec(model.target_tokenizer.kind, TARGET_VOCABULARY_FILE),
+        source_tokenizer=model.source_tokenizer,
+        target_tokenizer=model.target_tokenizer,
         pad_id=model.pad_id,
         start_id=model.start_id,
         end_id=model.end_id,
         special_ids=model.special_ids,
         max_source_tokens=model.max_source_tokens,
+        max_target_tokens=model.max_target_tokens,
         generation=model.generation,
         parity=None,
         checkpoint=origin,
+        notices=model.notices,
     )
 
 
@@ -82,10 +91,6 @@ def seal(folder: Path, manifest: ModelManifest, parity: ParityReport | None) -> 
     sealed = manifest.model_copy(update={"parity": parity, "files": files, "content_hash": content_hash(files)})
     write_json_atomically(folder / MANIFEST_NAME, sealed.model_dump(mode="json"))
     return sealed
-
-
-def _tokenizer_spec(kind: str, file: str) -> TokenizerSpec:
-    return TokenizerSpec.model_validate({"kind": kind, "file": file})
 
 
 def _export(graph: Graph, module: EncoderGraph | StepGraph, model: SourceModel) -> bytes:

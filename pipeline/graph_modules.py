@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from exported_models.graphs import (
     ENCODER_INPUTS,
     ENCODER_OUTPUTS,
+    FORCED_INPUTS,
+    FORCED_OUTPUTS,
     MEMORY_PREFIX,
     NEXT_PREFIX,
     STEP_INPUTS,
@@ -20,6 +22,9 @@ from exported_models.graphs import (
 from pipeline.adapters import SourceModel
 
 _ATTENTION_TENSORS = frozenset({"attention_override", "override_on", "context", "cross_attention"})
+GROWING, GROWN = "past", "present"
+"""Names of the dimension of a memory tensor that is one longer after every step."""
+
 _GRAPH_INPUTS = frozenset({"beam_index", "forced_ids", "top_count"})
 
 
@@ -39,7 +44,17 @@ def step_outputs(model: SourceModel) -> tuple[TensorSpec, ...]:
     """Every output of the model's step graph."""
     own = tuple(_sized(spec, model) for spec in STEP_OUTPUTS if _belongs(spec, model))
     memory = (_with_rows(spec, _next_name(spec.name), "rows") for spec in model.memory_tensors)
-    return (*own, *memory)
+    return (*own, *(_one_step_on(spec) for spec in memory))
+
+
+def forced_inputs(model: SourceModel) -> tuple[TensorSpec, ...]:
+    """Every input of the model's teacher-forced graph."""
+    return (*FORCED_INPUTS, *model.source_tensors)
+
+
+def forced_outputs(model: SourceModel) -> tuple[TensorSpec, ...]:
+    """Every output of the model's teacher-forced graph."""
+    return tuple(_sized(spec, model) for spec in FORCED_OUTPUTS if _belongs(spec, model))
 
 
 class EncoderGraph(nn.Module):
@@ -64,6 +79,7 @@ class StepGraph(nn.Module):
         self.outputs = step_outputs(model)
         self.decoder_step = model.decoder_step
         self.vocabulary = model.target_vocabulary
+        self.restrict = _Restriction(model)
 
     def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
         inputs = {spec.name: tensor for spec, tensor in zip(self.inputs, tensors, strict=True)}
@@ -71,11 +87,9 @@ class StepGraph(nn.Module):
         for name in [name for name in inputs if name.startswith(MEMORY_PREFIX)]:
             inputs[name] = inputs[name].index_select(0, asked["beam_index"])
         results: dict[str, Tensor] = self.decoder_step(inputs)
-        log_probs = results.pop("log_probs")
+        log_probs = self.restrict(results.pop("log_probs"))
         results["top_log_probs"], results["top_ids"] = self._top(log_probs, asked["top_count"])
-        forced = log_probs.gather(1, asked["forced_ids"].unsqueeze(1))
-        results["forced_log_probs"] = forced.squeeze(1)
-        results["forced_ranks"] = (log_probs > forced).sum(dim=1)
+        results |= _forced_answers(log_probs, asked["forced_ids"])
         return _in_order(results, self.outputs)
 
     def _top(self, log_probs: Tensor, top_count: Tensor) -> tuple[Tensor, Tensor]:
@@ -85,6 +99,46 @@ class StepGraph(nn.Module):
         torch._check(count <= self.vocabulary)  # type: ignore[no-untyped-call]
         top = torch.topk(log_probs, count, dim=-1)
         return top.values, top.indices
+
+
+class ForcedGraph(nn.Module):
+    """The adapter's teacher-forced decoder, with the wanted log-probabilities picked after it."""
+
+    def __init__(self, model: SourceModel) -> None:
+        super().__init__()
+        self.inputs = forced_inputs(model)
+        self.outputs = forced_outputs(model)
+        self.teacher_forced = model.teacher_forced
+        self.restrict = _Restriction(model)
+
+    def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
+        inputs = {spec.name: tensor for spec, tensor in zip(self.inputs, tensors, strict=True)}
+        forced_ids = inputs.pop("forced_ids")
+        assert self.teacher_forced is not None
+        results: dict[str, Tensor] = self.teacher_forced(inputs)
+        results |= _forced_answers(self.restrict(results.pop("log_probs")), forced_ids)
+        return _in_order(results, self.outputs)
+
+
+class _Restriction(nn.Module):
+    """Tokens that the model's generation settings rule out get no probability; the others keep theirs."""
+
+    penalty: Tensor | None
+
+    def __init__(self, model: SourceModel) -> None:
+        super().__init__()
+        penalty = torch.zeros(model.target_vocabulary)
+        penalty[list(model.generation.suppressed_ids)] = -torch.inf
+        self.register_buffer("penalty", penalty if model.generation.suppressed_ids else None, persistent=False)
+
+    def forward(self, log_probs: Tensor) -> Tensor:
+        return log_probs if self.penalty is None else log_probs + self.penalty
+
+
+def _forced_answers(log_probs: Tensor, forced_ids: Tensor) -> dict[str, Tensor]:
+    """Log-probability and rank of one token for every distribution [..., vocabulary]."""
+    forced = log_probs.gather(-1, forced_ids.unsqueeze(-1))
+    return {"forced_log_probs": forced.squeeze(-1), "forced_ranks": (log_probs > forced).sum(dim=-1)}
 
 
 def _belongs(spec: TensorSpec, model: SourceModel) -> bool:
@@ -101,6 +155,12 @@ def _sized(spec: TensorSpec, model: SourceModel) -> TensorSpec:
 
 def _with_rows(spec: TensorSpec, name: str, rows: str) -> TensorSpec:
     return TensorSpec(name, spec.dtype, (rows, *spec.shape[1:]), spec.meaning)
+
+
+def _one_step_on(spec: TensorSpec) -> TensorSpec:
+    """A dimension that grows with the steps has another size after one: an equal name would let a runtime reuse memory."""
+    shape = tuple(GROWN if size == GROWING else size for size in spec.shape)
+    return TensorSpec(spec.name, spec.dtype, shape, spec.meaning)
 
 
 def _next_name(memory_name: str) -> str:

@@ -7,7 +7,6 @@ the manifest, with which the folder opens as an exported model. It is published 
 from __future__ import annotations
 
 import datetime
-import json
 import platform
 import shutil
 from collections.abc import Sequence
@@ -15,26 +14,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from exported_models.errors import ArtefactError
 from exported_models.manifest import CheckpointOrigin, ModelManifest, load_model_manifest
 from exported_models.model import ExportedModel
-from exported_models.publishing import (
-    PROVENANCE_NAME,
-    check_files,
-    digest_value,
-    publish,
-    write_json_atomically,
-)
+from exported_models.publishing import PROVENANCE_NAME, digest_value, publish, write_json_atomically
 from exported_models.workspace import Workspace
 from pipeline.adapters import digest_checkpoint, find_adapter, load_adapter
 from pipeline.corpora import SentencePair
+from pipeline.fingerprints import STAGED, Ledger, is_current, is_intact, remember_published
 from pipeline.progress import Progress
 
 EXPORT_REVISION = 1
 """Raised when the same checkpoint would give another exported model than before."""
-
-_GRAPHS_RECORD = "graphs.json"
-_STAGED = "staged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +44,7 @@ class ModelBuild:
 
     @property
     def staged(self) -> Path:
-        return self.folder / _STAGED
+        return self.folder / STAGED
 
     @property
     def fingerprint(self) -> str:
@@ -77,25 +67,16 @@ def plan_model(workspace: Workspace, model_id: str, checkpoint: Path, adapter: s
 
 def find_model(build: ModelBuild) -> Path | None:
     """The folder of the finished model, staged or published, if it is the one that would be built; else None."""
-    for folder in (build.staged, published_model(build)):
-        if folder is not None and is_intact(folder, build.fingerprint):
-            return folder
-    return None
+    if is_intact(build.staged, build.fingerprint):
+        return build.staged
+    published = published_model(build)
+    return published if is_current(published, build.fingerprint, build.folder) else None
 
 
 def published_model(build: ModelBuild) -> Path | None:
     """The folder of the published model of that name, whatever it was made of; None if there is none."""
     known = build.workspace.model_ids()
     return build.workspace.model_folder(build.model_id) if build.model_id in known else None
-
-
-def is_intact(folder: Path, fingerprint: str) -> bool:
-    """Whether a folder was made from that fingerprint and every file is as it was written."""
-    try:
-        provenance = json.loads((folder / PROVENANCE_NAME).read_text(encoding="utf-8"))
-        return provenance["fingerprint"] == fingerprint and not any(check.problem for check in check_files(folder))
-    except (OSError, ValueError, KeyError, TypeError, ArtefactError):
-        return False
 
 
 def export_graphs(build: ModelBuild, *, progress: Progress) -> bool:
@@ -106,14 +87,14 @@ def export_graphs(build: ModelBuild, *, progress: Progress) -> bool:
     """
     from pipeline.export import write_graphs
 
-    if find_model(build) or _read_record(build) == build.fingerprint:
+    if find_model(build) or _ledger(build).recall("graphs", build.fingerprint) is not None:
         return False
     source = load_adapter(build.adapter).load(build.checkpoint)
     shutil.rmtree(build.staged, ignore_errors=True)
     with progress.track("export", 1, "models") as advance:
         write_graphs(source, build.staged)
         advance(1)
-    write_json_atomically(build.folder / _GRAPHS_RECORD, {"fingerprint": build.fingerprint})
+    _ledger(build).record("graphs", build.fingerprint, list(build.staged.iterdir()), {})
     return True
 
 
@@ -148,14 +129,17 @@ def publish_model(build: ModelBuild) -> tuple[ModelManifest, bool]:
         PublishingError: the disk is full or not writable; what was published before still is.
     """
     current = published_model(build)
-    if current is not None and is_intact(current, build.fingerprint):
+    if current is not None and is_current(current, build.fingerprint, build.folder):
         shutil.rmtree(build.staged, ignore_errors=True)
         return load_model_manifest(current), False
     manifest = load_model_manifest(build.staged)
     content = manifest.model_dump(mode="json", exclude={"files", "content_hash"})
     destination = build.workspace.models_folder / build.model_id
+    before = current and load_model_manifest(current).content_hash
     folder = publish(build.staged, destination, content, describe_making(build.fingerprint))
-    return load_model_manifest(folder), True
+    remember_published(build.folder, build.fingerprint, folder)
+    published = load_model_manifest(folder)
+    return published, published.content_hash != before
 
 
 def describe_making(fingerprint: str, **more: Any) -> dict[str, Any]:
@@ -169,9 +153,5 @@ def describe_making(fingerprint: str, **more: Any) -> dict[str, Any]:
     }
 
 
-def _read_record(build: ModelBuild) -> str | None:
-    try:
-        value = json.loads((build.folder / _GRAPHS_RECORD).read_text(encoding="utf-8"))
-        return str(value["fingerprint"]) if build.staged.is_dir() else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+def _ledger(build: ModelBuild) -> Ledger:
+    return Ledger(build.folder, None)

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from exported_models.engine import search_settings
 from exported_models.manifest import GenerationDefaults, ParityReport
 from exported_models.model import ExportedModel
 from exported_models.request import Request
 from exported_models.scoring import ForcedSentence, force_batch
-from exported_models.search import SearchSettings, search
+from exported_models.search import search
 from exported_models.tokenizer import Encoding
 from exported_models.trace import Trace
 from pipeline.adapters import ReferenceHypothesis, ReferenceSentence, SourceModel
@@ -171,19 +172,11 @@ def _compare_search(source: SourceModel, exported: ExportedModel, pair: SamplePa
 
 
 def _search(exported: ExportedModel, pair: SamplePair) -> Trace:
-    defaults = exported.manifest.generation
-    settings = SearchSettings(
-        beam_size=defaults.beam_size,
-        length_penalty=defaults.length_penalty,
-        max_length=defaults.max_length,
-        early_stopping=defaults.early_stopping,
-        top_k=1,
-        prefix=(),
-    )
+    request = Request(exported.manifest.model_id, "", top_k=1)
     tokens = tuple(exported.source_tokenizer.tokens[token_id] for token_id in pair.source_ids)
     nowhere = ((0, 0),) * len(tokens)
     encoding = Encoding("", tuple(pair.source_ids), tokens, nowhere, (0,) * len(tokens))
-    return search(exported, Request(exported.manifest.model_id, ""), settings, encoding, _no_override)
+    return search(exported, request, search_settings(request, exported), encoding, _no_override)
 
 
 def _no_override(step: int, nodes: Sequence[int]) -> None:  # noqa: ARG001 (what a search calls before each step)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from exported_models.graphs import TensorSpec
-from exported_models.manifest import GenerationDefaults, SpaceSpec
+from exported_models.manifest import GenerationDefaults, SpaceSpec, TokenizerSpec, TokenizerSpec
 from exported_models.publishing import content_hash, digest_file, list_files
 from exported_models.trace import Floats
 from pipeline.errors import AdapterError, CheckpointError
@@ -59,14 +59,6 @@ class ReferenceModel(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class TokenizerFile:
-    """One side's tokenizer: its kind in the manifest and the bytes of its file."""
-
-    kind: str
-    content: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class SourceModel:
     """A loaded checkpoint: everything the exporter and the verifier need.
 
@@ -81,9 +73,15 @@ class SourceModel:
         spaces: the spaces of states.
         cross_attention_layers, cross_attention_heads: 0 for a model without attention.
         source_vocabulary, target_vocabulary: numbers of tokens.
-        source_tokenizer, target_tokenizer: what travels inside the exported model.
+        source_tokenizer, target_tokenizer: how each side is tokenized; ``tokenizer_files`` are the files they name,
+            which travel inside the exported model.
         max_source_tokens: longest source, end of sentence included.
         reference: the oracle of the parity check.
+        max_target_tokens: longest target there are positions for, end of sentence included; None if any.
+        teacher_forced: module from a dict of ``previous_ids``, ``source_mask`` and every ``source.*`` to a dict of
+            ``log_probs`` [sentences, target, vocabulary] and the outputs after ``forced_ranks``; None for a decoder that
+            must go step by step.
+        notices: sentences on what of the checkpoint is not honored.
     """
 
     architecture: str
@@ -96,8 +94,9 @@ class SourceModel:
     cross_attention_heads: int
     source_vocabulary: int
     target_vocabulary: int
-    source_tokenizer: TokenizerFile
-    target_tokenizer: TokenizerFile
+    source_tokenizer: TokenizerSpec
+    target_tokenizer: TokenizerSpec
+    tokenizer_files: Mapping[str, bytes]
     pad_id: int
     start_id: int
     end_id: int
@@ -105,6 +104,9 @@ class SourceModel:
     max_source_tokens: int
     generation: GenerationDefaults
     reference: ReferenceModel
+    max_target_tokens: int | None = None
+    teacher_forced: nn.Module | None = None
+    notices: tuple[str, ...] = ()
 
 
 @runtime_checkable

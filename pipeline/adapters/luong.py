@@ -15,14 +15,17 @@ from exported_models.manifest import (
     CONTEXT_SPACE,
     DECODER_SPACE,
     ENCODER_SPACE,
+    CharacterTokenizerSpec,
     GenerationDefaults,
     SpaceSpec,
 )
 from exported_models.trace import Floats
-from pipeline.adapters import ReferenceHypothesis, ReferenceSentence, SourceModel, TokenizerFile
+from pipeline.adapters import ReferenceHypothesis, ReferenceSentence, SourceModel
 from pipeline.models.luong import (
     ARCHITECTURE,
     CONFIG_FILE,
+    SOURCE_VOCABULARY_FILE,
+    TARGET_VOCABULARY_FILE,
     LuongCheckpoint,
     LuongConfig,
     LuongModel,
@@ -62,8 +65,12 @@ class LuongAdapter:
             cross_attention_heads=1,
             source_vocabulary=config.source_vocabulary,
             target_vocabulary=config.target_vocabulary,
-            source_tokenizer=_tokenizer_file(loaded.source_vocabulary),
-            target_tokenizer=_tokenizer_file(loaded.target_vocabulary),
+            source_tokenizer=CharacterTokenizerSpec(file=SOURCE_VOCABULARY_FILE),
+            target_tokenizer=CharacterTokenizerSpec(file=TARGET_VOCABULARY_FILE),
+            tokenizer_files={
+                SOURCE_VOCABULARY_FILE: _vocabulary_file(loaded.source_vocabulary),
+                TARGET_VOCABULARY_FILE: _vocabulary_file(loaded.target_vocabulary),
+            },
             pad_id=config.pad_id,
             start_id=config.start_id,
             end_id=config.end_id,
@@ -237,9 +244,8 @@ def _spaces(config: LuongConfig) -> tuple[SpaceSpec, ...]:
     )
 
 
-def _tokenizer_file(vocabulary: Sequence[str]) -> TokenizerFile:
-    content = json.dumps(list(vocabulary), ensure_ascii=False, indent=0) + "\n"
-    return TokenizerFile("characters", content.encode("utf-8"))
+def _vocabulary_file(vocabulary: Sequence[str]) -> bytes:
+    return (json.dumps(list(vocabulary), ensure_ascii=False, indent=0) + "\n").encode("utf-8")
 
 
 def _floats(values: Tensor) -> Floats:

@@ -1,0 +1,220 @@
+"""Encoding: the corpus goes through the exported graphs, shard by shard, and becomes the rows of a store.
+
+Shards are kept in the build folder until all are there. A shard appears in one rename, so an interrupted build goes on
+with the first one that is missing.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from exported_models.errors import RequestError
+from exported_models.manifest import SpaceSpec
+from exported_models.model import ExportedModel
+from exported_models.publishing import digest_value, write_json_atomically
+from exported_models.scoring import force_batch
+from exported_models.trace import Floats
+from pipeline.batches import BatchPlan, plan_batches, read_plan
+from pipeline.plan import held_out_pairs
+from pipeline.progress import Progress
+from pipeline.store_build import StoreBuild
+from state_store import layout
+from state_store.arrays import map_array, write_array
+from state_store.pairs import PairTable
+from state_store.shards import (
+    SentenceStates,
+    fit_centers,
+    merge_shards,
+    normalize_states,
+    shard_numbers,
+    write_shard,
+)
+from state_store.spaces import sample_rows
+
+HELD_OUT_SENTENCES = 500
+HELD_OUT_STATES = 2_000
+_CENTER_SENTENCES = 2_000
+_SHARDS = "shards"
+_HELD_OUT = "held_out"
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """States that are not in the store, to measure recall and distances with.
+
+    Attributes:
+        queries: space name -> [states, size] float32 unit vectors.
+        sources: space name -> the source text of each.
+    """
+
+    queries: Mapping[str, Floats]
+    sources: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Tokens:
+    source_ids: tuple[int, ...]
+    target_ids: tuple[int, ...]
+
+
+def encode_fingerprint(build: StoreBuild, model: ExportedModel) -> str:
+    """Of the rows of the store."""
+    spaces = [space.model_dump(mode="json") for space in build.chosen_spaces(model.manifest)]
+    return digest_value(["encode", build.plan_fingerprint, model.content_hash, spaces])
+
+
+def encode_corpus(build: StoreBuild, model: ExportedModel, *, progress: Progress) -> tuple[dict[str, int], bool]:
+    """Write vectors, tokens and centers of every space; return their rows and whether they were there already.
+
+    Raises:
+        StateError: the model made states that are not finite. PublishingError: the disk is full or not writable.
+    """
+    fingerprint = encode_fingerprint(build, model)
+    known = build.ledger.recall("encode", fingerprint)
+    if known is not None:
+        return known, True
+    spaces = build.chosen_spaces(model.manifest)
+    plan = read_plan(build.folder)
+    pairs = PairTable(build.staged, len(plan.sentences))
+    shards = _open_shards(build, fingerprint)
+    centers = _fit_centers(shards, spaces, model, pairs, build.batch_tokens)
+    _encode_shards(shards, plan, spaces, centers, model, pairs, progress)
+    rows = merge_shards(shards, plan.shard_numbers(), build.staged, spaces, centers, len(pairs))
+    files = [
+        layout.space_folder(build.staged, space.name) / name
+        for space in spaces
+        for name in (layout.VECTORS, layout.TOKENS, layout.STARTS, layout.CENTER)
+    ]
+    build.ledger.record("encode", fingerprint, files, rows)
+    shutil.rmtree(shards)
+    return rows, False
+
+
+def encode_held_out(build: StoreBuild, model: ExportedModel) -> tuple[HeldOut, str]:
+    """The held-out states of every space, and their fingerprint; kept in the build folder."""
+    fingerprint = digest_value(["held out", encode_fingerprint(build, model), HELD_OUT_SENTENCES, HELD_OUT_STATES])
+    folder = build.folder / _HELD_OUT
+    spaces = build.chosen_spaces(model.manifest)
+    known = build.ledger.recall("held out", fingerprint)
+    if known is None:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        known = {space.name: list(texts) for space, texts in _write_held_out(build, model, folder)}
+        build.ledger.record("held out", fingerprint, list(folder.iterdir()), known)
+    queries = {
+        space.name: np.array(map_array(folder / f"{space.name}.npy", np.float32, (None, space.size)))
+        for space in spaces
+    }
+    return HeldOut(queries, {name: tuple(texts) for name, texts in known.items()}), fingerprint
+
+
+def _open_shards(build: StoreBuild, fingerprint: str) -> Path:
+    """The folder of the shards, emptied if what is in it belongs to another plan."""
+    folder = build.folder / _SHARDS
+    stamp = folder / "fingerprint.json"
+    content = {"fingerprint": fingerprint}
+    if not (stamp.is_file() and stamp.read_text(encoding="utf-8").find(fingerprint) >= 0):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        write_json_atomically(stamp, content)
+    return folder
+
+
+def _fit_centers(
+    shards: Path, spaces: Sequence[SpaceSpec], model: ExportedModel, pairs: PairTable, tokens: int
+) -> dict[str, Floats]:
+    """The mean state of each space over a sample that is spread over the corpus; kept beside the shards."""
+    paths = {space.name: shards / f"center.{space.name}.npy" for space in spaces}
+    if not all(path.is_file() for path in paths.values()):
+        sample = sample_rows(len(pairs), _CENTER_SENTENCES).tolist()
+        texts = {sentence: _tokenize(model, pairs[sentence].source, pairs[sentence].target) for sentence in sample}
+        for name, center in fit_centers(spaces, _encode(model, texts, tokens)).items():
+            partial = paths[name].with_suffix(".tmp")
+            write_array(partial, center)
+            partial.replace(paths[name])
+    return {space.name: np.array(map_array(paths[space.name], np.float32, (space.size,))) for space in spaces}
+
+
+def _encode_shards(
+    shards: Path,
+    plan: BatchPlan,
+    spaces: Sequence[SpaceSpec],
+    centers: Mapping[str, Floats],
+    model: ExportedModel,
+    pairs: PairTable,
+    progress: Progress,
+) -> None:
+    done = set(shard_numbers(shards))
+    with progress.track("encode", len(pairs), "sentences") as advance:
+        for shard in plan.shard_numbers():
+            if shard in done:
+                advance(sum(len(batch) for batch in plan.batches(shard)))
+                continue
+            encoded: list[SentenceStates] = []
+            for batch in plan.batches(shard):
+                texts = {s: _tokenize(model, pairs[s].source, pairs[s].target) for s in batch}
+                encoded += _encode_batch(model, texts)
+                advance(len(batch))
+            write_shard(shards, shard, spaces, centers, sorted(encoded, key=lambda sentence: sentence.sentence))
+
+
+def _encode(model: ExportedModel, texts: Mapping[int, _Tokens], tokens: int) -> Iterator[SentenceStates]:
+    """Encode sentences in batches of like length and give them in order of their ids."""
+    ids = sorted(texts)
+    lengths = np.array([(len(texts[s].source_ids), len(texts[s].target_ids)) for s in ids], np.int64).reshape(-1, 2)
+    plan = plan_batches(lengths, max(1, len(ids)), tokens)
+    encoded: list[SentenceStates] = []
+    for batch in plan.batches(0) if ids else ():
+        encoded += _encode_batch(model, {ids[place]: texts[ids[place]] for place in batch})
+    return iter(sorted(encoded, key=lambda sentence: sentence.sentence))
+
+
+def _encode_batch(model: ExportedModel, texts: Mapping[int, _Tokens]) -> list[SentenceStates]:
+    sources = [tokens.source_ids for tokens in texts.values()]
+    targets = [tokens.target_ids for tokens in texts.values()]
+    found = force_batch(model, sources, targets)
+    return [
+        SentenceStates(sentence, source, target, forced.states)
+        for sentence, source, target, forced in zip(texts, sources, targets, found, strict=True)
+    ]
+
+
+def _tokenize(model: ExportedModel, source: str, target: str) -> _Tokens:
+    return _Tokens(
+        model.source_tokenizer.encode(source, end=True).ids, model.target_tokenizer.encode(target, end=True).ids
+    )
+
+
+def _write_held_out(build: StoreBuild, model: ExportedModel, folder: Path) -> Iterator[tuple[SpaceSpec, Sequence[str]]]:
+    """Write the query vectors of each space; give the source text of each vector."""
+    texts, sources = _tokenize_held_out(build, model)
+    encoded = list(_encode(model, texts, build.batch_tokens))
+    for space in build.chosen_spaces(model.manifest):
+        center = map_array(layout.space_folder(build.staged, space.name) / layout.CENTER, np.float32, (space.size,))
+        rows = [np.empty((0, space.size), np.float32), *(sentence.states[space.name] for sentence in encoded)]
+        owners = [sources[s.sentence] for s in encoded for _ in range(len(s.states[space.name]))]
+        states = np.concatenate(rows)
+        chosen = sample_rows(len(states), HELD_OUT_STATES) if len(states) else np.empty(0, np.int64)
+        write_array(folder / f"{space.name}.npy", normalize_states(states[chosen], center))
+        yield space, [owners[row] for row in chosen]
+
+
+def _tokenize_held_out(build: StoreBuild, model: ExportedModel) -> tuple[dict[int, _Tokens], dict[int, str]]:
+    """A sample of the held-out pairs that the model can read: tokens and source text by number."""
+    pairs = list(held_out_pairs(build))
+    texts: dict[int, _Tokens] = {}
+    sources: dict[int, str] = {}
+    for number in sample_rows(len(pairs), HELD_OUT_SENTENCES).tolist() if pairs else ():
+        pair = pairs[number]
+        try:
+            tokens = _tokenize(model, pair.source, pair.target or "")
+        except RequestError:
+            continue
+        if len(tokens.source_ids) <= model.manifest.max_source_tokens:
+            texts[number], sources[number] = tokens, pair.source
+    return texts, sources

@@ -1,0 +1,136 @@
+"""Knowing what is done already: fingerprints of inputs and settings, and the ledger of finished steps.
+
+A fingerprint is the SHA-256 of everything that decides a step's result: digests of its inputs, its settings, and the
+revision of its code. A step whose fingerprint is in the ledger, and whose files are there, is not run again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from exported_models.errors import ArtefactError
+from exported_models.publishing import (
+    PROVENANCE_NAME,
+    check_files,
+    explain_disk_errors,
+    read_manifest,
+    write_json_atomically,
+)
+
+STAGED = "staged"
+_STEPS_FILE = "steps.json"
+_PUBLISHED_FILE = "published.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What was finished in a build folder.
+
+    Files of a step are given relative to the build folder. Those below ``staged/`` move away when the build is
+    published; they are taken from the published folder (as links, published files never change) when a later build
+    needs them again.
+
+    Attributes:
+        folder: the build folder.
+        published: the published folder of that name, or None.
+    """
+
+    folder: Path
+    published: Path | None
+
+    def recall(self, step: str, fingerprint: str) -> dict[str, Any] | None:
+        """The result of a step that was finished with that fingerprint and whose files are there.
+
+        Else None, and what is left of the step is removed: a file that is about to be written again may be a link to a
+        published one.
+        """
+        entry = _read_json(self.folder / _STEPS_FILE).get(step)
+        if not isinstance(entry, dict):
+            return None
+        files: dict[str, int] = entry.get("files", {})
+        if entry.get("fingerprint") == fingerprint and all(self._is_there(*item) for item in files.items()):
+            result: dict[str, Any] = entry.get("result", {})
+            return result
+        for name in files:
+            (self.folder / name).unlink(missing_ok=True)
+        return None
+
+    def record(self, step: str, fingerprint: str, files: Sequence[Path], result: Mapping[str, Any]) -> None:
+        """Note a finished step; its files are complete on disk by now."""
+        sizes = {path.relative_to(self.folder).as_posix(): path.stat().st_size for path in sorted(files)}
+        steps = _read_json(self.folder / _STEPS_FILE)
+        steps[step] = {"fingerprint": fingerprint, "files": sizes, "result": dict(result)}
+        write_json_atomically(self.folder / _STEPS_FILE, steps)
+
+    def _is_there(self, name: str, size: int) -> bool:
+        path = self.folder / name
+        if path.is_file():
+            return path.stat().st_size == size
+        inside = Path(name)
+        if inside.parts[0] != STAGED or self.published is None or not self._is_ours(self.published):
+            return False
+        kept = self.published.joinpath(*inside.parts[1:])
+        if not kept.is_file() or kept.stat().st_size != size:
+            return False
+        with explain_disk_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            os.link(kept, path)
+        return True
+
+    def _is_ours(self, published: Path) -> bool:
+        """Whether the published folder holds what this build folder published last, as its steps describe."""
+        note = _read_json(self.folder / _PUBLISHED_FILE)
+        return bool(note) and note.get("content_hash") == _read_content_hash(published)
+
+
+def remember_published(folder: Path, fingerprint: str, published: Path) -> None:
+    """Note in a build folder what was published from it: equal content of other inputs keeps its older folder."""
+    note = {"fingerprint": fingerprint, "content_hash": _read_content_hash(published)}
+    write_json_atomically(folder / _PUBLISHED_FILE, note)
+
+
+def is_intact(complete: Path, fingerprint: str) -> bool:
+    """Whether a complete folder was made from that fingerprint, and every file is as it was written."""
+    return _read_json(complete / PROVENANCE_NAME).get("fingerprint") == fingerprint and _has_good_files(complete)
+
+
+def is_current(published: Path | None, fingerprint: str, folder: Path) -> bool:
+    """Whether what is published is what would be built, and every file is as it was published.
+
+    Args:
+        published: the published folder, or None.
+        folder: its build folder.
+    """
+    if published is None or is_intact(published, fingerprint):
+        return published is not None
+    note = _read_json(folder / _PUBLISHED_FILE)
+    remembered = note.get("fingerprint") == fingerprint and note.get("content_hash") == _read_content_hash(published)
+    return remembered and _has_good_files(published)
+
+
+def _has_good_files(complete: Path) -> bool:
+    try:
+        return not any(check.problem for check in check_files(complete))
+    except ArtefactError:
+        return False
+
+
+def _read_content_hash(published: Path) -> str | None:
+    try:
+        return str(read_manifest(published)["content_hash"])
+    except (ArtefactError, KeyError):
+        return None
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """A JSON object; an empty one if the file is missing or damaged, so that its work is done again."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,204 @@
+"""Planning a store before anything costly: which pairs it will hold, in which batches, and how much room that takes."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from exported_models.errors import RequestError
+from exported_models.manifest import ModelManifest
+from exported_models.model import load_tokenizer
+from exported_models.publishing import explain_disk_errors
+from exported_models.tokenizer import Tokenizer
+from pipeline.adapters import load_adapter
+from pipeline.batches import Lengths, plan_batches, write_plan
+from pipeline.corpora import SentencePair
+from pipeline.errors import BuildError, CorpusError
+from pipeline.progress import Advance, Progress
+from pipeline.store_build import StoreBuild
+from state_store.pairs import StoredPair, write_pairs
+
+_HELD_OUT_EVERY = 100
+_BYTES_PER_TOKEN_ROW = 16
+_BYTES_PER_PLACE = 8
+_TOKENIZERS = "tokenizers"
+
+
+@dataclass(frozen=True, slots=True)
+class StorePlan:
+    """What will be built.
+
+    Attributes:
+        pairs: sentence pairs that will be in the store; ``left_out`` cannot be expressed or are too long, and
+            ``first_left_out`` says why of the first.
+        source_tokens, target_tokens: their tokens, end of sentence included.
+        rows: rows of each space.
+        bytes_needed: room on disk while it is built; ``bytes_kept`` afterwards. Both are estimates.
+    """
+
+    pairs: int
+    left_out: int
+    first_left_out: str
+    source_tokens: int
+    target_tokens: int
+    rows: dict[str, int]
+    bytes_needed: int
+    bytes_kept: int
+
+
+@dataclass(slots=True)
+class _Tokenized:
+    """Counts over a corpus while it is read."""
+
+    manifest: ModelManifest
+    source: Tokenizer
+    target: Tokenizer
+    lengths: list[tuple[int, int]] = field(default_factory=list)
+    text_bytes: int = 0
+    left_out: int = 0
+    first_left_out: str = ""
+
+    def accept(self, pairs: Iterable[SentencePair]) -> Iterator[StoredPair]:
+        """The pairs that the model can read, numbered; the others are counted."""
+        for pair in pairs:
+            try:
+                lengths = self._measure(pair)
+            except RequestError as error:
+                self.left_out += 1
+                self.first_left_out = self.first_left_out or f"line {pair.line}: {error}"
+                continue
+            self.lengths.append(lengths)
+            self.text_bytes += len(pair.source.encode()) + len((pair.target or "").encode()) + 80
+            yield StoredPair(len(self.lengths) - 1, pair.source, pair.target or "", pair.line)
+
+    def _measure(self, pair: SentencePair) -> tuple[int, int]:
+        if pair.target is None:
+            raise CorpusError("The corpus has sources only; a store needs a target for each, in a column or file.")
+        source = len(self.source.encode(pair.source, end=True))
+        target = len(self.target.encode(pair.target, end=True))
+        if source > self.manifest.max_source_tokens:
+            raise RequestError(f"The source has {source} tokens, more than the model reads.")
+        return source, target
+
+
+def plan_store(build: StoreBuild, *, progress: Progress) -> tuple[StorePlan, bool]:
+    """Tokenize the corpus, write its pairs and the batch plan; return the plan and whether it was there already.
+
+    Raises:
+        CorpusError: a line is broken, or no pair can be used. CheckpointError: the checkpoint cannot be read.
+    """
+    known = build.ledger.recall("plan", build.plan_fingerprint)
+    if known is not None:
+        return StorePlan(**known), True
+    shutil.rmtree(build.staged, ignore_errors=True)
+    with explain_disk_errors(build.staged):
+        build.staged.mkdir(parents=True)
+    manifest = _describe(build)
+    tokenized = _open_tokenizers(build, manifest)
+    train = build.corpora.train
+    with progress.track("plan", len(train), "pairs") as advance:
+        write_pairs(build.staged, tokenized.accept(_counted(_indexed_pairs(build), advance)))
+    if not tokenized.lengths:
+        reason = f" ({tokenized.first_left_out})" if tokenized.left_out else ""
+        raise CorpusError(f"The corpus of {build.project.path} has no pair that can be encoded{reason}.")
+    lengths: Lengths = np.array(tokenized.lengths, np.int64)
+    batches = plan_batches(lengths, build.project.content.store.shard_pairs, build.batch_tokens)
+    files = [*build.staged.iterdir(), write_plan(build.folder, batches)]
+    plan = _estimate(build, manifest, tokenized, lengths)
+    build.ledger.record("plan", build.plan_fingerprint, files, asdict(plan))
+    return plan, False
+
+
+def held_out_pairs(build: StoreBuild) -> Iterator[SentencePair]:
+    """The pairs that calibrate what "near" means and are not in the store: the validation corpus, else 1 %."""
+    if build.corpora.validation is not None:
+        return iter(build.corpora.validation)
+    return (pair for number, pair in enumerate(build.corpora.train) if _is_held_out(number))
+
+
+def check_space(plan: StorePlan, folder: Path) -> None:
+    """Refuse to start where the disk is too small.
+
+    Raises:
+        BuildError: with how much is needed and how much is free.
+    """
+    free = shutil.disk_usage(folder).free
+    if plan.bytes_needed > free:
+        raise BuildError(
+            f"The build needs about {format_bytes(plan.bytes_needed)} in {folder}, but {format_bytes(free)} are free; "
+            "free some space or choose another --workspace."
+        )
+
+
+def describe_plan(plan: StorePlan) -> str:
+    """The size estimate, for people."""
+    rows = ", ".join(f"{count:,} {space}" for space, count in plan.rows.items())
+    return (
+        f"{plan.pairs:,} sentence pairs, {plan.source_tokens + plan.target_tokens:,} tokens; states: {rows}. "
+        f"Disk: about {format_bytes(plan.bytes_needed)} while building, {format_bytes(plan.bytes_kept)} when done."
+    )
+
+
+def format_bytes(count: float) -> str:
+    """A size for people: ``812 B``, ``3.4 MB``."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" or count >= 100 else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
+def _describe(build: StoreBuild) -> ModelManifest:
+    """The manifest that the model is going to have, and its tokenizers, before anything is exported."""
+    from pipeline.export import describe_model, write_tokenizers
+
+    source = load_adapter(build.model.adapter).load(build.model.checkpoint)
+    write_tokenizers(source, build.folder / _TOKENIZERS)
+    return describe_model(source, build.model.model_id, build.model.origin)
+
+
+def _open_tokenizers(build: StoreBuild, manifest: ModelManifest) -> _Tokenized:
+    folder = build.folder / _TOKENIZERS
+    source = load_tokenizer(folder, manifest.source_tokenizer, manifest)
+    return _Tokenized(manifest, source, load_tokenizer(folder, manifest.target_tokenizer, manifest))
+
+
+def _indexed_pairs(build: StoreBuild) -> Iterator[SentencePair]:
+    if build.corpora.validation is not None:
+        return iter(build.corpora.train)
+    return (pair for number, pair in enumerate(build.corpora.train) if not _is_held_out(number))
+
+
+def _is_held_out(number: int) -> bool:
+    return number % _HELD_OUT_EVERY == _HELD_OUT_EVERY - 1
+
+
+def _counted(pairs: Iterable[SentencePair], advance: Advance) -> Iterator[SentencePair]:
+    for pair in pairs:
+        yield pair
+        advance(1)
+
+
+def _estimate(build: StoreBuild, manifest: ModelManifest, tokenized: _Tokenized, lengths: Lengths) -> StorePlan:
+    source_tokens, target_tokens = (int(total) for total in lengths.sum(axis=0))
+    spaces = build.chosen_spaces(manifest)
+    rows = {space.name: source_tokens if space.owner == "source" else target_tokens for space in spaces}
+    states = sum(rows[space.name] * (2 * space.size + _BYTES_PER_TOKEN_ROW) for space in spaces)
+    # ScaNN keeps half a byte for every two dimensions, and which rows are in which leaf.
+    index = sum(rows[space.name] * (space.size // 4 + 8) for space in spaces)
+    maps = sum(rows.values()) * len(build.project.content.store.maps) * _BYTES_PER_PLACE
+    kept = states + index + maps + tokenized.text_bytes + 32 * len(lengths)
+    return StorePlan(
+        pairs=len(lengths),
+        left_out=tokenized.left_out,
+        first_left_out=tokenized.first_left_out,
+        source_tokens=source_tokens,
+        target_tokens=target_tokens,
+        rows=rows,
+        bytes_needed=kept + states,
+        bytes_kept=kept,
+    )

@@ -1,0 +1,85 @@
+"""What a state store is made of, and where it is built."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from exported_models.manifest import ModelManifest, SpaceSpec
+from exported_models.publishing import digest_value
+from exported_models.workspace import Workspace
+from pipeline.corpus_files import ProjectCorpora
+from pipeline.errors import ProjectFileError
+from pipeline.fingerprints import STAGED, Ledger
+from pipeline.model_build import ModelBuild
+from pipeline.project import Project
+
+STORE_REVISION = 1
+"""Raised when the same inputs would give another store than before."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreBuild:
+    """One build of a project's store.
+
+    Attributes:
+        folder: where it is built, ``<workspace>/.beamscope/stores/<store_id>``; what is to be published is gathered in
+            ``staged`` below it.
+        batch_tokens: most tokens a batch; a part of the plan, see `pipeline.batches`.
+    """
+
+    project: Project
+    workspace: Workspace
+    model: ModelBuild
+    corpora: ProjectCorpora
+    ledger: Ledger
+    batch_tokens: int
+
+    @property
+    def folder(self) -> Path:
+        return self.ledger.folder
+
+    @property
+    def staged(self) -> Path:
+        return self.folder / STAGED
+
+    @property
+    def plan_fingerprint(self) -> str:
+        """Of the pairs that are encoded and of how."""
+        settings = [self.project.content.store.shard_pairs, self.batch_tokens]
+        return digest_value(["plan", STORE_REVISION, self.model.fingerprint, self.corpora.fingerprint, settings])
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the whole store: equal when the published store would be."""
+        store = self.project.content.store.model_dump(mode="json", exclude={"id"})
+        return digest_value(["store", self.plan_fingerprint, self.project.store_id, store])
+
+    def chosen_spaces(self, manifest: ModelManifest) -> Sequence[SpaceSpec]:
+        """The spaces that are indexed.
+
+        Raises:
+            ProjectFileError: the project names one that the model has not.
+        """
+        wanted = self.project.content.store.spaces
+        if wanted is None:
+            return manifest.spaces
+        known = [space.name for space in manifest.spaces]
+        for name in wanted:
+            if name not in known:
+                raise ProjectFileError(
+                    f"{self.project.path}: store.spaces names {name!r}, which {manifest.model_id} does not have "
+                    f"(known: {', '.join(known)})."
+                )
+        return [space for space in manifest.spaces if space.name in wanted]
+
+
+def store_build_folder(workspace: Workspace, store_id: str) -> Path:
+    """Where the store of that name is built."""
+    return workspace.builds_folder / "stores" / store_id
+
+
+def published_store(workspace: Workspace, store_id: str) -> Path | None:
+    """The folder of the published store of that name, or None."""
+    return workspace.store_folder(store_id) if store_id in workspace.store_ids() else None
