@@ -93,8 +93,9 @@ class ScannIndex:
             final_num_neighbors=proposed,
             leaves_to_search=self._leaves_searched,
         )
-        # Where too few are found ScaNN repeats row 0 at distance NaN.
-        candidates = np.where(np.isfinite(distances), rows, NO_ROW).astype(np.int64)
+        # Where too few are found ScaNN fills up with row 0 at distance NaN, or with rows that do not exist.
+        found = np.isfinite(distances) & (rows < len(self._vectors))
+        candidates = np.where(found, rows.astype(np.int64), NO_ROW)
         return rescore(self._vectors, queries, candidates, count)
 
 

@@ -222,20 +222,23 @@ def _merge_space(target: Path, space: SpaceSpec, shards: Sequence[ShardRows], se
         ArrayWriter(target / layout.VECTORS, np.float16, (rows, space.size)) as vectors,
         ArrayWriter(target / layout.TOKENS, np.int32, (rows, TOKEN_COLUMNS)) as tokens,
     ):
-        last = -1
+        lowest = 0
         for shard in shards:
             for part in _blocks(len(shard.tokens)):
                 table = shard.tokens[part]
-                last = _count_rows(counts, table[:, 0], last)
+                lowest = _count_rows(counts, table[:, 0], lowest)
                 vectors.append(shard.vectors[part])
                 tokens.append(table)
+            # Blocks may cut a sentence, shards may not.
+            lowest += 1 if len(shard.tokens) else 0
     write_array(target / layout.STARTS, np.concatenate([[0], np.cumsum(counts)]).astype(np.int64))
     return rows
 
 
-def _count_rows(counts: NDArray[np.int64], sentence_ids: NDArray[Any], last: int) -> int:
+def _count_rows(counts: NDArray[np.int64], sentence_ids: NDArray[np.int32], lowest: int) -> int:
     """Add a block's rows to the count of each sentence; return the block's last sentence."""
-    if sentence_ids[0] < last or (np.diff(sentence_ids) < 0).any() or sentence_ids[-1] >= len(counts):
+    ordered = sentence_ids[0] >= lowest and (np.diff(sentence_ids) >= 0).all()
+    if not ordered or sentence_ids[-1] >= len(counts):
         raise StoreError("The shards' sentences are not in ascending order within the corpus; encode it again.")
     np.add.at(counts, sentence_ids, 1)
     return int(sentence_ids[-1])
