@@ -15,6 +15,8 @@ from exported_models.trace import Floats
 HEIGHT = 84
 """Pixels between the source words and the target words."""
 THINNEST, THICKEST = 1.0, 12.0
+_ASIDE, _DOWN = 1 / 16, 11 / 32
+"""Where the first control point stands, as shares of the way across and down; the second mirrors it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,8 @@ def pick_attention(attention: Floats, layer: int | None, head: int | None) -> Fl
     """[target, source] of one layer and head, or the mean over all where None. ``attention``: [T, L, A, S]."""
     layers = attention if layer is None else attention[:, layer : layer + 1]
     heads = layers if head is None else layers[:, :, head : head + 1]
-    return heads.mean(axis=(1, 2), dtype=np.float32)
+    mean: Floats = heads.mean(axis=(1, 2), dtype=np.float32)
+    return mean
 
 
 def prune(attention: Floats, mass: float) -> tuple[Link, ...]:
@@ -71,11 +74,12 @@ def link_stylesheet(theme: Theme) -> list[dict[str, Any]]:
 def curve_data(dx: float, height: float) -> dict[str, list[float]]:
     """Two control points that make an S with upright ends, as distances from and weights along the straight line.
 
-    They stand half-way down, under the start and over the end; Cytoscape wants them across (``d``) and along (``c``).
+    Cytoscape joins quadratic curves; these are the nearest to the cubic one whose handles end half-way down. It wants
+    the points across (``d``) and along (``c``) the line from start to end.
     """
     length_squared = dx * dx + height * height
-    across = dx * height / 2 / length_squared**0.5
-    along = height * height / 2 / length_squared
+    across = (_DOWN - _ASIDE) * dx * height / length_squared**0.5
+    along = (_ASIDE * dx * dx + _DOWN * height * height) / length_squared
     return {"d": [round(across, 1), round(-across, 1)], "c": [round(along, 3), round(1 - along, 3)]}
 
 
@@ -99,4 +103,5 @@ def _edge(link: Link, sources: Sequence[Column], targets: Sequence[Column], forc
     bend = curve_data(targets[link.target].center - sources[link.source].center, HEIGHT)
     width = round(THINNEST + (THICKEST - THINNEST) * link.weight, 1)
     ends = {"id": f"{link.source}-{link.target}", "source": f"s{link.source}", "target": f"t{link.target}"}
-    return {"data": {**ends, "w": width, **bend}} | ({"classes": "forced"} if forced else {})
+    # The classes are always said: the component does not take away what a new element leaves out.
+    return {"data": {**ends, "w": width, **bend}, "classes": "forced" if forced else ""}

@@ -9,17 +9,20 @@ from typing import Any
 from dash import html
 from dash.development.base_component import Component
 
-from dashboard.geometry import WIDEST_CELL, Column
+from dashboard.geometry import GAP, WIDEST_CELL, Column
 from dashboard.links import Link
 from dashboard.page_state import Side
-from dashboard.picture import Picture
+from dashboard.picture import GUTTER, Picture
 from dashboard.views.attributes import wild
 from dashboard.words import percent
 from exported_models.trace import Floats, TokenChoice
 
 Figure = dict[str, Any]
-MATRIX_ROW = 20
-MATRIX_TOP = 4
+MATRIX_HEIGHT = 168
+MATRIX_ROWS = (9, 20)
+"""Least and greatest pixels a row of the matrix is high; in between the matrix keeps its height."""
+LEGIBLE_ROW = 11
+MATRIX_MARGIN = 3
 
 
 def draw_words(side: Side, words: Sequence[str], columns: Sequence[Column]) -> list[Component]:
@@ -54,7 +57,7 @@ def draw_top_k(picture: Picture) -> list[Component]:
 
 def draw_matrix(picture: Picture, attention: Floats, palette: dict[str, str]) -> Figure:
     """Attention as a heat map whose columns stand over the target words. ``attention``: [target, source]."""
-    edges = [picture.targets[0].left, *(column.right + 3 for column in picture.targets)]
+    edges = [column.left - GAP / 2 for column in picture.targets] + [picture.targets[-1].right + GAP / 2]
     rows = len(picture.source_words)
     return {
         "data": [
@@ -70,18 +73,19 @@ def draw_matrix(picture: Picture, attention: Floats, palette: dict[str, str]) ->
                 "colorscale": [[0, palette["soft"]], [1, palette["acc"]]],
                 "zmin": 0,
                 "zmax": 1,
-                "xgap": 2,
-                "ygap": 2,
+                "xgap": GAP,
+                "ygap": 1,
                 "showscale": False,
             }
         ],
-        "layout": _matrix_layout(picture, rows, palette),
+        "layout": _matrix_layout(picture, palette),
     }
 
 
-def matrix_height(picture: Picture) -> int:
-    """Pixels the matrix needs."""
-    return MATRIX_TOP + MATRIX_ROW * len(picture.source_words) + 4
+def matrix_row(picture: Picture) -> float:
+    """Pixels a row of the matrix is high."""
+    least, greatest = MATRIX_ROWS
+    return min(greatest, max(least, MATRIX_HEIGHT / len(picture.source_words)))
 
 
 def draw_text_twin(picture: Picture, links: Sequence[Link]) -> Component:
@@ -112,30 +116,45 @@ def _spell_links(picture: Picture, links: Sequence[Link]) -> str:
 def _cell(picture: Picture, step: int, rank: int) -> Component:
     choice = picture.top_k[step][rank]
     word = picture.text.show(choice.token)
-    chosen = choice.token_id == picture.hypothesis.token_ids[step]
-    return html.Button(
-        word,
-        style={"--p": f"{100 * math.exp(choice.log_prob):.0f}%"},
-        **wild(data_value=f"{step}:{rank}", data_p=percent(choice.log_prob)),
-        **({"className": "chosen"} if chosen else {}),
-        **({"title": word} if _is_cut(picture.targets[step], choice) else {}),
-    )
+    # What every other cell has too is left out: a long sentence has hundreds.
+    attributes = wild(data_value=f"{step}:{rank}", data_p=percent(choice.log_prob))
+    if choice.token_id == picture.hypothesis.token_ids[step]:
+        attributes["className"] = "chosen"
+    if _is_cut(picture.targets[step], choice):
+        attributes["title"] = word
+    return html.Button(word, style={"--p": f"{100 * math.exp(choice.log_prob):.0f}%"}, **attributes)
 
 
 def _is_cut(column: Column, choice: TokenChoice) -> bool:
     return column.width >= WIDEST_CELL and len(choice.token) > 12
 
 
-def _matrix_layout(picture: Picture, rows: int, palette: dict[str, str]) -> Figure:
-    hidden = {"visible": False, "fixedrange": True}
+def matrix_height(picture: Picture) -> float:
+    """Pixels the matrix is high."""
+    return len(picture.source_words) * matrix_row(picture) + 2 * MATRIX_MARGIN
+
+
+def _matrix_layout(picture: Picture, palette: dict[str, str]) -> Figure:
+    rows, row = len(picture.source_words), matrix_row(picture)
+    legible = row >= LEGIBLE_ROW
     return {
-        "width": picture.targets[-1].right + 4,
+        "width": GUTTER + picture.targets[-1].right,
         "height": matrix_height(picture),
-        "margin": {"l": 0, "r": 0, "t": MATRIX_TOP, "b": 0},
+        "margin": {"l": GUTTER, "r": 0, "t": MATRIX_MARGIN, "b": MATRIX_MARGIN},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
-        "xaxis": {**hidden, "range": [0, picture.targets[-1].right + 4]},
-        "yaxis": {**hidden, "range": [rows - 0.5, -0.5]},
-        "font": {"family": "Inter, system-ui, sans-serif", "size": 12, "color": palette["ink"]},
+        "xaxis": {"visible": False, "fixedrange": True, "range": [0, picture.targets[-1].right]},
+        "yaxis": {
+            "fixedrange": True,
+            "range": [rows - 0.5, -0.5],
+            "showgrid": False,
+            "zeroline": False,
+            "ticks": "",
+            "showticklabels": legible,
+            "tickvals": list(range(rows)),
+            "ticktext": list(picture.source_words),
+            "tickfont": {"size": min(12, row - 1)},
+        },
+        "font": {"family": "Inter, system-ui, sans-serif", "size": 12, "color": palette["mute"]},
         "hoverlabel": {"font": {"family": "Inter, system-ui, sans-serif"}},
     }

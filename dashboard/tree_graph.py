@@ -42,7 +42,8 @@ def _node(entry: PlacedTwig) -> dict[str, Any]:
     return {
         "data": {"id": twig.key, "label": twig.label, "w": entry.width},
         "position": {"x": entry.left + entry.width / 2, "y": entry.y},
-    } | ({} if twig.kind == "kept" else {"classes": twig.kind})
+        "classes": twig.kind,
+    }
 
 
 def _edge(parent: PlacedTwig, child: PlacedTwig) -> dict[str, Any]:
@@ -55,12 +56,11 @@ def _edge(parent: PlacedTwig, child: PlacedTwig) -> dict[str, Any]:
         "w": round(1 + (5 if twig.kind == "best" else 3) * math.exp(twig.log_prob), 1),
         "m": round(child.width / 2, 1),
     }
-    classes = "" if twig.kind == "kept" else twig.kind
-    if parent.y != child.y:
-        # The curve runs sideways: what `curve_data` calls down is right here, which turns the side it bends to.
-        data |= curve_data(parent.y - child.y, child.left - parent.left - parent.width)
-        classes = f"bent {classes}".strip()
-    return {"data": data} | ({"classes": classes} if classes else {})
+    if parent.y == child.y:
+        return {"data": data, "classes": twig.kind}
+    # The curve runs sideways: what `curve_data` calls down is right here, which turns the side it bends to.
+    bend = curve_data(parent.y - child.y, child.left - parent.left - parent.width)
+    return {"data": data | bend, "classes": f"{twig.kind} bent"}
 
 
 def _node_style(ink: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Final
 
 from dashboard.page_state import PageState
 from dashboard.words import TokenText
@@ -11,6 +12,9 @@ from exported_models.errors import RequestError
 from exported_models.interventions import choose_token, force_node, override_attention
 from exported_models.request import Request
 from exported_models.trace import Hypothesis, Trace
+
+MAX_LABEL: Final = 24
+"""Characters of a source text that name it in the history."""
 
 
 def choose_alternative(trace: Trace, hypothesis: Hypothesis, cell: str) -> Request:
@@ -52,39 +56,43 @@ def start_over(
     return Request(model_id, source, beam_size=beam_size, length_penalty=length_penalty)
 
 
-def describe_change(before: Request | None, after: Request, tokens_before: tuple[str, ...], words: TokenText) -> str:
-    """A few words for the history: what ``after`` changed. ``tokens_before``: the translation it departed from."""
-    if before is None or (before.model_id, before.source) != (after.model_id, after.source):
-        return f"“{_shorten(after.source)}”"
+def describe_change(before: Trace, hypothesis: Hypothesis, after: Trace, text: TokenText) -> str:
+    """A few words for the history: what ``after`` changed about ``before``, whose ``hypothesis`` was shown."""
+    old, new = before.request, after.request
+    if (old.model_id, old.source) != (new.model_id, new.source):
+        return describe_start(new)
     changes = [
-        _describe_overrides(before, after) or _describe_prefix(before, after, tokens_before, words),
-        f"beam {after.beam_size}" if after.beam_size != before.beam_size else "",
-        f"length α {after.length_penalty:g}" if _differ(after.length_penalty, before.length_penalty) else "",
+        _describe_overrides(old, after, text) or _describe_prefix(old, new, hypothesis.tokens, text),
+        f"beam {new.beam_size}" if new.beam_size != old.beam_size else "",
+        f"length α {new.length_penalty:g}" if _differ(new.length_penalty, old.length_penalty) else "",
     ]
     return ", ".join(change for change in changes if change) or "other options"
 
 
-def _describe_prefix(before: Request, after: Request, tokens: tuple[str, ...], words: TokenText) -> str:
+def describe_start(request: Request) -> str:
+    """A few words for a new source text."""
+    text = request.source
+    return f"“{text if len(text) <= MAX_LABEL else text[: MAX_LABEL - 1].rstrip() + '…'}”"
+
+
+def _describe_prefix(before: Request, after: Request, tokens: tuple[str, ...], text: TokenText) -> str:
     if after.prefix == before.prefix:
         return ""
     if not after.prefix:
         return "no prefix"
     step = len(after.prefix) - 1
     was = tokens[step] if step < len(tokens) and after.prefix[:step] == tokens[:step] else ""
-    replaced = f"“{words.show(was)}” → " if was and was != after.prefix[step] else "keep "
-    return f"{step + 1}: {replaced}“{words.show(after.prefix[step])}”"
+    replaced = f"“{text.show(was)}” → " if was and was != after.prefix[step] else "keep "
+    return f"{step + 1}: {replaced}“{text.show(after.prefix[step])}”"
 
 
-def _describe_overrides(before: Request, after: Request) -> str:
-    fresh = [override for override in after.overrides if override not in before.overrides]
-    if fresh:
-        return f"attention of {fresh[-1].step + 1}"
-    return "no attention override" if before.overrides and not after.overrides else ""
+def _describe_overrides(before: Request, after: Trace, text: TokenText) -> str:
+    fresh = [override for override in after.request.overrides if override not in before.overrides]
+    if not fresh:
+        return "own attention" if before.overrides and not after.request.overrides else ""
+    heaviest = max(fresh[-1].weights, key=lambda pair: pair[1])[0]
+    return f"{fresh[-1].step + 1}: attention → “{text.show(after.source.tokens[heaviest])}”"
 
 
 def _differ(one: float | None, other: float | None) -> bool:
     return one is not None and one != other
-
-
-def _shorten(text: str, length: int = 24) -> str:
-    return text if len(text) <= length else text[: length - 1].rstrip() + "…"

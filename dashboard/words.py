@@ -41,8 +41,8 @@ def percent(log_prob: float) -> str:
 
 
 def signed(score: float) -> str:
-    """A score to two decimals with a true minus sign."""
-    return f"{score:.2f}".replace("-", "−")
+    """A score to two decimals with a true minus sign; what rounds to nothing has none."""
+    return f"{round(score, 2) + 0.0:.2f}".replace("-", "−")
 
 
 def count(number: int, noun: str, plural: str = "") -> str:

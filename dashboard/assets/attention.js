@@ -47,11 +47,11 @@
     });
   }
 
-  /* The same S as `dashboard/links.py` draws. */
+  /* The same S as `curve_data` in dashboard/links.py draws. */
   function curve(dx, height) {
     const squared = dx * dx + height * height;
-    const across = (dx * height) / 2 / Math.sqrt(squared);
-    const along = (height * height) / 2 / squared;
+    const across = ((11 / 32 - 1 / 16) * dx * height) / Math.sqrt(squared);
+    const along = ((dx * dx) / 16 + (height * height * 11) / 32) / squared;
     return { d: [across, -across], c: [along, 1 - along] };
   }
 

@@ -5,7 +5,7 @@
   const TREE = "tree-graph";
   const LINKS = "translation-links";
   const MARGIN = 14;
-  const SMALLEST_TEXT = 0.72;
+  const SMALLEST_TEXT = 0.8;
 
   /** The Cytoscape instance drawn in an element, once there is one. */
   scope.graph = function (id) {
@@ -27,14 +27,7 @@
 
   scope.offer({
     fitTree: function () {
-      // After Dash has handed the elements to the graph.
-      setTimeout(() => {
-        const cy = scope.graph(TREE);
-        if (cy) {
-          cy.resize();
-          fit(cy);
-        }
-      }, 60);
+      fit(scope.graph(TREE));
     },
   });
 
@@ -110,6 +103,17 @@
         scope.tip("");
       });
       drawing.addEventListener("keydown", walk);
+      // A new tree is shown from its start; what the analyst zoomed and moved stays while the tree stays.
+      let pending = null;
+      const refit = () => {
+        clearTimeout(pending);
+        pending = setTimeout(() => fit(cy), 20);
+      };
+      cy.on("add remove position", refit);
+      new ResizeObserver(() => {
+        cy.resize();
+        refit();
+      }).observe(drawing);
       document.fonts.ready.then(() => cy.style().update());
     }
   );

@@ -11,7 +11,7 @@ from exported_models.tokenizer import Tokenizer
 from exported_models.trace import Hypothesis, TokenChoice, Trace
 from state_store.neighborhood import ImpliedToken
 
-_MOST_ROWS = 6
+_MOST_ROWS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +45,9 @@ def find_focus(side: Side, selection: Selection | None, trace: Trace, hypothesis
     if selection is not None and selection.side == side:
         return Focus(selection.index)
     if side == "source":
-        return Focus(0, "the first word")
+        return Focus(0, "first word")
     margins = probability_margins(trace, hypothesis)
-    return Focus(margins.index(min(margins)), "the closest call")
+    return Focus(margins.index(min(margins)), "closest call")
 
 
 def probability_margins(trace: Trace, hypothesis: Hypothesis) -> list[float]:

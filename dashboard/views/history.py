@@ -13,7 +13,7 @@ from dashboard.page_state import Json, PageState
 from dashboard.past import Past
 from dashboard.services import Services
 from dashboard.views.attributes import wild
-from dashboard.what_ifs import describe_change
+from dashboard.what_ifs import describe_change, describe_start
 
 
 def layout() -> Component:
@@ -64,13 +64,11 @@ def register(app: dash.Dash, services: Services) -> None:
 
 def extend(services: Services, past: Past, state: PageState) -> Past:
     """Add the request on the page, named by what it changed."""
-    before = past.now
-    after = services.trace(state.request).request
-    words = services.token_text(state.request.model_id)
-    if before is None:
-        return past.visit(state, describe_change(None, after, (), words))
-    trace, hypothesis = services.chosen(before.state)
-    return past.visit(state, describe_change(trace.request, after, hypothesis.tokens, words))
+    after = services.trace(state.request)
+    if past.now is None:
+        return past.visit(state, describe_start(after.request))
+    text = services.token_text(state.request.model_id)
+    return past.visit(state, describe_change(*services.chosen(past.now.state), after, text))
 
 
 def draw_strip(past: Past) -> list[Component]:

@@ -28,7 +28,7 @@ from dashboard.views.map_figure import (
     state_sizes,
 )
 from dashboard.views.missing_store import explain_missing_store
-from dashboard.views.pictograms import WINDOW, draw_pictograms
+from dashboard.views.pictograms import draw_pictograms
 from dashboard.views.scene import Scene, choose_space, open_scene, spaces_of
 from dashboard.words import count
 from exported_models.manifest import SpaceSpec
@@ -194,7 +194,7 @@ def lay_out_pictograms(scene: Scene, chosen: int) -> list[Component]:
     return [
         html.Button(
             [
-                html.Span(className="window", style={"backgroundPosition": f"{-index * WINDOW}px 0"}),
+                html.Span(className="window", style=_cut_window(index, len(scene.neighborhood.tokens))),
                 html.Span(scene.words.show(token), className="word"),
             ],
             className="pictogram",
@@ -205,14 +205,19 @@ def lay_out_pictograms(scene: Scene, chosen: int) -> list[Component]:
     ]
 
 
+def _cut_window(index: int, windows: int) -> Json:
+    """The part of the picture that one window shows, in shares of its size, so that windows may shrink to fit."""
+    share = 100 * index / max(windows - 1, 1)
+    return {"backgroundSize": f"{100 * windows}% 100%", "backgroundPosition": f"{share:.4f}% 0"}
+
+
 def summarize(scene: Scene) -> str:
     """What the map shows, in a line."""
-    most = max(len(group) for group in scene.neighborhood.neighbors)
-    around = f"{count(most, 'neighbor')} a token"
     if scene.neighborhood.map_kind in GLOBAL_MAP_KINDS:
         rows = scene.store.manifest.space(scene.neighborhood.space).rows
-        around += f", {min(rows, MAX_BACKGROUND):,} of {rows:,} corpus states behind"
-    return f"{around} · from ■ to □"
+        return f"{min(rows, MAX_BACKGROUND):,} of {rows:,} corpus states · from ■ to □"
+    most = max(len(group) for group in scene.neighborhood.neighbors)
+    return f"{count(most, 'neighbor')} a token · from ■ to □"
 
 
 def tabulate(scene: Scene) -> Component:

@@ -51,8 +51,7 @@ def layout() -> Component:
         "What the model has seen here",
         [html.Span(id=NeighborsId.SUMMARY, className="summary")],
         [
-            html.Div(id=NeighborsId.IMPLIED, className="evidence"),
-            html.Div(["Training pairs", offsets], className="pairs-head"),
+            html.Div([html.Div(id=NeighborsId.IMPLIED, className="evidence"), offsets], className="evidence-frame"),
             html.Ol(id=NeighborsId.LIST, className="pairs", **wild(data_send=NeighborsId.CHOICE)),
             dcc.Store(id=NeighborsId.CHOICE),
         ],

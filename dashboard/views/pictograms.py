@@ -20,7 +20,7 @@ _NEIGHBOR_SHARE = 1.35
 
 
 def draw_pictograms(path: Points, neighbors: Sequence[Points], colors: Mapping[str, str]) -> str:
-    """The picture as a data URI: one window of `WINDOW` pixels a word, side by side.
+    """The picture as a data URI: one square window a word, side by side, to be scaled as a whole.
 
     Args:
         path: [words, 2] the state of each word on the map, y upward.
@@ -35,7 +35,8 @@ def draw_pictograms(path: Points, neighbors: Sequence[Points], colors: Mapping[s
         for index, (center, radius, cloud) in enumerate(zip(flipped, radii, clouds, strict=True))
     )
     svg = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WINDOW * len(path)}" height="{WINDOW}">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WINDOW * len(path)}" height="{WINDOW}" '
+        f'viewBox="0 0 {WINDOW * len(path)} {WINDOW}" preserveAspectRatio="none">'
         f'<defs><g id="s" fill="none" stroke-linecap="round">{_draw_scene(flipped, clouds, colors)}</g></defs>'
         f"{windows}</svg>"
     )

@@ -17,7 +17,7 @@ from dashboard.page_state import Json, PageState
 from dashboard.palette import Theme, colors
 from dashboard.picture import DEFAULT_ROOM, GUTTER, Picture
 from dashboard.services import Services
-from dashboard.translation_parts import draw_matrix, draw_text_twin, draw_top_k, draw_words
+from dashboard.translation_parts import draw_matrix, draw_text_twin, draw_top_k, draw_words, matrix_height
 from dashboard.views import attention_mode, nbest
 from dashboard.views.attributes import wild
 from dashboard.what_ifs import choose_alternative
@@ -26,7 +26,7 @@ from dashboard.words import count
 DEFAULT_MASS = 75
 MEAN = "mean"
 NO_ATTENTION = "This model has no attention to draw."
-FIGURE_CONFIG = {"displayModeBar": False, "showSendToCloud": False, "responsive": False}
+FIGURE_CONFIG: Any = {"displayModeBar": False, "showSendToCloud": False, "responsive": False}
 
 
 def layout() -> Component:
@@ -143,7 +143,11 @@ def draw_twin(
         return placeholder(NO_ATTENTION)
     if drawing == "text":
         return draw_text_twin(picture, prune(attention, mass / 100))
-    return dcc.Graph(figure=draw_matrix(picture, attention, colors(theme)), config=FIGURE_CONFIG)
+    return dcc.Graph(
+        figure=draw_matrix(picture, attention, colors(theme)),
+        config=FIGURE_CONFIG,
+        style={"height": matrix_height(picture)},
+    )
 
 
 def _register_options(app: dash.Dash, services: Services) -> None:
@@ -242,8 +246,8 @@ def _links() -> Component:
         autoungrabify=True,
         autounselectify=True,
         autoRefreshLayout=False,
-        responsive=True,
     )
     sheets = {"light": link_stylesheet("light"), "dark": link_stylesheet("dark")}
     drawing = html.Div(graph, className="links-drawing", role="img", **wild(aria_label="Attention; see Text"))
-    return html.Div([drawing, dcc.Store(id=TranslationId.LINKS_SHEETS, data=sheets)], className="row links-row")
+    name = html.Span(className="row-name")
+    return html.Div([name, drawing, dcc.Store(id=TranslationId.LINKS_SHEETS, data=sheets)], className="row links-row")

@@ -73,7 +73,7 @@ def register(app: dash.Dash, services: Services) -> None:
         Input(PageId.THEME, "data"),
         State(TreeId.SHEETS, "data"),
     )
-    run_in_browser(app, "fitTree", Input(TreeId.GRAPH, "elements"), Input(TreeId.FIT, "n_clicks"))
+    run_in_browser(app, "fitTree", Input(TreeId.FIT, "n_clicks"), at_start=False)
 
 
 def draw_tree(picture: Picture, extent: str) -> tuple[Any, Any, str]:
@@ -103,7 +103,6 @@ def _graph() -> Component:
         autoungrabify=True,
         autounselectify=True,
         autoRefreshLayout=False,
-        responsive=True,
     )
     return html.Div(
         [graph, placeholder("The prefixes the search kept will grow here.")],
