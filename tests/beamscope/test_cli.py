@@ -14,6 +14,7 @@ import pytest
 from beamscope.cli import command_line
 from beamscope.errors import MissingExtraError
 from beamscope.failures import Failure, explain_failures, require_build_extra
+from exported_models.workspace import Workspace
 from tests.beamscope.shell import Beamscope, Program, one_sentence
 
 COMMANDS = ("demo", "build", "export", "translate", "neighbors", "verify", "serve", "schedule", "doctor")
@@ -50,6 +51,21 @@ def test_every_command_has_examples_that_are_understood(beamscope: Beamscope, na
         until_shell = arguments[: arguments.index(">")] if ">" in arguments else arguments
         known = [argument for argument in until_shell if argument.startswith("--")]
         assert set(known) <= {option for parameter in command.params for option in parameter.opts}
+
+
+@pytest.mark.parametrize("name", ["translate", "neighbors", "verify", "doctor"])
+def test_the_examples_that_only_read_do_work(
+    beamscope: Beamscope, dates_workspace: Workspace, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("BEAMSCOPE_WORKSPACE", str(dates_workspace.root))
+    examples = [arguments for _, *arguments in examples_of(command_line.commands[name])]
+    here = [arguments for arguments in examples if not {"--workspace", "--file"} & set(arguments)]
+
+    assert here
+    for arguments in here:
+        outcome = beamscope(*arguments)
+        assert (outcome.exit_code, outcome.stderr) == (0, "")
+        assert outcome.stdout
 
 
 def test_help_imports_nothing_heavy(program: Program) -> None:

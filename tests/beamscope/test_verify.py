@@ -1,12 +1,14 @@
 """`beamscope verify` on published artefacts, damaged in every way a folder can be."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from exported_models.publishing import publish
 from exported_models.workspace import Workspace
 from tests.beamscope.shell import Beamscope, one_sentence
 
@@ -137,6 +139,45 @@ def test_a_store_without_its_model_fails(beamscope: Beamscope, dates_workspace: 
 
     assert outcome.exit_code == 1
     assert "no exported model named 'dates'" in outcome.stdout
+
+
+@pytest.fixture
+def copied_whole(copied: Workspace, dates_workspace: Workspace) -> Workspace:
+    """A copy of model and store, free to be damaged."""
+    shutil.copytree(dates_workspace.stores_folder, copied.stores_folder, symlinks=True)
+    return copied
+
+
+def test_a_damaged_store_is_named_with_the_file(beamscope: Beamscope, copied_whole: Workspace) -> None:
+    vectors = copied_whole.store_folder("dates") / "spaces" / "decoder" / "vectors.npy"
+    vectors.write_bytes(vectors.read_bytes()[:-2])
+
+    outcome = beamscope("verify", "--workspace", str(copied_whole.root))
+
+    assert outcome.exit_code == 1
+    assert one_sentence(outcome.stderr).startswith("Not as published: state store dates;")
+    assert "exported model dates: intact" in outcome.stdout
+    assert re.search(r"decoder/vectors.npy +\S+ \S+ +has \d+ bytes where \d+ were published", outcome.stdout)
+
+
+def test_a_store_of_another_build_of_the_model_is_refused_with_both(
+    beamscope: Beamscope, copied_whole: Workspace, tmp_path: Path
+) -> None:
+    old = copied_whole.model_folder("dates")
+    staged = tmp_path / "copy" / "staged"
+    shutil.copytree(old, staged)
+    manifest = json.loads((old / "manifest.json").read_text(encoding="utf-8"))
+    (staged / "more.bin").write_bytes(b"another build")
+    new = publish(staged, copied_whole.models_folder / "dates", manifest, {})
+
+    workspace = ["--workspace", str(copied_whole.root)]
+    verified = beamscope("verify", *workspace)
+    asked = beamscope("neighbors", "dates", "March 3, 1999", *workspace)
+
+    assert (verified.exit_code, asked.exit_code) == (1, 1)
+    for build in (old, new):
+        assert build.name[:8] in verified.stdout
+        assert build.name[:8] in one_sentence(asked.stderr)
 
 
 @pytest.mark.parametrize(("command", "text"), [("translate", "March 3, 1999"), ("neighbors", "March 3, 1999")])
