@@ -37,14 +37,9 @@ def find_attention(attention: Floats | None, mass: float, overridden: int) -> Fi
         return Finding(f"overridden at {count(overridden, 'step')}", True)
     needed = np.bincount([link.target for link in prune(attention, mass)], minlength=len(attention))
     fewest, most = int(needed.min()), int(needed.max())
-    span = (
-        "1 token carries"
-        if most == 1
-        else f"{most} tokens carry"
-        if fewest == most
-        else f"{fewest} to {most} tokens carry"
-    )
-    return Finding(f"{span} {100 * mass:.0f} %", most > SPREAD_WORDS)
+    span = str(most) if fewest == most else f"{fewest} to {most}"
+    verb = "token carries" if most == 1 else "tokens carry"
+    return Finding(f"{span} {verb} {100 * mass:.0f} %", most > SPREAD_WORDS)
 
 
 def find_prediction(trace: Trace, hypothesis: Hypothesis, words: TokenText) -> Finding:

@@ -5,7 +5,7 @@
   const TREE = "tree-graph";
   const LINKS = "translation-links";
   const MARGIN = 14;
-  const SMALLEST_TEXT = 0.8;
+  const LEGIBLE = 0.85;
 
   /** The Cytoscape instance drawn in an element, once there is one. */
   scope.graph = function (id) {
@@ -13,21 +13,21 @@
     return element && element._cyreg ? element._cyreg.cy : null;
   };
 
-  /* Whole height if the text stays legible, then from the start; the rest is reached by panning. */
-  function fit(cy) {
+  /* The whole tree when asked; else as much as stays legible, from the start. The rest is reached by panning. */
+  function fit(cy, smallest) {
     const box = cy.elements().boundingBox({ includeOverlays: false });
     if (!cy.nodes().length || !box.h) {
       return;
     }
-    const room = { w: cy.width() - 2 * MARGIN, h: cy.height() - 2 * MARGIN };
-    const whole = Math.min(room.w / box.w, room.h / box.h, 1);
-    const zoom = Math.max(whole, Math.min(SMALLEST_TEXT, room.h / box.h), 0.3);
+    const tall = (cy.height() - 2 * MARGIN) / box.h;
+    const wide = (cy.width() - 2 * MARGIN) / box.w;
+    const zoom = smallest ? Math.max(Math.min(tall, 1), smallest) : Math.min(tall, wide, 1);
     cy.viewport({ zoom: zoom, pan: { x: MARGIN - box.x1 * zoom, y: MARGIN - box.y1 * zoom } });
   }
 
   scope.offer({
     fitTree: function () {
-      fit(scope.graph(TREE));
+      fit(scope.graph(TREE), 0);
     },
   });
 
@@ -107,7 +107,7 @@
       let pending = null;
       const refit = () => {
         clearTimeout(pending);
-        pending = setTimeout(() => fit(cy), 20);
+        pending = setTimeout(() => fit(cy, LEGIBLE), 20);
       };
       cy.on("add remove position", refit);
       new ResizeObserver(() => {

@@ -63,7 +63,8 @@
   function lightFigures(word) {
     document.querySelectorAll(".js-plotly-plot").forEach((figure) => {
       (figure.data || []).forEach((trace, number) => {
-        if (!trace.meta || !trace.meta.side || !trace.customdata) {
+        const drawn = figure._fullData && figure._fullData[number];
+        if (!drawn || !trace.meta || !trace.meta.side || !trace.customdata) {
           return;
         }
         const points = [];

@@ -174,8 +174,9 @@ def _export(services: Services, shown: Json | None, kind: str, theme: str) -> An
     state = PageState.from_json(shown)
     picture = services.picture(state)
     if kind == "svg":
-        return dcc.send_string(draw_svg(picture, "dark" if theme == "dark" else "light"), "translation.svg")
-    return dcc.send_string(TraceDocument.of(picture.trace).to_json(), "trace.json")
+        svg = draw_svg(picture, "dark" if theme == "dark" else "light")
+        return {"content": svg, "filename": "translation.svg", "type": "image/svg+xml"}
+    return {"content": TraceDocument.of(picture.trace).to_json(), "filename": "trace.json", "type": "application/json"}
 
 
 def _model_picker(models: tuple[str, ...]) -> Component:
@@ -233,7 +234,7 @@ def _buttons() -> list[Component]:
 
 
 def _menu(menu_id: str, text: str, content: list[Component], label: str = "") -> Component:
-    summary = html.Summary(text, className="quiet", **({"aria-label": label, "title": label} if label else {}))
+    summary = html.Summary(text, className="quiet", title=label or None, **wild(aria_label=label or text))
     return html.Details([summary, html.Div(content, className="menu")], id=menu_id, className="menu-holder")
 
 

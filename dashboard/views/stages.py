@@ -8,6 +8,7 @@ import dash
 import numpy as np
 from dash import Input, Output, html
 from dash.development.base_component import Component
+from numpy.typing import NDArray
 
 from dashboard.browser import run_in_browser
 from dashboard.findings import (
@@ -118,15 +119,16 @@ def draw_finding(number: int, finding: Finding) -> Component:
 
 def _shares_of_own(
     store: StateStore, trace: Trace, hypothesis: Hypothesis, space: str, tokens: tuple[str, ...]
-) -> np.ndarray[Any, np.dtype[np.float64]]:
+) -> NDArray[np.float64]:
     """[tokens] share of the nearest training states that have the same token."""
     states = trace.states(space, hypothesis)
     found = store.neighbors(space, states, k=NEIGHBORS, exclude_source=trace.source.text)
-    shares = [
-        float(np.mean([neighbor.token == token for neighbor in neighbors] or [0.0]))
-        for token, neighbors in zip(tokens, found, strict=True)
-    ]
-    return np.array(shares)
+    return np.array(
+        [
+            sum(neighbor.token == token for neighbor in neighbors) / max(len(neighbors), 1)
+            for token, neighbors in zip(tokens, found, strict=True)
+        ]
+    )
 
 
 def _stage_button(number: int, name: str) -> Component:
