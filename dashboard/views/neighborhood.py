@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from dash import Dash, Input, Output, Patch, State, dcc, html, no_update
+from dash import Dash, Input, Output, Patch, State, ctx, dcc, html, no_update
 from dash.development.base_component import Component
 
 from dashboard.controls import card, segmented
@@ -91,7 +91,9 @@ def _register_controls(app: Dash, services: Services) -> None:
     )
     def follow_selection(shown: Json | None, selected: Json | None, space: str) -> tuple[Any, Any]:
         spaces = spaces_of(services, shown)
-        wanted = choose_space(spaces, space, selected["side"] if selected else None)
+        # A new request keeps the space; only a newly selected word of the other side changes it.
+        is_new = ctx.triggered_id == PageId.SELECTION
+        wanted = choose_space(spaces, space, selected["side"] if is_new and selected else None)
         return _space_options(spaces) or no_update, no_update if wanted in (space, None) else wanted
 
     @app.callback(

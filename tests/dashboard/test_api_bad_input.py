@@ -1,0 +1,181 @@
+"""Whatever comes in, the API answers with a status of the caller's, one sentence and the field at fault."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dashboard.api import register_api
+from dashboard.services import Services
+from exported_models.workspace import Workspace
+
+ASKED = {"model_id": "dates", "source": "March 3, 1999"}
+POSTS = ("/api/v1/translate", "/api/v1/neighbors", "/api/v1/project")
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+overrides = st.lists(
+    st.fixed_dictionaries(
+        {"step": st.integers(-2, 40), "weights": st.lists(st.tuples(st.integers(), st.floats()), max_size=3)},
+        optional={"layer": st.integers(), "head": st.integers()},
+    ),
+    max_size=2,
+)
+requests = st.fixed_dictionaries(
+    {"model_id": st.sampled_from(["dates", "dates", "dates", "", "..", "nope"]) | st.text(), "source": st.text()},
+    optional={
+        "prefix": st.lists(st.sampled_from("0123456789-</s>") | st.text(max_size=3), max_size=4),
+        "overrides": overrides | values,
+        "beam_size": st.integers(-1, 3) | values,
+        "length_penalty": st.floats() | values,
+        "max_length": st.integers(-1, 8) | values,
+        "top_k": st.integers(-1, 8) | values,
+        "early_stopping": st.sampled_from(["estimate", "first", "never", "now"]),
+    },
+)
+questions = st.fixed_dictionaries(
+    {"request": requests, "space": st.sampled_from(["encoder", "decoder", "context", "x"]), "step": st.integers()},
+    optional={"map": st.sampled_from(["mds", "umap", "x"]), "k": st.integers(-1, 5), "hypothesis": st.integers(-1, 9)},
+)
+bodies = st.one_of(values, requests, questions).map(lambda value: json.dumps(value).encode())
+
+
+@pytest.fixture(scope="module")
+def client(dates_workspace: Workspace) -> FlaskClient:
+    server = Flask("api")
+    register_api(server, Services.open(dates_workspace))
+    return server.test_client()
+
+
+def refuse(reply: Any, status: int, field: str = "") -> str:
+    """Check that a reply refuses, and return its sentence."""
+    assert reply.status_code == status
+    assert reply.mimetype == "application/json"
+    assert set(reply.json) == {"error", "field"}
+    assert reply.json["field"] == field
+    sentence: str = reply.json["error"]
+    assert sentence.endswith(".")
+    assert "Traceback" not in sentence
+    return sentence
+
+
+@pytest.mark.parametrize("path", POSTS)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(body=bodies | st.binary(max_size=64))
+def test_no_body_makes_the_server_fail(client: FlaskClient, path: str, body: bytes) -> None:
+    reply = client.post(path, data=body, content_type="application/json")
+
+    assert reply.status_code in {200, 400, 404, 422}
+    if reply.status_code != 200:
+        assert reply.json is not None
+        assert reply.json["error"]
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(query=st.dictionaries(st.sampled_from(["model_id", "space", "map", "limit", "other"]), st.text(max_size=6)))
+def test_no_query_makes_the_server_fail(client: FlaskClient, query: dict[str, str]) -> None:
+    assert client.get("/api/v1/projection", query_string=query).status_code in {404, 422}
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "field"),
+    [
+        ({"source": ""}, 422, "source"),
+        ({"source": "x" * 5000}, 422, "source"),
+        ({"source": "March\x003"}, 422, "source"),
+        ({"source": "3 🦄 1999"}, 422, "source"),
+        ({"prefix": ["nonsense"]}, 422, "prefix"),
+        ({"beam_size": 0}, 422, "beam_size"),
+        ({"beam": 3}, 422, "beam"),
+        ({"overrides": [{"step": 99, "weights": [[0, 1.0]]}]}, 422, "overrides"),
+        ({"overrides": [{"step": 0, "weights": [[99, 1.0]]}]}, 422, "overrides"),
+        ({"model_id": "nope"}, 404, "model_id"),
+        ({"model_id": "../../etc"}, 404, "model_id"),
+    ],
+)
+def test_a_request_that_cannot_be_answered_names_its_field(
+    client: FlaskClient, change: dict[str, Any], status: int, field: str
+) -> None:
+    refuse(client.post("/api/v1/translate", json={**ASKED, **change}), status, field)
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "field"),
+    [
+        ({"space": "nowhere"}, 404, "space"),
+        ({"step": 99}, 422, "step"),
+        ({"step": -1}, 422, "step"),
+        ({"k": 0}, 422, "k"),
+        ({"hypothesis": 99}, 422, "hypothesis"),
+        ({"request": {**ASKED, "source": ""}}, 422, "source"),
+        ({"request": {"source": "a"}}, 422, "request.model_id"),
+    ],
+)
+def test_a_state_that_does_not_exist_names_its_field(
+    client: FlaskClient, change: dict[str, Any], status: int, field: str
+) -> None:
+    asked = {"request": ASKED, "space": "decoder", "step": 0, **change}
+
+    refuse(client.post("/api/v1/neighbors", json=asked), status, field)
+
+
+def test_an_unknown_model_or_space_lists_the_known_ones(client: FlaskClient) -> None:
+    model = refuse(client.post("/api/v1/translate", json={**ASKED, "model_id": "nope"}), 404, "model_id")
+    space = refuse(client.get("/api/v1/projection?model_id=dates&space=x"), 404, "space")
+
+    assert "dates" in model
+    assert "decoder" in space
+
+
+def test_broken_json_is_a_bad_request(client: FlaskClient) -> None:
+    refuse(client.post("/api/v1/translate", data=b'{"source":', content_type="application/json"), 400)
+
+
+@pytest.mark.parametrize("content_type", ["", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
+def test_what_a_foreign_page_can_post_without_a_preflight_is_refused(client: FlaskClient, content_type: str) -> None:
+    body = json.dumps(ASKED)
+
+    refuse(client.post("/api/v1/translate", data=body, content_type=content_type), 415)
+
+
+def test_a_body_over_the_limit_is_refused(client: FlaskClient) -> None:
+    body = json.dumps({**ASKED, "source": "x" * 70_000})
+
+    refuse(client.post("/api/v1/translate", data=body, content_type="application/json"), 413)
+
+
+def test_a_wrong_method_is_told_the_right_one(client: FlaskClient) -> None:
+    reply = client.get("/api/v1/translate")
+
+    assert "POST" in refuse(reply, 405)
+    assert reply.headers["Allow"] == "POST"
+    refuse(client.post("/api/v1/models", json={}), 405)
+    refuse(client.post("/healthz", json={}), 405)
+
+
+@pytest.mark.parametrize("path", ["/api/v1", "/api/v1/", "/api/v1/nothing", "/api/v1/translate/more"])
+def test_an_unknown_path_lists_the_known_ones(client: FlaskClient, path: str) -> None:
+    assert "/api/v1/translate" in refuse(client.get(path), 404)
+
+
+def test_what_nobody_foresaw_is_one_sentence_and_a_line_in_the_log(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_services: Services, _request: object) -> None:
+        raise ZeroDivisionError("a defect")
+
+    monkeypatch.setattr(Services, "trace", fail)
+
+    sentence = refuse(client.post("/api/v1/translate", json=ASKED), 500)
+
+    assert "defect" not in sentence
+    assert "ZeroDivisionError" in caplog.text

@@ -1,0 +1,91 @@
+"""The description that the API gives of itself, held against what it does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from dashboard.api import register_api
+from dashboard.services import Services
+from exported_models.workspace import Workspace
+
+Json = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    empty: Path = tmp_path_factory.mktemp("empty")
+    server = Flask("api")
+    register_api(server, Services.open(Workspace(empty)))
+    return server
+
+
+@pytest.fixture(scope="module")
+def description(server: Flask) -> Json:
+    reply = server.test_client().get("/api/v1/openapi.json")
+    assert reply.status_code == 200
+    found: Json = reply.json or {}
+    return found
+
+
+def references(value: object) -> Iterator[str]:
+    """Every ``$ref`` anywhere in a JSON value."""
+    if isinstance(value, dict):
+        if "$ref" in value:
+            yield value["$ref"]
+        for part in value.values():
+            yield from references(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from references(part)
+
+
+def test_every_reference_leads_to_a_schema(description: Json) -> None:
+    schemas = description["components"]["schemas"]
+
+    named = {reference.removeprefix("#/components/schemas/") for reference in references(description)}
+
+    assert named <= set(schemas)
+    assert {"RequestDocument", "TraceDocument", "NeighborhoodDocument", "ErrorDocument"} <= named
+
+
+def test_every_described_call_exists_and_every_call_is_described(server: Flask, description: Json) -> None:
+    described = {(path, method.upper()) for path, calls in description["paths"].items() for method in calls}
+    served = {
+        (rule.rule, method)
+        for rule in server.url_map.iter_rules()
+        if rule.endpoint.startswith("api.") and rule.endpoint not in ("api.unknown", "api.openapi")
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+
+    assert described == served
+
+
+def test_bodies_and_parameters_are_described_from_the_types(description: Json) -> None:
+    body = description["paths"]["/api/v1/translate"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    parameters = description["paths"]["/api/v1/projection"]["get"]["parameters"]
+
+    assert body == {"$ref": "#/components/schemas/RequestDocument"}
+    assert {parameter["name"]: parameter["required"] for parameter in parameters} == {
+        "model_id": True,
+        "space": True,
+        "map": False,
+        "limit": False,
+    }
+
+
+def test_it_is_openapi_3_1_and_every_operation_says_what_it_refuses_with(description: Json) -> None:
+    assert description["openapi"].startswith("3.1")
+    for calls in description["paths"].values():
+        for method, operation in calls.items():
+            assert operation["summary"].endswith(".")
+            assert "200" in operation["responses"]
+            assert method == "get" or {"400", "404", "413", "415", "422"} <= set(operation["responses"])
+
+
+def test_a_readiness_probe_may_say_not_ready(description: Json) -> None:
+    assert "503" in description["paths"]["/readyz"]["get"]["responses"]

@@ -1,0 +1,112 @@
+"""The map: a pure function of data to a figure."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import unquote
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+
+from dashboard.palette import Theme, colors
+from dashboard.views.map_figure import Layer, MapDrawing, draw_map, draw_nothing, neighbor_colors
+from dashboard.views.scatter_picture import draw_dots
+
+LIGHT = colors("light")
+
+
+def make_drawing(words: tuple[str, ...] = ("A", "dog", "⏎"), background: int = 0) -> MapDrawing:
+    random = np.random.default_rng(0)
+    path = np.array([[float(10 * index), float(index % 2)] for index in range(len(words))])
+    neighbors = tuple(random.normal(place, 0.5, (4, 2)) for place in path)
+    notes = tuple(tuple(f"{word} · 0.{number}" for number in range(4)) for word in words)
+    return MapDrawing("target", words, path, neighbors, notes, random.normal(size=(background, 2)))
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("background", [0, 100])
+def test_plotly_accepts_every_property(theme: Theme, background: int) -> None:
+    go.Figure(draw_map(make_drawing(background=background), 1, colors(theme)))
+    go.Figure(draw_nothing())
+
+
+def test_points_say_whose_word_they_belong_to() -> None:
+    traces = draw_map(make_drawing(), None, LIGHT)["data"]
+
+    for layer, per_word in ((Layer.NEIGHBORS, 4), (Layer.STATES, 1)):
+        assert traces[layer]["meta"] == {"side": "target"}
+        assert traces[layer]["customdata"] == [index for index in range(3) for _ in range(per_word)]
+        assert len(traces[layer]["x"]) == len(traces[layer]["customdata"])
+
+
+def test_the_chosen_word_and_its_neighbors_are_red_and_nothing_else() -> None:
+    traces = draw_map(make_drawing(), 1, LIGHT)["data"]
+
+    states, neighbors = traces[Layer.STATES]["marker"], traces[Layer.NEIGHBORS]["marker"]
+    assert [color == LIGHT["hot"] for color in states["line"]["color"]] == [False, True, False]
+    assert [color == LIGHT["hot"] for color in neighbors["color"]] == [False] * 4 + [True] * 4 + [False] * 4
+    assert neighbors["color"] == neighbor_colors(make_drawing(), 1, LIGHT)
+
+
+def test_start_and_end_are_marked() -> None:
+    marker = draw_map(make_drawing(), None, LIGHT)["data"][Layer.STATES]["marker"]
+
+    assert marker["symbol"] == ["square", "circle", "square"]
+    assert marker["color"] == [LIGHT["pivot"], LIGHT["card"], LIGHT["card"]]
+
+
+def test_distances_look_the_same_in_every_direction() -> None:
+    assert draw_map(make_drawing(), None, LIGHT)["layout"]["yaxis"]["scaleanchor"] == "x"
+
+
+def test_everything_lies_in_the_frame() -> None:
+    figure = draw_map(make_drawing(), None, LIGHT)
+
+    for axis in ("x", "y"):
+        low, high = figure["layout"][f"{axis}axis"]["range"]
+        values = [value for trace in figure["data"] for value in trace[axis]]
+        assert low < min(values) <= max(values) < high
+
+
+def texts(figure: dict[str, Any]) -> list[str]:
+    labels = [annotation["text"] for annotation in figure["layout"]["annotations"]]
+    return labels + [text for trace in figure["data"] for text in trace.get("text", [])]
+
+
+def test_markup_in_words_is_shown_as_text() -> None:
+    figure = draw_map(make_drawing(("<b>", "<script>alert(1)</script>", "&amp;")), None, LIGHT)
+
+    joined = " ".join(texts(figure))
+    assert "<script" not in joined
+    assert "&lt;script&gt;" in joined
+    assert "&amp;amp;" in joined
+
+
+def test_the_corpus_lies_behind_the_map_at_its_place() -> None:
+    drawing = make_drawing(background=100)
+
+    (image,) = draw_map(drawing, None, LIGHT)["layout"]["images"]
+
+    assert image["layer"] == "below"
+    low, high = drawing.background.min(axis=0), drawing.background.max(axis=0)
+    assert (image["x"], image["y"]) == pytest.approx((low[0], high[1]))
+    assert (image["sizex"], image["sizey"]) == pytest.approx(tuple(high - low))
+
+
+def test_a_sentence_of_one_word_without_neighbors_can_be_drawn() -> None:
+    empty = np.zeros((0, 2))
+    drawing = MapDrawing("source", ("A",), np.zeros((1, 2)), (empty,), ((),), empty)
+
+    go.Figure(draw_map(drawing, 0, LIGHT))
+
+
+def test_any_number_of_dots_is_a_small_picture() -> None:
+    points = np.random.default_rng(0).uniform(size=(50_000, 2))
+    points[0], points[1] = (0, 0), (1, 1)
+
+    few = unquote(draw_dots(points[:2], "#123456", 0.5))
+
+    assert "M0 500h0" in few
+    assert "M500 0h0" in few
+    assert len(draw_dots(points[:5000], "#123456", 0.5)) < 100_000

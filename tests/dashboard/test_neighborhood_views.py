@@ -1,0 +1,234 @@
+"""Both cards over a real workspace: what they say of translations, what-ifs, other models and missing stores."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import plotly.graph_objects as go
+import pytest
+from dash import html
+from dash.development.base_component import Component
+
+from dashboard.page_state import PageState
+from dashboard.palette import colors
+from dashboard.services import Services
+from dashboard.views.map_figure import draw_map
+from dashboard.views.neighborhood import (
+    drawing_of,
+    focus_index,
+    lay_out_pictograms,
+    mark_focus,
+    summarize,
+    tabulate,
+)
+from dashboard.views.neighbors import describe_neighbors, describe_nothing, open_chosen_pair
+from dashboard.views.scene import Scene, choose_space, open_scene, spaces_of
+from exported_models.manifest import SpaceSpec
+from exported_models.request import Request
+from exported_models.workspace import Workspace
+
+REQUEST = Request("dates", "March 3, 1999", beam_size=3)
+SPACES = ("encoder", "decoder", "context")
+
+
+@pytest.fixture(scope="module")
+def services(dates_workspace: Workspace) -> Services:
+    return Services.open(dates_workspace)
+
+
+def open_dates(services: Services, space: str = "decoder", method: str = "pca", request: Request = REQUEST) -> Scene:
+    scene = open_scene(services, services.answer(request), space, method)
+    assert scene is not None
+    return scene
+
+
+def components(value: Any) -> Iterator[Component]:
+    """Every component in a tree."""
+    if isinstance(value, Component):
+        yield value
+        yield from components(getattr(value, "children", None))
+    elif isinstance(value, (list, tuple)):
+        for part in value:
+            yield from components(part)
+
+
+def text_of(value: Any) -> str:
+    """All the text in a tree, as a reader meets it."""
+    if isinstance(value, Component):
+        return text_of(getattr(value, "children", None))
+    if isinstance(value, (list, tuple)):
+        return "".join(text_of(part) for part in value)
+    return "" if value is None else str(value)
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_the_map_shows_every_state_and_every_neighbor(services: Services, space: str) -> None:
+    scene = open_dates(services, space)
+
+    drawing = drawing_of(scene)
+
+    go.Figure(draw_map(drawing, focus_index(scene, None), colors("light")))
+    assert len(drawing.path) == len(drawing.words) == len(scene.neighborhood.tokens)
+    assert [len(group) for group in drawing.neighbors] == [len(group) for group in scene.neighborhood.neighbors]
+
+
+@pytest.mark.parametrize("method", ["umap", "landmark_mds"])
+def test_on_the_corpus_map_a_sample_of_the_corpus_lies_behind(services: Services, method: str) -> None:
+    scene = open_dates(services, method=method)
+
+    assert 0 < len(drawing_of(scene).background) <= 5000
+    assert "corpus states" in summarize(scene)
+
+
+def test_a_method_or_space_the_store_lacks_is_replaced(services: Services) -> None:
+    scene = open_dates(services, space="attentional", method="isomap")
+
+    assert scene.neighborhood.space in SPACES
+    assert scene.neighborhood.map_kind == "mds"
+
+
+def test_a_change_of_the_chosen_word_sends_only_colors_and_sizes(services: Services) -> None:
+    scene = open_dates(services)
+    drawing = drawing_of(scene)
+
+    patch = json.dumps(mark_focus(drawing, 2, "light").to_plotly_json())
+
+    whole = json.dumps(draw_map(drawing, 2, colors("light")))
+    assert len(patch) < len(whole) / 2
+
+
+def test_there_is_a_pictogram_a_word_and_the_chosen_one_is_pressed(services: Services) -> None:
+    scene = open_dates(services)
+
+    buttons = lay_out_pictograms(scene, 3)
+
+    assert [getattr(button, "data-index") for button in buttons] == [str(i) for i in range(len(buttons))]
+    assert {getattr(button, "data-side") for button in buttons} == {"target"}
+    assert [getattr(button, "aria-pressed") == "true" for button in buttons].index(True) == 3
+
+
+def test_the_table_tells_every_token_its_nearest_training_pair(services: Services) -> None:
+    scene = open_dates(services)
+
+    rows = [row for row in components(tabulate(scene)) if isinstance(row, html.Tr)][1:]
+
+    assert len(rows) == len(scene.neighborhood.evidence)
+    for row, evidence in zip(rows, scene.neighborhood.evidence, strict=True):
+        assert f"{evidence.nearest:.2f}" in text_of(row)
+        assert evidence.neighbors[0].pair.source in text_of(row)
+
+
+def test_the_card_lists_the_neighbors_of_the_selected_word(services: Services) -> None:
+    scene = open_dates(services)
+
+    content = describe_neighbors(scene, {"side": "target", "index": 4}, 0)
+
+    neighbors = scene.neighborhood.neighbors[4]
+    assert content.summary == f"step 5, before “{scene.neighborhood.tokens[4]}”"
+    assert len(content.pairs) == len(neighbors)
+    for item, neighbor in zip(content.pairs, neighbors, strict=True):
+        assert neighbor.pair.source in text_of(item)
+        assert f"{neighbor.distance:.2f}" in text_of(item)
+        (mark,) = [part for part in components(item) if isinstance(part, html.Mark)]
+        assert text_of(mark) == scene.words.show(neighbor.token)
+
+
+@pytest.mark.parametrize("space", ["decoder", "encoder"])
+def test_the_offset_moves_the_mark_along_the_pair(services: Services, space: str) -> None:
+    scene = open_dates(services, space)
+    selected = {"side": scene.side, "index": 2}
+
+    before, after = (describe_neighbors(scene, selected, offset).pairs[0] for offset in (-1, 1))
+
+    neighbor = scene.neighborhood.neighbors[2][0]
+    text = neighbor.pair.target if space == "decoder" else neighbor.pair.source
+    marks = [text_of([p for p in components(item) if isinstance(p, html.Mark)]) for item in (before, after)]
+    assert marks[0] == text[neighbor.position - 1]
+    assert marks[1] == (text[neighbor.position + 1 :][:1] or "⏎")
+
+
+def test_the_sentence_counts_who_goes_on_with_the_word(services: Services) -> None:
+    scene = open_dates(services)
+
+    said = text_of(describe_neighbors(scene, {"side": "target", "index": 4}, 0).implied)
+
+    evidence = scene.neighborhood.evidence[4]
+    agreeing = sum(neighbor.token == evidence.token for neighbor in evidence.neighbors)
+    assert f"Nearest state at {evidence.nearest:.2f}" in said
+    assert f"{agreeing} of {len(evidence.neighbors)} neighbors go on with “{evidence.token}”." in said
+
+
+def test_nothing_selected_is_said(services: Services) -> None:
+    assert describe_neighbors(open_dates(services), None, 0).summary.endswith("closest call")
+    assert describe_neighbors(open_dates(services, "encoder"), None, 0).summary.endswith("first word")
+
+
+def test_a_what_if_has_the_neighbors_of_its_own_states(services: Services) -> None:
+    plain = open_dates(services)
+    other = next(token for token in "0123456789" if token != plain.hypothesis.tokens[0])
+
+    changed = open_dates(services, request=Request("dates", REQUEST.source, prefix=(other,), beam_size=3))
+
+    assert changed.neighborhood.tokens[0] == other
+    store = changed.store
+    state = changed.trace.states("decoder")[1:2]
+    wanted = store.neighbors("decoder", state, k=20, exclude_source=REQUEST.source)[0]
+    assert [n.row for n in changed.neighborhood.neighbors[1]] == [n.row for n in wanted]
+    assert changed.neighborhood.neighbors[1] != plain.neighborhood.neighbors[1]
+
+
+def test_a_neighbors_pair_opens_as_a_request_of_its_own_with_the_word_selected(services: Services) -> None:
+    scene = open_dates(services)
+    neighbor = scene.neighborhood.neighbors[0][0]
+    state = PageState(Request("dates", REQUEST.source, prefix=("1",), beam_size=3))
+
+    shown, selected = open_chosen_pair(services, state, "decoder", f"{neighbor.sentence}:{neighbor.position}")
+
+    opened = PageState.from_json(shown).request
+    assert (opened.source, opened.prefix, opened.beam_size) == (neighbor.pair.source, (), 3)
+    assert selected == {"side": "target", "index": neighbor.position}
+
+
+def test_without_a_store_the_card_says_why_and_what_to_do(dates_workspace: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "exported_models").symlink_to(dates_workspace.models_folder)
+    services = Services.open(Workspace(tmp_path))
+    shown = services.answer(REQUEST)
+
+    assert open_scene(services, shown, "decoder", "mds") is None
+    content = describe_nothing(shown)
+    assert "is-empty" in content.card_class
+    assert "no state store for dates" in text_of(content.implied)
+    assert "beamscope build" in text_of(content.implied)
+
+
+def test_before_the_first_translation_there_is_nothing_to_show(services: Services) -> None:
+    assert open_scene(services, None, "decoder", "mds") is None
+    assert spaces_of(services, None) == ()
+    assert "Translate" in text_of(describe_nothing(None).implied)
+
+
+def make_space(name: str) -> SpaceSpec:
+    return SpaceSpec(
+        name=name, owner="source" if name == "encoder" else "target", output=name, size=4, meaning=f"{name} state"
+    )
+
+
+@pytest.mark.parametrize(
+    ("names", "current", "side", "wanted"),
+    [
+        (SPACES, "context", None, "context"),
+        (SPACES, "context", "target", "context"),
+        (SPACES, "context", "source", "encoder"),
+        (SPACES, "encoder", "target", "decoder"),
+        (("encoder", "decoder"), "context", None, "decoder"),
+        (("encoder",), "context", "target", "encoder"),
+        ((), "context", "target", None),
+    ],
+)
+def test_the_space_follows_the_selected_word(
+    names: tuple[str, ...], current: str, side: str | None, wanted: str | None
+) -> None:
+    assert choose_space([make_space(name) for name in names], current, side) == wanted
