@@ -1,6 +1,6 @@
 """The state trajectory of a sentence over its training neighbors, as a plotly figure.
 
-A pure function of data. The traces always stand in one order, so that a change of the chosen word patches two colors.
+A pure function of data. The traces always stand in one order, so that another choice of word is a small patch.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ class Layer(IntEnum):
     NEIGHBORS = 0
     LINE = 1
     STATES = 2
+    CHOSEN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,8 @@ def draw_map(drawing: MapDrawing, chosen: int | None, colors: Mapping[str, str])
         "data": [
             _neighbor_trace(drawing, chosen, colors),
             _line_trace(drawing, colors),
-            _state_trace(drawing, chosen, colors),
+            _state_trace(drawing, colors),
+            _chosen_trace(drawing, chosen, colors),
         ],
         "layout": {
             **_BARE,
@@ -106,14 +108,14 @@ def neighbor_colors(drawing: MapDrawing, chosen: int | None, colors: Mapping[str
     ]
 
 
-def state_colors(drawing: MapDrawing, chosen: int | None, colors: Mapping[str, str]) -> list[str]:
-    """One outline color a state of the trajectory."""
-    return [colors["hot"] if index == chosen else colors["pivot"] for index in range(len(drawing.words))]
-
-
-def state_sizes(drawing: MapDrawing, chosen: int | None) -> list[int]:
-    """One diameter a state of the trajectory."""
-    return [13 if index == chosen else 9 for index in range(len(drawing.words))]
+def chosen_point(drawing: MapDrawing, chosen: int | None) -> Json:
+    """Where the chosen word's state is, as the properties of its trace."""
+    shown = [] if chosen is None else [chosen]
+    return {
+        **_xy(drawing.path[shown]),
+        "customdata": shown,
+        "text": [as_plain_text(_place_note(drawing.words, index)) for index in shown],
+    }
 
 
 def as_plain_text(text: str) -> str:
@@ -173,9 +175,21 @@ def _line_trace(drawing: MapDrawing, colors: Mapping[str, str]) -> Json:
     return {"type": "scatter", "mode": "lines", **_xy(drawing.path), "line": line, "hoverinfo": "skip"}
 
 
-def _state_trace(drawing: MapDrawing, chosen: int | None, colors: Mapping[str, str]) -> Json:
+def _chosen_trace(drawing: MapDrawing, chosen: int | None, colors: Mapping[str, str]) -> Json:
+    """The chosen state over the others: a trace of its own, so that another choice is a small patch."""
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        **chosen_point(drawing, chosen),
+        "meta": {"side": drawing.side},
+        "hoverinfo": "text",
+        "marker": {"size": 13, "color": colors["card"], "line": {"color": colors["hot"], "width": 2.5}, "opacity": 1},
+        "unselected": {"marker": {"opacity": 1}},
+    }
+
+
+def _state_trace(drawing: MapDrawing, colors: Mapping[str, str]) -> Json:
     count = len(drawing.words)
-    outlines = state_colors(drawing, chosen, colors)
     return {
         "type": "scatter",
         "mode": "markers",
@@ -185,11 +199,11 @@ def _state_trace(drawing: MapDrawing, chosen: int | None, colors: Mapping[str, s
         "text": [as_plain_text(_place_note(drawing.words, index)) for index in range(count)],
         "hoverinfo": "text",
         "marker": {
-            "size": state_sizes(drawing, chosen),
+            "size": 9,
             "symbol": ["square" if index in (0, count - 1) else "circle" for index in range(count)],
             # Filled at the start, open at the end and between: the way it goes is seen without an arrow.
             "color": [colors["pivot"] if index == 0 else colors["card"] for index in range(count)],
-            "line": {"color": outlines, "width": 2},
+            "line": {"color": colors["pivot"], "width": 2},
             "opacity": 1,
         },
         "selected": {"marker": {"size": 13}},

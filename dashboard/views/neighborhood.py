@@ -21,11 +21,10 @@ from dashboard.views.map_figure import (
     Layer,
     MapDrawing,
     Points,
+    chosen_point,
     draw_map,
     draw_nothing,
     neighbor_colors,
-    state_colors,
-    state_sizes,
 )
 from dashboard.views.missing_store import explain_missing_store
 from dashboard.views.pictograms import draw_pictograms
@@ -143,7 +142,9 @@ def _register_drawings(app: Dash, services: Services) -> None:
     )
     def mark(selected: Json | None, shown: Json | None, space: str, method: str, theme: Theme) -> Any:
         scene = open_scene(services, shown, space, method)
-        return mark_focus(drawing_of(scene), focus_index(scene, selected), theme) if scene else no_update
+        # A word of the other side brings another space, and that is drawn anew.
+        stays = scene and (not selected or selected["side"] == scene.side)
+        return mark_focus(drawing_of(scene), focus_index(scene, selected), theme) if scene and stays else no_update
 
     @app.callback(
         Output(NeighborhoodId.PICTOGRAMS, "children"),
@@ -186,8 +187,8 @@ def mark_focus(drawing: MapDrawing, chosen: int, theme: Theme) -> Patch:
     """Another word in red, the figure and its zoom left as they are."""
     palette, patch = colors(theme), Patch()
     patch["data"][Layer.NEIGHBORS]["marker"]["color"] = neighbor_colors(drawing, chosen, palette)
-    patch["data"][Layer.STATES]["marker"]["size"] = state_sizes(drawing, chosen)
-    patch["data"][Layer.STATES]["marker"]["line"]["color"] = state_colors(drawing, chosen, palette)
+    for name, value in chosen_point(drawing, chosen).items():
+        patch["data"][Layer.CHOSEN][name] = value
     return patch
 
 

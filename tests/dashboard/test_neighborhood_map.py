@@ -43,9 +43,12 @@ def test_points_say_whose_word_they_belong_to() -> None:
 def test_the_chosen_word_and_its_neighbors_are_red_and_nothing_else() -> None:
     traces = draw_map(make_drawing(), 1, LIGHT)["data"]
 
-    states, neighbors = traces[Layer.STATES]["marker"], traces[Layer.NEIGHBORS]["marker"]
-    assert [color == LIGHT["hot"] for color in states["line"]["color"]] == [False, True, False]
+    chosen, neighbors = traces[Layer.CHOSEN], traces[Layer.NEIGHBORS]["marker"]
+    assert chosen["marker"]["line"]["color"] == LIGHT["hot"]
+    assert (chosen["x"], chosen["y"], chosen["customdata"]) == ([10.0], [1.0], [1])
+    assert traces[Layer.STATES]["marker"]["line"]["color"] != LIGHT["hot"]
     assert [color == LIGHT["hot"] for color in neighbors["color"]] == [False] * 4 + [True] * 4 + [False] * 4
+    assert draw_map(make_drawing(), None, LIGHT)["data"][Layer.CHOSEN]["x"] == []
     assert neighbors["color"] == neighbor_colors(make_drawing(), 1, LIGHT)
 
 
