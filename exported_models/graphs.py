@@ -7,8 +7,8 @@ kind: the encoder makes ``memory.<name>``, the step reads ``memory.<name>`` and 
 sentence are consecutive, and every sentence has the same number of rows.
 
 Corpora are encoded by running ``decoder_step`` over a batch with the reference as ``previous_ids`` and ``forced_ids``
-(one row a sentence), so that corpus states and analysis states come from one graph. A model whose decoder is not
-recurrent in time may bring a third graph, ``teacher_forced``, that does the whole target in one pass.
+(one row a sentence). A model whose decoder is not recurrent in time brings a third graph, ``teacher_forced``, that does
+the whole target in one pass, reads the same ``source.*`` tensors and has the step's outputs for every target token.
 """
 
 from __future__ import annotations
@@ -79,6 +79,22 @@ STEP_OUTPUTS = (
     TensorSpec("cross_attention", "float32", ("rows", "layers", "heads", "source"), "attention as used"),
 )
 """And a ``next.*`` for every ``memory.*``. A model without attention lacks the last two."""
+
+FORCED_INPUTS = (
+    TensorSpec("previous_ids", "int64", ("sentences", "target"), "the token before each target token, start first"),
+    TensorSpec("forced_ids", "int64", ("sentences", "target"), "target token ids, padded on the right"),
+    TensorSpec("source_mask", "bool", ("sentences", "source"), "true where there is a source token"),
+)
+"""And every ``source.*`` tensor of the encoder."""
+
+FORCED_OUTPUTS = (
+    TensorSpec("forced_log_probs", "float32", ("sentences", "target"), "log-probability of forced_ids"),
+    TensorSpec("forced_ranks", "int64", ("sentences", "target"), "how many tokens are more probable"),
+    TensorSpec("decoder_state", "float32", ("sentences", "target", "decoder_size"), "as a step's"),
+    TensorSpec("context", "float32", ("sentences", "target", "context_size"), "as a step's"),
+    TensorSpec("cross_attention", "float32", ("sentences", "target", "layers", "heads", "source"), "as a step's"),
+)
+"""A model without attention lacks the last two."""
 
 
 def memory_name(next_name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -33,11 +33,27 @@ class SpaceSpec(Frozen):
     meaning: str
 
 
-class TokenizerSpec(Frozen):
-    """How one side is tokenized; ``file`` lies in the model's folder."""
+class CharacterTokenizerSpec(Frozen):
+    """Every character is a token; ``file`` is a JSON list of tokens, the index being the id."""
 
-    kind: Literal["characters"]
+    kind: Literal["characters"] = "characters"
     file: str
+
+
+class SentencePieceSpec(Frozen):
+    """A SentencePiece model in ``file``; ``vocabulary`` is a JSON list of tokens, the index being the id."""
+
+    kind: Literal["sentencepiece"] = "sentencepiece"
+    file: str
+    vocabulary: str
+    unknown_id: int = Field(description="What a piece without an id of its own becomes.")
+    before: tuple[int, ...] = Field(default=(), description="Ids put before every text.")
+    after: tuple[int, ...] = Field(description="Ids put after a complete text, the end of sentence among them.")
+    reads_language_code: bool = Field(default=False, description="Whether a leading >>code<< is a token of its own.")
+
+
+TokenizerSpec = Annotated[CharacterTokenizerSpec | SentencePieceSpec, Field(discriminator="kind")]
+"""How one side is tokenized; the files it names lie in the model's folder."""
 
 
 class GenerationDefaults(Frozen):
@@ -47,6 +63,9 @@ class GenerationDefaults(Frozen):
     length_penalty: float = 1.0
     max_length: int = Field(ge=1, description="Most target tokens, end of sentence included.")
     early_stopping: EarlyStopping = "estimate"
+    forced_first_id: int | None = Field(default=None, description="The only first token there is; it scores 0.")
+    forces_end: bool = Field(default=False, description="At the maximum length only the end is left; it scores 0.")
+    suppressed_ids: tuple[int, ...] = Field(default=(), description="Tokens that are never produced.")
 
 
 class ParityReport(Frozen):
@@ -84,9 +103,11 @@ class ModelManifest(Frozen):
     end_id: int
     special_ids: tuple[int, ...]
     max_source_tokens: int = Field(gt=0)
+    max_target_tokens: int | None = Field(default=None, description="Most target tokens the model has positions for.")
     generation: GenerationDefaults
     parity: ParityReport | None
     checkpoint: CheckpointOrigin
+    notices: tuple[str, ...] = Field(default=(), description="What of the checkpoint the export does not honor.")
     files: dict[str, dict[str, int | str]] = {}
     content_hash: str = ""
 

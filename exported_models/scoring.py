@@ -1,7 +1,7 @@
 """Forced scoring: the reference is given, the model says how probable it finds each token, and in which states.
 
-One loop over the step graph serves analysis (one sentence, overrides, ranks) and the encoding of corpora (large ragged
-batches), so that both see the same states.
+One function serves analysis (one sentence, overrides, ranks) and the encoding of corpora (large ragged batches): in one
+pass over the whole target where the model has a graph for it, else step by step.
 """
 
 from __future__ import annotations
@@ -52,8 +52,12 @@ def force_batch(
         return []
     encoded = encode_batch(model, sources)
     padded, _ = pad(targets, model.manifest.pad_id)
-    outputs = _run_steps(model, encoded, padded, override)
-    by_name = {name: np.stack([output.arrays[name] for output in outputs], 1) for name in outputs[0].arrays}
+    # Overrides are inputs of single steps.
+    if model.forced is not None and override is None:
+        by_name = model.forced.run(encoded, _previous(model, padded), padded)
+    else:
+        outputs = _run_steps(model, encoded, padded, override)
+        by_name = {name: np.stack([output.arrays[name] for output in outputs], 1) for name in outputs[0].arrays}
     return [
         _cut(model, encoded, by_name, row, len(source), len(target))
         for row, (source, target) in enumerate(zip(sources, targets, strict=True))
@@ -73,6 +77,12 @@ def pad(rows: Sequence[Sequence[int]], pad_id: int) -> tuple[Ids, Mask]:
     ids = np.full(mask.shape, pad_id, np.int64)
     ids[mask] = np.concatenate([np.asarray(row, np.int64) for row in rows])
     return ids, mask
+
+
+def _previous(model: ExportedModel, targets: Ids) -> Ids:
+    """[sentences, length] ids shifted to the right, the start token first."""
+    start = np.full((len(targets), 1), model.manifest.start_id, np.int64)
+    return np.concatenate([start, targets[:, :-1]], axis=1)
 
 
 def _run_steps(

@@ -1,4 +1,4 @@
-"""ONNX Runtime sessions of the two graphs; what a step hands to the next never leaves the device."""
+"""ONNX Runtime sessions of the graphs; what a step hands to the next never leaves the device."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from exported_models.errors import ModelError
 from exported_models.graphs import (
     ENCODER_INPUTS,
     ENCODER_OUTPUTS,
+    FORCED_OUTPUTS,
     MEMORY_PREFIX,
     NEXT_PREFIX,
     SOURCE_PREFIX,
@@ -133,6 +134,28 @@ class StepSession:
     def _no_override(self, rows: int, source: int) -> tuple[Floats, Mask]:
         layers, heads = self._attention_shape or (0, 0)
         return np.zeros((rows, layers, heads, source), np.float32), np.zeros((rows, layers, heads), np.bool_)
+
+
+class ForcedSession:
+    """Runs ``teacher_forced.onnx``."""
+
+    def __init__(self, folder: Path, threads: int | None, *, attention: bool) -> None:
+        self._session = _open(folder / Graph.TEACHER_FORCED.filename, threads)
+        outputs = {output.name for output in self._session.get_outputs()}
+        self._fetches = [spec.name for spec in FORCED_OUTPUTS if attention or spec.name not in _ATTENTION_OUTPUTS]
+        _require(folder, Graph.TEACHER_FORCED, set(self._fetches), outputs)
+        self._reads_source = [name for name in _input_names(self._session) if name.startswith(SOURCE_PREFIX)]
+
+    def run(self, encoded: EncodedSource, previous_ids: Ids, forced_ids: Ids) -> Mapping[str, NDArray[np.generic]]:
+        """Run [sentences, target] ids, padded on the right; see `graphs.FORCED_OUTPUTS` for the answer."""
+        inputs = {
+            "previous_ids": _on_host(previous_ids),
+            "forced_ids": _on_host(forced_ids),
+            "source_mask": _on_host(encoded.mask),
+            **{name: encoded.source[name] for name in self._reads_source},
+        }
+        found = _run(self._session, inputs, self._fetches, [])
+        return {name: found[name].numpy() for name in self._fetches}
 
 
 def _open(path: Path, threads: int | None) -> ort.InferenceSession:

@@ -102,6 +102,15 @@ def load_character_tokenizer(path: Path, end_id: int, special_ids: Sequence[int]
     Raises:
         ArtefactError: the file is missing or is not a list of distinct strings.
     """
+    return CharacterTokenizer(load_vocabulary(path), end_id, frozenset(special_ids))
+
+
+def load_vocabulary(path: Path) -> tuple[str, ...]:
+    """Read a JSON list of tokens, the index being the id.
+
+    Raises:
+        ArtefactError: the file is missing or is not a list of distinct strings.
+    """
     try:
         tokens = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -110,7 +119,7 @@ def load_character_tokenizer(path: Path, end_id: int, special_ids: Sequence[int]
         raise ArtefactError(f"The vocabulary {path} is not a JSON list of strings; export the model again.")
     if len(set(tokens)) != len(tokens):
         raise ArtefactError(f"The vocabulary {path} names a token twice; export the model again.")
-    return CharacterTokenizer(tuple(tokens), end_id, frozenset(special_ids))
+    return tuple(tokens)
 
 
 def _count_words(characters: str) -> list[int]:

@@ -49,7 +49,7 @@ def write_graphs(model: SourceModel, folder: Path) -> None:
     """
     with explain_disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    for graph, module in ((Graph.ENCODER, EncoderGraph(model)), (Graph.DECODER_STEP, StepGraph(model))):
+    for graph, module in _graph_modules(model):
         write_bytes_atomically(folder / graph.filename, _export(graph, module.eval(), model))
     write_tokenizers(model, folder)
 
@@ -93,7 +93,14 @@ def seal(folder: Path, manifest: ModelManifest, parity: ParityReport | None) -> 
     return sealed
 
 
-def _export(graph: Graph, module: EncoderGraph | StepGraph, model: SourceModel) -> bytes:
+def _graph_modules(model: SourceModel) -> Iterator[tuple[Graph, _GraphModule]]:
+    yield Graph.ENCODER, EncoderGraph(model)
+    yield Graph.DECODER_STEP, StepGraph(model)
+    if model.teacher_forced is not None:
+        yield Graph.TEACHER_FORCED, ForcedGraph(model)
+
+
+def _export(graph: Graph, module: _GraphModule, model: SourceModel) -> bytes:
     examples = tuple(_example(spec, model) for spec in module.inputs)
     try:
         with _quiet_exporter(), torch.no_grad():

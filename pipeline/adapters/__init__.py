@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from exported_models.graphs import TensorSpec
-from exported_models.manifest import GenerationDefaults, SpaceSpec, TokenizerSpec, TokenizerSpec
+from exported_models.manifest import GenerationDefaults, SpaceSpec, TokenizerSpec
 from exported_models.publishing import content_hash, digest_file, list_files
 from exported_models.trace import Floats
 from pipeline.errors import AdapterError, CheckpointError

@@ -1,0 +1,125 @@
+"""SentencePiece tokenizers (Kudo and Richardson 2018), without the library that trained the model.
+
+The SentencePiece model cuts a text into pieces; a vocabulary of its own, as Marian and fairseq have, gives their ids.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from sentencepiece import SentencePieceProcessor
+
+from exported_models.errors import ArtefactError
+from exported_models.manifest import SentencePieceSpec
+from exported_models.tokenizer import Encoding, load_vocabulary
+
+WORD_START = "\u2581"
+"""What SentencePiece writes where a word begins."""
+
+# Scripts that are written without spaces, by the first word of a character's Unicode name.
+_UNSPACED_SCRIPTS = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN")
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    token_id: int
+    span: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class SentencePieceTokenizer:
+    """Pieces as a SentencePiece model cuts them; a piece the vocabulary lacks becomes the unknown token."""
+
+    tokens: tuple[str, ...]
+    processor: SentencePieceProcessor
+    spec: SentencePieceSpec
+    special_ids: frozenset[int]
+
+    @cached_property
+    def _ids(self) -> dict[str, int]:
+        return {token: index for index, token in enumerate(self.tokens)}
+
+    def token_id(self, token: str) -> int | None:
+        return self._ids.get(token)
+
+    def encode(self, text: str, *, end: bool) -> Encoding:
+        before = [_Piece(token_id, (0, 0)) for token_id in self.spec.before]
+        after = [_Piece(token_id, (len(text), len(text))) for token_id in (self.spec.after if end else ())]
+        code = self._cut_code(text)
+        pieces = [*before, *code, *self._cut(text, code[-1].span[1] if code else 0), *after]
+        spans = tuple(piece.span for piece in pieces)
+        ids = tuple(piece.token_id for piece in pieces)
+        tokens = tuple(self.tokens[token_id] for token_id in ids)
+        apart = [index < len(before) + len(code) or index >= len(pieces) - len(after) for index in range(len(pieces))]
+        return Encoding(text, ids, tokens, spans, group_words(text, tokens, spans, apart))
+
+    def decode(self, ids: Sequence[int]) -> str:
+        pieces = [self.tokens[token_id] for token_id in ids if token_id not in self.special_ids]
+        text: str = self.processor.decode_pieces(pieces)
+        return text.replace(WORD_START, " ").strip()
+
+    def _cut(self, text: str, start: int) -> list[_Piece]:
+        found = self.processor.encode(text[start:], return_type="offset_mapping")
+        return [
+            _Piece(self._ids.get(piece, self.spec.unknown_id), _trim(text, start + span[0], start + span[1]))
+            for piece, span in zip(found["pieces"], found["offsets"], strict=True)
+        ]
+
+    def _cut_code(self, text: str) -> list[_Piece]:
+        """The language code a text begins with, ``>>fr<<``, as multilingual Marian models are told their target."""
+        length = text.find("<<") + 2
+        if not self.spec.reads_language_code or not text.startswith(">>") or length < 2:
+            return []
+        return [_Piece(self._ids.get(text[:length], self.spec.unknown_id), (0, length))]
+
+
+def load_sentencepiece_tokenizer(
+    folder: Path, spec: SentencePieceSpec, special_ids: Sequence[int]
+) -> SentencePieceTokenizer:
+    """Open the SentencePiece model and the vocabulary that a manifest names.
+
+    Raises:
+        ArtefactError: a file is missing or damaged.
+    """
+    path = folder / spec.file
+    try:
+        processor = SentencePieceProcessor.from_proto(path.read_bytes())
+    except (OSError, RuntimeError) as error:
+        raise ArtefactError(f"The SentencePiece model {path} cannot be read; export the model again.") from error
+    tokens = load_vocabulary(folder / spec.vocabulary)
+    return SentencePieceTokenizer(tokens, processor, spec, frozenset(special_ids))
+
+
+def group_words(
+    text: str, tokens: Sequence[str], spans: Sequence[tuple[int, int]], apart: Sequence[bool]
+) -> tuple[int, ...]:
+    """The word each token belongs to.
+
+    A word begins at a token that SentencePiece marks so; in scripts without spaces at every token that covers new
+    text (the bytes of one character share it); and at tokens that stand ``apart``, as the end of sentence does.
+    """
+    words: list[int] = []
+    for index, token in enumerate(tokens):
+        starts = (
+            token.startswith(WORD_START)
+            or apart[index]
+            or apart[index - 1]
+            or (spans[index] != spans[index - 1] and _is_unspaced(text, spans[index], spans[index - 1]))
+        )
+        words.append(words[-1] + starts if words else 0)
+    return tuple(words)
+
+
+def _is_unspaced(text: str, *spans: tuple[int, int]) -> bool:
+    characters = (text[start] for start, end in spans if start < end)
+    return any(unicodedata.name(character, "").startswith(_UNSPACED_SCRIPTS) for character in characters)
+
+
+def _trim(text: str, start: int, end: int) -> tuple[int, int]:
+    """The span without the white space that a piece takes along, unless it is nothing else."""
+    kept = text[start:end].lstrip()
+    return (end - len(kept), end) if kept else (start, end)

@@ -1,0 +1,31 @@
+"""The adapter of Hugging Face checkpoints: Transformer encoder-decoders in a local folder.
+
+`recognizes` is asked of every checkpoint, so that nothing heavy is imported before `load`.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from pipeline.adapters import SourceModel
+
+CONFIG_FILE = "config.json"
+
+
+class HuggingFaceAdapter:
+    """Reads folders as ``save_pretrained`` writes them: weights, configuration and tokenizer."""
+
+    name = "huggingface"
+
+    def recognizes(self, checkpoint: Path) -> bool:
+        try:
+            config = json.loads((checkpoint / CONFIG_FILE).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return False
+        return isinstance(config, dict) and "model_type" in config
+
+    def load(self, checkpoint: Path) -> SourceModel:
+        from pipeline.adapters.huggingface.loading import load_source_model
+
+        return load_source_model(checkpoint)

@@ -1,0 +1,118 @@
+"""Reading a Hugging Face checkpoint, and saying in one sentence what is wrong with one."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForSeq2SeqLM, PreTrainedModel
+from transformers.utils import logging as library_logging
+
+from pipeline.adapters.huggingface import CONFIG_FILE
+from pipeline.adapters.huggingface.families import Family, find_family
+from pipeline.errors import CheckpointError
+
+_WEIGHT_FILES = ("model.safetensors", "model.safetensors.index.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A checkpoint that was read: the library's own model, in evaluation mode, and the family it belongs to."""
+
+    folder: Path
+    model: PreTrainedModel
+    family: Family
+
+
+def read_checkpoint(folder: Path) -> Checkpoint:
+    """Load a checkpoint folder with the library that wrote it.
+
+    Raises:
+        CheckpointError: a file is missing or damaged, it is of no supported family, or a weight is not finite.
+    """
+    family = find_family(_read_config(folder), folder / CONFIG_FILE)
+    if not any((folder / name).is_file() for name in _WEIGHT_FILES):
+        raise CheckpointError(
+            f"The checkpoint {folder} has no {_WEIGHT_FILES[0]}; weights in other files (pytorch_model.bin is a pickle) "
+            "are not read: save it again with transformers' save_pretrained."
+        )
+    model = _load_model(folder)
+    _check_finite(model, folder)
+    return Checkpoint(folder, model, family)
+
+
+@contextlib.contextmanager
+def quiet_library() -> Iterator[None]:
+    """Keep the library's advice and progress bars off the terminal; its errors still come as exceptions."""
+    bars = library_logging.is_progress_bar_enabled()
+    verbosity = library_logging.get_verbosity()
+    library_logging.set_verbosity(logging.CRITICAL)
+    library_logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        library_logging.set_verbosity(verbosity)
+        if bars:
+            library_logging.enable_progress_bar()
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    path = folder / CONFIG_FILE
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CheckpointError(f"The checkpoint {folder} has no {CONFIG_FILE}: is it the folder of a model?") from None
+    except OSError as error:
+        raise CheckpointError(f"{path} could not be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise CheckpointError(f"{path} is not JSON ({error}); copy the checkpoint again.") from None
+    if not isinstance(config, dict):
+        raise CheckpointError(f"{path} is not a JSON object; copy the checkpoint again.")
+    return config
+
+
+def _load_model(folder: Path) -> PreTrainedModel:
+    try:
+        with quiet_library():
+            model, report = AutoModelForSeq2SeqLM.from_pretrained(
+                str(folder),
+                local_files_only=True,
+                use_safetensors=True,
+                attn_implementation="eager",
+                dtype=torch.float32,
+                output_loading_info=True,
+            )
+    except Exception as error:  # the library lets a dozen types through: of its own, of safetensors, of pydantic
+        raise CheckpointError(
+            f"The weights in {folder} could not be loaded ({first_line(error)}); copy the checkpoint again."
+        ) from error
+    for problem in ("missing_keys", "unexpected_keys", "mismatched_keys"):
+        names = sorted(str(name) for name in report[problem])
+        if names:
+            kind = problem.removesuffix("_keys")
+            raise CheckpointError(
+                f"The weights in {folder} are not those of its {CONFIG_FILE}: {len(names)} {kind}, for instance "
+                f"{names[0]}."
+            )
+    return model.eval()
+
+
+def _check_finite(model: PreTrainedModel, folder: Path) -> None:
+    for name, weight in model.state_dict().items():
+        if not bool(torch.isfinite(weight).all()):
+            raise CheckpointError(f"The checkpoint {folder} has weights that are not finite, in {name}.")
+
+
+def first_line(error: Exception) -> str:
+    """A library's message, as a part of a sentence."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0][:200].rstrip(".") if lines else type(error).__name__

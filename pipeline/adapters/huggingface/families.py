@@ -1,0 +1,70 @@
+"""The supported families: how each checkpoint's configuration and weights map onto `pipeline.models.transformer`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from pipeline.adapters.huggingface import bart, t5
+from pipeline.errors import CheckpointError
+from pipeline.models.transformer import TransformerConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One architecture of the library.
+
+    Attributes:
+        name: for people.
+        configure: the configuration of the exported module.
+        convert: its weights, by the names of its state.
+        cross_attention: the module of the library whose output is the context, in a decoder layer.
+    """
+
+    name: str
+    configure: Callable[[PreTrainedModel], TransformerConfig]
+    convert: Callable[[PreTrainedModel], Mapping[str, Tensor]]
+    cross_attention: Callable[[nn.Module], nn.Module]
+
+
+def _of_bart(name: str) -> Family:
+    return Family(name, bart.configure, bart.convert, bart.find_cross_attention)
+
+
+def _of_t5(name: str) -> Family:
+    return Family(name, t5.configure, t5.convert, t5.find_cross_attention)
+
+
+FAMILIES: Mapping[str, Family] = {
+    "bart": _of_bart("BART"),
+    "m2m_100": _of_bart("M2M100"),
+    "marian": _of_bart("Marian"),
+    "mbart": _of_bart("mBART"),
+    "mt5": _of_t5("mT5"),
+    "pegasus": _of_bart("Pegasus"),
+    "t5": _of_t5("T5"),
+}
+"""By the ``model_type`` of a configuration. NLLB is an M2M100; Flan-T5 and ByT5 are T5."""
+
+
+def find_family(config: Mapping[str, Any], path: Path) -> Family:
+    """The family of a configuration read from ``path``.
+
+    Raises:
+        CheckpointError: it is none that can be exported.
+    """
+    kind = config.get("model_type")
+    supported = f"supported are {', '.join(sorted(family.name for family in FAMILIES.values()))}"
+    if isinstance(kind, str) and kind in FAMILIES:
+        return FAMILIES[kind]
+    if not config.get("is_encoder_decoder"):
+        raise CheckpointError(
+            f"{path} describes a {kind!r} model, which is not an encoder with a decoder: there is nothing to translate "
+            f"from or to; {supported}."
+        )
+    raise CheckpointError(f"{path} describes a {kind!r} model, which no adapter can export; {supported}.")

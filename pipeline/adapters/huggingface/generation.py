@@ -1,0 +1,106 @@
+"""A checkpoint's generation settings: what the engine honors of them, and a sentence for what it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from transformers import GenerationConfig, PreTrainedModel
+
+from exported_models.manifest import GenerationDefaults
+from exported_models.request import MAX_LENGTH_LIMIT, EarlyStopping
+from pipeline.errors import CheckpointError
+
+DEFAULT_MAX_LENGTH = 200
+"""Most target tokens where neither the settings nor the positions set a limit."""
+
+_NEUTRAL: dict[str, Any] = {
+    "begin_suppress_tokens": None,
+    "diversity_penalty": 0.0,
+    "do_sample": False,
+    "encoder_no_repeat_ngram_size": 0,
+    "encoder_repetition_penalty": 1.0,
+    "exponential_decay_length_penalty": None,
+    "guidance_scale": None,
+    "min_length": 0,
+    "min_new_tokens": None,
+    "no_repeat_ngram_size": 0,
+    "num_beam_groups": 1,
+    "penalty_alpha": None,
+    "renormalize_logits": False,
+    "repetition_penalty": 1.0,
+    "sequence_bias": None,
+}
+"""Settings the engine has nothing for, with the value at which they do nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """The honored settings and the ids that generation begins and ends with."""
+
+    defaults: GenerationDefaults
+    start_id: int
+    end_id: int
+    notices: tuple[str, ...]
+
+
+def read_generation(model: PreTrainedModel, max_target_tokens: int | None) -> Generation:
+    """Read the generation settings of a checkpoint.
+
+    Raises:
+        CheckpointError: it says neither with which token a target begins nor with which it ends.
+    """
+    settings = model.generation_config or GenerationConfig()
+    starts = _ids(settings.decoder_start_token_id) or _ids(settings.bos_token_id)
+    ends = _ids(settings.eos_token_id)
+    if not starts or not ends:
+        missing = "decoder_start_token_id" if ends else "eos_token_id"
+        raise CheckpointError(f"The checkpoint {model.name_or_path} names no {missing}; add it to its config.json.")
+    defaults = GenerationDefaults(
+        beam_size=settings.num_beams or GenerationDefaults.model_fields["beam_size"].default,
+        length_penalty=1.0 if settings.length_penalty is None else settings.length_penalty,
+        max_length=_max_length(settings, max_target_tokens),
+        early_stopping=_early_stopping(settings.early_stopping),
+        forced_first_id=next(iter(_ids(settings.forced_bos_token_id)), None),
+        forces_end=ends[0] in _ids(settings.forced_eos_token_id),
+        suppressed_ids=_suppressed(settings, ends),
+    )
+    return Generation(defaults, starts[0], ends[0], tuple(_notices(settings, ends)))
+
+
+def _ids(value: int | list[int] | None) -> list[int]:
+    if value is None:
+        return []
+    return [value] if isinstance(value, int) else list(value)
+
+
+def _max_length(settings: GenerationConfig, max_target_tokens: int | None) -> int:
+    """Most generated tokens; the library's ``max_length`` counts the start token too."""
+    if settings.max_new_tokens:
+        wanted = settings.max_new_tokens
+    else:
+        wanted = settings.max_length - 1 if settings.max_length else DEFAULT_MAX_LENGTH
+    return max(1, min(wanted, MAX_LENGTH_LIMIT, max_target_tokens or wanted))
+
+
+def _early_stopping(value: bool | str | None) -> EarlyStopping:
+    if value == "never":
+        return "never"
+    return "first" if value else "estimate"
+
+
+def _suppressed(settings: GenerationConfig, ends: list[int]) -> tuple[int, ...]:
+    single = {words[0] for words in settings.bad_words_ids or () if len(words) == 1}
+    return tuple(sorted((single | set(settings.suppress_tokens or ())) - set(ends)))
+
+
+def _notices(settings: GenerationConfig, ends: list[int]) -> Iterator[str]:
+    for name, neutral in _NEUTRAL.items():
+        value = getattr(settings, name, None)
+        if value is not None and value != neutral:
+            yield f"The generation setting {name}={value!r} is not supported: searches run without it."
+    if any(len(words) > 1 for words in settings.bad_words_ids or ()):
+        yield "Bad words of more than one token are not supported: searches may produce them."
+    if len(ends) > 1:
+        yield f"Only the first of the end-of-sentence tokens {ends} ends a sentence."

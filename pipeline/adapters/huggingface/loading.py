@@ -1,0 +1,69 @@
+"""From a Hugging Face checkpoint to everything the exporter and the verifier need."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline.adapters import SourceModel
+from pipeline.adapters.huggingface.checkpoint import read_checkpoint
+from pipeline.adapters.huggingface.generation import read_generation
+from pipeline.adapters.huggingface.reference import HuggingFaceReference
+from pipeline.adapters.huggingface.tokenizers import read_tokenizers
+from pipeline.adapters.transformer_graphs import (
+    TransformerEncoder,
+    TransformerForced,
+    TransformerStep,
+    memory_tensors,
+    source_tensors,
+    transformer_spaces,
+)
+from pipeline.models.transformer import Transformer, TransformerConfig
+
+MAX_SOURCE_TOKENS = 512
+"""Longest source of a model without a table of positions: nothing bounds it but what a mistake may cost."""
+
+
+def load_source_model(folder: Path) -> SourceModel:
+    """Read a checkpoint folder.
+
+    Raises:
+        CheckpointError: it is incomplete, damaged, or of no supported family.
+    """
+    checkpoint = read_checkpoint(folder)
+    config = checkpoint.family.configure(checkpoint.model)
+    model = Transformer(config)
+    model.load_state_dict(dict(checkpoint.family.convert(checkpoint.model)))
+    model.eval().requires_grad_(requires_grad=False)
+    tokenizers = read_tokenizers(checkpoint, config.source_vocabulary, config.target_vocabulary)
+    limit = config.positions or None
+    generation = read_generation(checkpoint.model, limit)
+    return SourceModel(
+        architecture=_describe(checkpoint.family.name, config),
+        encoder=TransformerEncoder(model),
+        decoder_step=TransformerStep(model),
+        teacher_forced=TransformerForced(model),
+        source_tensors=source_tensors(config),
+        memory_tensors=memory_tensors(config),
+        spaces=transformer_spaces(config),
+        cross_attention_layers=config.decoder.layers,
+        cross_attention_heads=config.decoder.heads,
+        source_vocabulary=config.source_vocabulary,
+        target_vocabulary=config.target_vocabulary,
+        source_tokenizer=tokenizers.source,
+        target_tokenizer=tokenizers.target,
+        tokenizer_files=tokenizers.files,
+        pad_id=tokenizers.pad_id,
+        start_id=generation.start_id,
+        end_id=generation.end_id,
+        special_ids=tuple(sorted({*tokenizers.special_ids, generation.start_id, generation.end_id})),
+        max_source_tokens=limit or MAX_SOURCE_TOKENS,
+        max_target_tokens=limit,
+        generation=generation.defaults,
+        reference=HuggingFaceReference(checkpoint, generation, tokenizers.pad_id),
+        notices=generation.notices,
+    )
+
+
+def _describe(family: str, config: TransformerConfig) -> str:
+    layers = f"{config.encoder.layers} encoder and {config.decoder.layers} decoder layers"
+    return f"{family} Transformer, {layers} of {config.size} units, {config.decoder.heads} heads"

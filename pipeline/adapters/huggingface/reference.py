@@ -1,0 +1,121 @@
+"""The library's own model as the oracle: its forward pass with attention and states, and its ``generate``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from transformers import GenerationConfig
+
+from exported_models.manifest import CONTEXT_SPACE, DECODER_SPACE, ENCODER_SPACE, GenerationDefaults
+from exported_models.trace import Floats
+from pipeline.adapters import ReferenceHypothesis, ReferenceSentence
+from pipeline.adapters.huggingface.checkpoint import Checkpoint
+from pipeline.adapters.huggingface.generation import Generation
+
+_EARLY_STOPPING: dict[str, bool | str] = {"estimate": False, "first": True, "never": "never"}
+
+
+class HuggingFaceReference:
+    """The checkpoint run by the library, one sentence at a time and without padding."""
+
+    def __init__(self, checkpoint: Checkpoint, generation: Generation, pad_id: int) -> None:
+        self._model = checkpoint.model
+        self._family = checkpoint.family
+        self._generation = generation
+        self._pad_id = pad_id
+
+    @torch.inference_mode()
+    def force(self, source_ids: Sequence[int], target_ids: Sequence[int]) -> ReferenceSentence:
+        """Run one pair; both sides end with the end of sentence."""
+        previous = [self._generation.start_id, *target_ids[:-1]]
+        with self._watch() as seen:
+            answer = self._model(
+                input_ids=torch.tensor([list(source_ids)]),
+                attention_mask=torch.ones(1, len(source_ids), dtype=torch.long),
+                decoder_input_ids=torch.tensor([previous]),
+                output_attentions=True,
+                use_cache=False,
+            )
+        log_probs = torch.log_softmax(answer.logits[0], dim=-1)
+        return ReferenceSentence(
+            states={
+                ENCODER_SPACE: _floats(answer.encoder_last_hidden_state[0]),
+                DECODER_SPACE: _floats(seen[DECODER_SPACE][0]),
+                CONTEXT_SPACE: _floats(seen[CONTEXT_SPACE][0]),
+            },
+            log_probs=_floats(log_probs.gather(1, torch.tensor(list(target_ids))[:, None])[:, 0]),
+            attention=_floats(torch.stack([layer[0] for layer in answer.cross_attentions]).permute(2, 0, 1, 3)),
+        )
+
+    @torch.inference_mode()
+    def search(self, source_ids: Sequence[int], generation: GenerationDefaults) -> tuple[ReferenceHypothesis, ...]:
+        """The n-best list of ``generate``, best first."""
+        ids = torch.tensor([list(source_ids)])
+        answer = cast(Any, self._model).generate(
+            ids, attention_mask=torch.ones_like(ids), generation_config=self._library_settings(generation)
+        )
+        rows = [self._cut(row) for row in answer.sequences.tolist()]
+        if generation.beam_size > 1:
+            scores = answer.sequences_scores.tolist()
+        else:
+            chosen = [float(step[0, token]) for step, token in zip(answer.scores, rows[0], strict=True)]
+            scores = [sum(chosen) / len(chosen) ** generation.length_penalty]
+        return tuple(ReferenceHypothesis(row, score) for row, score in zip(rows, scores, strict=True))
+
+    def _cut(self, row: list[int]) -> tuple[int, ...]:
+        """A generated row without its start and what stands after its end."""
+        tokens = row[1:]
+        end_id = self._generation.end_id
+        length = tokens.index(end_id) + 1 if end_id in tokens else len(tokens)
+        return tuple(tokens[:length])
+
+    def _library_settings(self, generation: GenerationDefaults) -> GenerationConfig:
+        """The honored settings alone, whatever else the checkpoint asks for."""
+        return GenerationConfig(
+            num_beams=generation.beam_size,
+            num_return_sequences=generation.beam_size,
+            length_penalty=generation.length_penalty,
+            max_new_tokens=generation.max_length,
+            early_stopping=_EARLY_STOPPING[generation.early_stopping],
+            forced_bos_token_id=generation.forced_first_id,
+            forced_eos_token_id=self._generation.end_id if generation.forces_end else None,
+            suppress_tokens=list(generation.suppressed_ids) or None,
+            decoder_start_token_id=self._generation.start_id,
+            eos_token_id=self._generation.end_id,
+            pad_token_id=self._pad_id,
+            do_sample=False,
+            return_dict_in_generate=True,
+            output_scores=True,
+        )
+
+    @contextmanager
+    def _watch(self) -> Iterator[dict[str, Tensor]]:
+        """Record what the output projection reads, and what the last layer's cross-attention gives."""
+        seen: dict[str, Tensor] = {}
+
+        def keep_input(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:  # noqa: ARG001 (torch's own signature)
+            seen[DECODER_SPACE] = inputs[0]
+
+        def keep_output(module: nn.Module, inputs: object, outputs: tuple[Tensor, ...]) -> None:  # noqa: ARG001
+            seen[CONTEXT_SPACE] = outputs[0]
+
+        decoder = cast(Any, self._model.get_decoder())
+        layers = decoder.layers if hasattr(decoder, "layers") else decoder.block
+        handles = (
+            cast(nn.Module, self._model.get_output_embeddings()).register_forward_pre_hook(keep_input),
+            self._family.cross_attention(layers[-1]).register_forward_hook(keep_output),
+        )
+        try:
+            yield seen
+        finally:
+            for handle in handles:
+                handle.remove()
+
+
+def _floats(values: Tensor) -> Floats:
+    array: Floats = values.to(torch.float32).contiguous().numpy()
+    return array

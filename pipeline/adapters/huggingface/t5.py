@@ -1,0 +1,94 @@
+"""T5 (Raffel et al. 2020) with its versions 1.0 and 1.1, Flan-T5, ByT5, and mT5."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from pipeline.adapters.huggingface.weights import copy_linear, find_activation, is_tied, join_linear, make_output
+from pipeline.models.transformer import RelativeBias, StackConfig, TransformerConfig
+
+
+def configure(model: PreTrainedModel) -> TransformerConfig:
+    """The configuration of the exported module."""
+    config = model.config
+    scaled = getattr(config, "scale_decoder_outputs", False) and config.model_type == "t5"
+    return TransformerConfig(
+        source_vocabulary=config.vocab_size,
+        target_vocabulary=config.vocab_size,
+        size=config.d_model,
+        head_size=config.d_kv,
+        encoder=StackConfig(config.num_layers, config.num_heads, config.d_ff),
+        decoder=StackConfig(config.num_decoder_layers, config.num_heads, config.d_ff),
+        activation=find_activation(config.dense_act_fn, config),
+        norm_first=True,
+        norm_epsilon=config.layer_norm_epsilon,
+        rms_norm=True,
+        final_norm=True,
+        gated=config.is_gated_act,
+        bias=False,
+        output_scale=config.d_model**-0.5 if scaled else 1.0,
+        relative_bias=RelativeBias(config.relative_attention_num_buckets, config.relative_attention_max_distance),
+        tied=is_tied(model),
+    )
+
+
+def convert(model: PreTrainedModel) -> dict[str, Tensor]:
+    """The weights of the exported module."""
+    lm_head = cast(nn.Linear, model.get_output_embeddings())
+    weights = make_output(lm_head.weight)
+    weights |= _convert_stack("source_embedding", "encoder", model.get_encoder())
+    weights |= _convert_stack("target_embedding", "decoder", model.get_decoder())
+    return weights
+
+
+def find_cross_attention(layer: nn.Module) -> nn.Module:
+    """The cross-attention of a decoder block."""
+    return cast(nn.Module, cast(Any, layer).layer[1].EncDecAttention)
+
+
+def _convert_stack(embedding: str, stack: str, module: Any) -> dict[str, Tensor]:
+    first = module.block[0].layer[0].SelfAttention
+    weights = {
+        f"{embedding}.tokens.weight": module.embed_tokens.weight,
+        f"{stack}_bias.weight": first.relative_attention_bias.weight,
+        **copy_linear(f"{stack}_norm", module.final_layer_norm),
+    }
+    for index, block in enumerate(module.block):
+        weights |= _convert_block(f"{stack}.{index}", block.layer)
+    return weights
+
+
+def _convert_block(target: str, layers: Any) -> dict[str, Tensor]:
+    own, dense = layers[0].SelfAttention, layers[-1].DenseReluDense
+    weights = {
+        **join_linear(
+            f"{target}.attention.project",
+            copy_linear("query", own.q),
+            copy_linear("keys", own.k),
+            copy_linear("values", own.v),
+        ),
+        **copy_linear(f"{target}.attention.output", own.o),
+        **copy_linear(f"{target}.attention_norm", layers[0].layer_norm),
+        **copy_linear(f"{target}.feed_forward.contract", dense.wo),
+        **copy_linear(f"{target}.feed_forward_norm", layers[-1].layer_norm),
+    }
+    if hasattr(dense, "wi_0"):
+        weights |= copy_linear(f"{target}.feed_forward.expand", dense.wi_0)
+        weights |= copy_linear(f"{target}.feed_forward.gate", dense.wi_1)
+    else:
+        weights |= copy_linear(f"{target}.feed_forward.expand", dense.wi)
+    return weights | (_convert_cross_attention(target, layers[1]) if len(layers) > 2 else {})
+
+
+def _convert_cross_attention(target: str, layer: Any) -> dict[str, Tensor]:
+    cross = layer.EncDecAttention
+    return {
+        **copy_linear(f"{target}.cross_attention.query", cross.q),
+        **copy_linear(f"{target}.cross_attention.keys", cross.k),
+        **copy_linear(f"{target}.cross_attention.values", cross.v),
+        **copy_linear(f"{target}.cross_attention.output", cross.o),
+        **copy_linear(f"{target}.cross_attention_norm", layer.layer_norm),
+    }

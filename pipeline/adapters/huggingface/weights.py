@@ -1,0 +1,54 @@
+"""How weights are put in the form of `pipeline.models.transformer`."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from transformers import PretrainedConfig, PreTrainedModel
+
+from pipeline.errors import CheckpointError
+from pipeline.models.transformer import Activation
+
+_ACTIVATIONS: dict[str, Activation] = {
+    "gelu": "gelu",
+    "gelu_new": "gelu_tanh",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "relu": "relu",
+    "silu": "silu",
+    "swish": "silu",
+}
+
+
+def find_activation(name: str, config: PretrainedConfig) -> Activation:
+    """The activation by the library's name.
+
+    Raises:
+        CheckpointError: the exported module has no such activation.
+    """
+    if name not in _ACTIVATIONS:
+        raise CheckpointError(
+            f"The {config.model_type!r} checkpoint has the activation {name!r}; known are {', '.join(_ACTIVATIONS)}."
+        )
+    return _ACTIVATIONS[name]
+
+
+def copy_linear(target: str, module: nn.Module, scale: float = 1.0) -> dict[str, Tensor]:
+    """A projection or norm, scaled, as ``<target>.weight`` and, where it has one, ``<target>.bias``."""
+    return {f"{target}.{name}": tensor * scale for name, tensor in module.state_dict().items()}
+
+
+def join_linear(target: str, *parts: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Projections of one input, each as `copy_linear` gives it, as one."""
+    columns = [dict(zip(("weight", "bias"), part.values(), strict=False)) for part in parts]
+    return {f"{target}.{name}": torch.cat([column[name] for column in columns]) for name in columns[0]}
+
+
+def make_output(weight: Tensor, bias: Tensor | None = None) -> dict[str, Tensor]:
+    """The output projection; a model without a bias has one of zeros."""
+    return {"output.weight": weight, "output.bias": torch.zeros(len(weight)) if bias is None else bias.flatten()}
+
+
+def is_tied(model: PreTrainedModel) -> bool:
+    """Whether the output projection is the table of target embeddings."""
+    table, output = model.get_decoder().get_input_embeddings(), model.get_output_embeddings()
+    return table.weight is output.weight

@@ -1,0 +1,159 @@
+"""The graphs and spaces of `pipeline.models.transformer`, for every adapter that reads a Transformer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from exported_models.graphs import MEMORY_PREFIX, NEXT_PREFIX, SOURCE_PREFIX, TensorSpec
+from exported_models.manifest import CONTEXT_SPACE, DECODER_SPACE, ENCODER_SPACE, SpaceSpec
+from pipeline.graph_modules import GROWING
+from pipeline.models.transformer import Keys, Override, Transformer, TransformerConfig
+
+
+class TransformerEncoder(nn.Module):
+    """The encoder, with what the decoder reads of its states and an empty past."""
+
+    def __init__(self, model: Transformer) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, source_ids: Tensor, source_mask: Tensor) -> dict[str, Tensor]:
+        states = self.model.encode(source_ids, source_mask).states
+        config = self.model.config
+        past = states.new_zeros(states.shape[0], config.decoder.heads, 0, config.head_size)
+        memory = tuple(Keys(past.clone(), past.clone()) for _ in range(config.decoder.layers))
+        return {
+            "encoder_state": states,
+            **_name(SOURCE_PREFIX, self.model.read_source(states)),
+            **_name(MEMORY_PREFIX, memory),
+        }
+
+
+class TransformerStep(nn.Module):
+    """One target token further."""
+
+    def __init__(self, model: Transformer) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        config, mask = self.model.config, inputs["source_mask"]
+        decoded = self.model.step(
+            inputs["previous_ids"],
+            inputs["position"],
+            _collect(MEMORY_PREFIX, inputs, config),
+            _collect(SOURCE_PREFIX, inputs, config),
+            mask,
+            _by_sentence(inputs["attention_override"], inputs["override_on"], mask),
+        )
+        return {
+            "log_probs": torch.log_softmax(decoded.logits, dim=-1),
+            "decoder_state": decoded.state,
+            "context": decoded.context,
+            "cross_attention": _by_query(decoded.cross_attention, config).flatten(0, 1),
+            **_name(NEXT_PREFIX, decoded.memory),
+        }
+
+
+class TransformerForced(nn.Module):
+    """The whole target in one pass."""
+
+    def __init__(self, model: Transformer) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        config, previous_ids = self.model.config, inputs["previous_ids"]
+        source = _collect(SOURCE_PREFIX, inputs, config)
+        decoded = self.model.force(previous_ids, source, inputs["source_mask"], None)
+        sentences, length = previous_ids.shape
+        return {
+            "log_probs": torch.log_softmax(decoded.logits, dim=-1).view(sentences, length, -1),
+            "decoder_state": decoded.state.view(sentences, length, -1),
+            "context": decoded.context.view(sentences, length, -1),
+            "cross_attention": _by_query(decoded.cross_attention, config),
+        }
+
+
+def source_tensors(config: TransformerConfig) -> tuple[TensorSpec, ...]:
+    """The cross-attention's keys and values of every layer."""
+    heads, size = config.decoder.heads, config.head_size
+    return _specs(
+        SOURCE_PREFIX,
+        config,
+        ("sentences", heads, size, "source"),
+        ("sentences", heads, "source", size),
+        "of the encoder states for cross-attention",
+    )
+
+
+def memory_tensors(config: TransformerConfig) -> tuple[TensorSpec, ...]:
+    """The self-attention's keys and values of every layer."""
+    shape = ("sentences", config.decoder.heads, GROWING, config.head_size)
+    return _specs(MEMORY_PREFIX, config, shape, shape, "of the target tokens before")
+
+
+def transformer_spaces(config: TransformerConfig) -> tuple[SpaceSpec, ...]:
+    """Encoder, decoder and context states."""
+    return (
+        SpaceSpec(
+            name=ENCODER_SPACE,
+            owner="source",
+            output="encoder_state",
+            size=config.size,
+            meaning="last output of the encoder at a source token",
+        ),
+        SpaceSpec(
+            name=DECODER_SPACE,
+            owner="target",
+            output="decoder_state",
+            size=config.size,
+            meaning="what the output projection reads to predict a target token",
+        ),
+        SpaceSpec(
+            name=CONTEXT_SPACE,
+            owner="target",
+            output="context",
+            size=config.size,
+            meaning=f"cross-attention output of decoder layer {config.decoder.layers} for a target token",
+        ),
+    )
+
+
+def _specs(
+    prefix: str, config: TransformerConfig, keys: tuple[str | int, ...], values: tuple[str | int, ...], meaning: str
+) -> tuple[TensorSpec, ...]:
+    return tuple(
+        TensorSpec(f"{prefix}{kind}.{layer}", "float32", shape, f"{kind}s {meaning}")
+        for layer in range(config.decoder.layers)
+        for kind, shape in (("key", keys), ("value", values))
+    )
+
+
+def _name(prefix: str, layers: tuple[Keys, ...]) -> dict[str, Tensor]:
+    return {
+        f"{prefix}{kind}.{index}": tensor
+        for index, layer in enumerate(layers)
+        for kind, tensor in (("key", layer.keys), ("value", layer.values))
+    }
+
+
+def _collect(prefix: str, inputs: Mapping[str, Tensor], config: TransformerConfig) -> tuple[Keys, ...]:
+    layers = range(config.decoder.layers)
+    return tuple(Keys(inputs[f"{prefix}key.{layer}"], inputs[f"{prefix}value.{layer}"]) for layer in layers)
+
+
+def _by_sentence(weights: Tensor, on: Tensor, mask: Tensor) -> Override:
+    """Override rows [R, L, A, S] and [R, L, A] as the queries of their sentences; padding never gets weight."""
+    sentences, length = mask.shape
+    queries = weights.flatten(1, 2).view(sentences, -1, weights.shape[1] * weights.shape[2], length).transpose(1, 2)
+    switches = on.flatten(1, 2).view(sentences, -1, weights.shape[1] * weights.shape[2], 1).transpose(1, 2)
+    return Override(queries * mask[:, None, None, :].to(queries.dtype), switches)
+
+
+def _by_query(attention: Tensor, config: TransformerConfig) -> Tensor:
+    """[N, L x A, Q, S] -> [N, Q, L, A, S]."""
+    return attention.transpose(1, 2).unflatten(2, (config.decoder.layers, config.decoder.heads))
