@@ -11,9 +11,10 @@ GAP = 6.0
 CHIP_SIZE = 13.0
 CHIP_PADDING = 8.0
 CELL_SIZE = 12.0
-CELL_PADDING = 7.0
-NUMBER_SPACE = 28.0
-"""Room for ``100`` beside a word of the top k, and for the gap before it."""
+CELL_PADDING = 6.0
+NUMBER_SIZE = 11.0
+NUMBER_GAP = 6.0
+"""Between a word of the top k and its percent."""
 NARROWEST = 26.0
 WIDEST_CELL = 160.0
 """An alternative may not widen its column beyond this; its text is then cut and shown whole on hover."""
@@ -42,9 +43,12 @@ def source_columns(words: Sequence[str], room: float) -> tuple[Column, ...]:
     return place(spread([chip_width(word) for word in words], room, SPREAD_SOURCE))
 
 
-def target_columns(words: Sequence[str], cells: Sequence[Sequence[str]], room: float) -> tuple[Column, ...]:
-    """One column a target word, wide enough for the word and the alternatives under it."""
-    widths = [max(chip_width(word), *map(_cell_width, column)) for word, column in zip(words, cells, strict=True)]
+def target_columns(words: Sequence[str], cells: Sequence[Sequence[tuple[str, str]]], room: float) -> tuple[Column, ...]:
+    """One column a target word, wide enough for the word and the alternatives (word, percent) under it."""
+    widths = [
+        max(chip_width(word), *(_cell_width(*cell) for cell in column))
+        for word, column in zip(words, cells, strict=True)
+    ]
     return place(spread(widths, room, SPREAD_TARGET))
 
 
@@ -69,9 +73,9 @@ def place(widths: Sequence[float]) -> tuple[Column, ...]:
     return tuple(columns)
 
 
-def _cell_width(word: str) -> float:
-    width = -(-text_width(word, CELL_SIZE, 600) // 1) + 2 * CELL_PADDING + NUMBER_SPACE
-    return float(min(width, WIDEST_CELL))
+def _cell_width(word: str, number: str) -> float:
+    texts = text_width(word, CELL_SIZE, 600) + NUMBER_GAP + text_width(number, NUMBER_SIZE)
+    return float(min(-(-texts // 1) + 2 * CELL_PADDING, WIDEST_CELL))
 
 
 def _filled(widths: Sequence[float], level: float) -> float:

@@ -80,12 +80,12 @@ def curve_data(dx: float, height: float) -> dict[str, list[float]]:
     length_squared = dx * dx + height * height
     across = (_DOWN - _ASIDE) * dx * height / length_squared**0.5
     along = (_ASIDE * dx * dx + _DOWN * height * height) / length_squared
-    return {"d": [round(across, 1), round(-across, 1)], "c": [round(along, 3), round(1 - along, 3)]}
+    return {"d": [round(across), round(-across)], "c": [round(along, 3), round(1 - along, 3)]}
 
 
 def _curve(color: str) -> dict[str, Any]:
     return {
-        "width": "data(w)",
+        "width": f"mapData(w, 0, 100, {THINNEST}, {THICKEST})",
         "line-color": color,
         "opacity": 0.45,
         "curve-style": "unbundled-bezier",
@@ -96,12 +96,11 @@ def _curve(color: str) -> dict[str, Any]:
 
 
 def _end(name: str, x: float, y: float) -> dict[str, Any]:
-    return {"data": {"id": name}, "position": {"x": x, "y": y}}
+    return {"data": {"id": name}, "position": {"x": round(x, 1), "y": y}}
 
 
 def _edge(link: Link, sources: Sequence[Column], targets: Sequence[Column], forced: bool) -> dict[str, Any]:
     bend = curve_data(targets[link.target].center - sources[link.source].center, HEIGHT)
-    width = round(THINNEST + (THICKEST - THINNEST) * link.weight, 1)
     ends = {"id": f"{link.source}-{link.target}", "source": f"s{link.source}", "target": f"t{link.target}"}
     # The classes are always said: the component does not take away what a new element leaves out.
-    return {"data": {**ends, "w": width, **bend}, "classes": "forced" if forced else ""}
+    return {"data": {**ends, "w": round(100 * link.weight), **bend}, "classes": "forced" if forced else ""}

@@ -32,7 +32,10 @@ class PageState:
         Raises:
             ValueError: it is not a request (pydantic's ValidationError is one).
         """
-        return cls(RequestDocument.model_validate(value["request"]).to_request(), int(value["hypothesis"]))
+        hypothesis = int(value["hypothesis"])
+        if hypothesis < 0:
+            raise ValueError(f"there is no hypothesis {hypothesis}")
+        return cls(RequestDocument.model_validate(value["request"]).to_request(), hypothesis)
 
     def hypothesis_of(self, trace: Trace) -> Hypothesis:
         """The chosen hypothesis; the best where the list has become shorter."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from dashboard.geometry import Column, source_columns, target_columns
 from dashboard.links import pick_attention
-from dashboard.words import TokenText
+from dashboard.words import TokenText, percent
 from exported_models.trace import Floats, Hypothesis, TokenChoice, Trace
 
 GUTTER = 64
@@ -48,6 +48,6 @@ def lay_out_picture(trace: Trace, hypothesis: Hypothesis, text: TokenText, room:
     """Columns for a hypothesis in ``room`` pixels; more are taken where the words need them."""
     source_words, target_words = text.show_all(trace.source.tokens), text.show_all(hypothesis.tokens)
     top_k = trace.top_k(hypothesis)
-    cells = [text.show_all(choice.token for choice in choices) for choices in top_k]
+    cells = [[(text.show(choice.token), percent(choice.log_prob)) for choice in choices] for choices in top_k]
     sources, targets = source_columns(source_words, room), target_columns(target_words, cells, room)
     return Picture(trace, hypothesis, text, source_words, target_words, top_k, sources, targets)

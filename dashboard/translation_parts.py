@@ -30,7 +30,7 @@ def draw_words(side: Side, words: Sequence[str], columns: Sequence[Column]) -> l
     return [
         html.Button(
             word,
-            style={"left": column.left, "width": column.width},
+            style={"left": round(column.left), "width": round(column.width)},
             **wild(data_side=side, data_index=str(index)),
         )
         for index, (word, column) in enumerate(zip(words, columns, strict=True))
@@ -43,7 +43,7 @@ def draw_top_k(picture: Picture) -> list[Component]:
         html.Div(
             [_cell(picture, step, rank) for rank in range(len(choices))],
             className="top-column",
-            style={"left": picture.targets[step].left, "width": picture.targets[step].width},
+            style={"left": round(picture.targets[step].left), "width": round(picture.targets[step].width)},
             role="group",
             **wild(
                 aria_label=f"Most probable at step {step + 1}, percent",
@@ -116,13 +116,13 @@ def _spell_links(picture: Picture, links: Sequence[Link]) -> str:
 def _cell(picture: Picture, step: int, rank: int) -> Component:
     choice = picture.top_k[step][rank]
     word = picture.text.show(choice.token)
-    # What every other cell has too is left out: a long sentence has hundreds.
-    attributes = wild(data_value=f"{step}:{rank}", data_p=percent(choice.log_prob))
+    # Only what the browser cannot count itself: a long sentence has hundreds of these.
+    attributes: dict[str, str] = {}
     if choice.token_id == picture.hypothesis.token_ids[step]:
         attributes["className"] = "chosen"
     if _is_cut(picture.targets[step], choice):
         attributes["title"] = word
-    return html.Button(word, style={"--p": f"{100 * math.exp(choice.log_prob):.0f}%"}, **attributes)
+    return html.Button(word, style={"--p": round(100 * math.exp(choice.log_prob))}, **wild(**attributes))
 
 
 def _is_cut(column: Column, choice: TokenChoice) -> bool:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dashboard.links import curve_data
 from dashboard.palette import Theme, colors
-from dashboard.tree_layout import LABEL_SIZE, PlacedTwig
-from dashboard.words import percent
+from dashboard.tree_layout import LABEL_SIZE, Kind, PlacedTwig
 
 FONT = "Inter, system-ui, sans-serif"
+_CLASSES: Mapping[Kind, str] = {"best": "best", "kept": "", "pruned": "pruned"}
 
 
 def tree_elements(placed: Sequence[PlacedTwig]) -> list[dict[str, Any]]:
-    """Nodes with their labels and, under them, probabilities (carried by the edge that leads there)."""
+    """Nodes with their labels and, under them, percent (carried by the edge that leads there)."""
     by_key = {entry.twig.key: entry for entry in placed}
     nodes = [_node(entry) for entry in placed]
     return nodes + [_edge(by_key[entry.twig.parent], entry) for entry in placed if entry.twig.parent]
@@ -30,7 +30,10 @@ def tree_stylesheet(theme: Theme) -> list[dict[str, Any]]:
         {"selector": "node.pruned", "style": {"color": color["mute"]}},
         {"selector": "edge", "style": _edge_style(color["link"], color["mute"])},
         {"selector": "edge.bent", "style": _bent_style()},
-        {"selector": "edge.best", "style": {"line-color": color["barch"], "opacity": 1}},
+        {
+            "selector": "edge.best",
+            "style": {"line-color": color["barch"], "opacity": 1, "width": "mapData(p, 0, 100, 1, 6)"},
+        },
         {"selector": "edge.pruned", "style": {"line-style": "dotted"}},
         {"selector": "node.cursor", "style": {"border-width": 1.5, "border-color": color["acc"]}},
         {"selector": "node.lit", "style": {"color": color["hot"]}},
@@ -40,27 +43,22 @@ def tree_stylesheet(theme: Theme) -> list[dict[str, Any]]:
 def _node(entry: PlacedTwig) -> dict[str, Any]:
     twig = entry.twig
     return {
-        "data": {"id": twig.key, "label": twig.label, "w": entry.width},
-        "position": {"x": entry.left + entry.width / 2, "y": entry.y},
-        "classes": twig.kind,
+        "data": {"id": twig.key, "label": twig.label, "w": round(entry.width)},
+        "position": {"x": round(entry.left + entry.width / 2), "y": round(entry.y)},
+        # The classes are always said: the component does not take away what a new element leaves out.
+        "classes": _CLASSES[twig.kind],
     }
 
 
 def _edge(parent: PlacedTwig, child: PlacedTwig) -> dict[str, Any]:
     twig = child.twig
-    data: dict[str, Any] = {
-        "id": f"e{twig.key}",
-        "source": twig.parent,
-        "target": twig.key,
-        "p": percent(twig.log_prob),
-        "w": round(1 + (5 if twig.kind == "best" else 3) * math.exp(twig.log_prob), 1),
-        "m": round(child.width / 2, 1),
-    }
+    share = round(100 * math.exp(twig.log_prob))
+    data: dict[str, Any] = {"id": f"e{twig.key}", "source": twig.parent, "target": twig.key, "p": share}
     if parent.y == child.y:
-        return {"data": data, "classes": twig.kind}
+        return {"data": data, "classes": _CLASSES[twig.kind]}
     # The curve runs sideways: what `curve_data` calls down is right here, which turns the side it bends to.
     bend = curve_data(parent.y - child.y, child.left - parent.left - parent.width)
-    return {"data": data | bend, "classes": f"{twig.kind} bent"}
+    return {"data": data | bend, "classes": f"bent {_CLASSES[twig.kind]}"}
 
 
 def _node_style(ink: str) -> dict[str, Any]:
@@ -73,9 +71,9 @@ def _node_style(ink: str) -> dict[str, Any]:
 
 def _edge_style(link: str, mute: str) -> dict[str, Any]:
     return {
-        "width": "data(w)", "line-color": link, "opacity": 0.6, "curve-style": "straight",
+        "width": "mapData(p, 0, 100, 1, 4)", "line-color": link, "opacity": 0.6, "curve-style": "straight",
         "source-endpoint": "90deg", "target-endpoint": "270deg", "events": "no",
-        "target-label": "data(p)", "target-text-offset": 1, "target-text-margin-x": "data(m)",
+        "target-label": "data(p)", "target-text-offset": 1, "target-text-margin-x": 10,
         "target-text-margin-y": 14, "font-family": FONT, "font-size": 10, "color": mute,
     }  # fmt: skip
 

@@ -18,7 +18,8 @@ Kind = Literal["best", "kept", "pruned"]
 Extent = Literal["kept", "all"]
 
 LABEL_SIZE = 12.0
-GAP = 30.0
+GAPS = (30.0, 60.0)
+"""Least and greatest pixels between two columns; in between the tree fills its room."""
 ROW = 32.0
 NARROWEST = 18.0
 START = "start"
@@ -61,10 +62,10 @@ def grow(trace: Trace, hypothesis: Hypothesis, extent: Extent, words: TokenText)
     return tuple(twigs + (_pruned_twigs(trace, words) if extent == "all" else []))
 
 
-def place_twigs(twigs: Sequence[Twig]) -> tuple[PlacedTwig, ...]:
-    """Give every twig its own place."""
+def place_twigs(twigs: Sequence[Twig], room: float = 0) -> tuple[PlacedTwig, ...]:
+    """Give every twig its own place, spread over ``room`` pixels where there are so many."""
     widths = [max(NARROWEST, -(-text_width(twig.label, LABEL_SIZE, 600) // 1)) for twig in twigs]
-    lefts = _column_lefts(twigs, widths)
+    lefts = _column_lefts(twigs, widths, room)
     rows = _assign_rows(twigs)
     return tuple(
         PlacedTwig(twig, lefts[twig.depth], width, rows[twig.key] * ROW)
@@ -84,14 +85,16 @@ def _pruned_twigs(trace: Trace, words: TokenText) -> list[Twig]:
     ]  # fmt: skip
 
 
-def _column_lefts(twigs: Sequence[Twig], widths: Sequence[float]) -> list[float]:
+def _column_lefts(twigs: Sequence[Twig], widths: Sequence[float], room: float) -> list[float]:
     deepest = max(twig.depth for twig in twigs)
     widest = [0.0] * (deepest + 1)
     for twig, width in zip(twigs, widths, strict=True):
         widest[twig.depth] = max(widest[twig.depth], width)
+    least, greatest = GAPS
+    gap = min(greatest, max(least, (room - sum(widest)) // max(deepest, 1)))
     lefts = [0.0]
     for width in widest[:-1]:
-        lefts.append(lefts[-1] + width + GAP)
+        lefts.append(lefts[-1] + width + gap)
     return lefts
 
 

@@ -11,9 +11,9 @@ from dash_cytoscape import Cytoscape
 
 from dashboard.browser import run_in_browser
 from dashboard.controls import card, placeholder, segmented
-from dashboard.ids import PageId, TreeId
+from dashboard.ids import PageId, TranslationId, TreeId
 from dashboard.page_state import Json, PageState
-from dashboard.picture import Picture
+from dashboard.picture import DEFAULT_ROOM, Picture
 from dashboard.services import Services
 from dashboard.tree_graph import tree_elements, tree_stylesheet
 from dashboard.tree_layout import Extent, grow, place_twigs
@@ -49,12 +49,13 @@ def register(app: dash.Dash, services: Services) -> None:
         Output(TreeId.SUMMARY, "children"),
         Input(PageId.REQUEST, "data"),
         Input(TreeId.EXTENT, "value"),
+        State(TranslationId.ROOM, "data"),
         prevent_initial_call=True,
     )
-    def show(shown: Json | None, extent: str) -> tuple[Any, Any, str]:
+    def show(shown: Json | None, extent: str, room: float | None) -> tuple[Any, Any, str]:
         if not shown:
             raise dash.exceptions.PreventUpdate
-        return draw_tree(services.picture(PageState.from_json(shown)), extent)
+        return draw_tree(services.picture(PageState.from_json(shown)), extent, room or DEFAULT_ROOM)
 
     @app.callback(
         Output(PageId.REQUEST, "data", allow_duplicate=True),
@@ -76,13 +77,14 @@ def register(app: dash.Dash, services: Services) -> None:
     run_in_browser(app, "fitTree", Input(TreeId.FIT, "n_clicks"), at_start=False)
 
 
-def draw_tree(picture: Picture, extent: str) -> tuple[Any, Any, str]:
+def draw_tree(picture: Picture, extent: str, room: float) -> tuple[Any, Any, str]:
     """Graph elements, text twin and summary; of graph and twin only the one on view is sent."""
     summary = describe_tree(picture.trace)
     if extent == "text":
         return [], draw_tree_twin(picture), summary
     drawn: Extent = "all" if extent == "all" else "kept"
-    return tree_elements(place_twigs(grow(picture.trace, picture.hypothesis, drawn, picture.text))), None, summary
+    twigs = grow(picture.trace, picture.hypothesis, drawn, picture.text)
+    return tree_elements(place_twigs(twigs, room)), None, summary
 
 
 def describe_tree(trace: Trace) -> str:

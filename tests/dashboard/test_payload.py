@@ -1,0 +1,53 @@
+"""What a translation sends to the browser: small, and no states."""
+
+import json
+from typing import Any
+
+from plotly.utils import PlotlyJSONEncoder
+
+from dashboard.links import link_elements, prune
+from dashboard.page_state import PageState
+from dashboard.past import Past
+from dashboard.views.history import draw_strip
+from dashboard.views.nbest import draw_list
+from dashboard.views.stages import draw_finding, find_in_trace
+from dashboard.views.translation import lay_out_words
+from dashboard.views.tree import draw_tree
+from tests.dashboard.sentences import ENGLISH, GERMAN, make_picture, make_trace
+
+LARGEST = 60_000
+
+
+def size(value: Any) -> int:
+    """Bytes of a callback's answer as Dash writes it."""
+    return len(json.dumps(value, cls=PlotlyJSONEncoder, separators=(",", ":")).encode())
+
+
+def test_twenty_tokens_at_beam_five_are_at_most_sixty_kilobytes() -> None:
+    trace = make_trace((GERMAN * 3)[:19], ENGLISH * 2)
+    picture = make_picture(trace)
+    attention = picture.attention(None, None)
+    assert attention is not None
+    state = PageState(trace.request)
+    past = Past().visit(state, "start")
+
+    sizes = {
+        "request": size(state.to_json()),
+        "words": size(lay_out_words(picture)),
+        "links": size(link_elements(prune(attention, 0.75), picture.sources, picture.targets, frozenset())),
+        "tree": size(draw_tree(picture, "kept")),
+        "hypotheses": size(draw_list(trace, 0)),
+        "stages": size([draw_finding(3, finding) for finding in find_in_trace(picture, 0.75, None, None)]),
+        "history": size([past.to_json(), draw_strip(past)]),
+    }
+
+    assert len(trace.best.tokens) == 21
+    assert sum(sizes.values()) <= LARGEST, sizes
+
+
+def test_what_is_folded_away_is_not_sent() -> None:
+    picture = make_picture()
+
+    elements, twin, _ = draw_tree(picture, "kept")
+    assert (bool(elements), twin) == (True, None)
+    assert draw_tree(picture, "text")[0] == []

@@ -1,0 +1,29 @@
+"""How tokens and numbers are written."""
+
+import math
+
+import pytest
+
+from dashboard.words import TokenText, count, percent, signed
+
+TEXT = TokenText("</s>")
+
+
+@pytest.mark.parametrize(
+    ("token", "shown"), [("</s>", "⏎"), (" ", "␣"), ("a b", "a␣b"), ("", "∅"), ("<b>", "<b>"), ("\t", "⇥")]
+)
+def test_every_token_can_be_seen(token: str, shown: str) -> None:
+    assert TEXT.show(token) == shown
+
+
+def test_probabilities_have_no_decimals() -> None:
+    assert [percent(math.log(share)) for share in (1.0, 0.826, 0.004)] == ["100", "83", "0"]
+
+
+@pytest.mark.parametrize(("score", "written"), [(-0.214, "−0.21"), (-0.001, "0.00"), (1.5, "1.50")])
+def test_scores_have_a_true_minus_and_no_negative_zero(score: float, written: str) -> None:
+    assert signed(score) == written
+
+
+def test_counts_agree_with_their_noun() -> None:
+    assert (count(1, "step"), count(2, "step"), count(0, "prefix", "prefixes")) == ("1 step", "2 steps", "0 prefixes")
