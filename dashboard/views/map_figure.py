@@ -83,7 +83,13 @@ def draw_map(drawing: MapDrawing, chosen: int | None, colors: Mapping[str, str])
             "hovermode": "closest",
             "dragmode": "pan",
             "font": {"family": "Inter, system-ui, sans-serif", "size": 12, "color": colors["ink"]},
-            "hoverlabel": {"bgcolor": colors["card"], "bordercolor": colors["line"], "align": "left"},
+            "hoverlabel": {
+                "bgcolor": colors["card"],
+                "bordercolor": colors["line"],
+                "font": {"color": colors["ink"], "size": _LABEL_SIZE},
+                "align": "left",
+            },
+            "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": colors["mute"], "activecolor": colors["ink"]},
             "xaxis": {"visible": False, "range": [frame.left, frame.right]},
             # Equal scales: a distance means the same in every direction.
             "yaxis": {"visible": False, "range": [frame.top, frame.bottom], "scaleanchor": "x"},
