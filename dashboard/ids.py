@@ -15,7 +15,7 @@ Two conventions of `assets/linking.js` let any view take part without a callback
 ``data-side`` and ``data-index`` lights up with its word, and a click on it selects the word. In a plotly figure a trace
 with ``meta={"side": ...}`` and the word's index as ``customdata`` does the same: its ``selectedpoints`` follow the
 hover. A button with ``data-value`` inside an element with ``data-send=<store id>`` writes ``{"value": ..., "at": ...}``
-into that store when clicked.
+into that store when clicked (without ``data-value``: its column's ``data-index`` and its place there, ``"3:1"``).
 """
 
 from enum import StrEnum

@@ -30,10 +30,7 @@ def tree_stylesheet(theme: Theme) -> list[dict[str, Any]]:
         {"selector": "node.pruned", "style": {"color": color["mute"]}},
         {"selector": "edge", "style": _edge_style(color["link"], color["mute"])},
         {"selector": "edge.bent", "style": _bent_style()},
-        {
-            "selector": "edge.best",
-            "style": {"line-color": color["barch"], "opacity": 1, "width": "mapData(p, 0, 100, 1, 6)"},
-        },
+        {"selector": "edge.best", "style": _best_style(color["barch"])},
         {"selector": "edge.pruned", "style": {"line-style": "dotted"}},
         {"selector": "node.cursor", "style": {"border-width": 1.5, "border-color": color["acc"]}},
         {"selector": "node.lit", "style": {"color": color["hot"]}},
@@ -76,6 +73,10 @@ def _edge_style(link: str, mute: str) -> dict[str, Any]:
         "target-label": "data(p)", "target-text-offset": 1, "target-text-margin-x": 10,
         "target-text-margin-y": 14, "font-family": FONT, "font-size": 10, "color": mute,
     }  # fmt: skip
+
+
+def _best_style(bar: str) -> dict[str, Any]:
+    return {"line-color": bar, "opacity": 1, "width": "mapData(p, 0, 100, 1, 6)"}
 
 
 def _bent_style() -> dict[str, Any]:

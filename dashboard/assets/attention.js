@@ -74,7 +74,7 @@
         const to = target.position();
         const bend = curve(to.x - from.x, to.y - from.y);
         const data = { id: source + "-" + draft.step + "-draft", source: start.id(), target: target.id() };
-        cy.add({ group: "edges", data: Object.assign(data, bend, { w: 1 + 11 * share }), classes: "draft" });
+        cy.add({ group: "edges", data: Object.assign(data, bend, { w: 100 * share }), classes: "draft" });
       });
     });
   }

@@ -122,8 +122,7 @@
       const word = document.querySelector(".words " + key(side, index));
       return word ? word.textContent : "";
     };
-    const share = Math.round(((edge.data("w") - 1) / 11) * 100);
-    scope.tip(name("source", source) + " → " + name("target", target) + "  " + share + " %");
+    scope.tip(name("source", source) + " → " + name("target", target) + "  " + edge.data("w") + " %");
   };
 
   /* One line beside the pointer, for what lives on a canvas. */
@@ -159,7 +158,7 @@
   document.addEventListener("click", (event) => {
     const word = wordOf(event.target);
     // A button that sends something of its own does not also select.
-    const sends = event.target.closest("[data-value]") && event.target.closest("[data-send]");
+    const sends = event.target.closest("button") && event.target.closest("[data-send]");
     if (word && !sends && !(scope.draftClick && scope.draftClick(word))) {
       scope.select(word);
     }

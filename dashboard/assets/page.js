@@ -85,11 +85,20 @@
     },
   });
 
+  /* What a button says when clicked: its value, or its place as ``column:row``, both counted from 0. */
+  function valueOf(button) {
+    if (button.dataset.value !== undefined) {
+      return button.dataset.value;
+    }
+    const column = button.parentElement;
+    return column.dataset.index + ":" + Array.from(column.children).indexOf(button);
+  }
+
   document.addEventListener("click", (event) => {
     const sender = event.target.closest("[data-send]");
-    const button = sender && event.target.closest("[data-value]");
+    const button = sender && event.target.closest("button");
     if (button && sender.contains(button)) {
-      scope.send(sender.dataset.send, { value: button.dataset.value, at: Date.now() });
+      scope.send(sender.dataset.send, { value: valueOf(button), at: Date.now() });
     }
     if (event.target.closest(".notice")) {
       scope.send("page-notice", null);

@@ -66,7 +66,8 @@ def _distributions(random: np.random.Generator, rows: int, vocabulary: Sequence[
     logits = random.normal(0, 2, (rows, len(vocabulary)))
     logits[0, vocabulary.index(word)] += 6
     totals = np.log(np.exp(logits).sum(axis=1, keepdims=True))
-    return (logits - totals).astype(np.float32)
+    log_probs: Floats = (logits - totals).astype(np.float32)
+    return log_probs
 
 
 def _expand(

@@ -35,7 +35,7 @@ def test_twenty_tokens_at_beam_five_are_at_most_sixty_kilobytes() -> None:
         "request": size(state.to_json()),
         "words": size(lay_out_words(picture)),
         "links": size(link_elements(prune(attention, 0.75), picture.sources, picture.targets, frozenset())),
-        "tree": size(draw_tree(picture, "kept")),
+        "tree": size(draw_tree(picture, "kept", 800)),
         "hypotheses": size(draw_list(trace, 0)),
         "stages": size([draw_finding(3, finding) for finding in find_in_trace(picture, 0.75, None, None)]),
         "history": size([past.to_json(), draw_strip(past)]),
@@ -48,6 +48,6 @@ def test_twenty_tokens_at_beam_five_are_at_most_sixty_kilobytes() -> None:
 def test_what_is_folded_away_is_not_sent() -> None:
     picture = make_picture()
 
-    elements, twin, _ = draw_tree(picture, "kept")
+    elements, twin, _ = draw_tree(picture, "kept", 800)
     assert (bool(elements), twin) == (True, None)
-    assert draw_tree(picture, "text")[0] == []
+    assert draw_tree(picture, "text", 800)[0] == []

@@ -13,7 +13,7 @@ from dashboard.page_state import PageState
 from dashboard.url_state import MAX_FRAGMENT, decode_fragment, encode_fragment
 from exported_models.request import AttentionOverride, Request
 
-TEXTS = st.text(st.characters(exclude_categories=("Cs",)), max_size=60)
+TEXTS = st.text(max_size=60)
 OVERRIDES = st.builds(
     AttentionOverride,
     st.integers(0, 500),
