@@ -37,7 +37,7 @@ from pipeline.plan import StorePlan, check_space, describe_plan, plan_store
 from pipeline.progress import Progress, format_seconds
 from pipeline.project import Project
 from pipeline.projections import project_space
-from pipeline.store_build import StoreBuild, published_store, store_build_folder
+from pipeline.store_build import StoreBuild, build_folders, published_store
 from pipeline.summary import BuildSummary, ExportSummary, SpaceSummary, StepSummary
 from state_store.manifest import CorpusEntry, IndexEntry, SpaceEntry, StoreManifest, load_store_manifest
 
@@ -79,15 +79,23 @@ def build(project: Project, workspace: Workspace, *, progress: Progress) -> Buil
 
 @contextmanager
 def open_build(project: Project, workspace: Workspace, *, progress: Progress) -> Iterator[BuildRun]:
-    """Find out what the project builds, and keep other builds of the same names out meanwhile."""
-    folder = store_build_folder(workspace, project.store_id)
-    with only_build(folder, f"The store {project.store_id}"):
-        model = plan_model(workspace, project.model_id, project.checkpoint, project.content.model.adapter)
-        with only_build(model.folder, f"The model {project.model_id}"):
-            ledger = Ledger(folder, published_store(workspace, project.store_id))
-            corpora = open_corpora(project, ledger, progress=progress)
-            store = StoreBuild(project, workspace, model, corpora, ledger, choose_batch_tokens())
-            yield BuildRun(store, progress)
+    """What the project builds; other builds of the same names are kept out meanwhile."""
+    store, model = build_folders(project, workspace)
+    with only_build(store, f"The store {project.store_id}"), only_build(model, f"The model {project.model_id}"):
+        yield prepare_run(project, workspace, progress=progress)
+
+
+def prepare_run(project: Project, workspace: Workspace, *, progress: Progress) -> BuildRun:
+    """Find out what the project builds; its corpus is generated here if need be. The caller keeps others out.
+
+    Raises:
+        PipelineError: checkpoint or corpus are missing, or no adapter fits.
+    """
+    folder, _ = build_folders(project, workspace)
+    model = plan_model(workspace, project.model_id, project.checkpoint, project.content.model.adapter)
+    ledger = Ledger(folder, published_store(workspace, project.store_id))
+    corpora = open_corpora(project, ledger, progress=progress)
+    return BuildRun(StoreBuild(project, workspace, model, corpora, ledger, choose_batch_tokens()), progress)
 
 
 def is_up_to_date(run: BuildRun) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,13 +13,15 @@ from exported_models.publishing import explain_disk_errors
 from pipeline.errors import BuildError
 
 _LOCK_FILE = "lock"
+_PATIENCE_SECONDS = 2.0
 
 
 @contextmanager
 def only_build(folder: Path, name: str) -> Iterator[None]:
     """Hold the build folder of ``name`` for the time of the context.
 
-    The operating system lets go of the lock when its process ends, however it ends: a lock is never left behind.
+    The operating system lets go of the lock when its process ends, however it ends: a lock is never left behind. The
+    process of a command that was just killed may take a moment to end, so it is waited for.
 
     Raises:
         BuildError: another process builds that name.
@@ -34,13 +37,22 @@ def only_build(folder: Path, name: str) -> Iterator[None]:
 
 
 def _acquire(descriptor: int, name: str) -> None:
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while not _try(descriptor):
+        if time.monotonic() > deadline:
+            holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
+            process = f" (process {holder})" if holder else ""
+            raise BuildError(
+                f"{name} is being built by another command{process}; wait for it, or stop it and run this again."
+            )
+        time.sleep(_PATIENCE_SECONDS / 20)
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"{os.getpid()}\n".encode("ascii"), 0)
+
+
+def _try(descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        holder = os.read(descriptor, 32).decode("ascii", "replace").strip()
-        process = f" (process {holder})" if holder else ""
-        raise BuildError(
-            f"{name} is being built by another command{process}; wait for it, or stop it and run this again."
-        ) from None
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode("ascii"), 0)
+        return False
+    return True

@@ -40,7 +40,7 @@ class ModelBuild:
     @property
     def folder(self) -> Path:
         """Where it is built."""
-        return self.workspace.builds_folder / "models" / self.model_id
+        return model_build_folder(self.workspace, self.model_id)
 
     @property
     def staged(self) -> Path:
@@ -53,6 +53,11 @@ class ModelBuild:
     @property
     def origin(self) -> CheckpointOrigin:
         return CheckpointOrigin(adapter=self.adapter, name=self.checkpoint.name, digest=self.digest)
+
+
+def model_build_folder(workspace: Workspace, model_id: str) -> Path:
+    """Where the model of that name is built."""
+    return workspace.builds_folder / "models" / model_id
 
 
 def plan_model(workspace: Workspace, model_id: str, checkpoint: Path, adapter: str | None) -> ModelBuild:

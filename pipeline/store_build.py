@@ -12,7 +12,7 @@ from exported_models.workspace import Workspace
 from pipeline.corpus_files import ProjectCorpora
 from pipeline.errors import ProjectFileError
 from pipeline.fingerprints import STAGED, Ledger
-from pipeline.model_build import ModelBuild
+from pipeline.model_build import ModelBuild, model_build_folder
 from pipeline.project import Project
 
 STORE_REVISION = 1
@@ -75,9 +75,9 @@ class StoreBuild:
         return [space for space in manifest.spaces if space.name in wanted]
 
 
-def store_build_folder(workspace: Workspace, store_id: str) -> Path:
-    """Where the store of that name is built."""
-    return workspace.builds_folder / "stores" / store_id
+def build_folders(project: Project, workspace: Workspace) -> tuple[Path, Path]:
+    """Where the project's store is built, and where its model is."""
+    return workspace.builds_folder / "stores" / project.store_id, model_build_folder(workspace, project.model_id)
 
 
 def published_store(workspace: Workspace, store_id: str) -> Path | None:

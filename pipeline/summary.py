@@ -77,3 +77,10 @@ class BuildSummary:
     def to_document(self) -> dict[str, Any]:
         """As a JSON object."""
         return asdict(self)
+
+    @classmethod
+    def from_document(cls, document: dict[str, Any]) -> BuildSummary:
+        """From what `to_document` made, by way of JSON."""
+        spaces = tuple(SpaceSummary(**{**space, "maps": tuple(space["maps"])}) for space in document["spaces"])
+        steps = tuple(StepSummary(**step) for step in document["steps"])
+        return cls(**{**document, "spaces": spaces, "steps": steps})
