@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,7 @@ from tests.state_store.letters import (
     open_space,
     publish_model,
     publish_store,
+    publish_variant,
 )
 
 
@@ -39,9 +42,10 @@ def made_store(tmp_path_factory: pytest.TempPathFactory, corpus: Corpus) -> Made
 
 
 @pytest.fixture
-def store_copy(tmp_path: Path, corpus: Corpus) -> MadeStore:
-    """The made-up corpus as a store of the test's own, to be damaged."""
-    return make_store(tmp_path, corpus)
+def store_copy(tmp_path: Path, made_store: MadeStore) -> MadeStore:
+    """A copy of the made-up store, for the test to damage."""
+    shutil.copytree(made_store.folder, tmp_path / "letters")
+    return replace(made_store, folder=tmp_path / "letters")
 
 
 @pytest.fixture(scope="session")
@@ -58,8 +62,8 @@ def encoder_search(encoder_space: Space) -> NeighborSearch:
 def workspace(tmp_path_factory: pytest.TempPathFactory, corpus: Corpus) -> Workspace:
     """A workspace with the model `MODEL_ID`, a store of it, and a second model; tests must not change it."""
     workspace = Workspace(tmp_path_factory.mktemp("workspace"))
-    publish_model(workspace, MODEL_ID, seed=1)
-    publish_model(workspace, "other", seed=2)
+    publish_model(workspace, MODEL_ID)
+    publish_variant(workspace, "other")
     publish_store(workspace, Engine(workspace, threads=1).model(MODEL_ID), corpus, "letters")
     return workspace
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +12,7 @@ import numpy as np
 
 from exported_models.manifest import CheckpointOrigin, SpaceSpec
 from exported_models.model import ExportedModel
-from exported_models.publishing import publish
+from exported_models.publishing import MANIFEST_NAME, publish
 from exported_models.scoring import force_batch
 from exported_models.trace import Floats
 from exported_models.workspace import Workspace
@@ -132,8 +134,8 @@ def open_space(made: MadeStore, name: str) -> Space:
     return Space(folder, name, size=entry.size, rows=entry.rows, sentences=made.manifest.corpus.pairs)
 
 
-def publish_model(workspace: Workspace, model_id: str, seed: int) -> None:
-    """Export a small untrained model into a workspace; another seed is another build."""
+def publish_model(workspace: Workspace, model_id: str) -> None:
+    """Export a small untrained model into a workspace."""
     import torch
 
     from pipeline.adapters.luong import LuongAdapter
@@ -141,15 +143,24 @@ def publish_model(workspace: Workspace, model_id: str, seed: int) -> None:
     from pipeline.models.luong import SPECIAL_TOKENS, LuongConfig, LuongModel, save_checkpoint
 
     tokens = (*SPECIAL_TOKENS, *"abcdefgh")
-    torch.manual_seed(seed)
+    torch.manual_seed(1)
     config = LuongConfig(len(tokens), len(tokens), embedding=8, encoder_units=6, decoder_units=10)
-    checkpoint, staged = workspace.root / f"checkpoint-{seed}", workspace.root / f"staged-{seed}"
+    checkpoint, staged = workspace.root / "checkpoint", workspace.root / "staged"
     save_checkpoint(checkpoint, LuongModel(config).eval(), tokens, tokens)
     source_model = LuongAdapter().load(checkpoint)
     write_graphs(source_model, staged)
     manifest = describe_model(source_model, model_id, CheckpointOrigin(adapter="luong", name="random", digest="0"))
     workspace.models_folder.mkdir(exist_ok=True)
     publish(staged, workspace.models_folder / model_id, manifest.model_dump(mode="json"), {})
+
+
+def publish_variant(workspace: Workspace, model_id: str) -> None:
+    """Publish the model `MODEL_ID` with one more file, so that it is another build, under a name."""
+    staged = workspace.root / "staged-variant"
+    shutil.copytree(workspace.model_folder(MODEL_ID), staged)
+    (staged / "variant.txt").write_text(model_id)
+    manifest = {**json.loads((staged / MANIFEST_NAME).read_text()), "model_id": model_id}
+    publish(staged, workspace.models_folder / model_id, manifest, {})
 
 
 def encode_corpus(model: ExportedModel, sentences: Sequence[Sentence]) -> tuple[Sentence, ...]:
