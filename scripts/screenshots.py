@@ -1,0 +1,151 @@
+"""Take pictures of the workbench over the demo: docs/workbench-light.png and docs/workbench-dark.png.
+
+    python -m scripts.screenshots
+    python -m scripts.screenshots --size 1920x1080 --out build/screenshots
+
+The demo is built first where it is not there yet.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from dashboard.page_state import PageState
+from dashboard.url_state import encode_fragment
+from exported_models.request import Request
+from scripts.running_workbench import running_workbench
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+ROOT = Path(__file__).resolve().parent.parent
+FIND_CHROMIUM = ROOT / "scripts" / "find_chromium.sh"
+CHROMIUM_ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
+MODEL = "dates"
+SOURCE = "03/04/05"
+"""Day and month may be either: the model hesitates, so every view has something to show."""
+THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+PATIENCE_MS = 120_000
+MOST_TRIES = 40
+BETWEEN_TRIES_MS = 500
+
+# What has to be on the page before a picture is worth taking; nothing may be on its way to the server.
+IS_DRAWN = """() => {
+  const shows = (selector) => document.querySelector(selector) !== null;
+  return document.fonts.status === 'loaded'
+    && shows('#translation-target-words [data-index]')
+    && shows('#translation-links canvas')
+    && shows('#tree-graph canvas')
+    && shows('#neighborhood-card:not(.is-empty) .main-svg')
+    && shows('#neighborhood-pictograms [data-index]')
+    && shows('#neighbors-list *')
+    && !shows('._dash-loading-callback, [data-dash-is-loading="true"]');
+}"""
+
+
+def take_pictures(address: str, folder: Path, size: tuple[int, int]) -> list[Path]:
+    """One picture a theme of the page at ``address``, ``size`` being width and height in pixels; their files."""
+    from playwright.sync_api import sync_playwright
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=list(CHROMIUM_ARGUMENTS))
+        try:
+            return [take_picture(browser, address, theme, folder, size) for theme in THEMES]
+        finally:
+            browser.close()
+
+
+def take_picture(
+    browser: Browser, address: str, theme: Literal["light", "dark"], folder: Path, size: tuple[int, int]
+) -> Path:
+    """The page as a visitor with that color scheme sees it."""
+    viewport = {"width": size[0], "height": size[1]}
+    context = browser.new_context(viewport=viewport, color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
+    with context:
+        page = context.new_page()
+        page.goto(f"{address}#{encode_fragment(PageState(Request(MODEL, SOURCE)))}")
+        picture = settle(page, page.screenshot)
+    path = folder / f"workbench-{theme}.png"
+    path.write_bytes(picture)
+    return path
+
+
+def settle(page: Page, look: Callable[[], bytes]) -> bytes:
+    """What the page looks like when everything is drawn and nothing changes any more.
+
+    Raises:
+        RuntimeError: it goes on changing, or shows an error.
+    """
+    page.wait_for_function(IS_DRAWN, timeout=PATIENCE_MS)
+    before = look()
+    for _ in range(MOST_TRIES):
+        page.wait_for_timeout(BETWEEN_TRIES_MS)
+        page.wait_for_function(IS_DRAWN, timeout=PATIENCE_MS)
+        after = look()
+        if after == before:
+            refuse_error(page)
+            return after
+        before = after
+    raise RuntimeError(f"The page was still changing after {MOST_TRIES * BETWEEN_TRIES_MS / 1000:.0f} s.")
+
+
+def refuse_error(page: Page) -> None:
+    """A page that shows an error is no picture of the workbench.
+
+    Raises:
+        RuntimeError: it does; the message is the page's.
+    """
+    errors = page.locator(".notice.shown.error").all_inner_texts()
+    if errors:
+        raise RuntimeError(f"The page shows an error: {errors[0].strip()}")
+
+
+def find_chromium() -> str:
+    """The browser that the tests drive too.
+
+    Raises:
+        RuntimeError: there is none; the message says how to bring it.
+    """
+    found = subprocess.run([FIND_CHROMIUM], capture_output=True, text=True, check=False)
+    if found.returncode != 0:
+        raise RuntimeError(found.stderr.strip())
+    return found.stdout.strip()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Take both pictures and name them."""
+    options = _parse(arguments)
+    try:
+        with running_workbench("demo", options.workspace) as address:
+            paths = take_pictures(address, options.out, options.size)
+    except RuntimeError as error:
+        print(f"screenshots: {error}", file=sys.stderr)
+        return 1
+    for path in paths:
+        print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
+    return 0
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.screenshots", description="Take pictures of the workbench."
+    )
+    parser.add_argument("--workspace", type=Path, default=ROOT, metavar="FOLDER", help="where the demo is or is built")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs", metavar="FOLDER", help="where the pictures go")
+    parser.add_argument("--size", type=_read_size, default=(1440, 900), metavar="WIDTHxHEIGHT", help="in pixels")
+    return parser.parse_args(arguments)
+
+
+def _read_size(text: str) -> tuple[int, int]:
+    width, _, height = text.partition("x")
+    return int(width), int(height)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
