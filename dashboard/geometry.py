@@ -18,8 +18,8 @@ NUMBER_GAP = 6.0
 NARROWEST = 26.0
 WIDEST_CELL = 160.0
 """An alternative may not widen its column beyond this; its text is then cut and shown whole on hover."""
-SPREAD_SOURCE = 58.0
-SPREAD_TARGET = 74.0
+SPREAD_SOURCE = 70.0
+SPREAD_TARGET = 88.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ GUTTER = 64
 """Pixels left of the columns for the names of the rows."""
 DEFAULT_ROOM = 800
 """Pixels for the columns until the browser has said how many there are."""
+MEAN = "mean"
+"""What a picker of layers or heads says for the mean of all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +53,8 @@ def lay_out_picture(trace: Trace, hypothesis: Hypothesis, text: TokenText, room:
     cells = [[(text.show(choice.token), percent(choice.log_prob)) for choice in choices] for choices in top_k]
     sources, targets = source_columns(source_words, room), target_columns(target_words, cells, room)
     return Picture(trace, hypothesis, text, source_words, target_words, top_k, sources, targets)
+
+
+def read_picker(value: int | str | None) -> int | None:
+    """The layer or head a picker names, counted from 0; None for the mean."""
+    return value if isinstance(value, int) else None

@@ -150,6 +150,7 @@ def _matrix_layout(picture: Picture, palette: dict[str, str]) -> Figure:
             "showgrid": False,
             "zeroline": False,
             "ticks": "",
+            "ticklabelstandoff": 8,
             "showticklabels": legible,
             "tickvals": list(range(rows)),
             "ticktext": list(picture.source_words),

@@ -81,7 +81,7 @@
     },
 
     showDrawing: function (drawing) {
-      return "canvas " + drawing;
+      return "canvas as-" + drawing;
     },
   });
 

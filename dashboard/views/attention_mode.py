@@ -13,6 +13,7 @@ from dash.development.base_component import Component
 from dashboard.browser import run_in_browser
 from dashboard.ids import AttentionId, PageId, TranslationId
 from dashboard.page_state import Json, PageState
+from dashboard.picture import read_picker
 from dashboard.services import Services
 from dashboard.views.attributes import wild
 from dashboard.what_ifs import apply_draft
@@ -49,8 +50,8 @@ def register(app: dash.Dash, services: Services) -> None:
     def apply(_clicks: int, draft: Json | None, layer: int | str, head: int | str, shown: Json) -> Json:
         trace, hypothesis = services.chosen(PageState.from_json(shown))
         step, weights = read_draft(draft)
-        picked = (index if isinstance(index, int) else None for index in (layer, head))
-        return services.answer(apply_draft(trace, hypothesis, step, weights, *picked))
+        override = apply_draft(trace, hypothesis, step, weights, read_picker(layer), read_picker(head))
+        return services.answer(override)
 
     run_in_browser(
         app,

@@ -21,7 +21,7 @@ from dashboard.findings import (
 )
 from dashboard.ids import PageId, StagesId, TranslationId
 from dashboard.page_state import Json, PageState
-from dashboard.picture import Picture
+from dashboard.picture import Picture, read_picker
 from dashboard.services import Services
 from dashboard.views.attributes import wild
 from exported_models.manifest import DECODER_SPACE, ENCODER_SPACE
@@ -70,10 +70,12 @@ def register(app: dash.Dash, services: Services) -> None:
         Input(TranslationId.HEAD, "value"),
         prevent_initial_call=True,
     )
-    def show_trace(shown: Json | None, mass: Any, layer: int | None, head: int | None) -> tuple[Component, ...]:
+    def show_trace(shown: Json | None, mass: Any, layer: int | str, head: int | str) -> tuple[Component, ...]:
         if not shown:
             raise dash.exceptions.PreventUpdate
-        found = find_in_trace(services.picture(PageState.from_json(shown)), float(mass) / 100, layer, head)
+        found = find_in_trace(
+            services.picture(PageState.from_json(shown)), float(mass) / 100, read_picker(layer), read_picker(head)
+        )
         return tuple(draw_finding(number, finding) for number, finding in enumerate(found, 3))
 
     run_in_browser(

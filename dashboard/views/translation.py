@@ -15,7 +15,7 @@ from dashboard.ids import PageId, TranslationId
 from dashboard.links import HEIGHT, Link, link_elements, link_stylesheet, prune
 from dashboard.page_state import Json, PageState
 from dashboard.palette import Theme, colors
-from dashboard.picture import DEFAULT_ROOM, GUTTER, Picture
+from dashboard.picture import DEFAULT_ROOM, GUTTER, MEAN, Picture, read_picker
 from dashboard.services import Services
 from dashboard.translation_parts import draw_matrix, draw_text_twin, draw_top_k, draw_words, matrix_height
 from dashboard.views import attention_mode, nbest
@@ -24,7 +24,6 @@ from dashboard.what_ifs import choose_alternative
 from dashboard.words import count
 
 DEFAULT_MASS = 75
-MEAN = "mean"
 NO_ATTENTION = "This model has no attention to draw."
 FIGURE_CONFIG: Any = {"displayModeBar": False, "showSendToCloud": False, "responsive": False}
 
@@ -85,11 +84,6 @@ def layer_options(layers: int, what: str) -> list[dict[str, Any]]:
     return [{"label": f"mean of {count(layers, what)}", "value": MEAN}, *single]
 
 
-def index_or_none(value: Any) -> int | None:
-    """The layer or head a picker names; None for the mean."""
-    return None if value in (None, MEAN) else int(value)
-
-
 def _register_words(app: dash.Dash, services: Services) -> None:
     @app.callback(
         Output(TranslationId.SOURCE_WORDS, "children"),
@@ -119,7 +113,7 @@ def _register_attention(app: dash.Dash, services: Services) -> None:
         if drawing != "links":
             raise dash.exceptions.PreventUpdate
         picture = _picture(services, shown, room)
-        links = pruned_links(picture, float(mass), index_or_none(layer), index_or_none(head))
+        links = pruned_links(picture, float(mass), read_picker(layer), read_picker(head))
         return link_elements(links, picture.sources, picture.targets, picture.overridden)
 
     @app.callback(
@@ -131,7 +125,7 @@ def _register_attention(app: dash.Dash, services: Services) -> None:
         if drawing == "links":
             return None
         picture = _picture(services, shown, room)
-        return draw_twin(picture, drawing, float(mass), index_or_none(layer), index_or_none(head), theme)
+        return draw_twin(picture, drawing, float(mass), read_picker(layer), read_picker(head), theme)
 
 
 def draw_twin(
@@ -222,7 +216,7 @@ def _canvas() -> Component:
         _row("target", "target", TranslationId.TARGET_WORDS, "words target-words"),
         _row("top k", "most probable words", TranslationId.TOP_K, "top-k", **wild(data_send=TranslationId.CHOICE)),
     ]
-    canvas = html.Div(rows, id=TranslationId.CANVAS, className="canvas links")
+    canvas = html.Div(rows, id=TranslationId.CANVAS, className="canvas as-links")
     hint = placeholder("Type a source text above and press Enter.")
     return html.Div([canvas, hint], className="scroller", tabIndex="-1")
 
