@@ -6,7 +6,7 @@ from typing import Any
 
 import dash
 import numpy as np
-from dash import Input, Output, html
+from dash import Input, Output, dcc, html
 from dash.development.base_component import Component
 from numpy.typing import NDArray
 
@@ -37,7 +37,7 @@ def layout() -> Component:
     """Five buttons; each says what was found once there is a translation."""
     buttons = [_stage_button(number, name) for number, name in enumerate(NAMES, 1)]
     return html.Nav(
-        buttons,
+        [*buttons, dcc.Store(id=StagesId.CHOICE)],
         id=StagesId.STRIP,
         className="stages",
         **wild(aria_label="Stages", data_send=StagesId.CHOICE),
@@ -73,9 +73,8 @@ def register(app: dash.Dash, services: Services) -> None:
     def show_trace(shown: Json | None, mass: Any, layer: int | str, head: int | str) -> tuple[Component, ...]:
         if not shown:
             raise dash.exceptions.PreventUpdate
-        found = find_in_trace(
-            services.picture(PageState.from_json(shown)), float(mass) / 100, read_picker(layer), read_picker(head)
-        )
+        picture = services.picture(PageState.from_json(shown))
+        found = find_in_trace(picture, float(mass) / 100, read_picker(layer), read_picker(head))
         return tuple(draw_finding(number, finding) for number, finding in enumerate(found, 3))
 
     run_in_browser(

@@ -1,0 +1,65 @@
+"""The sentences of the five stages."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from dashboard.findings import find_attention, find_decoder, find_encoder, find_prediction, find_search
+from tests.dashboard.sentences import TEXT, make_trace
+
+TRACE = make_trace()
+
+
+def test_attention_counts_the_words_that_carry_the_mass() -> None:
+    sharp = np.array([[0.9, 0.1, 0], [0.5, 0.3, 0.2]], np.float32)
+
+    assert find_attention(sharp, 0.75, 0).sentence == "1 to 2 tokens carry 75 %"
+    assert find_attention(sharp[:1], 0.75, 0).sentence == "1 token carries 75 %"
+    assert find_attention(np.full((1, 20), 0.05, np.float32), 0.75, 0).look is True
+    assert find_attention(sharp, 0.75, 1).look is True
+
+
+def test_a_model_without_attention_has_nothing_to_judge() -> None:
+    assert find_attention(None, 0.75, 0).look is None
+
+
+def test_prediction_names_the_closest_call() -> None:
+    finding = find_prediction(TRACE, TRACE.best, TEXT)
+
+    assert finding.sentence == "closest call: “the” 52, “forest” 38 %"
+    assert finding.look is True
+
+
+def test_prediction_names_a_step_the_model_did_not_choose() -> None:
+    unlike = next(
+        hypothesis
+        for hypothesis in TRACE.hypotheses
+        if any(
+            choices[0].token_id != token_id
+            for choices, token_id in zip(TRACE.top_k(hypothesis), hypothesis.token_ids, strict=True)
+        )
+    )
+
+    finding = find_prediction(TRACE, unlike, TEXT)
+
+    assert "not the model’s first choice" in finding.sentence
+    assert finding.look is True
+
+
+def test_search_compares_the_two_best() -> None:
+    assert find_search(TRACE, TRACE.best).sentence.startswith("best −0.19, next −")
+    greedy = make_trace(beam=1)
+    assert find_search(greedy, greedy.best).sentence.startswith("one hypothesis, ")
+
+
+def test_search_says_what_is_forced() -> None:
+    forced = replace(TRACE, request=replace(TRACE.request, prefix=("A",)))
+
+    assert find_search(forced, forced.best).sentence.startswith("1 token forced")
+
+
+def test_states_deserve_a_look_when_few_are_among_their_own() -> None:
+    assert find_encoder(9, 10).look is False
+    assert find_encoder(2, 10).look is True
+    assert find_decoder(11, 11).look is False
+    assert find_decoder(10, 11).sentence == "neighbors agree at 10 of 11 steps"

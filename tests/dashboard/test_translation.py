@@ -1,0 +1,104 @@
+"""The translation view's components, and its SVG."""
+
+from itertools import chain
+from xml.etree import ElementTree as Xml
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+
+from dashboard.links import prune
+from dashboard.palette import colors
+from dashboard.picture import Picture, read_picker
+from dashboard.translation_parts import draw_matrix, draw_text_twin, draw_top_k, draw_words, matrix_height
+from dashboard.translation_svg import draw_svg
+from dashboard.tree_twin import describe_fate, draw_tree_twin
+from dashboard.views.translation import lay_out_words, layer_options, pruned_links
+from tests.dashboard.sentences import ENGLISH, GERMAN, make_picture, make_trace
+
+NASTY = ("<script>alert(1)</script>", "&amp;", '"quoted"', "]]>")
+
+
+@pytest.fixture
+def picture() -> Picture:
+    return make_picture()
+
+
+def test_words_are_buttons_over_their_columns(picture: Picture) -> None:
+    buttons = draw_words("target", picture.target_words, picture.targets)
+
+    assert [button.children for button in buttons] == [*ENGLISH, "⏎"]
+    assert (getattr(buttons[3], "data-side"), getattr(buttons[3], "data-index")) == ("target", "3")
+    assert getattr(buttons[3], "style")["left"] == round(picture.targets[3].left)  # noqa: B009
+
+
+def test_the_chosen_word_is_marked_in_every_column_that_has_it(picture: Picture) -> None:
+    for step, column in enumerate(draw_top_k(picture)):
+        chosen = [cell.children for cell in column.children if getattr(cell, "className", "") == "chosen"]
+        shares = [cell.style["--p"] for cell in column.children]
+        assert set(chosen) <= {picture.target_words[step]}
+        assert shares == sorted(shares, reverse=True)
+
+
+def test_markup_in_the_corpus_stays_text() -> None:
+    picture = make_picture(make_trace(NASTY, NASTY))
+
+    words, _, _, _ = lay_out_words(picture)
+    assert [word.children for word in words][:4] == list(NASTY)
+    texts = [element.text for element in Xml.fromstring(draw_svg(picture, "light")).iter() if element.text]
+    assert set(NASTY) <= set(texts)
+
+
+def test_the_svg_draws_every_word_and_link(picture: Picture) -> None:
+    root = Xml.fromstring(draw_svg(picture, "dark"))
+
+    attention = picture.attention(None, None)
+    assert attention is not None
+    paths = [element for element in root if element.tag.endswith("path")]
+    assert len(paths) == len(prune(attention, 0.75))
+
+
+@pytest.mark.parametrize("words", [GERMAN, GERMAN * 6])
+def test_the_matrix_stands_over_the_target_words(words: tuple[str, ...]) -> None:
+    picture = make_picture(make_trace(words))
+    attention = picture.attention(None, None)
+    assert attention is not None
+
+    figure = draw_matrix(picture, attention, colors("light"))
+
+    go.Figure(figure)
+    trace = figure["data"][0]
+    assert np.array(trace["z"]).shape == (len(words) + 1, 11)
+    for left, right, column in zip(trace["x"], trace["x"][1:], picture.targets, strict=False):
+        assert left < column.center < right
+    assert figure["layout"]["height"] == matrix_height(picture)
+
+
+def test_the_text_twin_says_what_each_word_looks_at(picture: Picture) -> None:
+    attention = picture.attention(None, None)
+    assert attention is not None
+
+    body = draw_text_twin(picture, prune(attention, 0.75)).children[1]
+
+    assert [row.children[0].children for row in body.children] == [*ENGLISH, "⏎"]
+    assert all("%" in row.children[2].children for row in body.children)
+
+
+def test_the_search_twin_lists_every_candidate_with_its_fate(picture: Picture) -> None:
+    tables = draw_tree_twin(picture).children
+
+    rows = list(chain.from_iterable(table.children[2].children for table in tables))
+    assert len(rows) == sum(len(step.candidates) for step in picture.trace.steps)
+    fates = {describe_fate(candidate) for step in picture.trace.steps for candidate in step.candidates}
+    assert fates == {"kept", "finished", "pruned: better ones filled the beam"}
+
+
+def test_layers_and_heads_are_offered_when_there_are_several() -> None:
+    assert [option["label"] for option in layer_options(2, "layer")] == ["mean of 2 layers", "layer 1", "layer 2"]
+    assert [read_picker(value) for value in ("mean", None, 0, 3)] == [None, None, 0, 3]
+
+
+def test_one_head_differs_from_the_mean() -> None:
+    picture = make_picture(make_trace(layers=2, heads=4))
+
+    assert pruned_links(picture, 75, 1, 2) != pruned_links(picture, 75, None, None)

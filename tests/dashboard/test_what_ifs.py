@@ -1,0 +1,105 @@
+"""What a person did, as a request."""
+
+from dataclasses import replace
+
+import pytest
+
+from dashboard.page_state import PageState, Selection
+from dashboard.what_ifs import (
+    apply_draft,
+    choose_alternative,
+    describe_change,
+    describe_start,
+    force_path,
+    start_over,
+)
+from exported_models.errors import RequestError
+from exported_models.request import AttentionOverride, Request
+from exported_models.trace import Fate
+from tests.dashboard.sentences import TEXT, make_trace
+
+TRACE = make_trace()
+BEST = TRACE.best
+
+
+def test_a_word_of_the_top_k_is_chosen_after_the_words_before_it() -> None:
+    request = choose_alternative(TRACE, BEST, "3:1")
+
+    assert request.prefix == (*BEST.tokens[:3], TRACE.top_k(BEST)[3][1].token)
+
+
+def test_a_kept_node_forces_its_path() -> None:
+    node = TRACE.hypotheses[1].nodes[4]
+
+    assert force_path(TRACE, str(node)).prefix == TRACE.hypotheses[1].tokens[:5]
+
+
+def test_a_pruned_candidate_forces_its_prefix_and_token() -> None:
+    candidate = next(entry for entry in TRACE.steps[4].candidates if entry.fate is Fate.PRUNED)
+
+    prefix = force_path(TRACE, f"4.{candidate.rank}").prefix
+
+    assert prefix == (*(node.token for node in TRACE.path(candidate.parent)), candidate.token)
+
+
+def test_a_draft_of_clicks_becomes_weights_in_order() -> None:
+    request = apply_draft(TRACE, BEST, 2, {"10": 1, "3": 2}, None, 0)
+
+    assert request.overrides == (AttentionOverride(2, ((3, 2.0), (10, 1.0)), None, 0),)
+    assert request.prefix == BEST.tokens[:2]
+
+
+def test_new_options_keep_the_what_if_and_a_new_text_drops_it() -> None:
+    state = PageState(Request("dates", "May 1", prefix=("2",)))
+
+    assert start_over(state, "dates", "May 1", 3, 1.0) == replace(state.request, beam_size=3, length_penalty=1.0)
+    assert start_over(state, "dates", "May 2", 3, 1.0).prefix == ()
+    assert start_over(state, "names", "May 1", 3, 1.0).prefix == ()
+
+
+@pytest.mark.parametrize("source", ["", "  \n"])
+def test_an_empty_text_is_refused(source: str) -> None:
+    with pytest.raises(RequestError, match="nothing to translate"):
+        start_over(None, "dates", source, None, None)
+
+
+@pytest.mark.parametrize(
+    ("change", "label"),
+    [
+        ({"prefix": ("A", "dog", "the")}, "3: “jumps” → “the”"),
+        ({"prefix": ("A", "dog")}, "2: keep “dog”"),
+        ({"prefix": ("the", "log")}, "2: keep “log”"),
+        ({"overrides": (AttentionOverride(4, ((1, 0.2), (3, 0.7))),)}, "5: attention → “über”"),
+        ({"beam_size": 10}, "beam 10"),
+        ({"length_penalty": 0.6}, "length α 0.6"),
+        ({"beam_size": 1, "prefix": ("A",)}, "1: keep “A”, beam 1"),
+        ({"source": "Ein Mann"}, "“Ein Mann”"),
+        ({"top_k": 9}, "other options"),
+    ],
+)
+def test_the_history_names_what_changed(change: dict[str, object], label: str) -> None:
+    after = replace(TRACE, request=replace(TRACE.request, **change))  # type: ignore[arg-type]
+
+    assert describe_change(TRACE, BEST, after, TEXT) == label
+
+
+def test_taking_a_what_if_back_is_named_too() -> None:
+    forced = replace(TRACE, request=replace(TRACE.request, prefix=("A",)))
+    drawn = replace(TRACE, request=replace(TRACE.request, overrides=(AttentionOverride(0, ((0, 1.0),)),)))
+
+    assert describe_change(forced, BEST, TRACE, TEXT) == "no prefix"
+    assert describe_change(drawn, BEST, TRACE, TEXT) == "own attention"
+
+
+def test_a_long_text_is_named_by_its_beginning() -> None:
+    assert len(describe_start(Request("dates", "x" * 100))) == 26
+
+
+def test_a_selection_outlives_only_a_sentence_that_has_its_word() -> None:
+    def read(value: dict[str, object] | None) -> Selection | None:
+        return Selection.from_json(value, TRACE, BEST)
+
+    assert read({"side": "target", "index": 10}) == Selection("target", 10)
+    assert read({"side": "target", "index": 11}) is None
+    assert read({"side": "source", "index": 9}) == Selection("source", 9)
+    assert read(None) is None
