@@ -10,8 +10,8 @@ from examples.dates.corpus import ensure_corpus
 from exported_models.engine import Engine
 from exported_models.model import ExportedModel
 from exported_models.workspace import Workspace
-from pipeline.adapters import SourceModel, load_adapter
-from pipeline.build import build
+from pipeline.adapters import SourceModel, find_adapter, load_adapter
+from pipeline.build import build, export_model
 from pipeline.corpora import SentencePair, TsvReader
 from pipeline.progress import open_progress
 from pipeline.project import Project, load_project
@@ -31,10 +31,17 @@ class Dates:
         return load_project(find_demo_project())
 
     @cached_property
+    def source_model(self) -> SourceModel:
+        """The checkpoint as torch modules."""
+        checkpoint = self.project.checkpoint
+        return load_adapter(find_adapter(checkpoint)).load(checkpoint)
+
+    @cached_property
     def workspace(self) -> Workspace:
-        """The workspace, brought up to date."""
-        workspace = Workspace(self._folder)
-        build(self.project, workspace, progress=open_progress())
+        """A workspace with the exported model; what measures the model alone need not wait for a store."""
+        workspace, project = Workspace(self._folder), self.project
+        adapter = project.content.model.adapter
+        export_model(project.checkpoint, adapter, project.model_id, workspace, progress=open_progress())
         return workspace
 
     @cached_property
@@ -42,21 +49,17 @@ class Dates:
         return ExportedModel.open(self.workspace.model_folder(self.project.model_id), threads=THREADS)
 
     @cached_property
-    def source_model(self) -> SourceModel:
-        """The checkpoint as torch modules."""
-        return load_adapter("luong").load(self.project.checkpoint)
-
-    @cached_property
     def store(self) -> StateStore:
+        """The store, built into the workspace."""
+        build(self.project, self.workspace, progress=open_progress())
         return StateStore.open(self.workspace.store_folder(self.project.store_id), self.model)
 
-    @cached_property
-    def test_pairs(self) -> list[SentencePair]:
-        """Pairs that are neither in the store nor known to the model."""
+    def pairs(self, split: str) -> list[SentencePair]:
+        """The pairs of ``train`` (which the store holds) or ``test`` (which nothing has seen)."""
         corpus = self._folder / "corpus"
         ensure_corpus(corpus)
-        return list(TsvReader(corpus / "test.tsv"))
+        return list(TsvReader(corpus / f"{split}.tsv"))
 
     def new_engine(self) -> Engine:
-        """An engine that remembers no trace: what it is asked twice it computes twice."""
+        """An engine that remembers no trace but the last: what it is asked again it computes again."""
         return Engine(self.workspace, threads=THREADS, cache_bytes=0)

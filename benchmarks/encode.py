@@ -13,10 +13,10 @@ from benchmarks.measure import compare, one_thread
 from benchmarks.report import Figure, Report
 from exported_models.model import ExportedModel
 from exported_models.scoring import force_batch
-from pipeline.batches import plan_batches
+from pipeline.batches import choose_batch_tokens, plan_batches
 from pipeline.corpora import SentencePair
 
-BATCH_TOKENS = 2_048
+PAIRS = 8_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,8 @@ class Batch:
 def run(dates: Dates) -> Report:
     """Time `force_batch`, which builds use, against the same loop over the checkpoint's torch modules."""
     model, source = dates.model, dates.source_model
-    batches = list(make_batches(model, dates.test_pairs))
+    batch_tokens = choose_batch_tokens()
+    batches = list(make_batches(model, dates.pairs("train")[:PAIRS], batch_tokens))
     with one_thread():
         found = compare(
             batches,
@@ -44,7 +45,7 @@ def run(dates: Dates) -> Report:
         )
     tokens = sum(batch.tokens for batch in batches)
     row: dict[str, Figure] = {
-        "": f"a batch of {BATCH_TOKENS:,} tokens",
+        "": f"a batch of at most {batch_tokens:,} tokens",
         **found.figures("torch"),
         "tokens/s": round(tokens / sum(found.ours)),
         "torch tokens/s": round(tokens / sum(found.theirs)),
@@ -57,10 +58,10 @@ def run(dates: Dates) -> Report:
     )
 
 
-def make_batches(model: ExportedModel, pairs: Sequence[SentencePair]) -> Iterator[Batch]:
+def make_batches(model: ExportedModel, pairs: Sequence[SentencePair], batch_tokens: int) -> Iterator[Batch]:
     """Batches as a build plans them."""
     sources = [model.source_tokenizer.encode(pair.source, end=True).ids for pair in pairs]
     targets = [model.target_tokenizer.encode(pair.target or "", end=True).ids for pair in pairs]
     lengths = np.array([(len(source), len(target)) for source, target in zip(sources, targets, strict=True)], np.int64)
-    for batch in plan_batches(lengths, len(pairs), BATCH_TOKENS).batches(0):
+    for batch in plan_batches(lengths, len(pairs), batch_tokens).batches(0):
         yield Batch([sources[number] for number in batch], [targets[number] for number in batch])

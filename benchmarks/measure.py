@@ -15,6 +15,8 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from exported_models.providers import has_nvidia_gpu
+
 Item = TypeVar("Item")
 
 
@@ -77,7 +79,8 @@ def one_thread() -> Iterator[None]:
 
 def describe_machine() -> str:
     """Processor, cores and how busy they are (the load of the last minute), in one line."""
-    return f"{_processor()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, Python {platform.python_version()}"
+    device = "with a GPU" if has_nvidia_gpu() else "no GPU"
+    return f"{_processor()}, {os.cpu_count()} cores, {device}, load {os.getloadavg()[0]:.1f}"
 
 
 def _processor() -> str:

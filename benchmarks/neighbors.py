@@ -10,6 +10,7 @@ from benchmarks.measure import compare, one_thread
 from benchmarks.report import Figure, Report
 from exported_models.scoring import force_batch
 from exported_models.trace import Floats
+from pipeline.batches import choose_batch_tokens
 from state_store import layout
 from state_store.index import RECALL_COUNT, ExactIndex, measure_recall
 from state_store.scann_index import load_index
@@ -24,7 +25,7 @@ def run(dates: Dates) -> Report:
     """Time one query at a time, and measure recall over many, with states of sentences that are not in the store."""
     encoded = [
         sentence
-        for batch in make_batches(dates.model, dates.test_pairs[:RECALL_STATES])
+        for batch in make_batches(dates.model, dates.pairs("test")[:RECALL_STATES], choose_batch_tokens())
         for sentence in force_batch(dates.model, batch.sources, batch.targets)
     ]
     with one_thread():

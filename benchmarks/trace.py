@@ -16,7 +16,7 @@ BEAM_SIZE = 5
 
 def run(dates: Dates) -> Report:
     """Time the engine, tokens and records included, against beam search over the checkpoint's torch modules."""
-    engine, source, tokenizer = dates.new_engine(), dates.source_model, dates.model.source_tokenizer
+    tokenizer, source, engine = dates.model.source_tokenizer, dates.source_model, dates.new_engine()
     generation = source.generation.model_copy(update={"beam_size": BEAM_SIZE})
     model_id = dates.project.model_id
 
@@ -26,7 +26,7 @@ def run(dates: Dates) -> Report:
     def theirs(text: str) -> Sequence[int]:
         return eager.search(source, tokenizer.encode(text, end=True).ids, generation)[0].token_ids
 
-    texts = [pair.source for pair in dates.test_pairs[:SENTENCES]]
+    texts = [pair.source for pair in dates.pairs("test")[:SENTENCES]]
     with one_thread():
         figures = compare(texts, ours, theirs).figures("torch")
         equal = sum(tuple(ours(text)) == tuple(theirs(text)) for text in texts)
