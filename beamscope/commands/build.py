@@ -37,10 +37,8 @@ def build(project_toml: Path, no_prefect: bool, as_json: bool, workspace: Worksp
         from pipeline.progress import open_progress
         from pipeline.project import load_project
 
-        # Read before Prefect starts: a typo is answered at once.
-        project = load_project(project_toml)
         if no_prefect:
-            summary = build_project(project, workspace, progress=open_progress())
+            summary = build_project(load_project(project_toml), workspace, progress=open_progress())
         else:
             summary = run_flow(project_toml, workspace, progress=open_progress())
     click.echo(json.dumps(summary.to_document(), indent=1) if as_json else describe_build(summary))

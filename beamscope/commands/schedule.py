@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import click
@@ -18,17 +19,15 @@ from exported_models.workspace import Workspace
 def schedule(project_toml: Path, cron: str | None, workspace: Workspace) -> None:
     """Build PROJECT_TOML on a schedule, until interrupted.
 
-    The builds run here, at the times that a Prefect server keeps: the one that PREFECT_API_URL names
-    (`prefect server start` runs one).
+    The times are kept by a Prefect server: the one that PREFECT_API_URL names, else one that is started here, with its
+    database in the workspace. Ctrl-C ends it.
 
     \b
     Examples:
       beamscope schedule examples/dates/project.toml
       beamscope schedule examples/dates/project.toml --cron "0 3 * * *"
     """
-    with require_build_extra("A schedule"):
-        from pipeline.project import load_project
+    with require_build_extra("A schedule"), contextlib.suppress(KeyboardInterrupt):
         from pipeline.schedule import serve
 
-        load_project(project_toml)
         serve(project_toml, workspace, cron)

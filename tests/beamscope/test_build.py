@@ -98,6 +98,20 @@ def test_a_typo_in_the_project_is_one_sentence(
     assert not workspace.exists()
 
 
+@pytest.mark.parametrize(
+    ("options", "expected"), [(["--cron", "at night"], "'at night' is not a cron line"), ([], "No schedule is given")]
+)
+def test_a_schedule_without_times_is_one_sentence(
+    beamscope: Beamscope, tmp_path: Path, options: list[str], expected: str
+) -> None:
+    project = write_project(tmp_path, '[model]\nid = "a"\ncheckpoint = "c"\n[corpus]\ntrain = "t"\n')
+
+    outcome = beamscope("schedule", str(project), *options, "--workspace", str(tmp_path))
+
+    assert outcome.exit_code == 1
+    assert one_sentence(outcome.stderr).startswith(expected)
+
+
 @pytest.mark.parametrize("command", ["build", "schedule"])
 def test_a_project_that_is_not_there_is_named(beamscope: Beamscope, tmp_path: Path, command: str) -> None:
     outcome = beamscope(command, str(tmp_path / "none.toml"), "--workspace", str(tmp_path))
