@@ -105,8 +105,10 @@ class Engine:
         def override(step: int) -> tuple[Floats, Mask] | None:
             return _for_rows(override_row(complete.overrides, step, model.manifest, len(source)), 1)
 
-        forced = force_batch(model, [source.ids], [wanted.ids], override)[0]
-        score = float(np.sum(forced.log_probs, dtype=np.float64))
+        forced = force_batch(model, [source.ids], [wanted.ids], override if complete.overrides else None)[0]
+        # As in a search, a first token that the settings force costs nothing.
+        free = int(wanted.ids[0] == model.manifest.generation.forced_first_id)
+        score = float(np.sum(forced.log_probs[free:], dtype=np.float64))
         return ForcedScore(
             wanted.tokens, forced.log_probs, forced.ranks, score, settings.normalize(score, len(wanted.ids))
         )
@@ -152,7 +154,7 @@ def complete_request(request: Request, model: ExportedModel) -> Request:
     )
     _check_range("beam_size", complete.beam_size, 1, MAX_BEAM_SIZE)
     _check_range("length_penalty", complete.length_penalty, -MAX_LENGTH_PENALTY, MAX_LENGTH_PENALTY)
-    _check_range("max_length", complete.max_length, 1, MAX_LENGTH_LIMIT)
+    _check_range("max_length", complete.max_length, 1, _longest_target(model))
     _check_range("top_k", complete.top_k, 1, MAX_TOP_K)
     return complete
 
@@ -169,6 +171,13 @@ def search_settings(request: Request, model: ExportedModel) -> SearchSettings:
     if len(prefix) > max_length:
         raise RequestError(
             f"The prefix has {len(prefix)} tokens, more than the maximum length of {max_length}.",
+            field="prefix",
+        )
+    first = defaults.forced_first_id
+    if first is not None and prefix and prefix[0] != first:
+        raise RequestError(
+            f"Every output of {model.manifest.model_id} begins with {model.target_tokenizer.tokens[first]!r}; "
+            "the prefix must too.",
             field="prefix",
         )
     if model.manifest.end_id in prefix[:-1]:
@@ -209,9 +218,20 @@ def tokenize_target(text: str, model: ExportedModel, *, end: bool = True) -> Enc
     field = "target" if end else "prefix"
     _check_text(text, f"{field} text", field)
     try:
-        return model.target_tokenizer.encode(text, end=end)
+        encoding = model.target_tokenizer.encode(text, end=end)
     except RequestError as error:
         raise RequestError(str(error), field=field) from error
+    limit = _longest_target(model)
+    if len(encoding) > limit:
+        raise RequestError(
+            f"The {field} text has {len(encoding)} tokens; {model.manifest.model_id} writes at most {limit}.",
+            field=field,
+        )
+    return encoding
+
+
+def _longest_target(model: ExportedModel) -> int:
+    return min(MAX_LENGTH_LIMIT, model.manifest.max_target_tokens or MAX_LENGTH_LIMIT)
 
 
 def _check_text(text: str, what: str, field: str) -> None:

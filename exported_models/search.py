@@ -5,6 +5,7 @@ order: those that end the sentence finish if they rank within the beam size, the
 is compared by its summed log-probability over length to the power of the length penalty (Wu et al. 2016 without the
 constant); length counts every generated token, the forced prefix and the end of sentence included. While a prefix is
 forced there is one row, whose only permitted continuation is the prefix's next token, at its natural log-probability.
+A token that the model's generation settings force (a first token, the end at the maximum length) scores 0 instead.
 """
 
 from __future__ import annotations
@@ -106,6 +107,10 @@ class _Search:
         """The best candidates over all rows; a forced token is among them however improbable it is."""
         count = _candidate_count(self.settings)
         before = np.array([self.nodes[node].score for node in self.live], np.float32)
+        only = self._only_token(forced_id)
+        if only is not None:
+            rows = np.arange(len(before))
+            return _Proposals(rows, np.full_like(rows, only), np.zeros_like(before), before)
         log_probs, ids = output.floats("top_log_probs"), output.ids("top_ids")
         width = ids.shape[1]
         scores = (log_probs + before[:, None]).ravel()
@@ -120,6 +125,14 @@ class _Search:
             np.append(found.log_probs, forced),
             np.append(found.scores, forced + before[:1]),
         )
+
+    def _only_token(self, forced_id: int | None) -> int | None:
+        """The token that the generation settings leave here, or None; a request's prefix goes before the end."""
+        generation = self.model.manifest.generation
+        if not self.steps and generation.forced_first_id is not None:
+            return generation.forced_first_id
+        last = len(self.steps) + 1 == self.settings.max_length
+        return self.model.manifest.end_id if last and generation.forces_end and forced_id is None else None
 
     def _decide(
         self, rows: Sequence[int], proposals: _Proposals, rank: int, forced_id: int | None, last: bool

@@ -158,7 +158,7 @@ def _with_rows(spec: TensorSpec, name: str, rows: str) -> TensorSpec:
 
 
 def _one_step_on(spec: TensorSpec) -> TensorSpec:
-    """A dimension that grows with the steps has another size after one: an equal name would let a runtime reuse memory."""
+    """The spec with another name for a dimension that has grown: an equal one would let a runtime reuse its memory."""
     shape = tuple(GROWN if size == GROWING else size for size in spec.shape)
     return TensorSpec(spec.name, spec.dtype, shape, spec.meaning)
 

@@ -26,8 +26,8 @@ TOLERANCE = 1e-4
 """Largest difference to the source model, of log-probabilities, attention and states."""
 BATCH_TOLERANCE = 1e-5
 """Largest difference between a sentence alone and the same sentence in a ragged batch."""
-SAMPLE_SIZE = 200
 _BATCH = 16
+_LONGEST_SEARCH = 64  # one that never ends its sentence would take minutes and show nothing more
 _MADE_UP_LENGTH = 40
 
 
@@ -123,13 +123,13 @@ def verify_model(
     )
 
 
-def make_up_sample(source: SourceModel, size: int = SAMPLE_SIZE) -> tuple[SamplePair, ...]:
+def make_up_sample(source: SourceModel, size: int | None = None) -> tuple[SamplePair, ...]:
     """Ragged pairs without a corpus: random source tokens from a fixed seed and what the source model makes of them."""
     generator = random.Random(0)
     ordinary = sorted(set(range(source.source_vocabulary)) - set(source.special_ids))
     longest = min(_MADE_UP_LENGTH, source.max_source_tokens) - 1
     pairs = []
-    for number in range(size):
+    for number in range(source.parity_sentences if size is None else size):
         ids = (*generator.choices(ordinary, k=1 + number % longest), source.end_id)
         target = source.reference.search(ids, _greedy(source.generation))[0].token_ids
         ended = target if target[-1] == source.end_id else (*target, source.end_id)
@@ -150,7 +150,11 @@ def tokenize_sample(exported: ExportedModel, pairs: Sequence[SentencePair]) -> t
 
 
 def _greedy(generation: GenerationDefaults) -> GenerationDefaults:
-    return generation.model_copy(update={"beam_size": 1})
+    return _bounded(generation).model_copy(update={"beam_size": 1})
+
+
+def _bounded(generation: GenerationDefaults) -> GenerationDefaults:
+    return generation.model_copy(update={"max_length": min(generation.max_length, _LONGEST_SEARCH)})
 
 
 def _batches(sample: Sequence[SamplePair]) -> Iterator[Sequence[SamplePair]]:
@@ -159,7 +163,7 @@ def _batches(sample: Sequence[SamplePair]) -> Iterator[Sequence[SamplePair]]:
 
 def _compare_search(source: SourceModel, exported: ExportedModel, pair: SamplePair) -> str:
     """What differs between the two n-best lists, or nothing."""
-    wanted = source.reference.search(pair.source_ids, source.generation)
+    wanted = source.reference.search(pair.source_ids, _bounded(source.generation))
     found = _search(exported, pair).hypotheses
     for rank in range(max(len(wanted), len(found))):
         if rank >= min(len(wanted), len(found)):
@@ -172,7 +176,8 @@ def _compare_search(source: SourceModel, exported: ExportedModel, pair: SamplePa
 
 
 def _search(exported: ExportedModel, pair: SamplePair) -> Trace:
-    request = Request(exported.manifest.model_id, "", top_k=1)
+    longest = _bounded(exported.manifest.generation).max_length
+    request = Request(exported.manifest.model_id, "", top_k=1, max_length=longest)
     tokens = tuple(exported.source_tokenizer.tokens[token_id] for token_id in pair.source_ids)
     nowhere = ((0, 0),) * len(tokens)
     encoding = Encoding("", tuple(pair.source_ids), tokens, nowhere, (0,) * len(tokens))

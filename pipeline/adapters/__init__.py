@@ -79,9 +79,10 @@ class SourceModel:
         reference: the oracle of the parity check.
         max_target_tokens: longest target there are positions for, end of sentence included; None if any.
         teacher_forced: module from a dict of ``previous_ids``, ``source_mask`` and every ``source.*`` to a dict of
-            ``log_probs`` [sentences, target, vocabulary] and the outputs after ``forced_ranks``; None for a decoder that
-            must go step by step.
+            ``log_probs`` [sentences, target, vocabulary] and the outputs after ``forced_ranks``; None for a decoder
+            that must go step by step.
         notices: sentences on what of the checkpoint is not honored.
+        parity_sentences: how many made-up sentences an export is verified on where there is no corpus.
     """
 
     architecture: str
@@ -107,6 +108,7 @@ class SourceModel:
     max_target_tokens: int | None = None
     teacher_forced: nn.Module | None = None
     notices: tuple[str, ...] = ()
+    parity_sentences: int = 200
 
 
 @runtime_checkable

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -33,6 +32,7 @@ from pipeline.models.luong import (
     load_checkpoint,
 )
 from pipeline.reference_search import beam_search
+from pipeline.torch_threads import step_by_step
 
 # Nothing in the model bounds a text; these bound what a mistaken request can cost.
 MAX_SOURCE_TOKENS = 512
@@ -126,25 +126,13 @@ class _DecoderStep(nn.Module):
         }
 
 
-@contextmanager
-def _step_by_step() -> Iterator[None]:
-    """How to run small steps: one thread, because waking more takes twenty times as long as the step."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with torch.inference_mode():
-            yield
-    finally:
-        torch.set_num_threads(threads)
-
-
 class LuongReference:
     """The torch model, one sentence at a time and without padding: the oracle for ragged batches too."""
 
     def __init__(self, checkpoint: LuongCheckpoint) -> None:
         self._model = checkpoint.model
 
-    @_step_by_step()
+    @step_by_step()
     def force(self, source_ids: Sequence[int], target_ids: Sequence[int]) -> ReferenceSentence:
         run = _SentenceRun(self._model, source_ids)
         previous = [self._model.config.start_id, *target_ids[:-1]]
@@ -160,7 +148,7 @@ class LuongReference:
             attention=_floats(torch.cat([step.attention for step in steps])[:, None, None]),
         )
 
-    @_step_by_step()
+    @step_by_step()
     def search(self, source_ids: Sequence[int], generation: GenerationDefaults) -> tuple[ReferenceHypothesis, ...]:
         config = self._model.config
         run = _SentenceRun(self._model, source_ids)

@@ -156,4 +156,5 @@ def _by_sentence(weights: Tensor, on: Tensor, mask: Tensor) -> Override:
 
 def _by_query(attention: Tensor, config: TransformerConfig) -> Tensor:
     """[N, L x A, Q, S] -> [N, Q, L, A, S]."""
-    return attention.transpose(1, 2).unflatten(2, (config.decoder.layers, config.decoder.heads))
+    sentences, _, queries, length = attention.shape
+    return attention.transpose(1, 2).reshape(sentences, queries, config.decoder.layers, config.decoder.heads, length)

@@ -1,9 +1,9 @@
 """One Transformer encoder-decoder (Vaswani et al. 2017) for every family, written to be exported and to decode fast.
 
 A family differs from another in `TransformerConfig` and in where its checkpoint keeps the weights; the modules do not
-know it. What makes a decoding step quick: query, key and value are one projection, the scale of attention is part of the
-query's weights, everything is a plain matrix [rows, size] outside attention, and the rows of a sentence (its beams, or
-its target tokens) are the queries of one attention to keys and values that exist once a sentence.
+know it. What makes a decoding step quick: query, key and value are one projection, the scale of attention is part of
+the query's weights, everything is a plain matrix [rows, size] outside attention, and the rows of a sentence (its beams,
+or its target tokens) are the queries of one attention to keys and values that exist once a sentence.
 
 Letters in shapes: N sentences, S source tokens, T target tokens of a row, R rows (a step has N x beams of them, one
 token each), Q queries a sentence asks at once (beams or T), P earlier target tokens, L decoder layers, A heads, E size
@@ -120,8 +120,8 @@ class Decoded(NamedTuple):
     """What a decoder computes for its queries.
 
     ``logits`` [R, V]; ``state`` [R, D], what the output projection reads; ``context`` [R, D], the last layer's
-    cross-attention before the residual; ``cross_attention`` [N, L x A, Q, S]; ``attention`` [rows, A, T, P + T] of every
-    layer to the target; ``memory`` the target's keys and values of every layer, the past included.
+    cross-attention before the residual; ``cross_attention`` [N, L x A, Q, S]; ``attention`` [rows, A, T, P + T] of
+    every layer to the target; ``memory`` the target's keys and values of every layer, the past included.
     """
 
     logits: Tensor
@@ -423,7 +423,7 @@ class Transformer(nn.Module):
         if override is None:
             return [None] * self.config.decoder.layers
         heads = self.config.decoder.heads
-        pairs = zip(override.weights.split(heads, dim=1), override.on.split(heads, dim=1), strict=True)
+        pairs = zip(torch.split(override.weights, heads, 1), torch.split(override.on, heads, 1), strict=True)
         return [Override(*pair) for pair in pairs]
 
     def _finish(

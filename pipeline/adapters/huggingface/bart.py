@@ -11,7 +11,14 @@ from typing import Any, cast
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from pipeline.adapters.huggingface.weights import copy_linear, find_activation, is_tied, join_linear, make_output
+from pipeline.adapters.huggingface.weights import (
+    copy_linear,
+    find_activation,
+    find_parts,
+    is_tied,
+    join_linear,
+    make_output,
+)
 from pipeline.models.transformer import StackConfig, TransformerConfig
 
 _NORM_FIRST = frozenset({"mbart", "pegasus", "m2m_100"})
@@ -22,7 +29,7 @@ _LEARNED_OFFSET = 2
 def configure(model: PreTrainedModel) -> TransformerConfig:
     """The configuration of the exported module."""
     config = model.config
-    encoder, decoder = cast(Any, model.get_encoder()), cast(Any, model.get_decoder())
+    encoder, decoder, _ = find_parts(model)
     return TransformerConfig(
         source_vocabulary=encoder.embed_tokens.num_embeddings,
         target_vocabulary=decoder.embed_tokens.num_embeddings,
@@ -42,10 +49,10 @@ def configure(model: PreTrainedModel) -> TransformerConfig:
 
 def convert(model: PreTrainedModel) -> dict[str, Tensor]:
     """The weights of the exported module."""
-    lm_head = cast(nn.Linear, model.get_output_embeddings())
-    weights = make_output(lm_head.weight, getattr(model, "final_logits_bias", None))
-    weights |= _convert_stack("source_embedding", "encoder", model.get_encoder(), model)
-    weights |= _convert_stack("target_embedding", "decoder", model.get_decoder(), model)
+    parts = find_parts(model)
+    weights = make_output(parts.output.weight, getattr(model, "final_logits_bias", None))
+    weights |= _convert_stack("source_embedding", "encoder", parts.encoder, model)
+    weights |= _convert_stack("target_embedding", "decoder", parts.decoder, model)
     return weights
 
 

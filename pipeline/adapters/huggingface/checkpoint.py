@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from transformers import AutoModelForSeq2SeqLM, PreTrainedModel
@@ -40,8 +40,8 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     family = find_family(_read_config(folder), folder / CONFIG_FILE)
     if not any((folder / name).is_file() for name in _WEIGHT_FILES):
         raise CheckpointError(
-            f"The checkpoint {folder} has no {_WEIGHT_FILES[0]}; weights in other files (pytorch_model.bin is a pickle) "
-            "are not read: save it again with transformers' save_pretrained."
+            f"The checkpoint {folder} has no {_WEIGHT_FILES[0]}; weights in other files (pytorch_model.bin is a "
+            "pickle) are not read: save it again with transformers' save_pretrained."
         )
     model = _load_model(folder)
     _check_finite(model, folder)
@@ -54,7 +54,7 @@ def quiet_library() -> Iterator[None]:
     bars = library_logging.is_progress_bar_enabled()
     verbosity = library_logging.get_verbosity()
     library_logging.set_verbosity(logging.CRITICAL)
-    library_logging.disable_progress_bar()
+    library_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -62,7 +62,7 @@ def quiet_library() -> Iterator[None]:
     finally:
         library_logging.set_verbosity(verbosity)
         if bars:
-            library_logging.enable_progress_bar()
+            library_logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def _read_config(folder: Path) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def _load_model(folder: Path) -> PreTrainedModel:
                 f"The weights in {folder} are not those of its {CONFIG_FILE}: {len(names)} {kind}, for instance "
                 f"{names[0]}."
             )
-    return model.eval()
+    return cast(PreTrainedModel, model.eval())
 
 
 def _check_finite(model: PreTrainedModel, folder: Path) -> None:

@@ -51,7 +51,7 @@ def read_generation(model: PreTrainedModel, max_target_tokens: int | None) -> Ge
     Raises:
         CheckpointError: it says neither with which token a target begins nor with which it ends.
     """
-    settings = model.generation_config or GenerationConfig()
+    settings = model.generation_config
     starts = _ids(settings.decoder_start_token_id) or _ids(settings.bos_token_id)
     ends = _ids(settings.eos_token_id)
     if not starts or not ends:
@@ -77,10 +77,8 @@ def _ids(value: int | list[int] | None) -> list[int]:
 
 def _max_length(settings: GenerationConfig, max_target_tokens: int | None) -> int:
     """Most generated tokens; the library's ``max_length`` counts the start token too."""
-    if settings.max_new_tokens:
-        wanted = settings.max_new_tokens
-    else:
-        wanted = settings.max_length - 1 if settings.max_length else DEFAULT_MAX_LENGTH
+    counted: int = settings.max_length - 1 if settings.max_length else DEFAULT_MAX_LENGTH
+    wanted: int = settings.max_new_tokens or counted
     return max(1, min(wanted, MAX_LENGTH_LIMIT, max_target_tokens or wanted))
 
 

@@ -21,6 +21,8 @@ from pipeline.models.transformer import Transformer, TransformerConfig
 
 MAX_SOURCE_TOKENS = 512
 """Longest source of a model without a table of positions: nothing bounds it but what a mistake may cost."""
+_PARITY_SENTENCES = 50
+"""The library takes a good part of a second to search one."""
 
 
 def load_source_model(folder: Path) -> SourceModel:
@@ -61,6 +63,7 @@ def load_source_model(folder: Path) -> SourceModel:
         generation=generation.defaults,
         reference=HuggingFaceReference(checkpoint, generation, tokenizers.pad_id),
         notices=generation.notices,
+        parity_sentences=_PARITY_SENTENCES,
     )
 
 

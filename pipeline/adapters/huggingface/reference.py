@@ -15,6 +15,8 @@ from exported_models.trace import Floats
 from pipeline.adapters import ReferenceHypothesis, ReferenceSentence
 from pipeline.adapters.huggingface.checkpoint import Checkpoint
 from pipeline.adapters.huggingface.generation import Generation
+from pipeline.adapters.huggingface.weights import find_parts
+from pipeline.torch_threads import step_by_step
 
 _EARLY_STOPPING: dict[str, bool | str] = {"estimate": False, "first": True, "never": "never"}
 
@@ -24,11 +26,13 @@ class HuggingFaceReference:
 
     def __init__(self, checkpoint: Checkpoint, generation: Generation, pad_id: int) -> None:
         self._model = checkpoint.model
+        # `generate` fills in from the model's own settings whatever a call leaves open.
+        self._model.generation_config = GenerationConfig()  # type: ignore[no-untyped-call]
         self._family = checkpoint.family
         self._generation = generation
         self._pad_id = pad_id
 
-    @torch.inference_mode()
+    @step_by_step()
     def force(self, source_ids: Sequence[int], target_ids: Sequence[int]) -> ReferenceSentence:
         """Run one pair; both sides end with the end of sentence."""
         previous = [self._generation.start_id, *target_ids[:-1]]
@@ -51,7 +55,7 @@ class HuggingFaceReference:
             attention=_floats(torch.stack([layer[0] for layer in answer.cross_attentions]).permute(2, 0, 1, 3)),
         )
 
-    @torch.inference_mode()
+    @step_by_step()
     def search(self, source_ids: Sequence[int], generation: GenerationDefaults) -> tuple[ReferenceHypothesis, ...]:
         """The n-best list of ``generate``, best first."""
         ids = torch.tensor([list(source_ids)])
@@ -75,11 +79,11 @@ class HuggingFaceReference:
 
     def _library_settings(self, generation: GenerationDefaults) -> GenerationConfig:
         """The honored settings alone, whatever else the checkpoint asks for."""
-        return GenerationConfig(
+        return GenerationConfig(  # type: ignore[no-untyped-call]
             num_beams=generation.beam_size,
             num_return_sequences=generation.beam_size,
             length_penalty=generation.length_penalty,
-            max_new_tokens=generation.max_length,
+            max_length=generation.max_length + 1,  # the library counts the start token
             early_stopping=_EARLY_STOPPING[generation.early_stopping],
             forced_bos_token_id=generation.forced_first_id,
             forced_eos_token_id=self._generation.end_id if generation.forces_end else None,
@@ -103,10 +107,10 @@ class HuggingFaceReference:
         def keep_output(module: nn.Module, inputs: object, outputs: tuple[Tensor, ...]) -> None:  # noqa: ARG001
             seen[CONTEXT_SPACE] = outputs[0]
 
-        decoder = cast(Any, self._model.get_decoder())
-        layers = decoder.layers if hasattr(decoder, "layers") else decoder.block
+        parts = find_parts(self._model)
+        layers = parts.decoder.layers if hasattr(parts.decoder, "layers") else parts.decoder.block
         handles = (
-            cast(nn.Module, self._model.get_output_embeddings()).register_forward_pre_hook(keep_input),
+            parts.output.register_forward_pre_hook(keep_input),
             self._family.cross_attention(layers[-1]).register_forward_hook(keep_output),
         )
         try:

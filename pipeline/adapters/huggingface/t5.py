@@ -7,7 +7,14 @@ from typing import Any, cast
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from pipeline.adapters.huggingface.weights import copy_linear, find_activation, is_tied, join_linear, make_output
+from pipeline.adapters.huggingface.weights import (
+    copy_linear,
+    find_activation,
+    find_parts,
+    is_tied,
+    join_linear,
+    make_output,
+)
 from pipeline.models.transformer import RelativeBias, StackConfig, TransformerConfig
 
 
@@ -37,10 +44,10 @@ def configure(model: PreTrainedModel) -> TransformerConfig:
 
 def convert(model: PreTrainedModel) -> dict[str, Tensor]:
     """The weights of the exported module."""
-    lm_head = cast(nn.Linear, model.get_output_embeddings())
-    weights = make_output(lm_head.weight)
-    weights |= _convert_stack("source_embedding", "encoder", model.get_encoder())
-    weights |= _convert_stack("target_embedding", "decoder", model.get_decoder())
+    parts = find_parts(model)
+    weights = make_output(parts.output.weight)
+    weights |= _convert_stack("source_embedding", "encoder", parts.encoder)
+    weights |= _convert_stack("target_embedding", "decoder", parts.decoder)
     return weights
 
 

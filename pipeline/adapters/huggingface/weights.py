@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import torch
 from torch import Tensor, nn
 from transformers import PretrainedConfig, PreTrainedModel
@@ -50,5 +52,19 @@ def make_output(weight: Tensor, bias: Tensor | None = None) -> dict[str, Tensor]
 
 def is_tied(model: PreTrainedModel) -> bool:
     """Whether the output projection is the table of target embeddings."""
-    table, output = model.get_decoder().get_input_embeddings(), model.get_output_embeddings()
-    return table.weight is output.weight
+    parts = find_parts(model)
+    return parts.decoder.get_input_embeddings().weight is parts.output.weight
+
+
+class Parts(NamedTuple):
+    """The stacks and the output projection of a model, whose classes have no type in common."""
+
+    encoder: Any
+    decoder: Any
+    output: Any
+
+
+def find_parts(model: PreTrainedModel) -> Parts:
+    """Where the library keeps them."""
+    untyped: Any = model
+    return Parts(untyped.get_encoder(), untyped.get_decoder(), untyped.get_output_embeddings())
