@@ -60,9 +60,9 @@
       return null;
     },
 
-    chooseStage: function (choice) {
+    chooseStage: function (stage) {
       const body = document.getElementById("page-body");
-      const number = Number(choice.value);
+      const number = Number(stage.value);
       const chosen = Number(body.dataset.stage) === number ? null : number;
       body.dataset.stage = chosen || "";
       document.querySelectorAll(".stage").forEach((button) => {
@@ -73,6 +73,12 @@
         card.classList.toggle("forward", Boolean(forward));
         card.classList.toggle("back", Boolean(chosen && !forward));
       });
+      // The states that the stage is about; a model may lack them.
+      const space = { 1: "encoder", 2: "decoder", 3: "context" }[chosen];
+      const choice = document.querySelector('#neighborhood-space input[value="' + space + '"]');
+      if (choice) {
+        choice.click();
+      }
       return chosen;
     },
 

@@ -17,7 +17,7 @@ from dashboard.url_state import decode_fragment, encode_fragment
 from dashboard.views.attributes import wild
 from dashboard.what_ifs import start_over
 from exported_models.documents import TraceDocument
-from exported_models.request import MAX_BEAM_SIZE, MAX_LENGTH_PENALTY, MAX_SOURCE_CHARACTERS, Request
+from exported_models.request import MAX_BEAM_SIZE, MAX_LENGTH_PENALTY, Request
 
 SHORTCUTS = (
     ("/", "go to the source text"),
@@ -93,7 +93,7 @@ def _register_requests(app: dash.Dash, services: Services) -> None:
         Input(HeaderId.SOURCE, "n_submit"),
         Input(HeaderId.BEAM_SIZE, "value"),
         Input(HeaderId.LENGTH_PENALTY, "value"),
-        State(HeaderId.MODEL, "value"),
+        Input(HeaderId.MODEL, "value"),
         State(HeaderId.SOURCE, "value"),
         State(PageId.REQUEST, "data"),
         prevent_initial_call=True,
@@ -101,10 +101,10 @@ def _register_requests(app: dash.Dash, services: Services) -> None:
     def translate(
         _clicks: Any, _submits: Any, beam: Any, penalty: Any, model: str, source: str | None, shown: Json | None
     ) -> Json:
-        options_only = ctx.triggered_id in (HeaderId.BEAM_SIZE, HeaderId.LENGTH_PENALTY)
-        if options_only and not shown:
+        typed = ctx.triggered_id in (HeaderId.TRANSLATE, HeaderId.SOURCE)
+        if not typed and not shown:
             raise dash.exceptions.PreventUpdate
-        text = shown["request"]["source"] if options_only and shown else source
+        text = source if typed or not shown else shown["request"]["source"]
         return submit(services, shown, (model, text, beam, penalty))
 
 
@@ -194,7 +194,6 @@ def _source_form() -> Component:
                 type="text",
                 placeholder="Source text",
                 className="source-text",
-                maxLength=MAX_SOURCE_CHARACTERS,
                 spellCheck=False,
                 autoComplete="off",
             ),

@@ -48,5 +48,5 @@ def draw_list(trace: Trace, chosen: int) -> Component:
         for index, hypothesis in enumerate(trace.hypotheses)
     ]
     menu = html.Div(entries, className="menu", **wild(data_send=NBestId.CHOICE))
-    summary = html.Summary(f"{chosen + 1} of {len(trace.hypotheses)}", title="Hypotheses, by score a token")
+    summary = html.Summary(f"hypothesis {chosen + 1} of {len(trace.hypotheses)}", title="Choose another hypothesis")
     return html.Details([summary, menu], className="menu-holder")

@@ -117,7 +117,7 @@ def _register_attention(app: dash.Dash, services: Services) -> None:
         return link_elements(links, picture.sources, picture.targets, picture.overridden)
 
     @app.callback(
-        Output(TranslationId.MATRIX, "children"), *watched, State(PageId.THEME, "data"), prevent_initial_call=True
+        Output(TranslationId.MATRIX, "children"), *watched, Input(PageId.THEME, "data"), prevent_initial_call=True
     )
     def show_twin(
         shown: Json | None, drawing: str, mass: Any, layer: Any, head: Any, room: Any, theme: Theme
