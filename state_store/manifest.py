@@ -36,7 +36,7 @@ class CorpusEntry(Frozen):
 class IndexEntry(Frozen):
     """How a space is searched; the settings were raised until the recall was reached."""
 
-    kind: Literal["exact", "hashing", "tree"]
+    kind: Literal["exact", "tree"]
     leaves: int = Field(default=0, ge=0, description="Partitions of a tree index.")
     leaves_searched: int = Field(default=0, ge=0)
     candidates: int = Field(default=1, ge=1, description="Candidates rescored from the vectors for each row wanted.")

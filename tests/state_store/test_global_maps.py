@@ -97,7 +97,7 @@ def test_a_map_is_refused_where_it_does_not_fit(tmp_path: Path) -> None:
         GlobalMap(tmp_path, "umap", 5)
 
 
-@pytest.mark.parametrize("fitted", [30, 2500], ids=["exact", "hashed"])
+@pytest.mark.parametrize("fitted", [30, 2500], ids=["exact", "approximate"])
 def test_a_map_fitted_on_some_rows_is_spread_to_all(fitted: int) -> None:
     vectors = make_vectors(fitted * 2)
     rows = np.arange(0, fitted * 2, 2)

@@ -16,7 +16,6 @@ from state_store.errors import StateError, StoreError
 from state_store.index import NO_ROW, ExactIndex, measure_recall
 from state_store.manifest import IndexEntry
 from state_store.scann_index import (
-    HASHING_FROM_ROWS,
     TREE_FROM_ROWS,
     IndexKind,
     build_index,
@@ -101,7 +100,7 @@ def test_equal_distances_are_ordered_by_row_and_count_as_found() -> None:
 
 @pytest.mark.parametrize(
     ("rows", "kind"),
-    [(1, "exact"), (HASHING_FROM_ROWS, "hashing"), (TREE_FROM_ROWS - 1, "hashing"), (TREE_FROM_ROWS, "tree")],
+    [(1, "exact"), (TREE_FROM_ROWS - 1, "exact"), (TREE_FROM_ROWS, "tree")],
 )
 def test_the_kind_of_index_follows_the_number_of_rows(rows: int, kind: IndexKind) -> None:
     assert choose_index_kind(rows) == (kind if scann_is_installed() else "exact")
@@ -115,45 +114,44 @@ def test_exact_search_needs_no_files(tmp_path: Path) -> None:
 
 
 @needs_scann
-@pytest.mark.parametrize("kind", ["hashing", "tree"])
 class TestScann:
-    """What holds for each approximate kind."""
+    """What holds for the approximate index."""
 
-    def test_it_finds_what_exact_search_finds(self, tmp_path: Path, kind: IndexKind) -> None:
-        entry = build_index(tmp_path, VECTORS, QUERIES, kind=kind)
+    def test_it_finds_what_exact_search_finds(self, tmp_path: Path) -> None:
+        entry = build_index(tmp_path, VECTORS, QUERIES, kind="tree")
         index = load_index(tmp_path, VECTORS, entry)
         others = make_points(200, seed=2)
-        assert entry.kind == kind
+        assert entry.kind == "tree"
         assert entry.recall_at_10 >= 0.99
         assert measure_recall(index, ExactIndex(VECTORS), others) >= 0.98
 
-    def test_its_distances_are_those_to_the_stored_vectors(self, tmp_path: Path, kind: IndexKind) -> None:
-        index = load_index(tmp_path, VECTORS, build_index(tmp_path, VECTORS, QUERIES, kind=kind))
+    def test_its_distances_are_those_to_the_stored_vectors(self, tmp_path: Path) -> None:
+        index = load_index(tmp_path, VECTORS, build_index(tmp_path, VECTORS, QUERIES, kind="tree"))
         rows, distances = index.search(QUERIES[:5], 7)
         for query, found, true in zip(QUERIES, rows, distances, strict=False):
             expected = np.linalg.norm(VECTORS[found].astype(np.float64) - query, axis=1)
             np.testing.assert_allclose(true, expected, rtol=1e-5)
             assert (np.diff(true) >= 0).all()
 
-    def test_equal_vectors_give_equal_files(self, tmp_path: Path, kind: IndexKind) -> None:
+    def test_equal_vectors_give_equal_files(self, tmp_path: Path) -> None:
         digests = []
         for name in ("one", "other"):
-            build_index(tmp_path / name, VECTORS, QUERIES, kind=kind)
+            build_index(tmp_path / name, VECTORS, QUERIES, kind="tree")
             files = sorted((tmp_path / name).iterdir())
             digests.append({path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files})
         assert digests[0] == digests[1]
         assert not any(name.endswith(".pkl") for name in digests[0])
 
-    def test_it_opens_where_it_was_moved(self, tmp_path: Path, kind: IndexKind) -> None:
-        entry = build_index(tmp_path / "here", VECTORS, QUERIES, kind=kind)
+    def test_it_opens_where_it_was_moved(self, tmp_path: Path) -> None:
+        entry = build_index(tmp_path / "here", VECTORS, QUERIES, kind="tree")
         before = load_index(tmp_path / "here", VECTORS, entry).search(QUERIES, 5)
         shutil.move(tmp_path / "here", tmp_path / "there")
         after = load_index(tmp_path / "there", VECTORS, entry).search(QUERIES, 5)
         np.testing.assert_array_equal(before[0], after[0])
 
-    def test_more_rows_than_there_are_is_not_an_error(self, tmp_path: Path, kind: IndexKind) -> None:
+    def test_more_rows_than_there_are_is_not_an_error(self, tmp_path: Path) -> None:
         few = VECTORS[:60]
-        index = load_index(tmp_path, few, build_index(tmp_path, few, QUERIES, kind=kind))
+        index = load_index(tmp_path, few, build_index(tmp_path, few, QUERIES, kind="tree"))
         rows, distances = index.search(QUERIES[:2], 80)
         for found, true in zip(rows, distances, strict=True):
             real = found[found != NO_ROW]
@@ -161,36 +159,36 @@ class TestScann:
             assert np.isfinite(true[: len(real)]).all()
             assert np.isinf(true[len(real) :]).all()
 
-    def test_what_is_not_finite_never_reaches_it(self, tmp_path: Path, kind: IndexKind) -> None:
+    def test_what_is_not_finite_never_reaches_it(self, tmp_path: Path) -> None:
         broken = VECTORS.copy()
         broken[7, 3] = np.nan
         with pytest.raises(StateError, match="not all finite"):
-            build_index(tmp_path / "broken", broken, QUERIES, kind=kind)
-        index = load_index(tmp_path, VECTORS, build_index(tmp_path, VECTORS, QUERIES, kind=kind))
+            build_index(tmp_path / "broken", broken, QUERIES, kind="tree")
+        index = load_index(tmp_path, VECTORS, build_index(tmp_path, VECTORS, QUERIES, kind="tree"))
         query = QUERIES[:1].copy()
         query[0, 0] = np.inf
         with pytest.raises(StateError, match="finite"):
             index.search(query, 3)
 
-    def test_it_keeps_quiet(self, tmp_path: Path, kind: IndexKind, capfd: pytest.CaptureFixture[str]) -> None:
-        entry = build_index(tmp_path, VECTORS, QUERIES, kind=kind)
+    def test_it_keeps_quiet(self, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+        entry = build_index(tmp_path, VECTORS, QUERIES, kind="tree")
         load_index(tmp_path, VECTORS, entry).search(QUERIES, 5)
         captured = capfd.readouterr()
         assert captured.out == captured.err == ""
 
-    def test_damage_is_one_clear_error(self, tmp_path: Path, kind: IndexKind) -> None:
-        entry = build_index(tmp_path, VECTORS, QUERIES, kind=kind)
+    def test_damage_is_one_clear_error(self, tmp_path: Path) -> None:
+        entry = build_index(tmp_path, VECTORS, QUERIES, kind="tree")
         with pytest.raises(StoreError, match=r"holds 3000 rows where the space has 10; build"):
             load_index(tmp_path, VECTORS[:10], entry)
-        (tmp_path / "hashed_dataset.npy").unlink()
+        (tmp_path / "int8_dataset.npy").unlink()
         with pytest.raises(StoreError, match="build the store again"):
             load_index(tmp_path, VECTORS, entry)
         shutil.rmtree(tmp_path)
         with pytest.raises(StoreError, match="missing"):
             load_index(tmp_path, VECTORS, entry)
 
-    def test_pickled_ids_are_never_read(self, tmp_path: Path, kind: IndexKind) -> None:
-        entry = build_index(tmp_path, VECTORS, QUERIES, kind=kind)
+    def test_pickled_ids_are_never_read(self, tmp_path: Path) -> None:
+        entry = build_index(tmp_path, VECTORS, QUERIES, kind="tree")
         (tmp_path / "scann_docids.pkl").write_bytes(b"\x80\x04N.")
         with pytest.raises(StoreError, match="pickled"):
             load_index(tmp_path, VECTORS, entry)
@@ -198,13 +196,24 @@ class TestScann:
 
 @needs_scann
 def test_where_no_setting_is_good_enough_the_space_is_searched_exactly(tmp_path: Path) -> None:
-    random = np.random.default_rng(3)
-    # Noise of many dimensions, all of it far from every query: nothing that hashing could keep apart.
-    noise = random.normal(size=(5000, 256))
-    vectors = (noise / np.linalg.norm(noise, axis=1, keepdims=True)).astype(np.float16)
-    entry = build_index(tmp_path / "index", vectors, np.zeros((20, 256), np.float32), kind="hashing")
+    # All rows are closer to each other than one byte a dimension can tell.
+    vectors = np.ones((3000, SIZE), np.float16)
+    vectors[:, 0] = 100
+    vectors[:, 1] += np.arange(3000, dtype=np.float16) * np.float16(0.001)
+    vectors[0, 1] = 100
+    queries = np.ones((20, SIZE), np.float32) * 3
+    entry = build_index(tmp_path / "index", vectors, queries, kind="tree")
     assert entry == IndexEntry(kind="exact", recall_at_10=1.0, recall_queries=20)
     assert not (tmp_path / "index").exists()
+
+
+@needs_scann
+def test_dense_clusters_are_told_apart(tmp_path: Path) -> None:
+    random = np.random.default_rng(5)
+    clusters = make_points(40)
+    vectors = (clusters[random.integers(40, size=6000)] + 0.01 * random.normal(size=(6000, SIZE))).astype(np.float16)
+    queries = vectors[::100].astype(np.float32) + np.float32(0.001)
+    assert build_index(tmp_path, vectors, queries, kind="tree").kind == "tree"
 
 
 def test_a_passing_index_finds_nearly_everything() -> None:
