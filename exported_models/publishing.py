@@ -3,8 +3,8 @@
 A published folder holds data files, a ``manifest.json`` that lists each with its size and SHA-256, and a
 ``provenance.json`` with what may differ between equal builds (times, host, versions), which is not hashed.
 
-    <root>/.builds/<name>/<content hash>/   the folder itself: complete, immutable
-    <root>/<name>  ->  .builds/<name>/<content hash>
+    <root>/.builds/<name>/<hash>/   the folder itself: complete, immutable
+    <root>/<name>  ->  .builds/<name>/<hash>
 
 Publishing fsyncs every file, writes the manifest last, renames the folder into ``.builds`` and then swaps the link
 by a rename, so a reader that resolves the link once sees the old build or the new one, never a mix.
@@ -92,21 +92,22 @@ def write_json_atomically(path: Path, value: object) -> None:
 def publish(staged: Path, destination: Path, manifest: Mapping[str, Any], provenance: Mapping[str, Any]) -> Path:
     """Make ``staged`` the published folder ``destination`` and return the immutable folder behind the link.
 
-    ``manifest`` gets two more keys, ``files`` and ``content_hash``. ``staged`` must be on the same file system as
-    ``destination``; it is gone afterwards. Equal content published twice is one folder.
+    ``manifest`` gets two more keys, ``files`` and ``content_hash`` (of the data alone). ``staged`` must be on the same file system as
+    ``destination``; it is gone afterwards. The same data and manifest published twice are one folder.
 
     Raises:
         PublishingError: the disk is full or not writable. The previous build stays published.
     """
     files = list_files(staged)
-    identity = content_hash(files)
+    complete = {**manifest, "files": files, "content_hash": content_hash(files)}
     builds = destination.parent / BUILDS_FOLDER / destination.name
-    final = builds / identity[:16]
+    # Named by manifest and data: equal data bound to another model, say, is another build.
+    final = builds / digest_value(complete)[:16]
     with explain_disk_errors(destination):
         builds.mkdir(parents=True, exist_ok=True)
         _sync_tree(staged)
         write_json_atomically(staged / PROVENANCE_NAME, provenance)
-        write_json_atomically(staged / MANIFEST_NAME, {**manifest, "files": files, "content_hash": identity})
+        write_json_atomically(staged / MANIFEST_NAME, complete)
         if final.exists():
             shutil.rmtree(final) if _is_damaged(final) else shutil.rmtree(staged)
         if staged.exists():

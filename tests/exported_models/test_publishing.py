@@ -74,6 +74,13 @@ def test_publishing_equal_content_again_repairs_a_damaged_build(tmp_path: Path) 
     assert problems(tmp_path / "store") == {}
 
 
+def test_equal_data_with_another_manifest_is_another_build(tmp_path: Path) -> None:
+    publish(make_staged(tmp_path, "a"), tmp_path / "store", {"model": "old"}, {})
+    publish(make_staged(tmp_path, "a"), tmp_path / "store", {"model": "new"}, {})
+
+    assert read_manifest(tmp_path / "store")["model"] == "new"
+
+
 @pytest.mark.parametrize(
     ("damage", "name", "problem"),
     [
