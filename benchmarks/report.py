@@ -42,4 +42,4 @@ def _align(line: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _show(figure: Figure) -> str:
-    return figure if isinstance(figure, str) else f"{figure:,}"
+    return figure if isinstance(figure, str) else f"{figure:,}".removesuffix(".0")
