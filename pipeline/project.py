@@ -77,7 +77,7 @@ class UmapSection(Section):
     neighbors: int = Field(default=15, ge=2, le=200)
     min_dist: float = Field(default=0.1, ge=0, le=1)
     seed: int = Field(default=0, ge=0)
-    fit_rows: int = Field(default=20_000, ge=50, description="More rows than this are placed by their neighbors.")
+    fit_rows: int = Field(default=10_000, ge=50, description="More rows than this are placed by their neighbors.")
 
 
 class StoreSection(Section):

@@ -12,6 +12,8 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+pytest_plugins = ["tests.artefacts"]
+
 FIND_CHROMIUM = Path(__file__).resolve().parent.parent / "scripts" / "find_chromium.sh"
 CHROMIUM_ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 

@@ -1,0 +1,90 @@
+"""Fixtures of the real thing: the shipped dates checkpoint, exported, with a store of a few hundred pairs.
+
+Built once and kept in pytest's cache folder for as long as neither the code that builds it nor the checkpoint changes.
+Tests must not change it; those that damage something copy it first.
+"""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from exported_models.model import ExportedModel
+from exported_models.publishing import content_hash, digest_file, list_files
+from exported_models.workspace import Workspace
+from state_store.store import StateStore
+
+ROOT = Path(__file__).resolve().parent.parent
+DATES = ROOT / "examples" / "dates"
+BUILDING_PACKAGES = ("exported_models", "pipeline", "state_store")
+
+PROJECT = """
+[model]
+id = "dates"
+adapter = "luong"
+checkpoint = {checkpoint}
+
+[corpus]
+generator = {generator}
+train = "train.tsv"
+validation = "validation.tsv"
+limit = 300
+
+[store]
+shard_pairs = 100
+"""
+
+
+def write_dates_project(folder: Path, more: str = "") -> Path:
+    """A project file of the shipped checkpoint and 300 pairs; ``more`` is appended (to the table ``store``)."""
+    path = folder / "project.toml"
+    named = {"checkpoint": f"{DATES / 'checkpoint'}", "generator": f"{DATES / 'corpus.py'}"}
+    path.write_text(PROJECT.format(**{name: f"'{value}'" for name, value in named.items()}) + more, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def dates_workspace(pytestconfig: pytest.Config) -> Workspace:
+    """A workspace with the model ``dates`` and the store ``dates``."""
+    from pipeline.build import build
+    from pipeline.progress import SilentProgress
+    from pipeline.project import load_project
+
+    assert pytestconfig.cache is not None
+    root = pytestconfig.cache.mkdir(f"dates-{_digest_builders()[:16]}")
+    with _one_session(root):
+        project = load_project(write_dates_project(root))
+        build(project, Workspace(root), progress=SilentProgress())
+    return Workspace(root)
+
+
+@pytest.fixture(scope="session")
+def dates_model(dates_workspace: Workspace) -> ExportedModel:
+    """The exported dates model, opened."""
+    return ExportedModel.open(dates_workspace.model_folder("dates"))
+
+
+@pytest.fixture(scope="session")
+def dates_store(dates_workspace: Workspace, dates_model: ExportedModel) -> StateStore:
+    """The store of 300 date pairs, opened."""
+    return StateStore.open(dates_workspace.store_folder("dates"), dates_model)
+
+
+def _digest_builders() -> str:
+    sources = [path for package in BUILDING_PACKAGES for path in sorted((ROOT / package).glob("*.py"))]
+    sources += [*sorted((ROOT / "pipeline" / "adapters").glob("*.py")), ROOT / "pipeline" / "models" / "luong.py"]
+    sources += [DATES / "corpus.py", Path(__file__)]
+    digests = {str(path): {"sha256": digest_file(path)} for path in sources}
+    return content_hash({**digests, **list_files(DATES / "checkpoint")})
+
+
+@contextmanager
+def _one_session(root: Path) -> Iterator[None]:
+    """Sessions that run at the same time wait for the one that builds."""
+    with (root / "session.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
