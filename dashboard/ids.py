@@ -70,7 +70,6 @@ class TranslationId(StrEnum):
     LAYER = "translation-layer"
     HEAD = "translation-head"
     AVERAGING = "translation-averaging"
-    SUMMARY = "translation-summary"
     ROOM = "translation-room"
     CANVAS = "translation-canvas"
     SOURCE_WORDS = "translation-source-words"

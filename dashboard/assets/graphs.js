@@ -110,6 +110,8 @@
         pending = setTimeout(() => fit(cy, LEGIBLE), 20);
       };
       cy.on("add remove position", refit);
+      // What is taken away under the pointer is never left.
+      cy.on("remove", () => scope.tip(""));
       new ResizeObserver(() => {
         cy.resize();
         refit();

@@ -70,6 +70,31 @@
     }
   }
 
+  /** One stop of the Tab key a row of words, history or top k: the word that had the focus last, else the first. */
+  scope.oneStopARow = function () {
+    document.querySelectorAll(".words, .top-k, .history-strip").forEach((row) => {
+      const buttons = Array.from(row.querySelectorAll("button"));
+      const stop = buttons.find((button) => button.tabIndex === 0 && button.dataset.stop) || buttons[0];
+      buttons.forEach((button) => setStop(button, button === stop));
+    });
+  };
+
+  function setStop(button, stops) {
+    button.tabIndex = stops ? 0 : -1;
+    if (stops) {
+      button.dataset.stop = "yes";
+    } else {
+      delete button.dataset.stop;
+    }
+  }
+
+  document.addEventListener("focusin", (event) => {
+    const row = event.target.closest(".words, .top-k, .history-strip");
+    if (row) {
+      row.querySelectorAll("button").forEach((button) => setStop(button, button === event.target));
+    }
+  });
+
   document.addEventListener("keydown", (event) => {
     const typing = event.target.closest("input:not([type=range]):not([type=radio]), textarea, select");
     if (event.key === "Escape" && typing) {

@@ -193,6 +193,7 @@
         cancelAnimationFrame(pending);
         pending = requestAnimationFrame(() => {
           watchFigures();
+          scope.oneStopARow();
           mark("picked", selection);
           show(lit);
         });

@@ -192,7 +192,14 @@ def _picture(services: Services, shown: Json | None, room: float | None) -> Pict
 
 def _averaging() -> Component:
     pickers = [
-        dcc.Dropdown(id=picker_id, options=[], value=MEAN, clearable=False, searchable=False, className="small-picker")
+        dcc.Dropdown(
+            id=picker_id,
+            options=[{"label": "mean", "value": MEAN}],
+            value=MEAN,
+            clearable=False,
+            searchable=False,
+            className="small-picker",
+        )
         for picker_id in (TranslationId.LAYER, TranslationId.HEAD)
     ]
     return html.Div(pickers, id=TranslationId.AVERAGING, className="averaging", hidden=True)
