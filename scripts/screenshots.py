@@ -30,22 +30,22 @@ MODEL = "dates"
 SOURCE = "03/04/05"
 """Day and month may be either: the model hesitates, so every view has something to show."""
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-PATIENCE_MS = 120_000
+PATIENCE_MS = 90_000
 MOST_TRIES = 40
 BETWEEN_TRIES_MS = 500
 
-# What has to be on the page before a picture is worth taking; nothing may be on its way to the server.
-IS_DRAWN = """() => {
-  const shows = (selector) => document.querySelector(selector) !== null;
-  return document.fonts.status === 'loaded'
-    && shows('#translation-target-words [data-index]')
-    && shows('#translation-links canvas')
-    && shows('#tree-graph canvas')
-    && shows('#neighborhood-card:not(.is-empty) .main-svg')
-    && shows('#neighborhood-pictograms [data-index]')
-    && shows('#neighbors-list *')
-    && !shows('._dash-loading-callback, [data-dash-is-loading="true"]');
-}"""
+# What has to be on the page before a picture is worth taking.
+DRAWN = (
+    "#translation-target-words [data-index]",
+    "#translation-links canvas",
+    "#tree-graph canvas",
+    "#neighborhood-card:not(.is-empty) .main-svg",
+    "#neighborhood-pictograms [data-index]",
+    "#neighbors-list *",
+)
+UNSETTLED = "._dash-loading-callback, [data-dash-is-loading='true']"
+IS_SETTLED = """([drawn, unsettled]) => document.fonts.status === 'loaded'
+    && drawn.every((selector) => document.querySelector(selector)) && !document.querySelector(unsettled)"""
 
 
 def take_pictures(address: str, folder: Path, size: tuple[int, int]) -> list[Path]:
@@ -80,19 +80,35 @@ def settle(page: Page, look: Callable[[], bytes]) -> bytes:
     """What the page looks like when everything is drawn and nothing changes any more.
 
     Raises:
-        RuntimeError: it goes on changing, or shows an error.
+        RuntimeError: something is not drawn, goes on changing, or is an error.
     """
-    page.wait_for_function(IS_DRAWN, timeout=PATIENCE_MS)
-    before = look()
+    before = b""
     for _ in range(MOST_TRIES):
-        page.wait_for_timeout(BETWEEN_TRIES_MS)
-        page.wait_for_function(IS_DRAWN, timeout=PATIENCE_MS)
+        wait_until_drawn(page)
         after = look()
         if after == before:
             refuse_error(page)
             return after
         before = after
+        page.wait_for_timeout(BETWEEN_TRIES_MS)
     raise RuntimeError(f"The page was still changing after {MOST_TRIES * BETWEEN_TRIES_MS / 1000:.0f} s.")
+
+
+def wait_until_drawn(page: Page) -> None:
+    """Wait until every view is there and nothing is on its way to the server.
+
+    Raises:
+        RuntimeError: that takes too long; the message says what is missing.
+    """
+    from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
+
+    try:
+        page.wait_for_function(IS_SETTLED, arg=[DRAWN, UNSETTLED], timeout=PATIENCE_MS)
+    except PlaywrightTimeoutError as error:
+        refuse_error(page)
+        missing = [selector for selector in DRAWN if page.locator(selector).count() == 0]
+        reason = f"it lacks {', '.join(missing)}" if missing else "the server has not answered"
+        raise RuntimeError(f"The page was not drawn within {PATIENCE_MS / 1000:.0f} s: {reason}.") from error
 
 
 def refuse_error(page: Page) -> None:
