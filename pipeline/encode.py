@@ -88,7 +88,7 @@ def encode_corpus(build: StoreBuild, model: ExportedModel, *, progress: Progress
     files = [
         layout.space_folder(build.staged, space.name) / name
         for space in spaces
-        for name in (layout.VECTORS, layout.TOKENS, layout.STARTS, layout.CENTER)
+        for name in layout.ENCODED_FILES
     ]
     build.ledger.record("encode", fingerprint, files, rows)
     shutil.rmtree(shards)

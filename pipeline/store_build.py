@@ -15,7 +15,7 @@ from pipeline.fingerprints import STAGED, Ledger
 from pipeline.model_build import ModelBuild, model_build_folder
 from pipeline.project import Project
 
-STORE_REVISION = 1
+STORE_REVISION = 2
 """Raised when the same inputs would give another store than before."""
 
 

@@ -11,11 +11,12 @@ from exported_models.errors import BeamscopeError
 from exported_models.publishing import FileCheck, check_files
 from state_store import layout
 from state_store.calibration import load_calibration
+from state_store.contexts import POSITION, SENTENCE, number_contexts
 from state_store.global_maps import GlobalMap
 from state_store.manifest import SpaceEntry, load_store_manifest
 from state_store.pairs import PairTable
 from state_store.scann_index import load_index
-from state_store.spaces import POSITION, SENTENCE, Space
+from state_store.spaces import Space
 
 _CHECKED_ROWS = 1 << 16
 _LENGTH_TOLERANCE = 0.01
@@ -59,7 +60,8 @@ def _check_space(place: Path, entry: SpaceEntry, sentences: int) -> str:
     for start in range(0, len(space), _CHECKED_ROWS):
         if problem := _check_rows(space, slice(start, start + _CHECKED_ROWS)):
             return problem
-    return ""
+    same = np.array_equal(space.contexts, number_contexts(space.tokens))
+    return "" if same else "has contexts that disagree with its token table"
 
 
 def _check_rows(space: Space, part: slice) -> str:

@@ -55,8 +55,7 @@ class ExactIndex:
         candidates = np.empty((len(queries), 0), np.int64)
         scores = np.empty((len(queries), 0), np.float32)
         for start in range(0, len(self._vectors), _SCANNED_ROWS):
-            block = np.asarray(self._vectors[start : start + _SCANNED_ROWS], np.float32)
-            block_scores = np.einsum("rd,rd->r", block, block) - 2 * (queries @ block.T)
+            block_scores = expand_distances(self._vectors[start : start + _SCANNED_ROWS], queries)
             nearest = _smallest(block_scores, wanted)
             candidates = np.concatenate([candidates, nearest + start], axis=1)
             scores = np.concatenate([scores, np.take_along_axis(block_scores, nearest, axis=1)], axis=1)
@@ -64,6 +63,15 @@ class ExactIndex:
             candidates = np.take_along_axis(candidates, best, axis=1)
             scores = np.take_along_axis(scores, best, axis=1)
         return candidates
+
+
+def expand_distances(vectors: NDArray[np.float16], queries: Floats) -> Floats:
+    """[queries, rows] square distances less each query's own square: cheap, and they order rows as distances do."""
+    scores = np.empty((len(queries), len(vectors)), np.float32)
+    for start in range(0, len(vectors), _SCANNED_ROWS):
+        block = np.asarray(vectors[start : start + _SCANNED_ROWS], np.float32)
+        scores[:, start : start + len(block)] = np.einsum("rd,rd->r", block, block) - 2 * (queries @ block.T)
+    return scores
 
 
 def rescore(vectors: NDArray[np.float16], queries: Floats, candidates: Rows, count: int) -> tuple[Rows, Floats]:

@@ -6,6 +6,7 @@ pairs.keys.npy                  uint64 [sentences]     hash of each normalized s
 pairs.keyed.npy                 int64 [sentences]      the sentence of each hash
 spaces/<space>/vectors.npy      float16 [rows, size]   centered states of unit length
 spaces/<space>/tokens.npy       int32 [rows, 4]        sentence, position, token, next token
+spaces/<space>/contexts.npy     int32 [rows]           equal numbers for equal tokens in equal contexts
 spaces/<space>/starts.npy       int64 [sentences + 1]  first row of each sentence
 spaces/<space>/center.npy       float32 [size]         what was subtracted before normalizing
 spaces/<space>/calibration.npy  float32 [101]          percentiles of the nearest distance of held-out states
@@ -22,10 +23,14 @@ PAIR_KEYED = "pairs.keyed.npy"
 
 VECTORS = "vectors.npy"
 TOKENS = "tokens.npy"
+CONTEXTS = "contexts.npy"
 STARTS = "starts.npy"
 CENTER = "center.npy"
 CALIBRATION = "calibration.npy"
 INDEX_FOLDER = "index"
+
+ENCODED_FILES = (VECTORS, TOKENS, CONTEXTS, STARTS, CENTER)
+"""What encoding the corpus leaves in the folder of every space."""
 
 
 def space_folder(store: Path, space: str) -> Path:

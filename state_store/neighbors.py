@@ -8,28 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from exported_models.trace import Floats
-from state_store.index import NO_ROW, ExactIndex, NeighborIndex
+from state_store.context_scan import ContextScan, Hit
+from state_store.index import NO_ROW, NeighborIndex
 from state_store.pairs import StoredPair
-from state_store.spaces import SENTENCE, Rows, Space
+from state_store.spaces import Rows, Space
 
-_FETCHED_PER_NEIGHBOR = 4
-_GROWTH = 4
-_MOST_APPROXIMATE = 2048
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """One row found.
-
-    Attributes:
-        distance: Euclidean distance between the normalized query and the stored vector.
-        duplicates: farther rows with the same token in the same context (two tokens on either side) that stand
-            behind this one; counted up to the distance of the last hit of the list.
-    """
-
-    row: int
-    distance: float
-    duplicates: int
+_FETCHED_PER_NEIGHBOR = (4, 40)
+"""Rows asked of the index for every neighbor wanted, in turn, before every row of the space is looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +41,12 @@ class Neighbor:
 
 
 class NeighborSearch:
-    """Nearest rows of one space for people: excluding, folding, over-fetching until enough are left."""
+    """Nearest contexts of one space: the index is asked first, and all rows are looked at where it finds too few."""
 
     def __init__(self, space: Space, index: NeighborIndex) -> None:
         self._space = space
         self._index = index
-        self._exact = ExactIndex(space.vectors)
+        self._scan = ContextScan(space)
 
     def find(self, queries: Floats, k: int, excluded: Sequence[Collection[int]] | None = None) -> list[list[Hit]]:
         """The ``k`` nearest hits of each query, nearest first; fewer only if the space has no more.
@@ -70,36 +55,34 @@ class NeighborSearch:
             queries: [queries, size] float32 unit vectors, from `Space.normalize`.
             excluded: for each query, ids of sentences whose rows must not appear.
         """
-        left_out = excluded or [()] * len(queries)
+        left_out = [self._rows_of(sentences) for sentences in excluded or [()] * len(queries)]
         hits: list[list[Hit]] = [[] for _ in range(len(queries))]
         pending = list(range(len(queries)))
-        fetched = min(len(self._space), k * _FETCHED_PER_NEIGHBOR)
-        while pending:
-            everything = fetched == len(self._space)
-            # What few rows pass is found by looking at all of them, not by asking an index for ever more.
-            exactly = everything or fetched > _MOST_APPROXIMATE
-            rows, distances = (self._exact if exactly else self._index).search(queries[pending], fetched)
-            for query, found, true in zip(pending, rows, distances, strict=True):
-                hits[query] = self._select(found, true, k, left_out[query])
-            pending = [] if everything else [query for query in pending if len(hits[query]) < k]
-            fetched = len(self._space) if exactly else min(len(self._space), fetched * _GROWTH)
+        for fetched in (k * times for times in _FETCHED_PER_NEIGHBOR):
+            if pending and fetched < len(self._space):
+                rows, distances = self._index.search(queries[pending], fetched)
+                for query, found, true in zip(pending, rows, distances, strict=True):
+                    hits[query] = self._select(found, true, k, left_out[query])
+                pending = [query for query in pending if len(hits[query]) < k]
+        scanned = self._scan.find(queries[pending], k, [left_out[query] for query in pending])
+        for query, found_by_scan in zip(pending, scanned, strict=True):
+            hits[query] = found_by_scan
         return hits
 
-    def _select(self, rows: Rows, distances: Floats, k: int, excluded: Collection[int]) -> list[Hit]:
-        kept = rows != NO_ROW
-        if excluded:
-            kept &= ~np.isin(self._space.tokens[np.where(kept, rows, 0), SENTENCE], list(excluded))
+    def _rows_of(self, sentences: Collection[int]) -> Rows:
+        rows = [np.asarray(self._space.rows_of(sentence), np.int64) for sentence in sentences]
+        return np.concatenate(rows) if rows else np.empty(0, np.int64)
+
+    def _select(self, rows: Rows, distances: Floats, k: int, left_out: Rows) -> list[Hit]:
+        """Fold what an index found; nothing where it did not find ``k`` contexts and one beyond them."""
+        kept = (rows != NO_ROW) & ~np.isin(rows, left_out)
         rows, distances = rows[kept], distances[kept]
-        first_of: dict[bytes, int] = {}
-        duplicates: list[int] = []
-        chosen: list[int] = []
-        for place, context in enumerate(self._space.contexts(rows)):
-            known = first_of.setdefault(context.tobytes(), len(chosen))
-            if known < len(chosen):
-                duplicates[known] += 1
-            elif len(chosen) == k:
-                break
-            else:
-                chosen.append(place)
-                duplicates.append(0)
-        return [Hit(int(rows[place]), float(distances[place]), duplicates[n]) for n, place in enumerate(chosen)]
+        contexts = np.asarray(self._space.contexts[rows])
+        first = np.sort(np.unique(contexts, return_index=True)[1])
+        if len(first) <= k:
+            return []
+        listed = contexts[: first[k]]
+        return [
+            Hit(int(rows[place]), float(distances[place]), int(np.count_nonzero(listed == contexts[place])) - 1)
+            for place in first[:k]
+        ]

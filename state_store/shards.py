@@ -23,13 +23,12 @@ from exported_models.publishing import explain_disk_errors
 from exported_models.trace import Floats
 from state_store import layout
 from state_store.arrays import ArrayWriter, map_array, write_array
+from state_store.contexts import NO_TOKEN, TOKEN_COLUMNS, number_contexts
 from state_store.errors import StateError, StoreError
 
 Halves = NDArray[np.float16]
 TokenTable = NDArray[np.int32]
 
-NO_TOKEN = -1
-TOKEN_COLUMNS = 4
 _COPIED_ROWS = 1 << 16
 
 
@@ -232,6 +231,8 @@ def _merge_space(target: Path, space: SpaceSpec, shards: Sequence[ShardRows], se
             # Blocks may cut a sentence, shards may not.
             lowest += 1 if len(shard.tokens) else 0
     write_array(target / layout.STARTS, np.concatenate([[0], np.cumsum(counts)]).astype(np.int64))
+    whole_table = map_array(target / layout.TOKENS, np.int32, (rows, TOKEN_COLUMNS))
+    write_array(target / layout.CONTEXTS, number_contexts(whole_table))
     return rows
 
 

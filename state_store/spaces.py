@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +10,10 @@ from numpy.typing import NDArray
 from exported_models.trace import Floats
 from state_store import layout
 from state_store.arrays import map_array
-from state_store.shards import NO_TOKEN, TOKEN_COLUMNS, normalize_states
+from state_store.contexts import TOKEN_COLUMNS
+from state_store.shards import normalize_states
 
 Rows = NDArray[np.int64]
-
-SENTENCE, POSITION, TOKEN, NEXT_TOKEN = range(TOKEN_COLUMNS)
-"""Columns of the token table."""
-
-CONTEXT_TOKENS = 2
-"""Tokens on either side that rows must share, besides their own, to be shown as one."""
 
 
 class Space:
@@ -29,6 +23,7 @@ class Space:
         vectors: [rows, size] float16, centered and of unit length.
         tokens: [rows, 4] int32: sentence, position, token, next token (`NO_TOKEN` after the last). In a target space
             the token is the one that the state predicts.
+        contexts: [rows] int32: equal numbers where the token and two on either side are equal.
         center: [size] float32.
     """
 
@@ -42,6 +37,7 @@ class Space:
         self.name = name
         self.vectors: NDArray[np.float16] = map_array(folder / layout.VECTORS, np.float16, (rows, size))
         self.tokens: NDArray[np.int32] = map_array(folder / layout.TOKENS, np.int32, (rows, TOKEN_COLUMNS))
+        self.contexts: NDArray[np.int32] = map_array(folder / layout.CONTEXTS, np.int32, (rows,))
         self.center: Floats = np.array(map_array(folder / layout.CENTER, np.float32, (size,)))
         self._starts = map_array(folder / layout.STARTS, np.int64, (sentences + 1,))
 
@@ -67,17 +63,6 @@ class Space:
     def first_rows(self, sentences: NDArray[np.int32]) -> Rows:
         """[n] int64: the first row of each of these sentences."""
         return np.asarray(self._starts[sentences])
-
-    def contexts(self, rows: Rows | Sequence[int]) -> NDArray[np.int32]:
-        """[rows, 5] int32: each row's token with two on either side, `NO_TOKEN` beyond its sentence."""
-        rows = np.asarray(rows, np.int64)
-        offsets = np.arange(-CONTEXT_TOKENS, CONTEXT_TOKENS + 1)
-        around = np.clip(rows[:, None] + offsets, 0, len(self) - 1)
-        table = self.tokens[around]
-        sentence, position = table[..., SENTENCE], table[..., POSITION]
-        middle = CONTEXT_TOKENS
-        inside = (sentence == sentence[:, [middle]]) & (position == position[:, [middle]] + offsets)
-        return np.where(inside, table[..., TOKEN], np.int32(NO_TOKEN))
 
 
 def sample_rows(rows: int, limit: int) -> Rows:

@@ -11,14 +11,15 @@ from exported_models.model import ExportedModel
 from exported_models.trace import Floats
 from state_store import layout
 from state_store.calibration import Calibration, load_calibration
+from state_store.context_scan import Hit
+from state_store.contexts import NEXT_TOKEN, NO_TOKEN, POSITION, SENTENCE, TOKEN
 from state_store.errors import MapError, StoreMismatchError
 from state_store.global_maps import GlobalMap, MapBackground
 from state_store.manifest import SpaceEntry, StoreManifest, load_store_manifest
-from state_store.neighbors import Hit, Neighbor, NeighborSearch
+from state_store.neighbors import Neighbor, NeighborSearch
 from state_store.pairs import PairTable, StoredPair
 from state_store.scann_index import load_index
-from state_store.shards import NO_TOKEN
-from state_store.spaces import NEXT_TOKEN, POSITION, SENTENCE, TOKEN, Space
+from state_store.spaces import Space
 
 MAX_NEIGHBORS = 200
 

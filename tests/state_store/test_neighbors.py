@@ -8,16 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exported_models.trace import Floats
+from state_store.context_scan import Hit
+from state_store.contexts import SENTENCE, tabulate_contexts
 from state_store.index import ExactIndex, NeighborIndex
-from state_store.neighbors import Hit, NeighborSearch
-from state_store.spaces import SENTENCE, Rows, Space
+from state_store.neighbors import NeighborSearch
+from state_store.spaces import Rows, Space
 from tests.state_store.letters import Corpus
 
 
 def find_by_hand(space: Space, query: Floats, k: int, excluded: frozenset[int]) -> list[Hit]:
     """The same by definition: every row in order of distance, one after the other."""
     distances = np.linalg.norm(space.vectors.astype(np.float64) - query, axis=1)
-    contexts = space.contexts(range(len(space))).tolist()
+    contexts = tabulate_contexts(space.tokens).tolist()
     found: list[list[float]] = []
     seen: list[list[int]] = []
     for row in np.argsort(distances, kind="stable").tolist():

@@ -18,9 +18,9 @@ from hypothesis.extra import numpy as hnp
 from exported_models.manifest import SpaceSpec
 from exported_models.trace import Floats
 from state_store import layout
+from state_store.contexts import NO_TOKEN
 from state_store.errors import StateError, StoreError
 from state_store.shards import (
-    NO_TOKEN,
     SentenceStates,
     fit_centers,
     merge_shards,

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from state_store import layout
+from state_store.contexts import NO_TOKEN, tabulate_contexts
 from state_store.errors import StateError, StoreError
-from state_store.shards import NO_TOKEN
 from state_store.spaces import Space, sample_rows
 from tests.state_store.letters import Corpus, MadeStore, open_space
 
@@ -17,7 +17,13 @@ def test_a_context_is_the_token_with_two_on_either_side(encoder_space: Space, co
     for sentence in corpus.sentences:
         padded = [NO_TOKEN, NO_TOKEN, *sentence.encoded.source_ids, NO_TOKEN, NO_TOKEN]
         expected += [padded[i : i + 5] for i in range(len(padded) - 4)]
-    assert encoder_space.contexts(range(len(encoder_space))).tolist() == expected
+    assert tabulate_contexts(encoder_space.tokens).tolist() == expected
+
+
+def test_rows_share_a_number_where_they_share_a_context(encoder_space: Space) -> None:
+    contexts = [tuple(context) for context in tabulate_contexts(encoder_space.tokens).tolist()]
+    numbers = encoder_space.contexts.tolist()
+    assert len(set(numbers)) == len(set(contexts)) == len(set(zip(numbers, contexts, strict=True)))
 
 
 def test_a_query_is_normalized_as_the_stored_rows_were(encoder_space: Space, corpus: Corpus) -> None:
@@ -41,7 +47,7 @@ def test_a_sample_is_spread_over_all_rows(rows: int, limit: int) -> None:
     assert len(np.unique(np.diff(sample))) <= 2
 
 
-@pytest.mark.parametrize("name", [layout.VECTORS, layout.TOKENS, layout.STARTS, layout.CENTER])
+@pytest.mark.parametrize("name", layout.ENCODED_FILES)
 @pytest.mark.parametrize("damage", ["missing", "cut", "other shape", "pickle"])
 def test_a_damaged_file_is_one_clear_error(store_copy: MadeStore, name: str, damage: str) -> None:
     path = layout.space_folder(store_copy.folder, "encoder") / name

@@ -1,0 +1,106 @@
+"""The nearest contexts of a query, by looking at every row of a space.
+
+A corpus that repeats itself has thousands of rows in one context, and an index would have to be asked for ever more
+rows until enough contexts are among them. Here the nearest row of each context comes from one pass over all rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from exported_models.trace import Floats
+from state_store.index import NO_ROW, expand_distances, rescore
+from state_store.spaces import Rows, Space
+
+# Expanded squares lose digits for close vectors: spare contexts, and some rows of each, are measured again.
+_SPARE_CONTEXTS = 16
+_MEASURED_PER_CONTEXT = 4
+_SCORES_AT_ONCE = 1 << 26
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One context found, by its nearest row.
+
+    Attributes:
+        distance: Euclidean distance between the normalized query and the stored vector.
+        duplicates: other rows of the same context that are nearer than the first context that is not listed.
+    """
+
+    row: int
+    distance: float
+    duplicates: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Nearby:
+    """A context near a query: its nearest row and all its rows."""
+
+    row: int
+    distance: float
+    rows: Rows
+
+
+class ContextScan:
+    """Exact search for contexts in one space."""
+
+    def __init__(self, space: Space) -> None:
+        self._space = space
+
+    def find(self, queries: Floats, k: int, left_out: Sequence[Rows]) -> list[list[Hit]]:
+        """The ``k`` nearest contexts of each query, nearest first; fewer only if the space has no more.
+
+        Args:
+            queries: [queries, size] float32 unit vectors.
+            left_out: for each query, rows that must not appear.
+        """
+        step = max(1, _SCORES_AT_ONCE // len(self._space))
+        hits = []
+        for start in range(0, len(queries), step):
+            part = slice(start, start + step)
+            scores = expand_distances(self._space.vectors, queries[part])
+            for query, row_scores, rows in zip(queries[part], scores, left_out[part], strict=True):
+                row_scores[rows] = np.inf
+                hits.append(self._nearest(query, row_scores, k))
+        return hits
+
+    @cached_property
+    def _rows_by_context(self) -> tuple[Rows, Rows]:
+        """All rows ordered by context, and where each context begins among them."""
+        contexts = np.asarray(self._space.contexts)
+        order = np.argsort(contexts, kind="stable")
+        return order, np.flatnonzero(np.diff(contexts[order], prepend=-1))
+
+    def _nearest(self, query: Floats, scores: Floats, k: int) -> list[Hit]:
+        nearby = sorted(
+            (self._measure(query, scores, rows) for rows in self._nearest_contexts(scores, k + _SPARE_CONTEXTS)),
+            key=lambda found: (found.distance, found.row),
+        )
+        unlisted = nearby[k].distance if len(nearby) > k else np.inf
+        limit = unlisted**2 - float(query @ query)
+        return [
+            Hit(found.row, found.distance, max(0, int(np.count_nonzero(scores[found.rows] < limit)) - 1))
+            for found in nearby[:k]
+        ]
+
+    def _nearest_contexts(self, scores: Floats, count: int) -> Iterator[Rows]:
+        """The rows of the ``count`` contexts whose best row scores lowest, in no order; left-out contexts never."""
+        order, starts = self._rows_by_context
+        best = np.minimum.reduceat(scores[order], starts)
+        ends = np.append(starts[1:], len(order))
+        count = min(count, len(best))
+        for context in np.argpartition(best, count - 1)[:count]:
+            if np.isfinite(best[context]):
+                yield order[starts[context] : ends[context]]
+
+    def _measure(self, query: Floats, scores: Floats, rows: Rows) -> _Nearby:
+        """The nearest row of a context, by its true distance."""
+        most = min(_MEASURED_PER_CONTEXT, len(rows))
+        finite = rows[np.argpartition(scores[rows], most - 1)[:most]]
+        candidates = np.where(np.isfinite(scores[finite]), finite, NO_ROW)[None]
+        found, distances = rescore(self._space.vectors, query[None], candidates, 1)
+        return _Nearby(int(found[0, 0]), float(distances[0, 0]), rows)

@@ -1,0 +1,37 @@
+"""The context of a row: its token with two on either side. Rows of one context are shown to people as one."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+NO_TOKEN = -1
+TOKEN_COLUMNS = 4
+SENTENCE, POSITION, TOKEN, NEXT_TOKEN = range(TOKEN_COLUMNS)
+"""Columns of the token table."""
+
+CONTEXT_TOKENS = 2
+"""Tokens on either side that rows must share, besides their own."""
+
+
+def tabulate_contexts(tokens: NDArray[np.int32]) -> NDArray[np.int32]:
+    """[rows, 5] int32: each row's token with two on either side, `NO_TOKEN` beyond its sentence.
+
+    Args:
+        tokens: [rows, 4] token table of whole sentences.
+    """
+    contexts = np.full((len(tokens), 2 * CONTEXT_TOKENS + 1), NO_TOKEN, np.int32)
+    for offset in range(-CONTEXT_TOKENS, CONTEXT_TOKENS + 1):
+        here = slice(max(0, -offset), max(0, len(tokens) - max(0, offset)))
+        there = slice(max(0, offset), max(0, len(tokens) - max(0, -offset)))
+        same = tokens[here, SENTENCE] == tokens[there, SENTENCE]
+        contexts[here, offset + CONTEXT_TOKENS] = np.where(same, tokens[there, TOKEN], NO_TOKEN)
+    return contexts
+
+
+def number_contexts(tokens: NDArray[np.int32]) -> NDArray[np.int32]:
+    """[rows] int32: rows have equal numbers where, and only where, they have equal contexts."""
+    contexts = np.ascontiguousarray(tabulate_contexts(tokens))
+    whole = contexts.view(np.dtype((np.void, contexts.itemsize * contexts.shape[1]))).ravel()
+    _, numbers = np.unique(whole, return_inverse=True)
+    return numbers.astype(np.int32)
