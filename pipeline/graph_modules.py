@@ -138,7 +138,9 @@ class _Restriction(nn.Module):
 def _forced_answers(log_probs: Tensor, forced_ids: Tensor) -> dict[str, Tensor]:
     """Log-probability and rank of one token for every distribution [..., vocabulary]."""
     forced = log_probs.gather(-1, forced_ids.unsqueeze(-1))
-    return {"forced_log_probs": forced.squeeze(-1), "forced_ranks": (log_probs > forced).sum(dim=-1)}
+    # Counted in floats, which is exact for any vocabulary and many times as quick as in integers.
+    ranks = (log_probs > forced).to(torch.float32).sum(dim=-1).to(torch.int64)
+    return {"forced_log_probs": forced.squeeze(-1), "forced_ranks": ranks}
 
 
 def _belongs(spec: TensorSpec, model: SourceModel) -> bool:
