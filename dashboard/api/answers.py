@@ -22,9 +22,9 @@ from dashboard.services import Services
 from exported_models.documents import RequestDocument, TraceDocument
 from exported_models.errors import BeamscopeError
 from exported_models.trace import Trace
+from state_store.contexts import TOKEN
 from state_store.documents import NeighborhoodDocument, NeighborsDocument
 from state_store.neighborhood import gather_evidence
-from state_store.spaces import TOKEN
 from state_store.store import StateStore
 
 
