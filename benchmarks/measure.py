@@ -45,8 +45,8 @@ class Comparison:
         low, middle, high = np.percentile([theirs.clock / ours.clock for ours, theirs in pairs], (10, 50, 90))
         on_processor = np.median([theirs.processor / ours.processor for ours, theirs in pairs])
         return {
-            "ms": _median_ms(self.ours),
-            f"{theirs} ms": _median_ms(self.theirs),
+            "ms": median_ms(self.ours),
+            f"{theirs} ms": median_ms(self.theirs),
             "speedup": shorten(middle),
             "p10": shorten(low),
             "p90": shorten(high),
@@ -80,6 +80,11 @@ def shorten(value: float | np.floating) -> float:
     return float(f"{value:.3g}")
 
 
+def median_ms(timings: Sequence[Timing]) -> float:
+    """Milliseconds on the clock."""
+    return shorten(1000 * np.median([timing.clock for timing in timings]))
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
     """NumPy and torch on one thread; ONNX Runtime and ScaNN are told where they are opened and called."""
@@ -105,7 +110,3 @@ def _processor() -> str:
         return platform.processor() or platform.machine()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.machine()
-
-
-def _median_ms(timings: Sequence[Timing]) -> float:
-    return shorten(1000 * np.median([timing.clock for timing in timings]))
