@@ -33,7 +33,7 @@ from pipeline.model_build import (
     published_model,
     verify_graphs,
 )
-from pipeline.plan import StorePlan, check_space, describe_plan, plan_store
+from pipeline.plan import check_space, describe_plan, plan_store
 from pipeline.progress import Progress, format_seconds
 from pipeline.project import Project
 from pipeline.projections import project_space
@@ -93,7 +93,7 @@ def prepare_run(project: Project, workspace: Workspace, *, progress: Progress) -
     """
     folder, _ = build_folders(project, workspace)
     model = plan_model(workspace, project.model_id, project.checkpoint, project.content.model.adapter)
-    ledger = Ledger(folder, published_store(workspace, project.store_id))
+    ledger = Ledger(folder, workspace.stores_folder / project.store_id)
     corpora = open_corpora(project, ledger, progress=progress)
     return BuildRun(StoreBuild(project, workspace, model, corpora, ledger, choose_batch_tokens()), progress)
 
@@ -192,7 +192,7 @@ def summarize(run: BuildRun, *, changed: bool) -> BuildSummary:
     folder = store.workspace.store_folder(store.project.store_id)
     manifest = load_store_manifest(folder)
     model = load_model_manifest(store.workspace.model_folder(store.model.model_id))
-    plan = store.ledger.recall("plan", store.plan_fingerprint)
+    plan = store.ledger.last_result("plan")
     return BuildSummary(
         project=str(store.project.path),
         model_id=model.model_id,
@@ -202,7 +202,7 @@ def summarize(run: BuildRun, *, changed: bool) -> BuildSummary:
         store_folder=str(store.workspace.stores_folder / manifest.store_id),
         changed=changed,
         pairs=manifest.corpus.pairs,
-        pairs_left_out=StorePlan(**plan).left_out if plan else 0,
+        pairs_left_out=int(plan.get("left_out", 0)),
         spaces=tuple(
             SpaceSummary(space.name, space.rows, space.index.kind, space.index.recall_at_10, space.maps)
             for space in manifest.spaces
@@ -290,8 +290,6 @@ def _describe_space(store: StoreBuild, space: SpaceSpec, rows: int, index: Index
 
 def _describe_store(run: BuildRun) -> StoreManifest:
     store = run.store
-    plan = store.ledger.recall("plan", store.plan_fingerprint)
-    assert plan is not None
     umap = store.project.content.store.umap
     return StoreManifest(
         store_id=store.project.store_id,
@@ -300,7 +298,7 @@ def _describe_store(run: BuildRun) -> StoreManifest:
         corpus=CorpusEntry(
             name=store.project.content.corpus.train.name,
             fingerprint=store.corpora.train.fingerprint,
-            pairs=StorePlan(**plan).pairs,
+            pairs=int(store.ledger.last_result("plan")["pairs"]),
         ),
         spaces=tuple(entry for entry, _, _ in _index(run)),
         settings={

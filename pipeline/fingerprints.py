@@ -17,6 +17,7 @@ from exported_models.errors import ArtefactError
 from exported_models.publishing import (
     PROVENANCE_NAME,
     check_files,
+    digest_file,
     explain_disk_errors,
     read_manifest,
     write_json_atomically,
@@ -37,11 +38,11 @@ class Ledger:
 
     Attributes:
         folder: the build folder.
-        published: the published folder of that name, or None.
+        link: where what is built gets published, or None if nothing is taken from there.
     """
 
     folder: Path
-    published: Path | None
+    link: Path | None
 
     def recall(self, step: str, fingerprint: str) -> dict[str, Any] | None:
         """The result of a step that was finished with that fingerprint and whose files are there.
@@ -67,25 +68,33 @@ class Ledger:
         steps[step] = {"fingerprint": fingerprint, "files": sizes, "result": dict(result)}
         write_json_atomically(self.folder / _STEPS_FILE, steps)
 
+    def last_result(self, step: str) -> dict[str, Any]:
+        """The result of a step as it was recorded last, wherever its files are by now; empty if there is none."""
+        result: dict[str, Any] = _read_json(self.folder / _STEPS_FILE).get(step, {}).get("result", {})
+        return result
+
     def _is_there(self, name: str, size: int) -> bool:
         path = self.folder / name
         if path.is_file():
             return path.stat().st_size == size
         inside = Path(name)
-        if inside.parts[0] != STAGED or self.published is None or not self._is_ours(self.published):
+        return inside.parts[0] == STAGED and self._take_published(Path(*inside.parts[1:]), path)
+
+    def _take_published(self, name: Path, path: Path) -> bool:
+        """Link a file of what this build folder published last, if it is still published, and unchanged."""
+        if self.link is None or not self.link.is_dir():
             return False
-        kept = self.published.joinpath(*inside.parts[1:])
-        if not kept.is_file() or kept.stat().st_size != size:
+        published = self.link.resolve()
+        note = _read_json(self.folder / _PUBLISHED_FILE)
+        if not note or note.get("content_hash") != _read_content_hash(published):
+            return False
+        kept, listed = published / name, read_manifest(published)["files"].get(name.as_posix(), {})
+        if not kept.is_file() or digest_file(kept) != listed.get("sha256"):
             return False
         with explain_disk_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             os.link(kept, path)
         return True
-
-    def _is_ours(self, published: Path) -> bool:
-        """Whether the published folder holds what this build folder published last, as its steps describe."""
-        note = _read_json(self.folder / _PUBLISHED_FILE)
-        return bool(note) and note.get("content_hash") == _read_content_hash(published)
 
 
 def remember_published(folder: Path, fingerprint: str, published: Path) -> None:

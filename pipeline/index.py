@@ -69,6 +69,4 @@ def _pairs(build: StoreBuild) -> PairTable:
 
 
 def _sentences(build: StoreBuild) -> int:
-    plan = build.ledger.recall("plan", build.plan_fingerprint)
-    assert plan is not None, "planned before anything is indexed"
-    return int(plan["pairs"])
+    return int(build.ledger.last_result("plan")["pairs"])

@@ -10,13 +10,16 @@ import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from exported_models.model import ExportedModel
 from exported_models.publishing import content_hash, digest_file, list_files
 from exported_models.workspace import Workspace
-from state_store.store import StateStore
+
+if TYPE_CHECKING:
+    from state_store.store import StateStore
 
 ROOT = Path(__file__).resolve().parent.parent
 DATES = ROOT / "examples" / "dates"
@@ -71,6 +74,8 @@ def dates_model(dates_workspace: Workspace) -> ExportedModel:
 @pytest.fixture(scope="session")
 def dates_store(dates_workspace: Workspace, dates_model: ExportedModel) -> StateStore:
     """The store of 300 date pairs, opened."""
+    from state_store.store import StateStore
+
     return StateStore.open(dates_workspace.store_folder("dates"), dates_model)
 
 

@@ -55,7 +55,7 @@ def project(tmp_path: Path, dates_workspace: Workspace) -> Project:
     generated = dates_workspace.builds_folder / "stores" / "dates" / "corpus"
     path = write_dates_project(tmp_path, NO_UMAP)
     text = path.read_text(encoding="utf-8")
-    text = re.sub(r"generator = .*\n", "", text)
+    text = re.sub(r"generator = .*\n", "", text).replace("limit = 300", "limit = 90").replace("= 100", "= 30")
     for name in ("train", "validation"):
         text = text.replace(f'"{name}.tsv"', f"'{generated / name}.tsv'")
     path.write_text(text, encoding="utf-8")
@@ -249,7 +249,7 @@ def test_a_disk_that_fills_up_is_one_sentence_and_leaves_what_was_published(
     build(project, workspace, progress=QUIET)
     good = data_files(workspace)
     project.path.write_text(
-        project.path.read_text(encoding="utf-8").replace("shard_pairs = 100", "shard_pairs = 150"), encoding="utf-8"
+        project.path.read_text(encoding="utf-8").replace("shard_pairs = 30", "shard_pairs = 45"), encoding="utf-8"
     )
     shard = workspace.builds_folder / "stores" / "dates" / "shards" / ".shard-00001.tmp" / "decoder.vectors.npy"
     real = Path.open
@@ -295,10 +295,10 @@ def test_an_unknown_space_is_refused_with_the_known_ones(project: Project, works
 
 
 def test_without_a_validation_corpus_one_percent_is_held_out(project: Project, workspace: Workspace) -> None:
-    text = re.sub(r"validation = .*\n", "", project.path.read_text(encoding="utf-8"))
+    text = re.sub(r"validation = .*\n", "", project.path.read_text(encoding="utf-8")).replace("= 90", "= 200")
     project.path.write_text(text, encoding="utf-8")
     summary = build(load_project(project.path), workspace, progress=QUIET)
-    assert summary.pairs == 297
+    assert summary.pairs == 198
     manifest = load_store_manifest(workspace.store_folder("dates"))
     assert all(space.calibration_states > 0 for space in manifest.spaces)
 
