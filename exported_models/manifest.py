@@ -52,7 +52,17 @@ class SentencePieceSpec(Frozen):
     reads_language_code: bool = Field(default=False, description="Whether a leading >>code<< is a token of its own.")
 
 
-TokenizerSpec = Annotated[CharacterTokenizerSpec | SentencePieceSpec, Field(discriminator="kind")]
+class TokenizerJsonSpec(Frozen):
+    """A ``tokenizer.json`` in ``file``; ``vocabulary`` is a JSON list of tokens, the index being the id."""
+
+    kind: Literal["tokenizer_json"] = "tokenizer_json"
+    file: str
+    vocabulary: str
+    before: tuple[int, ...] = Field(default=(), description="Ids put before every text.")
+    after: tuple[int, ...] = Field(description="Ids put after a complete text, the end of sentence among them.")
+
+
+TokenizerSpec = Annotated[CharacterTokenizerSpec | SentencePieceSpec | TokenizerJsonSpec, Field(discriminator="kind")]
 """How one side is tokenized; the files it names lie in the model's folder."""
 
 

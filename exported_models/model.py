@@ -7,7 +7,14 @@ from pathlib import Path
 
 from exported_models.errors import ArtefactError
 from exported_models.graphs import Graph
-from exported_models.manifest import ModelManifest, SentencePieceSpec, TokenizerSpec, load_model_manifest
+from exported_models.json_tokenizer import load_json_tokenizer
+from exported_models.manifest import (
+    ModelManifest,
+    SentencePieceSpec,
+    TokenizerJsonSpec,
+    TokenizerSpec,
+    load_model_manifest,
+)
 from exported_models.sentencepiece_tokenizer import load_sentencepiece_tokenizer
 from exported_models.sessions import EncoderSession, ForcedSession, StepSession
 from exported_models.tokenizer import Tokenizer, load_character_tokenizer
@@ -65,6 +72,8 @@ def load_tokenizer(folder: Path, spec: TokenizerSpec, manifest: ModelManifest) -
     """
     if isinstance(spec, SentencePieceSpec):
         return load_sentencepiece_tokenizer(folder, spec, manifest.special_ids)
+    if isinstance(spec, TokenizerJsonSpec):
+        return load_json_tokenizer(folder, spec, manifest.special_ids)
     return load_character_tokenizer(folder / spec.file, manifest.end_id, manifest.special_ids)
 
 

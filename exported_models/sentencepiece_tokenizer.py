@@ -5,7 +5,6 @@ The SentencePiece model cuts a text into pieces; a vocabulary of its own, as Mar
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,13 +14,11 @@ from sentencepiece import SentencePieceProcessor
 
 from exported_models.errors import ArtefactError
 from exported_models.manifest import SentencePieceSpec
+from exported_models.subwords import group_words, trim_span
 from exported_models.tokenizer import Encoding, load_vocabulary
 
-WORD_START = "\u2581"
-"""What SentencePiece writes where a word begins."""
-
-# Scripts that are written without spaces, by the first word of a character's Unicode name.
-_UNSPACED_SCRIPTS = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN")
+_SPACE = "\u2581"
+"""What SentencePiece writes for a space."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +57,12 @@ class SentencePieceTokenizer:
     def decode(self, ids: Sequence[int]) -> str:
         pieces = [self.tokens[token_id] for token_id in ids if token_id not in self.special_ids]
         text: str = self.processor.decode_pieces(pieces)
-        return text.replace(WORD_START, " ").strip()
+        return text.replace(_SPACE, " ").strip()
 
     def _cut(self, text: str, start: int) -> list[_Piece]:
         found = self.processor.encode(text[start:], return_type="offset_mapping")
         return [
-            _Piece(self._ids.get(piece, self.spec.unknown_id), _trim(text, start + span[0], start + span[1]))
+            _Piece(self._ids.get(piece, self.spec.unknown_id), trim_span(text, start + span[0], start + span[1]))
             for piece, span in zip(found["pieces"], found["offsets"], strict=True)
         ]
 
@@ -92,34 +89,3 @@ def load_sentencepiece_tokenizer(
         raise ArtefactError(f"The SentencePiece model {path} cannot be read; export the model again.") from error
     tokens = load_vocabulary(folder / spec.vocabulary)
     return SentencePieceTokenizer(tokens, processor, spec, frozenset(special_ids))
-
-
-def group_words(
-    text: str, tokens: Sequence[str], spans: Sequence[tuple[int, int]], apart: Sequence[bool]
-) -> tuple[int, ...]:
-    """The word each token belongs to.
-
-    A word begins at a token that SentencePiece marks so; in scripts without spaces at every token that covers new
-    text (the bytes of one character share it); and at tokens that stand ``apart``, as the end of sentence does.
-    """
-    words: list[int] = []
-    for index, token in enumerate(tokens):
-        starts = (
-            token.startswith(WORD_START)
-            or apart[index]
-            or apart[index - 1]
-            or (spans[index] != spans[index - 1] and _is_unspaced(text, spans[index], spans[index - 1]))
-        )
-        words.append(words[-1] + starts if words else 0)
-    return tuple(words)
-
-
-def _is_unspaced(text: str, *spans: tuple[int, int]) -> bool:
-    characters = (text[start] for start, end in spans if start < end)
-    return any(unicodedata.name(character, "").startswith(_UNSPACED_SCRIPTS) for character in characters)
-
-
-def _trim(text: str, start: int, end: int) -> tuple[int, int]:
-    """The span without the white space that a piece takes along, unless it is nothing else."""
-    kept = text[start:end].lstrip()
-    return (end - len(kept), end) if kept else (start, end)

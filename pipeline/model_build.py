@@ -95,6 +95,8 @@ def export_graphs(build: ModelBuild, *, progress: Progress) -> bool:
     if find_model(build) or _ledger(build).recall("graphs", build.fingerprint) is not None:
         return False
     source = load_adapter(build.adapter).load(build.checkpoint)
+    for notice in source.notices:
+        progress.note(f"notice: {notice}")
     shutil.rmtree(build.staged, ignore_errors=True)
     with progress.track("export", 1, "models") as advance:
         write_graphs(source, build.staged)

@@ -23,7 +23,7 @@ class TransformerEncoder(nn.Module):
     def forward(self, source_ids: Tensor, source_mask: Tensor) -> dict[str, Tensor]:
         states = self.model.encode(source_ids, source_mask).states
         config = self.model.config
-        past = states.new_zeros(states.shape[0], config.decoder.heads, 0, config.head_size)
+        past = states.new_zeros(states.shape[0], config.decoder.heads, 0, config.decoder.head_size)
         memory = tuple(Keys(past.clone(), past.clone()) for _ in range(config.decoder.layers))
         return {
             "encoder_state": states,
@@ -80,7 +80,7 @@ class TransformerForced(nn.Module):
 
 def source_tensors(config: TransformerConfig) -> tuple[TensorSpec, ...]:
     """The cross-attention's keys and values of every layer."""
-    heads, size = config.decoder.heads, config.head_size
+    heads, size = config.decoder.heads, config.decoder.head_size
     return _specs(
         SOURCE_PREFIX,
         config,
@@ -92,7 +92,7 @@ def source_tensors(config: TransformerConfig) -> tuple[TensorSpec, ...]:
 
 def memory_tensors(config: TransformerConfig) -> tuple[TensorSpec, ...]:
     """The self-attention's keys and values of every layer."""
-    shape = ("sentences", config.decoder.heads, GROWING, config.head_size)
+    shape = ("sentences", config.decoder.heads, GROWING, config.decoder.head_size)
     return _specs(MEMORY_PREFIX, config, shape, shape, "of the target tokens before")
 
 

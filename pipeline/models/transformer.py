@@ -35,10 +35,11 @@ _MASKED = -1e9
 
 @dataclass(frozen=True, slots=True)
 class StackConfig:
-    """The sizes of an encoder or a decoder."""
+    """The sizes of an encoder or a decoder; heads x ``head_size`` need not be the size of the model."""
 
     layers: int
     heads: int
+    head_size: int
     feed_forward: int
 
 
@@ -58,7 +59,7 @@ class TransformerConfig:
     """What tells one family from another.
 
     Attributes:
-        size, head_size: D and E; heads x E need not be D.
+        size: D.
         norm_first: norm before each sublayer rather than after the residual sum.
         embedding_norm, final_norm: a norm after the embeddings; one after the last layer.
         rms_norm: norms without mean and bias (Zhang and Sennrich 2019).
@@ -73,7 +74,6 @@ class TransformerConfig:
     source_vocabulary: int
     target_vocabulary: int
     size: int
-    head_size: int
     encoder: StackConfig
     decoder: StackConfig
     activation: Activation
@@ -162,11 +162,11 @@ class FeedForward(nn.Module):
 class SelfAttention(nn.Module):
     """Attention of a sequence to itself and to its past; ``project`` makes query, key and value at once."""
 
-    def __init__(self, config: TransformerConfig, heads: int) -> None:
+    def __init__(self, config: TransformerConfig, stack: StackConfig) -> None:
         super().__init__()
-        self.heads, self.head_size = heads, config.head_size
-        self.project = nn.Linear(config.size, 3 * heads * config.head_size, config.bias)
-        self.output = nn.Linear(heads * config.head_size, config.size, config.bias)
+        self.heads, self.head_size = stack.heads, stack.head_size
+        self.project = nn.Linear(config.size, 3 * stack.heads * stack.head_size, config.bias)
+        self.output = nn.Linear(stack.heads * stack.head_size, config.size, config.bias)
 
     def forward(self, x: Tensor, rows: int, bias: Tensor | None) -> tuple[Tensor, Tensor]:
         """Attend within rows of many tokens.
@@ -197,7 +197,7 @@ class CrossAttention(nn.Module):
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
-        self.heads, self.head_size = config.decoder.heads, config.head_size
+        self.heads, self.head_size = config.decoder.heads, config.decoder.head_size
         inner = self.heads * self.head_size
         self.query = nn.Linear(config.size, inner, config.bias)
         self.keys = nn.Linear(config.size, inner, config.bias)
@@ -229,7 +229,7 @@ class EncoderLayer(nn.Module):
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
         self.norm_first = config.norm_first
-        self.attention = SelfAttention(config, config.encoder.heads)
+        self.attention = SelfAttention(config, config.encoder)
         self.attention_norm = _make_norm(config)
         self.feed_forward = FeedForward(config, config.encoder.feed_forward)
         self.feed_forward_norm = _make_norm(config)
@@ -247,7 +247,7 @@ class DecoderLayer(nn.Module):
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
         self.norm_first = config.norm_first
-        self.attention = SelfAttention(config, config.decoder.heads)
+        self.attention = SelfAttention(config, config.decoder)
         self.attention_norm = _make_norm(config)
         self.cross_attention = CrossAttention(config)
         self.cross_attention_norm = _make_norm(config)

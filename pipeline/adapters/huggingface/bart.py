@@ -9,7 +9,7 @@ import math
 from typing import Any, cast
 
 from torch import Tensor, nn
-from transformers import PreTrainedModel
+from transformers import PretrainedConfig, PreTrainedModel
 
 from pipeline.adapters.huggingface.weights import (
     copy_linear,
@@ -34,9 +34,8 @@ def configure(model: PreTrainedModel) -> TransformerConfig:
         source_vocabulary=encoder.embed_tokens.num_embeddings,
         target_vocabulary=decoder.embed_tokens.num_embeddings,
         size=config.d_model,
-        head_size=config.d_model // config.decoder_attention_heads,
-        encoder=StackConfig(config.encoder_layers, config.encoder_attention_heads, config.encoder_ffn_dim),
-        decoder=StackConfig(config.decoder_layers, config.decoder_attention_heads, config.decoder_ffn_dim),
+        encoder=_stack(config, "encoder"),
+        decoder=_stack(config, "decoder"),
         activation=find_activation(config.activation_function, config),
         norm_first=config.model_type in _NORM_FIRST,
         embedding_norm=hasattr(encoder, "layernorm_embedding"),
@@ -59,6 +58,16 @@ def convert(model: PreTrainedModel) -> dict[str, Tensor]:
 def find_cross_attention(layer: nn.Module) -> nn.Module:
     """The cross-attention of a decoder layer."""
     return cast(nn.Module, layer.encoder_attn)
+
+
+def _stack(config: PretrainedConfig, name: str) -> StackConfig:
+    heads = getattr(config, f"{name}_attention_heads")
+    return StackConfig(
+        layers=getattr(config, f"{name}_layers"),
+        heads=heads,
+        head_size=config.d_model // heads,
+        feed_forward=getattr(config, f"{name}_ffn_dim"),
+    )
 
 
 def _convert_stack(embedding: str, stack: str, module: Any, model: PreTrainedModel) -> dict[str, Tensor]:

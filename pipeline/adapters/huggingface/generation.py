@@ -45,8 +45,12 @@ class Generation:
     notices: tuple[str, ...]
 
 
-def read_generation(model: PreTrainedModel, max_target_tokens: int | None) -> Generation:
+def read_generation(model: PreTrainedModel, max_target_tokens: int | None, first_id: int | None) -> Generation:
     """Read the generation settings of a checkpoint.
+
+    Args:
+        max_target_tokens: what the model has positions for.
+        first_id: the first token of every target where the settings force none: a tokenizer's target language.
 
     Raises:
         CheckpointError: it says neither with which token a target begins nor with which it ends.
@@ -62,7 +66,7 @@ def read_generation(model: PreTrainedModel, max_target_tokens: int | None) -> Ge
         length_penalty=1.0 if settings.length_penalty is None else settings.length_penalty,
         max_length=_max_length(settings, max_target_tokens),
         early_stopping=_early_stopping(settings.early_stopping),
-        forced_first_id=next(iter(_ids(settings.forced_bos_token_id)), None),
+        forced_first_id=next(iter(_ids(settings.forced_bos_token_id)), first_id),
         forces_end=ends[0] in _ids(settings.forced_eos_token_id),
         suppressed_ids=_suppressed(settings, ends),
     )

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from pipeline.adapters import SourceModel
 from pipeline.adapters.huggingface.checkpoint import read_checkpoint
-from pipeline.adapters.huggingface.generation import read_generation
+from pipeline.adapters.huggingface.generation import Generation, read_generation
 from pipeline.adapters.huggingface.reference import HuggingFaceReference
-from pipeline.adapters.huggingface.tokenizers import read_tokenizers
+from pipeline.adapters.huggingface.tokenizers import Tokenizers, read_tokenizers
 from pipeline.adapters.transformer_graphs import (
     TransformerEncoder,
     TransformerForced,
@@ -38,7 +38,7 @@ def load_source_model(folder: Path) -> SourceModel:
     model.eval().requires_grad_(requires_grad=False)
     tokenizers = read_tokenizers(checkpoint, config.source_vocabulary, config.target_vocabulary)
     limit = config.positions or None
-    generation = read_generation(checkpoint.model, limit)
+    generation = read_generation(checkpoint.model, limit, tokenizers.first_id)
     return SourceModel(
         architecture=_describe(checkpoint.family.name, config),
         encoder=TransformerEncoder(model),
@@ -62,8 +62,17 @@ def load_source_model(folder: Path) -> SourceModel:
         max_target_tokens=limit,
         generation=generation.defaults,
         reference=HuggingFaceReference(checkpoint, generation, tokenizers.pad_id),
-        notices=generation.notices,
+        notices=(*generation.notices, *_language_notices(tokenizers, generation)),
         parity_sentences=_PARITY_SENTENCES,
+    )
+
+
+def _language_notices(tokenizers: Tokenizers, generation: Generation) -> tuple[str, ...]:
+    if not tokenizers.lacks_language or generation.defaults.forced_first_id is not None:
+        return ()
+    return (
+        "No target language is set, so the model chooses one: set tgt_lang in tokenizer_config.json, or "
+        "forced_bos_token_id in generation_config.json, and export again.",
     )
 
 

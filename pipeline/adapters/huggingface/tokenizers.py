@@ -3,82 +3,167 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from transformers import MarianTokenizer
+from transformers import AutoTokenizer, M2M100Tokenizer, MarianTokenizer
 
-from exported_models.manifest import SentencePieceSpec, TokenizerSpec
+from exported_models.manifest import SentencePieceSpec, TokenizerJsonSpec, TokenizerSpec
 from pipeline.adapters.huggingface.checkpoint import Checkpoint, first_line, quiet_library
 from pipeline.errors import CheckpointError
 
-_VOCABULARY_FILES = ("source_vocabulary.json", "target_vocabulary.json")
-_SHARED_VOCABULARY_FILE = "vocabulary.json"
+_VOCABULARY_FILE = "vocabulary.json"
+_TARGET_VOCABULARY_FILE = "target_vocabulary.json"
+_SIDES = ("source", "target")
+_PROBE = "a"
 
 
 @dataclass(frozen=True, slots=True)
 class Tokenizers:
-    """Both sides' tokenizers and the ids that stand for no text."""
+    """Both sides' tokenizers, their files, and the ids that stand for no text.
+
+    ``first_id`` is the token of the target language, where the tokenizer has one set; ``lacks_language`` says that it
+    would need one.
+    """
 
     source: TokenizerSpec
     target: TokenizerSpec
-    files: Mapping[str, bytes]
+    files: dict[str, bytes]
     pad_id: int
     special_ids: tuple[int, ...]
+    first_id: int | None = None
+    lacks_language: bool = False
 
 
 def read_tokenizers(checkpoint: Checkpoint, source_vocabulary: int, target_vocabulary: int) -> Tokenizers:
     """Read the tokenizer of a checkpoint for a model of so many embeddings.
 
     Raises:
-        CheckpointError: there is none, it is damaged, or it has ids the model has no embedding for.
+        CheckpointError: there is none, it is damaged or of a kind that cannot travel, or it has ids the model has no
+            embedding for.
     """
-    return _read_marian(checkpoint.folder, source_vocabulary, target_vocabulary)
-
-
-def _read_marian(folder: Path, source_vocabulary: int, target_vocabulary: int) -> Tokenizers:
-    _require_files(folder, ("source.spm", "target.spm", "vocab.json"))
-    try:
-        with quiet_library():
-            tokenizer = MarianTokenizer.from_pretrained(str(folder), local_files_only=True)
-    except Exception as error:  # whatever the library and SentencePiece raise over a damaged file
-        raise CheckpointError(
-            f"The tokenizer in {folder} could not be loaded ({first_line(error)}); copy the checkpoint again."
-        ) from error
-    source = _list_tokens(tokenizer.encoder, source_vocabulary, folder / "vocab.json")
-    target = source
-    if tokenizer.separate_vocabs:
-        target = _list_tokens(tokenizer.target_encoder, target_vocabulary, folder / "target_vocab.json")
-    source_file, target_file = _VOCABULARY_FILES if tokenizer.separate_vocabs else (_SHARED_VOCABULARY_FILE,) * 2
-    ends = {"unknown_id": tokenizer.unk_token_id, "after": (tokenizer.eos_token_id,)}
-    return Tokenizers(
-        source=SentencePieceSpec(file="source.spm", vocabulary=source_file, reads_language_code=True, **ends),
-        target=SentencePieceSpec(file="target.spm", vocabulary=target_file, **ends),
-        files={
-            "source.spm": (folder / "source.spm").read_bytes(),
-            "target.spm": (folder / "target.spm").read_bytes(),
-            source_file: _vocabulary_bytes(source),
-            target_file: _vocabulary_bytes(target),
-        },
-        pad_id=tokenizer.pad_token_id,
-        special_ids=tuple(sorted(set(tokenizer.all_special_ids))),
+    tokenizer = _load(checkpoint.folder)
+    if isinstance(tokenizer, MarianTokenizer):
+        return _read_marian(tokenizer, checkpoint.folder, source_vocabulary, target_vocabulary)
+    if isinstance(tokenizer, M2M100Tokenizer):
+        return _read_m2m100(tokenizer, checkpoint.folder, source_vocabulary)
+    if getattr(tokenizer, "backend_tokenizer", None) is not None:
+        return _read_json(tokenizer, checkpoint.folder, source_vocabulary)
+    raise CheckpointError(
+        f"The tokenizer in {checkpoint.folder} is a {type(tokenizer).__name__}, which cannot travel inside a model; "
+        "supported are Marian's, M2M100's and those with a tokenizer.json."
     )
 
 
-def _require_files(folder: Path, names: Sequence[str]) -> None:
-    missing = [name for name in names if not (folder / name).is_file()]
-    if missing:
-        raise CheckpointError(f"The checkpoint {folder} has no {' and no '.join(missing)}: its tokenizer is missing.")
+def _load(folder: Path) -> Any:
+    try:
+        with quiet_library():
+            return AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+    except Exception as error:  # whatever the library and what it calls raise over a missing or damaged file
+        raise CheckpointError(
+            f"The tokenizer in {folder} is missing or damaged ({first_line(error)}); copy the checkpoint again."
+        ) from error
 
 
-def _list_tokens(ids: Mapping[str, int], size: int, path: Path) -> tuple[str, ...]:
+def _read_marian(tokenizer: Any, folder: Path, source_vocabulary: int, target_vocabulary: int) -> Tokenizers:
+    source = _list_tokens(tokenizer.encoder, source_vocabulary, folder)
+    target, target_file = source, _VOCABULARY_FILE
+    if tokenizer.separate_vocabs:
+        target, target_file = _list_tokens(tokenizer.target_encoder, target_vocabulary, folder), _TARGET_VOCABULARY_FILE
+    unknown_id, after = int(tokenizer.unk_token_id), (int(tokenizer.eos_token_id),)
+    return Tokenizers(
+        source=SentencePieceSpec(
+            file="source.spm", vocabulary=_VOCABULARY_FILE, unknown_id=unknown_id, after=after, reads_language_code=True
+        ),
+        target=SentencePieceSpec(file="target.spm", vocabulary=target_file, unknown_id=unknown_id, after=after),
+        files={
+            "source.spm": (folder / "source.spm").read_bytes(),
+            "target.spm": (folder / "target.spm").read_bytes(),
+            _VOCABULARY_FILE: _vocabulary_bytes(source),
+            target_file: _vocabulary_bytes(target),
+        },
+        pad_id=int(tokenizer.pad_token_id),
+        special_ids=_special_ids(tokenizer),
+    )
+
+
+def _read_m2m100(tokenizer: Any, folder: Path, vocabulary: int) -> Tokenizers:
+    file = "sentencepiece.bpe.model"
+    source, target = (
+        SentencePieceSpec(
+            file=file, vocabulary=_VOCABULARY_FILE, unknown_id=tokenizer.unk_token_id, before=before, after=after
+        )
+        for before, after in (_find_frame(tokenizer, side) for side in _SIDES)
+    )
+    return _finish(tokenizer, folder, vocabulary, source, target, Path(tokenizer.spm_file).read_bytes())
+
+
+def _read_json(tokenizer: Any, folder: Path, vocabulary: int) -> Tokenizers:
+    source, target = (
+        TokenizerJsonSpec(file="tokenizer.json", vocabulary=_VOCABULARY_FILE, before=before, after=after)
+        for before, after in (_find_frame(tokenizer, side) for side in _SIDES)
+    )
+    content = tokenizer.backend_tokenizer.to_str().encode("utf-8")
+    return _finish(tokenizer, folder, vocabulary, source, target, content)
+
+
+def _finish(
+    tokenizer: Any,
+    folder: Path,
+    vocabulary: int,
+    source: SentencePieceSpec | TokenizerJsonSpec,
+    target: SentencePieceSpec | TokenizerJsonSpec,
+    content: bytes,
+) -> Tokenizers:
+    """Tokenizers of which both sides run the same file."""
+    tokens = _list_tokens(tokenizer.get_vocab(), vocabulary, folder)
+    language = _target_language(tokenizer)
+    return Tokenizers(
+        source=source,
+        target=target,
+        files={source.file: content, _VOCABULARY_FILE: _vocabulary_bytes(tokens)},
+        pad_id=tokenizer.pad_token_id,
+        special_ids=_special_ids(tokenizer),
+        first_id=target.before[0] if language and target.before else None,
+        lacks_language=language == "",
+    )
+
+
+def _find_frame(tokenizer: Any, side: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The ids that the tokenizer puts before and after a text; a target ends with its end of sentence."""
+    end_id = tokenizer.eos_token_id
+    if side == "target" and _target_language(tokenizer) == "":
+        return (), (end_id,)
+    argument = {"text_target" if side == "target" else "text": _PROBE}
+    inner = tokenizer(**argument, add_special_tokens=False)["input_ids"]
+    framed = tokenizer(**argument)["input_ids"]
+    start = next(index for index in range(len(framed)) if framed[index : index + len(inner)] == inner)
+    before, after = framed[:start], framed[start + len(inner) :]
+    if side == "target" or not after:
+        after = [end_id]
+    return tuple(before), tuple(after)
+
+
+def _target_language(tokenizer: Any) -> str | None:
+    """The language a multilingual tokenizer is set to write, empty if none is set; None if it knows no languages."""
+    return (tokenizer.tgt_lang or "") if hasattr(tokenizer, "tgt_lang") else None
+
+
+def _list_tokens(ids: dict[str, int], size: int, folder: Path) -> tuple[str, ...]:
     """Token of every id of a vocabulary of ``size`` embeddings; an id that no token has gets a made-up one."""
     largest = max(ids.values(), default=-1)
     if largest >= size:
-        raise CheckpointError(f"{path} has the id {largest}, but the model has only {size} embeddings.")
+        raise CheckpointError(
+            f"The tokenizer in {folder} has tokens up to the id {largest}, but the model has only {size} embeddings."
+        )
     by_id = {token_id: token for token, token_id in ids.items()}
     return tuple(by_id.get(token_id, f"<unused {token_id}>") for token_id in range(size))
+
+
+def _special_ids(tokenizer: Any) -> tuple[int, ...]:
+    return tuple(sorted(set(tokenizer.all_special_ids)))
 
 
 def _vocabulary_bytes(tokens: Sequence[str]) -> bytes:

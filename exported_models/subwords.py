@@ -1,0 +1,43 @@
+"""Subword tokens and the text they stand for: which word each belongs to, and the characters it shows."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+
+# What SentencePiece and byte-level BPE write where a word begins.
+_WORD_STARTS = ("\u2581", "\u0120")
+
+# Scripts that are written without spaces, by the first word of a character's Unicode name.
+_UNSPACED_SCRIPTS = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN")
+
+
+def group_words(
+    text: str, tokens: Sequence[str], spans: Sequence[tuple[int, int]], apart: Sequence[bool]
+) -> tuple[int, ...]:
+    """The word each token belongs to.
+
+    A word begins at a token that the tokenizer marks so; in scripts without spaces at every token that covers new
+    text (the bytes of one character share it); and at tokens that stand ``apart``, as the end of sentence does.
+    """
+    words: list[int] = []
+    for index, token in enumerate(tokens):
+        starts = (
+            token.startswith(_WORD_STARTS)
+            or apart[index]
+            or apart[index - 1]
+            or (spans[index] != spans[index - 1] and _is_unspaced(text, spans[index], spans[index - 1]))
+        )
+        words.append(words[-1] + starts if words else 0)
+    return tuple(words)
+
+
+def _is_unspaced(text: str, *spans: tuple[int, int]) -> bool:
+    characters = (text[start] for start, end in spans if start < end)
+    return any(unicodedata.name(character, "").startswith(_UNSPACED_SCRIPTS) for character in characters)
+
+
+def trim_span(text: str, start: int, end: int) -> tuple[int, int]:
+    """The span without the white space that a piece takes along, unless it is nothing else."""
+    kept = text[start:end].lstrip()
+    return (end - len(kept), end) if kept else (start, end)

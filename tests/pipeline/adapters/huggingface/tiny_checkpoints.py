@@ -1,0 +1,125 @@
+"""Tiny checkpoints of every supported family: random weights, large enough that beams branch, and a real tokenizer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from sentencepiece import SentencePieceTrainer
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+from pipeline.adapters.huggingface.checkpoint import quiet_library
+
+# Its classes have no types worth checking.
+library: Any = transformers
+
+TEXTS = (
+    "the quick brown fox jumps over the lazy dog",
+    "pack my box with five dozen liquor jugs",
+    "how vexingly quick daft zebras jump",
+    "sphinx of black quartz, judge my vow",
+    "the five boxing wizards jump quickly",
+)
+VOCABULARY = 90
+_LIKE_BART: Mapping[str, Any] = {
+    "vocab_size": VOCABULARY,
+    "d_model": 24,
+    "encoder_layers": 2,
+    "decoder_layers": 3,
+    "encoder_attention_heads": 4,
+    "decoder_attention_heads": 3,
+    "encoder_ffn_dim": 20,
+    "decoder_ffn_dim": 28,
+    "max_position_embeddings": 64,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "decoder_start_token_id": 2,
+    "forced_eos_token_id": 2,
+}
+_LIKE_T5: Mapping[str, Any] = {
+    "vocab_size": VOCABULARY,
+    "d_model": 24,
+    "d_kv": 5,
+    "d_ff": 20,
+    "num_layers": 3,  # the library's cache takes as many decoder layers
+    "num_decoder_layers": 3,
+    "num_heads": 4,
+    "relative_attention_num_buckets": 8,
+    "relative_attention_max_distance": 12,
+    "pad_token_id": 0,
+    "eos_token_id": 2,
+    "decoder_start_token_id": 0,
+}
+
+
+_SCALED = {**_LIKE_BART, "scale_embedding": True}
+_GATED = {**_LIKE_T5, "feed_forward_proj": "gated-gelu", "tie_word_embeddings": False}
+
+FAMILIES: Mapping[str, tuple[str, str, Mapping[str, Any]]] = {
+    "bart": ("BartConfig", "BartForConditionalGeneration", {**_LIKE_BART, "activation_function": "gelu"}),
+    "flan-t5": ("T5Config", "T5ForConditionalGeneration", _GATED),
+    "m2m100": ("M2M100Config", "M2M100ForConditionalGeneration", {**_SCALED, "pad_token_id": 1, "bos_token_id": 0}),
+    "marian": ("MarianConfig", "MarianMTModel", {**_SCALED, "activation_function": "swish"}),
+    "mbart": ("MBartConfig", "MBartForConditionalGeneration", _SCALED),
+    "mt5": ("MT5Config", "MT5ForConditionalGeneration", _GATED),
+    "pegasus": ("PegasusConfig", "PegasusForConditionalGeneration", {**_SCALED, "activation_function": "relu"}),
+    "t5": ("T5Config", "T5ForConditionalGeneration", {**_LIKE_T5, "feed_forward_proj": "relu"}),
+}
+"""Classes of the library for configuration and model, and the configuration."""
+
+
+def save_tiny_checkpoint(family: str, folder: Path, **generation: Any) -> Path:
+    """Write the checkpoint of a family; ``generation`` are settings of its generation_config.json."""
+    torch.manual_seed(11)
+    config_class, model_class, settings = FAMILIES[family]
+    model = getattr(library, model_class)(getattr(library, config_class)(**settings))
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if weight.dim() > 1 and "position" not in name:
+                weight.normal_(std=0.35)
+            elif name.endswith("bias"):
+                weight.normal_(std=0.1)
+        if hasattr(model, "final_logits_bias"):
+            model.final_logits_bias.normal_(std=0.2)
+    model.generation_config.update(num_beams=4, max_length=14, **generation)
+    with quiet_library():
+        model.eval().save_pretrained(folder)
+    if family == "marian":
+        _save_marian_tokenizer(folder)
+    else:
+        _save_json_tokenizer(folder, settings["pad_token_id"])
+    return folder
+
+
+def _save_json_tokenizer(folder: Path, pad_id: int) -> None:
+    """Byte pair encoding of characters, with the ids of the configurations above."""
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.decoder = decoders.Metaspace()
+    special = ["<s>", "<pad>", "</s>", "<unk>"] if pad_id else ["<pad>", "<s>", "</s>", "<unk>"]
+    trainer = trainers.BpeTrainer(vocab_size=80, special_tokens=special, show_progress=False)
+    tokenizer.train_from_iterator(TEXTS, trainer)
+    library.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="<pad>", bos_token="<s>", eos_token="</s>", unk_token="<unk>"
+    ).save_pretrained(folder)
+
+
+def _save_marian_tokenizer(folder: Path) -> None:
+    corpus = folder / "corpus.txt"
+    corpus.write_text("\n".join(TEXTS), encoding="utf-8")
+    SentencePieceTrainer.train(
+        input=str(corpus), model_prefix=str(folder / "source"), vocab_size=60, minloglevel=2, hard_vocab_limit=False
+    )
+    (folder / "source.model").rename(folder / "source.spm")
+    (folder / "target.spm").write_bytes((folder / "source.spm").read_bytes())
+    pieces = [line.split("\t")[0] for line in (folder / "source.vocab").read_text(encoding="utf-8").splitlines()]
+    tokens = ["<pad>", "<s>", "</s>", "<unk>", *(piece for piece in pieces if not piece.startswith("<"))]
+    (folder / "vocab.json").write_text(json.dumps({token: index for index, token in enumerate(tokens)}))
+    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "MarianTokenizer"}))
+    for name in ("corpus.txt", "source.vocab"):
+        (folder / name).unlink()
