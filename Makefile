@@ -7,9 +7,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 LOCK := requirements/lock.txt
 TIMED := scripts/timed.sh
 CODE := beamscope dashboard exported_models pipeline state_store
-FAST := not slow and not browser
+FAST := not slow and not browser and not oracle
 
-.PHONY: help install demo test test-fast lint format types imports lock screenshots benchmarks clean
+.PHONY: help install demo test test-fast oracles lint format types imports lock screenshots benchmarks clean
 
 help: ## print what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -41,6 +41,9 @@ test: .venv/.installed-tests ## run every check: lint, types, layers and all tes
 
 test-fast: .venv/.installed-tests ## run the tests that need neither a browser nor patience
 	@$(TIMED) "fast tests" $(BIN)/pytest -m "$(FAST)"
+
+oracles: .venv/.installed-tests ## compare with other implementations at length; needs BEAMSCOPE_MATERIALS
+	@$(TIMED) "oracles" $(BIN)/pytest -m oracle --timeout=7200
 
 lint: .venv/.installed-tests ## check style and formatting
 	@$(TIMED) "lint" $(BIN)/ruff check

@@ -29,7 +29,7 @@ def find_activation(name: str, config: PretrainedConfig) -> Activation:
     """
     if name not in _ACTIVATIONS:
         raise CheckpointError(
-            f"The {config.model_type!r} checkpoint has the activation {name!r}; known are {', '.join(_ACTIVATIONS)}."
+            f"The checkpoint {config.name_or_path} has the activation {name!r}; known are {', '.join(_ACTIVATIONS)}."
         )
     return _ACTIVATIONS[name]
 

@@ -86,7 +86,7 @@ def save_tiny_checkpoint(family: str, folder: Path, **generation: Any) -> Path:
                 weight.normal_(std=0.1)
         if hasattr(model, "final_logits_bias"):
             model.final_logits_bias.normal_(std=0.2)
-    model.generation_config.update(num_beams=4, max_length=14, **generation)
+    model.generation_config.update(**{"num_beams": 4, "max_length": 14, **generation})
     with quiet_library():
         model.eval().save_pretrained(folder)
     if family == "marian":

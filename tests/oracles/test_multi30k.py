@@ -1,0 +1,184 @@
+"""On a trained model the engine finds what Hugging Face ``generate`` finds, under what-ifs too."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.masking_utils import eager_mask
+
+from exported_models.engine import Engine
+from exported_models.request import AttentionOverride, Request
+from exported_models.scoring import force_batch
+from exported_models.workspace import Workspace
+from pipeline.build import export_model
+from pipeline.progress import SilentProgress
+from tests.oracles.multi30k import (
+    CHECKPOINT,
+    EARLY_STOPPING,
+    MODEL_ID,
+    TOLERANCE,
+    Library,
+    compare,
+    compare_lines,
+    read_lines,
+)
+
+pytestmark = [pytest.mark.slow, pytest.mark.shared, pytest.mark.filterwarnings("ignore::UserWarning:transformers")]
+
+SAMPLE = (
+    {"beam_size": 1},
+    {"beam_size": 4, "length_penalty": 0.6, "early_stopping": "first"},
+    {"beam_size": 10, "length_penalty": 1.4},
+    {"beam_size": 4, "length_penalty": 1.4, "early_stopping": "never", "max_length": 40},
+    {"beam_size": 5, "max_length": 6},
+)
+LONGEST = 60
+"""Of the grid's searches: one that never stops early runs to the end, for minutes where the end is far."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def library(materials: Path) -> Library:
+    return Library(materials / CHECKPOINT)
+
+
+@pytest.fixture(scope="module")
+def engine(materials: Path, tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    workspace = Workspace(tmp_path_factory.mktemp("multi30k"))
+    export_model(materials / CHECKPOINT, None, MODEL_ID, workspace, progress=SilentProgress())
+    return Engine(workspace, threads=1)
+
+
+def test_a_sample_at_the_defaults(engine: Engine, library: Library, materials: Path) -> None:
+    assert compare_lines(engine, library, read_lines(materials, 30)) <= 1
+
+
+@pytest.mark.parametrize("settings", SAMPLE, ids=str)
+def test_a_sample_of_settings(engine: Engine, library: Library, materials: Path, settings: dict[str, Any]) -> None:
+    assert compare_lines(engine, library, read_lines(materials, 5), **settings) <= 1
+
+
+def test_a_prefix_is_what_the_library_is_allowed(engine: Engine, library: Library, materials: Path) -> None:
+    """Prefixes of the best output, with another word at their end."""
+    generator = random.Random(5)
+    for line in read_lines(materials, 8):
+        best = engine.translate(Request(MODEL_ID, line))
+        step = generator.randrange(1, len(best.best.tokens) - 1)
+        other = best.top_k(best.best)[step][2].token
+        trace = engine.translate(Request(MODEL_ID, line, prefix=(*best.best.tokens[:step], other)))
+        prefix = trace.best.token_ids[: step + 1]
+        everything = list(range(8000))
+
+        def allow(batch: int, ids: Tensor, prefix: tuple[int, ...] = prefix, rest: list[int] = everything) -> list[int]:  # noqa: ARG001
+            return [prefix[len(ids) - 1]] if len(ids) - 1 < len(prefix) else rest
+
+        compare(trace, library.generate(trace.source.ids, prefix_allowed_tokens_fn=allow))
+
+
+def test_an_override_is_the_same_override_in_torch(engine: Engine, materials: Path) -> None:
+    """The library's own attention function with one row replaced gives every later token the same probability."""
+    replaced: dict[tuple[int, int], Tensor] = {}
+    AttentionInterface.register("replaced", _replacing_attention(replaced))
+    AttentionMaskInterface.register("replaced", eager_mask)
+    model = Library(materials / CHECKPOINT, attn_implementation="replaced").model
+    for line in read_lines(materials, 4):
+        length = len(engine.model(MODEL_ID).source_tokenizer.encode(line, end=True))
+        weights = ((0, 1.0), (length - 1, 3.0))
+        override = AttentionOverride(3, weights, layer=2, head=None)
+        trace = engine.translate(Request(MODEL_ID, line, overrides=(override,)))
+        row = torch.zeros(length)
+        row[0], row[length - 1] = 0.25, 0.75
+        replaced.clear()
+        replaced[2, 3] = row
+        ids = trace.best.token_ids
+        with torch.inference_mode():
+            logits = model(
+                input_ids=torch.tensor([trace.source.ids]), decoder_input_ids=torch.tensor([[7999, *ids[:-1]]])
+            ).logits[0]
+        wanted = torch.log_softmax(logits, -1)[range(len(ids)), list(ids)]
+        np.testing.assert_allclose(trace.best.log_probs, wanted.numpy(), atol=TOLERANCE)
+
+
+def _replacing_attention(replaced: dict[tuple[int, int], Tensor]) -> Any:
+    """The eager attention, with the rows of cross-attention at (layer, target step) replaced for all heads."""
+
+    def attend(
+        module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **settings: Any
+    ) -> tuple[Tensor, Tensor]:
+        scores = query @ key.transpose(2, 3) * settings["scaling"]
+        weights = torch.softmax(scores if attention_mask is None else scores + attention_mask, -1)
+        is_cross = module.is_decoder and not module.is_causal
+        for (layer, step), row in replaced.items() if is_cross else ():
+            if module.layer_idx == layer:
+                weights[:, :, step] = row
+        return (weights @ value).transpose(1, 2).contiguous(), weights
+
+    return attend
+
+
+def test_attention_and_states_are_the_librarys(engine: Engine, library: Library, materials: Path) -> None:
+    model = engine.model(MODEL_ID)
+    pairs = zip(read_lines(materials, 20), read_lines(materials, 20, "en"), strict=True)
+    encoded = [
+        (model.source_tokenizer.encode(a, end=True).ids, model.target_tokenizer.encode(b, end=True).ids)
+        for a, b in pairs
+    ]
+    found = force_batch(model, [source for source, _ in encoded], [target for _, target in encoded])
+    for sentence, (source, target) in zip(found, encoded, strict=True):
+        with torch.inference_mode():
+            answer = library.model(
+                input_ids=torch.tensor([source]),
+                decoder_input_ids=torch.tensor([[7999, *target[:-1]]]),
+                output_hidden_states=True,
+            )
+        np.testing.assert_allclose(sentence.states["encoder"], answer.encoder_last_hidden_state[0], atol=TOLERANCE)
+        np.testing.assert_allclose(sentence.states["decoder"], answer.decoder_hidden_states[-1][0], atol=TOLERANCE)
+
+
+@pytest.mark.oracle
+def test_every_sentence_at_the_defaults(
+    engine: Engine, library: Library, materials: Path, record_property: Callable[[str, object], None]
+) -> None:
+    ties = compare_lines(engine, library, read_lines(materials, 1000))
+    record_property("ties", ties)
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize(
+    ("beam_size", "length_penalty", "early_stopping"), product((1, 4, 5, 10), (0.6, 1.0, 1.4), EARLY_STOPPING)
+)
+def test_every_setting(
+    engine: Engine,
+    library: Library,
+    materials: Path,
+    record_property: Callable[[str, object], None],
+    beam_size: int,
+    length_penalty: float,
+    early_stopping: str,
+) -> None:
+    ties = compare_lines(
+        engine,
+        library,
+        read_lines(materials, 100),
+        beam_size=beam_size,
+        length_penalty=length_penalty,
+        early_stopping=early_stopping,
+        max_length=LONGEST,
+    )
+    record_property("ties", ties)

@@ -1,0 +1,122 @@
+"""A checkpoint that cannot be exported is refused in one sentence, which names the file and what is supported."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from exported_models.workspace import Workspace
+from pipeline.adapters import find_adapter, load_adapter
+from pipeline.build import export_model
+from pipeline.errors import AdapterError, CheckpointError
+from pipeline.progress import SilentProgress
+from tests.pipeline.adapters.huggingface.tiny_checkpoints import save_tiny_checkpoint
+
+WEIGHTS = "model.safetensors"
+
+Damage = Callable[[Path], object]
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny_checkpoint("marian", tmp_path_factory.mktemp("sound"))
+
+
+@pytest.fixture
+def checkpoint(sound: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(sound, tmp_path / "checkpoint"))
+
+
+def _configure(**changes: Any) -> Damage:
+    def damage(folder: Path) -> None:
+        path = folder / "config.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+    return damage
+
+
+def _write(name: str, content: bytes) -> Damage:
+    return lambda folder: (folder / name).write_bytes(content)
+
+
+def _remove(name: str) -> Damage:
+    return lambda folder: (folder / name).unlink()
+
+
+def _truncate(folder: Path) -> None:
+    path = folder / WEIGHTS
+    path.write_bytes(path.read_bytes()[:-200])
+
+
+def _edit_weights(edit: Callable[[dict[str, torch.Tensor]], object]) -> Damage:
+    def damage(folder: Path) -> None:
+        weights = load_file(folder / WEIGHTS)
+        edit(weights)
+        save_file(weights, folder / WEIGHTS, {"format": "pt"})
+
+    return damage
+
+
+def _poison(weights: dict[str, torch.Tensor]) -> None:
+    next(iter(weights.values())).flatten()[3] = math.nan
+
+
+def _enlarge_vocabulary(folder: Path) -> None:
+    path = folder / "vocab.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "one too many": 90}))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (_configure(model_type="gpt2", is_encoder_decoder=False), "'gpt2' model, which is not an encoder with"),
+        (_configure(model_type="bert", is_encoder_decoder=False), "'bert' model, which is not an encoder with"),
+        (_configure(model_type="whisper"), "'whisper' model, which no adapter can export; supported are BART"),
+        (_configure(model_type="no-such"), "'no-such' model, which no adapter can export; supported are BART"),
+        (_configure(activation_function="tanh"), "activation 'tanh'; known are gelu"),
+        (_configure(d_model=20), "could not be loaded"),
+        (_configure(decoder_layers=4), "are not those of its config.json"),
+        (_configure(decoder_layers=2), "are not those of its config.json"),
+        (_write("config.json", b"{"), "config.json is not JSON"),
+        (_write("config.json", b"[]"), "config.json is not a JSON object"),
+        (_write("config.json", b"\xff"), "config.json is not JSON"),
+        (_remove(WEIGHTS), "has no model.safetensors"),
+        (_write(WEIGHTS, b"not weights at all"), "could not be loaded"),
+        (_truncate, "could not be loaded"),
+        (_edit_weights(lambda weights: weights.popitem()), "are not those of its config.json"),
+        (_edit_weights(_poison), "has weights that are not finite, in"),
+        (_remove("source.spm"), "is missing or damaged"),
+        (_remove("vocab.json"), "is missing or damaged"),
+        (_write("target.spm", b"no model"), "is missing or damaged"),
+        (_enlarge_vocabulary, "has tokens up to the id 90, but the model has only 90 embeddings"),
+    ],
+)
+def test_it_is_refused_in_one_sentence(checkpoint: Path, damage: Damage, message: str) -> None:
+    damage(checkpoint)
+    with pytest.raises(CheckpointError) as caught:
+        load_adapter("huggingface").load(checkpoint)
+    assert message in str(caught.value)
+    assert str(checkpoint) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_nothing_is_published(checkpoint: Path, tmp_path: Path) -> None:
+    _truncate(checkpoint)
+    workspace = Workspace(tmp_path)
+    with pytest.raises(CheckpointError):
+        export_model(checkpoint, None, "broken", workspace, progress=SilentProgress())
+    assert workspace.model_ids() == ()
+
+
+def test_a_folder_of_something_else_is_recognized_by_no_adapter(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(AdapterError, match="No adapter recognizes"):
+        find_adapter(tmp_path)

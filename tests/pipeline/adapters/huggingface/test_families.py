@@ -1,0 +1,159 @@
+"""Every family computes what the library computes: states, attention and log-probabilities, ragged batches, steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from exported_models.manifest import load_model_manifest
+from exported_models.workspace import Workspace
+from pipeline.adapters import ReferenceSentence, SourceModel, load_adapter
+from pipeline.build import export_model
+from pipeline.graph_modules import EncoderGraph, ForcedGraph, StepGraph
+from pipeline.progress import SilentProgress
+from tests.pipeline.adapters.huggingface.tiny_checkpoints import FAMILIES, save_tiny_checkpoint
+
+SOURCES = ((11, 12, 13, 14, 15, 2), (21, 2), (*range(30, 55), 2))
+TARGETS = ((41, 42, 43, 2), (51, 2), (*range(20, 40), 2))
+TOLERANCE = 1e-4
+BATCH_TOLERANCE = 1e-5
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+@pytest.fixture(scope="module", params=sorted(FAMILIES))
+def source(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> SourceModel:
+    folder = save_tiny_checkpoint(request.param, tmp_path_factory.mktemp(request.param))
+    return load_adapter("huggingface").load(folder)
+
+
+def _pad(rows: Sequence[Sequence[int]], pad_id: int) -> Tensor:
+    longest = max(map(len, rows))
+    return torch.tensor([[*row, *[pad_id] * (longest - len(row))] for row in rows])
+
+
+def _encode(source: SourceModel, sources: Sequence[Sequence[int]]) -> dict[str, Tensor]:
+    graph = EncoderGraph(source)
+    ids = _pad(sources, source.pad_id)
+    mask = torch.arange(ids.shape[1])[None] < torch.tensor([len(row) for row in sources])[:, None]
+    outputs = graph(ids, mask)
+    names = [spec.name for spec in graph.outputs]
+    return {"source_mask": mask, **dict(zip(names, outputs, strict=True))}
+
+
+def _force(
+    source: SourceModel, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]
+) -> list[dict[str, Tensor]]:
+    """Outputs of every sentence of one ragged batch, padding cut off."""
+    graph = ForcedGraph(source)
+    forced = _pad(targets, source.pad_id)
+    start = torch.full((len(targets), 1), source.start_id)
+    tensors = _encode(source, sources) | {
+        "previous_ids": torch.cat([start, forced[:, :-1]], 1),
+        "forced_ids": forced,
+    }
+    outputs = graph(*(tensors[spec.name] for spec in graph.inputs))
+    found = dict(zip((spec.name for spec in graph.outputs), outputs, strict=True))
+    return [
+        {name: values[row, : len(target)] for name, values in found.items()}
+        | {"encoder_state": tensors["encoder_state"][row, : len(sentence)]}
+        for row, (sentence, target) in enumerate(zip(sources, targets, strict=True))
+    ]
+
+
+def _assert_equals(found: Mapping[str, Tensor], wanted: ReferenceSentence, length: int) -> None:
+    pairs = {
+        "encoder_state": wanted.states["encoder"],
+        "decoder_state": wanted.states["decoder"],
+        "context": wanted.states["context"],
+        "forced_log_probs": wanted.log_probs,
+        "cross_attention": wanted.attention,
+    }
+    for name, values in pairs.items():
+        assert values is not None
+        own = found[name][..., :length] if name == "cross_attention" else found[name]
+        np.testing.assert_allclose(own.numpy(), values, atol=TOLERANCE, rtol=0, err_msg=name)
+
+
+@torch.inference_mode()
+def test_a_ragged_batch_gives_what_the_library_gives_for_each_sentence(source: SourceModel) -> None:
+    for found, ids, target in zip(_force(source, SOURCES, TARGETS), SOURCES, TARGETS, strict=True):
+        _assert_equals(found, source.reference.force(ids, target), len(ids))
+
+
+@torch.inference_mode()
+def test_a_batch_gives_what_each_sentence_alone_gives(source: SourceModel) -> None:
+    for found, ids, target in zip(_force(source, SOURCES, TARGETS), SOURCES, TARGETS, strict=True):
+        alone = _force(source, [ids], [target])[0]
+        for name, values in alone.items():
+            own = found[name][..., : len(ids)] if name == "cross_attention" else found[name]
+            scale = max(1.0, float(values.abs().max()))
+            torch.testing.assert_close(own, values, atol=BATCH_TOLERANCE * scale, rtol=0)
+
+
+@torch.inference_mode()
+def test_steps_give_what_the_whole_target_at_once_gives(source: SourceModel) -> None:
+    """With two beams a sentence, which change places after every step."""
+    target = torch.tensor([[41, 42, 43, 44], [51, 52, 53, 54]])
+    wanted = _force(source, SOURCES[:2], target.tolist())
+    tensors = _encode(source, SOURCES[:2])
+    rows, previous = torch.tensor([0, 0, 1, 1]), torch.full((4,), source.start_id)
+    for step in range(4):
+        tensors |= {"previous_ids": previous, "position": torch.tensor([step]), "forced_ids": target[rows, step]}
+        tensors["beam_index"] = torch.tensor([1, 0, 3, 2]) if step else rows
+        found = _step(source, tensors)
+        for row, sentence in enumerate(rows.tolist()):
+            for name in ("forced_log_probs", "decoder_state", "context"):
+                torch.testing.assert_close(found[name][row], wanted[sentence][name][step], atol=TOLERANCE, rtol=0)
+        tensors |= {name.replace("next.", "memory."): value for name, value in found.items() if "next." in name}
+        previous = target[rows, step]
+
+
+def _step(source: SourceModel, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Run a step; without an override among ``tensors`` there is none."""
+    graph = StepGraph(source)
+    rows, length = len(tensors["previous_ids"]), tensors["source_mask"].shape[1]
+    shape = (rows, source.cross_attention_layers, source.cross_attention_heads)
+    without = {"attention_override": torch.zeros(*shape, length), "override_on": torch.zeros(shape, dtype=torch.bool)}
+    complete = {**without, "top_count": torch.tensor([3]), **tensors}
+    outputs = graph(*(complete[spec.name] for spec in graph.inputs))
+    return dict(zip((spec.name for spec in graph.outputs), outputs, strict=True))
+
+
+@torch.inference_mode()
+def test_an_override_is_the_attention_that_is_used(source: SourceModel) -> None:
+    tensors = _encode(source, SOURCES[:1])
+    shape = (2, source.cross_attention_layers, source.cross_attention_heads, len(SOURCES[0]))
+    weights = torch.softmax(torch.randn(shape, generator=torch.Generator().manual_seed(1)), -1)
+    on = torch.zeros(shape[:-1], dtype=torch.bool)
+    on[1, -1] = True
+    tensors |= {
+        "previous_ids": torch.full((2,), source.start_id),
+        "beam_index": torch.tensor([0, 0]),
+        "position": torch.tensor([0]),
+        "forced_ids": torch.tensor([41, 41]),
+        "attention_override": weights,
+        "override_on": on,
+    }
+    found = _step(source, tensors)
+    own, changed = found["cross_attention"]
+    torch.testing.assert_close(changed[-1], weights[1, -1])
+    torch.testing.assert_close(changed[:-1], own[:-1])
+    assert not torch.allclose(found["context"][0], found["context"][1])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["m2m100", "marian", "t5"])
+def test_a_family_is_exported_and_verified(family: str, tmp_path: Path) -> None:
+    checkpoint = save_tiny_checkpoint(family, tmp_path / "checkpoint", suppress_tokens=[7])
+    workspace = Workspace(tmp_path)
+    export_model(checkpoint, None, family, workspace, progress=SilentProgress())
+    manifest = load_model_manifest(workspace.model_folder(family))
+    assert manifest.generation.suppressed_ids == (7,)
+    assert manifest.parity is not None
+    assert manifest.parity.beam_sentences_equal == manifest.parity.beam_sentences

@@ -1,0 +1,60 @@
+"""A checkpoint's generation settings: what the engine honors, and what it says about the rest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exported_models.manifest import GenerationDefaults
+from pipeline.adapters import SourceModel, load_adapter
+from tests.pipeline.adapters.huggingface.tiny_checkpoints import save_tiny_checkpoint
+
+
+def _load(folder: Path, **settings: Any) -> SourceModel:
+    return load_adapter("huggingface").load(save_tiny_checkpoint("marian", folder, **settings))
+
+
+def test_settings_are_honored(tmp_path: Path) -> None:
+    source = _load(
+        tmp_path,
+        num_beams=7,
+        length_penalty=0.6,
+        early_stopping=True,
+        max_length=20,
+        forced_bos_token_id=9,
+        bad_words_ids=[[5], [4]],
+    )
+    assert source.generation == GenerationDefaults(
+        beam_size=7,
+        length_penalty=0.6,
+        max_length=19,
+        early_stopping="first",
+        forced_first_id=9,
+        forces_end=True,
+        suppressed_ids=(4, 5),
+    )
+    assert source.start_id == 2
+    assert source.notices == ()
+
+
+def test_the_longest_target_is_what_the_positions_allow(tmp_path: Path) -> None:
+    source = _load(tmp_path, max_length=500)
+    assert source.max_target_tokens == source.generation.max_length == 64
+
+
+@pytest.mark.parametrize(
+    ("settings", "notice"),
+    [
+        ({"no_repeat_ngram_size": 3}, "no_repeat_ngram_size=3 is not supported"),
+        ({"min_length": 5}, "min_length=5 is not supported"),
+        ({"repetition_penalty": 1.2}, "repetition_penalty=1.2 is not supported"),
+        ({"bad_words_ids": [[4, 5]]}, "Bad words of more than one token"),
+        ({"eos_token_id": [2, 3]}, "Only the first of the end-of-sentence tokens"),
+    ],
+)
+def test_what_is_not_supported_is_said(tmp_path: Path, settings: dict[str, Any], notice: str) -> None:
+    notices = _load(tmp_path, **settings).notices
+    assert len(notices) == 1
+    assert notice in notices[0]
