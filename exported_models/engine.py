@@ -117,14 +117,11 @@ class Engine:
         """Cover the steps before each override with the best output under the overrides before it."""
         pinned = replace(request, overrides=())
         for step in sorted({override.step for override in request.overrides}):
-            if step > len(pinned.prefix):
-                best = self._decode(pinned, model, source).best
-                if step >= len(best.tokens):
-                    raise RequestError(
-                        f"There is no attention step {step}: the output has {len(best.tokens)} tokens, counted from 0.",
-                        field="overrides",
-                    )
-                pinned = replace(pinned, prefix=best.tokens[:step])
+            ended = bool(pinned.prefix) and model.target_tokenizer.token_id(pinned.prefix[-1]) == model.manifest.end_id
+            if ended or step > len(pinned.prefix):
+                output = pinned.prefix if ended else self._decode(pinned, model, source).best.tokens
+                _check_within(step, output)
+                pinned = pinned if ended else replace(pinned, prefix=output[:step])
             active = tuple(override for override in request.overrides if override.step <= step)
             pinned = replace(pinned, overrides=active)
         return pinned
@@ -133,7 +130,8 @@ class Engine:
         def overrides(step: int, nodes: Sequence[int]) -> tuple[Floats, Mask] | None:
             return _for_rows(override_row(request.overrides, step, model.manifest, len(source)), len(nodes))
 
-        key = (model.content_hash, request)
+        # The folder and not the content hash: that leaves out the manifest, which decides about search too.
+        key = (model.folder, request)
         return self._traces.get(key, lambda: search(model, request, search_settings(request, model), source, overrides))
 
 
@@ -250,14 +248,22 @@ def _check_text(text: str, what: str, field: str) -> None:
             )
 
 
+def _check_within(step: int, output: Sequence[str]) -> None:
+    if step >= len(output):
+        raise RequestError(
+            f"There is no attention step {step}: the output has {len(output)} tokens, counted from 0.",
+            field="overrides",
+        )
+
+
 def _canonical(override: AttentionOverride) -> AttentionOverride:
     return replace(override, weights=tuple(sorted(override.weights)))
 
 
 def _prefix_id(token: str, model: ExportedModel) -> int:
+    # Special tokens are welcome: a model may well propose one, and what it proposes can be chosen.
     token_id = model.target_tokenizer.token_id(token)
-    manifest = model.manifest
-    if token_id is None or (token_id in manifest.special_ids and token_id != manifest.end_id):
+    if token_id is None:
         raise RequestError(
             f"The prefix token {token!r} is not one the model can produce; a prefix is made of its target tokens.",
             field="prefix",

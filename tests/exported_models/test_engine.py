@@ -57,7 +57,6 @@ def test_a_source_text_that_cannot_be_read_is_refused(engine: Engine, text: str,
     [
         (("u", "?"), "'?' is not one"),
         (("",), "'' is not one"),
-        (("<pad>",), "'<pad>' is not one"),
         (("</s>", "u"), "after the end"),
         (("u",) * 13, "maximum length of 12"),
     ],
@@ -100,6 +99,18 @@ def test_an_override_past_the_end_of_the_output_is_refused(engine: Engine) -> No
     error = refuse(engine, replace(REQUEST, prefix=("u", "</s>"), overrides=(AttentionOverride(4, ((0, 1.0),)),)))
 
     assert "the output has 2 tokens" in str(error)
+
+
+def test_an_override_right_behind_an_ended_prefix_is_refused(engine: Engine) -> None:
+    error = refuse(engine, replace(REQUEST, prefix=("u", "</s>"), overrides=(AttentionOverride(2, ((0, 1.0),)),)))
+
+    assert "the output has 2 tokens" in str(error)
+
+
+def test_a_special_token_that_the_model_proposes_can_be_chosen(engine: Engine) -> None:
+    trace = engine.translate(replace(REQUEST, prefix=("<pad>",)))
+
+    assert trace.best.tokens[0] == "<pad>"
 
 
 @pytest.mark.parametrize(
