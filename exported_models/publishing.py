@@ -92,8 +92,8 @@ def write_json_atomically(path: Path, value: object) -> None:
 def publish(staged: Path, destination: Path, manifest: Mapping[str, Any], provenance: Mapping[str, Any]) -> Path:
     """Make ``staged`` the published folder ``destination`` and return the immutable folder behind the link.
 
-    ``manifest`` gets two more keys, ``files`` and ``content_hash`` (of the data alone). ``staged`` must be on the same file system as
-    ``destination``; it is gone afterwards. The same data and manifest published twice are one folder.
+    ``manifest`` gets two more keys, ``files`` and ``content_hash`` (of the data alone). ``staged`` must be on the same
+    file system as ``destination``; it is gone afterwards. The same data and manifest published twice are one folder.
 
     Raises:
         PublishingError: the disk is full or not writable. The previous build stays published.
