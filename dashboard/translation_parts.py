@@ -14,7 +14,7 @@ from dashboard.links import Link
 from dashboard.page_state import Side
 from dashboard.picture import GUTTER, Picture
 from dashboard.views.attributes import wild
-from dashboard.words import percent
+from dashboard.words import as_plain_text, percent
 from exported_models.trace import Floats, TokenChoice
 
 Figure = dict[str, Any]
@@ -67,7 +67,8 @@ def draw_matrix(picture: Picture, attention: Floats, palette: dict[str, str]) ->
                 "y": [row - 0.5 for row in range(rows + 1)],
                 "z": [[round(float(value), 3) for value in row] for row in attention.T],
                 "text": [
-                    [f"{source} → {target}" for target in picture.target_words] for source in picture.source_words
+                    [as_plain_text(f"{source} → {target}") for target in picture.target_words]
+                    for source in picture.source_words
                 ],
                 "hovertemplate": "%{text}  %{z:.0%}<extra></extra>",
                 "colorscale": [[0, palette["soft"]], [1, palette["acc"]]],
@@ -153,7 +154,7 @@ def _matrix_layout(picture: Picture, palette: dict[str, str]) -> Figure:
             "ticklabelstandoff": 8,
             "showticklabels": legible,
             "tickvals": list(range(rows)),
-            "ticktext": list(picture.source_words),
+            "ticktext": [as_plain_text(word) for word in picture.source_words],
             "tickfont": {"size": min(12, row - 1)},
         },
         "font": {"family": "Inter, system-ui, sans-serif", "size": 12, "color": palette["mute"]},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -48,3 +49,8 @@ def signed(score: float) -> str:
 def count(number: int, noun: str, plural: str = "") -> str:
     """``1 word``, ``2 words``."""
     return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
+def as_plain_text(text: str) -> str:
+    """Text for plotly's labels, which read a little markup: nothing in it is markup any more."""
+    return html.escape(text, quote=False)

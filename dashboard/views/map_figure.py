@@ -5,7 +5,6 @@ A pure function of data. The traces always stand in one order, so that another c
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -18,6 +17,7 @@ from dashboard.page_state import Side
 from dashboard.typography import text_width
 from dashboard.views.label_placement import Box, Label, place_labels
 from dashboard.views.scatter_picture import draw_dots
+from dashboard.words import as_plain_text
 
 Points = NDArray[np.floating]
 Json = dict[str, Any]
@@ -122,11 +122,6 @@ def chosen_point(drawing: MapDrawing, chosen: int | None) -> Json:
         "customdata": shown,
         "text": [as_plain_text(_place_note(drawing.words, index)) for index in shown],
     }
-
-
-def as_plain_text(text: str) -> str:
-    """Text for plotly's labels, which read a little markup: nothing in it is markup any more."""
-    return html.escape(text, quote=False)
 
 
 def _frame(drawing: MapDrawing) -> Box:

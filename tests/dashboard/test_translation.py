@@ -58,6 +58,17 @@ def test_the_svg_draws_every_word_and_link(picture: Picture) -> None:
     assert len(paths) == len(prune(attention, 0.75))
 
 
+def test_the_matrix_reads_no_markup_in_words() -> None:
+    picture = make_picture(make_trace(("<b>bold</b>", "&amp;"), ("<i>",)))
+    attention = picture.attention(None, None)
+    assert attention is not None
+
+    figure = draw_matrix(picture, attention, colors("light"))
+
+    assert figure["layout"]["yaxis"]["ticktext"][:2] == ["&lt;b&gt;bold&lt;/b&gt;", "&amp;amp;"]
+    assert figure["data"][0]["text"][0][0] == "&lt;b&gt;bold&lt;/b&gt; → &lt;i&gt;"
+
+
 @pytest.mark.parametrize("words", [GERMAN, GERMAN * 6])
 def test_the_matrix_stands_over_the_target_words(words: tuple[str, ...]) -> None:
     picture = make_picture(make_trace(words))
