@@ -9,6 +9,9 @@ sentence are consecutive, and every sentence has the same number of rows.
 Corpora are encoded by running ``decoder_step`` over a batch with the reference as ``previous_ids`` and ``forced_ids``
 (one row a sentence). A model whose decoder is not recurrent in time brings a third graph, ``teacher_forced``, that does
 the whole target in one pass, reads the same ``source.*`` tensors and has the step's outputs for every target token.
+
+A runtime computes every output a graph has, asked for or not. What few requests want is therefore a graph of its own,
+run once for a finished hypothesis: ``self_attention``, of encoder and decoder, every layer and head.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ class Graph(StrEnum):
     ENCODER = "encoder"
     DECODER_STEP = "decoder_step"
     TEACHER_FORCED = "teacher_forced"
+    SELF_ATTENTION = "self_attention"
 
     @property
     def filename(self) -> str:
@@ -95,6 +99,33 @@ FORCED_OUTPUTS = (
     TensorSpec("cross_attention", "float32", ("sentences", "target", "layers", "heads", "source"), "as a step's"),
 )
 """A model without attention lacks the last two."""
+
+SELF_ATTENTION_INPUTS = (
+    *ENCODER_INPUTS,
+    TensorSpec("previous_ids", "int64", ("sentences", "target"), "the token before each target token, start first"),
+    TensorSpec(
+        "attention_override",
+        "float32",
+        ("sentences", "target", "layers", "heads", "source"),
+        "weights that replace cross-attention",
+    ),
+    TensorSpec("override_on", "bool", ("sentences", "target", "layers", "heads"), "where they do"),
+)
+
+SELF_ATTENTION_OUTPUTS = (
+    TensorSpec(
+        "encoder_attention",
+        "float32",
+        ("sentences", "encoder_layers", "encoder_heads", "source", "source"),
+        "of each source token (row) to the source",
+    ),
+    TensorSpec(
+        "decoder_attention",
+        "float32",
+        ("sentences", "decoder_layers", "decoder_heads", "target", "target"),
+        "of the state that predicts each target token (row) to the tokens read so far, start first",
+    ),
+)
 
 
 def memory_name(next_name: str) -> str:

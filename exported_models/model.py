@@ -16,7 +16,7 @@ from exported_models.manifest import (
     load_model_manifest,
 )
 from exported_models.sentencepiece_tokenizer import load_sentencepiece_tokenizer
-from exported_models.sessions import EncoderSession, ForcedSession, StepSession
+from exported_models.sessions import EncoderSession, ForcedSession, SelfAttentionSession, StepSession
 from exported_models.tokenizer import Tokenizer, load_character_tokenizer
 
 
@@ -32,6 +32,8 @@ class ExportedModel:
     decoder: StepSession
     forced: ForcedSession | None
     """The whole target in one pass, where the model can."""
+    self_attention: SelfAttentionSession | None
+    """Self-attention of encoder and decoder, where there is any."""
 
     @classmethod
     def open(cls, folder: Path, *, threads: int | None = None) -> ExportedModel:
@@ -46,6 +48,7 @@ class ExportedModel:
         """
         manifest = load_model_manifest(folder)
         _check_sizes(folder, manifest)
+        attends = Graph.SELF_ATTENTION.filename in manifest.files
         one_pass = Graph.TEACHER_FORCED.filename in manifest.files
         attention_shape = (manifest.cross_attention_layers, manifest.cross_attention_heads)
         return cls(
@@ -56,6 +59,7 @@ class ExportedModel:
             encoder=EncoderSession(folder, threads),
             decoder=StepSession(folder, threads, attention_shape if manifest.has_attention else None),
             forced=ForcedSession(folder, threads, attention=manifest.has_attention) if one_pass else None,
+            self_attention=SelfAttentionSession(folder, threads) if attends else None,
         )
 
     @property

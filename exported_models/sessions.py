@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from exported_models.graphs import (
     FORCED_OUTPUTS,
     MEMORY_PREFIX,
     NEXT_PREFIX,
+    SELF_ATTENTION_OUTPUTS,
     SOURCE_PREFIX,
     Graph,
     memory_name,
@@ -158,6 +160,39 @@ class ForcedSession:
         }
         found = self._graph.run(inputs, self._fetches)
         return {name: _array(found[name]) for name in self._fetches}
+
+
+class SelfAttentionSession:
+    """Runs ``self_attention.onnx``, which is opened when it is first asked: most requests never do."""
+
+    def __init__(self, folder: Path, threads: int | None) -> None:
+        self._folder, self._threads = folder, threads
+        self._lock = threading.Lock()
+        self._graph: _GraphSession | None = None
+
+    def run(
+        self, source_ids: Ids, source_mask: Mask, previous_ids: Ids, override: tuple[Floats, Mask]
+    ) -> tuple[Floats, Floats]:
+        """Run [sentences, source] and [sentences, target] ids; see `graphs.SELF_ATTENTION_OUTPUTS` for the answer."""
+        inputs = {
+            "source_ids": source_ids,
+            "source_mask": source_mask,
+            "previous_ids": previous_ids,
+            "attention_override": override[0],
+            "override_on": override[1],
+        }
+        found = self._open().run(inputs, [spec.name for spec in SELF_ATTENTION_OUTPUTS])
+        encoder, decoder = (_array(value).astype(np.float32, copy=False) for value in found.values())
+        return encoder, decoder
+
+    def _open(self) -> _GraphSession:
+        with self._lock:
+            if self._graph is None:
+                graph = _GraphSession(self._folder, Graph.SELF_ATTENTION, self._threads)
+                wanted = {spec.name for spec in SELF_ATTENTION_OUTPUTS}
+                _require(self._folder, Graph.SELF_ATTENTION, wanted, set(graph.outputs))
+                self._graph = graph
+            return self._graph
 
 
 class _GraphSession:

@@ -25,13 +25,15 @@ from exported_models.publishing import (
 )
 from pipeline.adapters import SourceModel
 from pipeline.errors import ExportError
-from pipeline.graph_modules import GROWING, EncoderGraph, ForcedGraph, StepGraph
+from pipeline.graph_modules import GROWING, EncoderGraph, ForcedGraph, SelfAttentionGraph, StepGraph
+from pipeline.shared_weights import share_weights
 
-_GraphModule = EncoderGraph | StepGraph | ForcedGraph
+_GraphModule = EncoderGraph | StepGraph | ForcedGraph | SelfAttentionGraph
 
 if TYPE_CHECKING:
     from torch.export.dynamic_shapes import _DimHint
 
+SHARED_WEIGHTS_FILE = "weights.bin"
 OPSET = 20
 """The newest operator set the exporter writes without converting."""
 
@@ -49,8 +51,12 @@ def write_graphs(model: SourceModel, folder: Path) -> None:
     """
     with explain_disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    for graph, module in _graph_modules(model):
-        write_bytes_atomically(folder / graph.filename, _export(graph, module.eval(), model))
+    protos = {graph: _export(graph, module.eval(), model) for graph, module in _graph_modules(model)}
+    shared = share_weights(list(protos.values()), SHARED_WEIGHTS_FILE)
+    if shared:
+        write_bytes_atomically(folder / SHARED_WEIGHTS_FILE, shared)
+    for graph, proto in protos.items():
+        write_bytes_atomically(folder / graph.filename, bytes(proto.SerializeToString(deterministic=True)))
     write_tokenizers(model, folder)
 
 
@@ -98,9 +104,11 @@ def _graph_modules(model: SourceModel) -> Iterator[tuple[Graph, _GraphModule]]:
     yield Graph.DECODER_STEP, StepGraph(model)
     if model.teacher_forced is not None:
         yield Graph.TEACHER_FORCED, ForcedGraph(model)
+    if model.self_attention is not None:
+        yield Graph.SELF_ATTENTION, SelfAttentionGraph(model)
 
 
-def _export(graph: Graph, module: _GraphModule, model: SourceModel) -> bytes:
+def _export(graph: Graph, module: _GraphModule, model: SourceModel) -> onnx.ModelProto:
     examples = tuple(_example(spec, model) for spec in module.inputs)
     try:
         with _quiet_exporter(), torch.no_grad():
@@ -121,7 +129,7 @@ def _export(graph: Graph, module: _GraphModule, model: SourceModel) -> bytes:
     proto: onnx.ModelProto = program.model_proto
     _tidy(proto, module.inputs, module.outputs)
     onnx.checker.check_model(proto)
-    return bytes(proto.SerializeToString(deterministic=True))
+    return proto
 
 
 def _example(spec: TensorSpec, model: SourceModel) -> Tensor:

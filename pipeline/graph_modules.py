@@ -15,6 +15,8 @@ from exported_models.graphs import (
     FORCED_OUTPUTS,
     MEMORY_PREFIX,
     NEXT_PREFIX,
+    SELF_ATTENTION_INPUTS,
+    SELF_ATTENTION_OUTPUTS,
     STEP_INPUTS,
     STEP_OUTPUTS,
     TensorSpec,
@@ -118,6 +120,21 @@ class ForcedGraph(nn.Module):
         results: dict[str, Tensor] = self.teacher_forced(inputs)
         results |= _forced_answers(self.restrict(results.pop("log_probs")), forced_ids)
         return _in_order(results, self.outputs)
+
+
+class SelfAttentionGraph(nn.Module):
+    """The adapter's self-attention of encoder and decoder over a whole sentence pair."""
+
+    def __init__(self, model: SourceModel) -> None:
+        super().__init__()
+        self.inputs = tuple(_sized(spec, model) for spec in SELF_ATTENTION_INPUTS)
+        self.outputs = SELF_ATTENTION_OUTPUTS
+        self.self_attention = model.self_attention
+
+    def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
+        assert self.self_attention is not None
+        inputs = {spec.name: tensor for spec, tensor in zip(self.inputs, tensors, strict=True)}
+        return _in_order(self.self_attention(inputs), self.outputs)
 
 
 class _Restriction(nn.Module):

@@ -81,6 +81,8 @@ class SourceModel:
         teacher_forced: module from a dict of ``previous_ids``, ``source_mask`` and every ``source.*`` to a dict of
             ``log_probs`` [sentences, target, vocabulary] and the outputs after ``forced_ranks``; None for a decoder
             that must go step by step.
+        self_attention: module from a dict of `exported_models.graphs.SELF_ATTENTION_INPUTS` to one of its outputs; None
+            for a model without self-attention.
         notices: sentences on what of the checkpoint is not honored.
         parity_sentences: how many made-up sentences an export is verified on where there is no corpus.
     """
@@ -107,6 +109,7 @@ class SourceModel:
     reference: ReferenceModel
     max_target_tokens: int | None = None
     teacher_forced: nn.Module | None = None
+    self_attention: nn.Module | None = None
     notices: tuple[str, ...] = ()
     parity_sentences: int = 200
 

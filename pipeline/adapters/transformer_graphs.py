@@ -78,6 +78,24 @@ class TransformerForced(nn.Module):
         }
 
 
+class TransformerSelfAttention(nn.Module):
+    """Self-attention of encoder and decoder, every layer and head."""
+
+    def __init__(self, model: Transformer) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        mask, previous_ids = inputs["source_mask"], inputs["previous_ids"]
+        encoded = self.model.encode(inputs["source_ids"], mask)
+        override = _by_sentence(inputs["attention_override"].flatten(0, 1), inputs["override_on"].flatten(0, 1), mask)
+        decoded = self.model.force(previous_ids, self.model.read_source(encoded.states), mask, override)
+        return {
+            "encoder_attention": torch.stack(encoded.attention, dim=1),
+            "decoder_attention": torch.stack(decoded.attention, dim=1),
+        }
+
+
 def source_tensors(config: TransformerConfig) -> tuple[TensorSpec, ...]:
     """The cross-attention's keys and values of every layer."""
     heads, size = config.decoder.heads, config.decoder.head_size

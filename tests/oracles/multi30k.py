@@ -50,10 +50,15 @@ class Library:
                 num_return_sequences=beams,
                 return_dict_in_generate=True,
                 output_scores=True,
+                output_logits=True,
                 **settings,
             )
-            indices = answer.beam_indices if beams > 1 else None
-            log_probs = self.model.compute_transition_scores(answer.sequences, answer.scores, indices)
+            if beams > 1:
+                log_probs = self.model.compute_transition_scores(answer.sequences, answer.scores, answer.beam_indices)
+            else:
+                # A greedy search's scores are logits.
+                by_step = torch.log_softmax(torch.cat(answer.logits), dim=-1)
+                log_probs = by_step.gather(1, answer.sequences[0, 1:, None]).T
         penalty = settings.get("length_penalty", 1.0)
         listed = []
         for row, values in zip(answer.sequences.tolist(), log_probs.tolist(), strict=True):

@@ -161,7 +161,7 @@ def test_every_sentence_at_the_defaults(
 
 @pytest.mark.oracle
 @pytest.mark.parametrize(
-    ("beam_size", "length_penalty", "early_stopping"), product((1, 4, 5, 10), (0.6, 1.0, 1.4), EARLY_STOPPING)
+    ("beam_size", "length_penalty", "early_stopping"), list(product((1, 4, 5, 10), (0.6, 1.0, 1.4), EARLY_STOPPING))
 )
 def test_every_setting(
     engine: Engine,

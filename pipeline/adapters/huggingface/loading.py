@@ -12,6 +12,7 @@ from pipeline.adapters.huggingface.tokenizers import Tokenizers, read_tokenizers
 from pipeline.adapters.transformer_graphs import (
     TransformerEncoder,
     TransformerForced,
+    TransformerSelfAttention,
     TransformerStep,
     memory_tensors,
     source_tensors,
@@ -44,6 +45,7 @@ def load_source_model(folder: Path) -> SourceModel:
         encoder=TransformerEncoder(model),
         decoder_step=TransformerStep(model),
         teacher_forced=TransformerForced(model),
+        self_attention=TransformerSelfAttention(model),
         source_tensors=source_tensors(config),
         memory_tensors=memory_tensors(config),
         spaces=transformer_spaces(config),

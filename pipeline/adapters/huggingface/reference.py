@@ -22,12 +22,12 @@ _EARLY_STOPPING: dict[str, bool | str] = {"estimate": False, "first": True, "nev
 
 
 class HuggingFaceReference:
-    """The checkpoint run by the library, one sentence at a time and without padding."""
+    """The checkpoint run by the library, one sentence at a time and without padding; ``model`` is the library's own."""
 
     def __init__(self, checkpoint: Checkpoint, generation: Generation, pad_id: int) -> None:
-        self._model = checkpoint.model
+        self.model = checkpoint.model
         # `generate` fills in from the model's own settings whatever a call leaves open.
-        self._model.generation_config = GenerationConfig()  # type: ignore[no-untyped-call]
+        self.model.generation_config = GenerationConfig()  # type: ignore[no-untyped-call]
         self._family = checkpoint.family
         self._generation = generation
         self._pad_id = pad_id
@@ -37,7 +37,7 @@ class HuggingFaceReference:
         """Run one pair; both sides end with the end of sentence."""
         previous = [self._generation.start_id, *target_ids[:-1]]
         with self._watch() as seen:
-            answer = self._model(
+            answer = self.model(
                 input_ids=torch.tensor([list(source_ids)]),
                 attention_mask=torch.ones(1, len(source_ids), dtype=torch.long),
                 decoder_input_ids=torch.tensor([previous]),
@@ -59,14 +59,14 @@ class HuggingFaceReference:
     def search(self, source_ids: Sequence[int], generation: GenerationDefaults) -> tuple[ReferenceHypothesis, ...]:
         """The n-best list of ``generate``, best first."""
         ids = torch.tensor([list(source_ids)])
-        answer = cast(Any, self._model).generate(
+        answer = cast(Any, self.model).generate(
             ids, attention_mask=torch.ones_like(ids), generation_config=self._library_settings(generation)
         )
         rows = [self._cut(row) for row in answer.sequences.tolist()]
         if generation.beam_size > 1:
             scores = answer.sequences_scores.tolist()
         else:
-            chosen = [float(step[0, token]) for step, token in zip(answer.scores, rows[0], strict=True)]
+            chosen = _log_probs_of_greedy(answer, rows[0])
             scores = [sum(chosen) / len(chosen) ** generation.length_penalty]
         return tuple(ReferenceHypothesis(row, score) for row, score in zip(rows, scores, strict=True))
 
@@ -94,6 +94,7 @@ class HuggingFaceReference:
             do_sample=False,
             return_dict_in_generate=True,
             output_scores=True,
+            output_logits=True,
         )
 
     @contextmanager
@@ -107,7 +108,7 @@ class HuggingFaceReference:
         def keep_output(module: nn.Module, inputs: object, outputs: tuple[Tensor, ...]) -> None:  # noqa: ARG001
             seen[CONTEXT_SPACE] = outputs[0]
 
-        parts = find_parts(self._model)
+        parts = find_parts(self.model)
         layers = parts.decoder.layers if hasattr(parts.decoder, "layers") else parts.decoder.block
         handles = (
             parts.output.register_forward_pre_hook(keep_input),
@@ -118,6 +119,15 @@ class HuggingFaceReference:
         finally:
             for handle in handles:
                 handle.remove()
+
+
+def _log_probs_of_greedy(answer: Any, token_ids: Sequence[int]) -> list[float]:
+    """Each token's log-probability, which the library gives for beams alone; one that is forced has 0, as there."""
+    chosen = []
+    for logits, scores, token_id in zip(answer.logits, answer.scores, token_ids, strict=True):
+        forced = int(torch.isfinite(scores[0]).sum()) == 1
+        chosen.append(0.0 if forced else float(torch.log_softmax(logits[0], dim=-1)[token_id]))
+    return chosen
 
 
 def _floats(values: Tensor) -> Floats:

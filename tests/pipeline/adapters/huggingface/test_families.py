@@ -13,8 +13,9 @@ from torch import Tensor
 from exported_models.manifest import load_model_manifest
 from exported_models.workspace import Workspace
 from pipeline.adapters import ReferenceSentence, SourceModel, load_adapter
+from pipeline.adapters.huggingface.reference import HuggingFaceReference
 from pipeline.build import export_model
-from pipeline.graph_modules import EncoderGraph, ForcedGraph, StepGraph
+from pipeline.graph_modules import EncoderGraph, ForcedGraph, SelfAttentionGraph, StepGraph
 from pipeline.progress import SilentProgress
 from tests.pipeline.adapters.huggingface.tiny_checkpoints import FAMILIES, save_tiny_checkpoint
 
@@ -145,6 +146,22 @@ def test_an_override_is_the_attention_that_is_used(source: SourceModel) -> None:
     torch.testing.assert_close(changed[-1], weights[1, -1])
     torch.testing.assert_close(changed[:-1], own[:-1])
     assert not torch.allclose(found["context"][0], found["context"][1])
+
+
+@torch.inference_mode()
+def test_self_attention_is_the_librarys(source: SourceModel) -> None:
+    graph = SelfAttentionGraph(source)
+    reference = source.reference
+    assert isinstance(reference, HuggingFaceReference)
+    previous = torch.tensor([[source.start_id, *TARGETS[0][:-1]]])
+    shape = (1, previous.shape[1], source.cross_attention_layers, source.cross_attention_heads)
+    ids = torch.tensor([SOURCES[0]])
+    own = graph(
+        ids, torch.ones_like(ids, dtype=torch.bool), previous, torch.zeros(*shape, ids.shape[1]), torch.zeros(shape) > 0
+    )
+    answer = reference.model(input_ids=ids, decoder_input_ids=previous, output_attentions=True)
+    for found, wanted in zip(own, (answer.encoder_attentions, answer.decoder_attentions), strict=True):
+        torch.testing.assert_close(found, torch.stack(wanted, dim=1), atol=TOLERANCE, rtol=0)
 
 
 @pytest.mark.slow
