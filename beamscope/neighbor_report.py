@@ -23,7 +23,7 @@ def to_document(space: str, evidence: TokenEvidence) -> dict[str, Any]:
 def describe_neighbors(space: str, evidence: TokenEvidence) -> str:
     """The whole text, without a line break at its end."""
     head = f"{space} state {evidence.position}, {quote_token(evidence.token)}"
-    if evidence.typicality is None:
+    if evidence.nearest is None:
         return f"{head}: the store holds no state but those of this very sentence."
     rows = [
         (
@@ -41,9 +41,16 @@ def describe_neighbors(space: str, evidence: TokenEvidence) -> str:
     implied = "  ".join(f"{quote_token(entry.token)} {entry.share:.2f}" for entry in evidence.implied)
     return "\n".join(
         [
-            f"{head}: closer to the training data than {evidence.typicality:.0%} of held-out states",
+            f"{head}: {_judge_distance(evidence.nearest, evidence.typicality)}",
             f"the neighbors' tokens: {implied}",
             "",
             *format_table([_HEADER, *rows], right=_NUMBERS),
         ]
     )
+
+
+def _judge_distance(nearest: float, typicality: float | None) -> str:
+    """How far the nearest neighbor is; beside held-out states where there are some."""
+    if typicality is None:
+        return f"nearest training state at {nearest:.4f}"
+    return f"closer to the training data than {typicality:.0%} of held-out states"

@@ -88,7 +88,9 @@ class TokenEvidenceDocument(Document):
     token: str
     agreement: float = Field(description="Share of the neighbors that carry this token.")
     nearest: float | None = Field(description="Distance of the nearest neighbor.")
-    typicality: float | None = Field(description="Share of held-out states whose nearest neighbor is farther.")
+    typicality: float | None = Field(
+        description="Share of held-out states whose nearest neighbor is farther; null where none were held out."
+    )
     implied: tuple[ImpliedTokenDocument, ...]
     neighbors: tuple[NeighborDocument, ...]
 

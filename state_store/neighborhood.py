@@ -47,7 +47,8 @@ class TokenEvidence:
             folded. In a target space this is what the training data would say next.
         agreement: share of the neighbors that carry ``token``.
         nearest: distance of the nearest, None where there are no neighbors.
-        typicality: share of held-out states whose nearest neighbor is farther: 1 is close, 0 is far; None likewise.
+        typicality: share of held-out states whose nearest neighbor is farther: 1 is close, 0 is far; None where there
+            are no neighbors or no held-out states.
     """
 
     position: int

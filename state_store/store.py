@@ -106,13 +106,16 @@ class StateStore:
         found = opened.search.find(opened.space.normalize(states), k, [own] * len(states))
         return [[self._describe(opened, hit) for hit in hits] for hits in found]
 
-    def typicality(self, space: str, distance: float) -> float:
+    def typicality(self, space: str, distance: float) -> float | None:
         """The share of held-out states whose nearest neighbor is farther than ``distance``: 1 is close, 0 is far.
+
+        None where no states were held out: then nothing says how far is far.
 
         Raises:
             SpaceError: no such space.
         """
-        return self.space(space).calibration.typicality(distance)
+        opened = self.space(space)
+        return opened.calibration.typicality(distance) if opened.entry.calibration_states else None
 
     def global_map(self, space: str, kind: str) -> GlobalMap:
         """A kept map of a space.

@@ -164,8 +164,7 @@ def _draw_sentence(scene: Scene, focus: Focus) -> Component:
     evidence = scene.neighborhood.evidence[focus.index]
     if evidence.nearest is None:
         return html.P("No training example is left: every state of this space is of this very sentence.")
-    calibrated = scene.store.manifest.space(scene.neighborhood.space).calibration_states > 0
-    before, figure, after = describe_distance(evidence.nearest, evidence.typicality if calibrated else None)
+    before, figure, after = describe_distance(evidence.nearest, evidence.typicality)
     agreeing = sum(other.count for other in evidence.implied if other.token_id == evidence.token_id)
     verb = "go on with" if scene.side == "target" else "stand on"
     share = f" {agreeing} of {count(len(evidence.neighbors), 'neighbor')} {verb} "

@@ -111,7 +111,7 @@ def _finish_space(staged: Path, spec: SpaceSpec, rows: int, pairs: PairTable, co
     place = layout.space_folder(staged, spec.name)
     space = Space(place, spec.name, size=spec.size, rows=rows, sentences=len(pairs))
     held_out = [(sentence.pair.source, sentence.encoded.states[spec.name]) for sentence in corpus.held_out]
-    queries = np.concatenate([space.normalize(states) for _, states in held_out])
+    queries = space.normalize(np.concatenate([np.empty((0, spec.size), np.float32), *(part for _, part in held_out)]))
     sources = [source for source, states in held_out for _ in states]
     index = build_index(place / layout.INDEX_FOLDER, space.vectors, queries)
     search = NeighborSearch(space, load_index(place / layout.INDEX_FOLDER, space.vectors, index))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from exported_models.request import Request
 from exported_models.workspace import Workspace
 from state_store.errors import MapError, SpaceError, StateError, StoreError, StoreMismatchError
 from state_store.store import MAX_NEIGHBORS, StateStore
-from tests.state_store.letters import LETTERS, MODEL_ID, MadeStore
+from tests.state_store.letters import LETTERS, MODEL_ID, Corpus, MadeStore, make_store
 
 
 @pytest.fixture(scope="session")
@@ -80,6 +81,11 @@ def test_an_unknown_space_lists_the_known_ones(store: StateStore) -> None:
         store.neighbors("attention", np.zeros((1, 2), np.float32), k=1, exclude_source=None)
     with pytest.raises(SpaceError, match="known"):
         store.typicality("attention", 0.5)
+
+
+def test_without_held_out_states_nothing_is_called_near_or_far(tmp_path: Path, corpus: Corpus) -> None:
+    store = open_made(make_store(tmp_path, replace(corpus, held_out=())))
+    assert store.typicality("encoder", 0.5) is None
 
 
 def test_an_unknown_map_lists_the_known_ones(store: StateStore) -> None:

@@ -1,0 +1,26 @@
+"""What is said of one state and its neighbors."""
+
+from beamscope.neighbor_report import describe_neighbors
+from state_store.neighborhood import ImpliedToken, TokenEvidence
+from state_store.neighbors import Neighbor
+from state_store.pairs import StoredPair
+
+NEIGHBOR = Neighbor(0, 7, 2, 5, "e", "n", 0.125, 0, StoredPair(7, "zehn", "ten", 8))
+
+
+def describe(neighbors: tuple[Neighbor, ...], typicality: float | None) -> str:
+    nearest = neighbors[0].distance if neighbors else None
+    implied = (ImpliedToken(5, "e", 1, 1.0),) if neighbors else ()
+    evidence = TokenEvidence(2, 5, "e", neighbors, implied, float(len(neighbors)), nearest, typicality)
+    return describe_neighbors("decoder", evidence).splitlines()[0]
+
+
+def test_a_distance_is_judged_only_beside_held_out_states() -> None:
+    assert describe((NEIGHBOR,), 0.62) == (
+        "decoder state 2, e: closer to the training data than 62% of held-out states"
+    )
+    assert describe((NEIGHBOR,), None) == "decoder state 2, e: nearest training state at 0.1250"
+
+
+def test_a_state_without_neighbors_says_why() -> None:
+    assert describe((), None) == "decoder state 2, e: the store holds no state but those of this very sentence."
