@@ -14,6 +14,8 @@ from state_store.neighborhood import MapKind, Neighborhood, neighborhood
 from state_store.store import StateStore
 
 NEIGHBORS_A_WORD: Final = 20
+MAX_BACKGROUND: Final = 5000
+"""Most states of the corpus drawn behind a map."""
 
 
 @dataclass(frozen=True, slots=True)

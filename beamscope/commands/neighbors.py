@@ -10,6 +10,7 @@ from beamscope.errors import CommandError
 from beamscope.options import json_option, workspace_option
 from beamscope.request_options import RequestOptions, request_options
 from exported_models.workspace import Workspace
+from state_store.manifest import MAX_NEIGHBORS
 
 
 @click.command()
@@ -23,7 +24,7 @@ from exported_models.workspace import Workspace
     show_default=True,
     help="Which state: the target step, for encoder states the source position; both from 0.",
 )
-@click.option("--k", type=click.IntRange(1, 1000), default=10, show_default=True, help="How many neighbors.")
+@click.option("--k", type=click.IntRange(1, MAX_NEIGHBORS), default=10, show_default=True, help="How many neighbors.")
 @request_options
 @json_option
 @workspace_option

@@ -6,12 +6,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from dashboard.neighborhoods import MAX_BACKGROUND
 from exported_models.documents import RequestDocument
-from state_store.manifest import GlobalMapKind
+from state_store.manifest import MAX_NEIGHBORS, GlobalMapKind
 from state_store.neighborhood import MapKind
-
-MAX_NEIGHBORS = 100
-MAX_BACKGROUND = 5000
 
 
 class Asked(BaseModel):

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from exported_models.workspace import Workspace
+from state_store.manifest import MAX_NEIGHBORS
 from tests.beamscope.shell import Beamscope, one_sentence
 
 SOURCE = "March 3, 1999"
@@ -80,6 +81,13 @@ def test_what_cannot_be_asked_is_one_sentence(
 
     assert (outcome.exit_code, outcome.stdout) == (1, "")
     assert expected in one_sentence(outcome.stderr)
+
+
+def test_more_neighbors_than_a_store_gives_are_not_offered(beamscope: Beamscope) -> None:
+    outcome = beamscope("neighbors", "dates", SOURCE, "--k", str(MAX_NEIGHBORS + 1))
+
+    assert outcome.exit_code == 2
+    assert f"1<=x<={MAX_NEIGHBORS}" in one_sentence(outcome.stderr)
 
 
 def test_without_a_store_the_remedy_is_named(
