@@ -11,8 +11,6 @@ from exported_models.publishing import read_manifest
 from state_store.errors import SpaceError, StoreError
 
 FORMAT: Final = 1
-MAX_NEIGHBORS: Final = 200
-"""Most neighbors of one state that can be asked for."""
 
 GlobalMapKind = Literal["umap", "landmark_mds"]
 GLOBAL_MAP_KINDS: tuple[GlobalMapKind, ...] = get_args(GlobalMapKind)

@@ -15,7 +15,8 @@ from state_store.context_scan import Hit
 from state_store.contexts import NEXT_TOKEN, NO_TOKEN, POSITION, SENTENCE, TOKEN
 from state_store.errors import MapError, StoreMismatchError
 from state_store.global_maps import GlobalMap, MapBackground
-from state_store.manifest import MAX_NEIGHBORS, SpaceEntry, StoreManifest, load_store_manifest
+from state_store.limits import MAX_NEIGHBORS
+from state_store.manifest import SpaceEntry, StoreManifest, load_store_manifest
 from state_store.neighbors import Neighbor, NeighborSearch
 from state_store.pairs import PairTable, StoredPair
 from state_store.scann_index import load_index

@@ -10,7 +10,7 @@ from beamscope.errors import CommandError
 from beamscope.options import json_option, workspace_option
 from beamscope.request_options import RequestOptions, request_options
 from exported_models.workspace import Workspace
-from state_store.manifest import MAX_NEIGHBORS
+from state_store.limits import MAX_NEIGHBORS
 
 
 @click.command()

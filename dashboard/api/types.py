@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from dashboard.neighborhoods import MAX_BACKGROUND
 from exported_models.documents import RequestDocument
-from state_store.manifest import MAX_NEIGHBORS, GlobalMapKind
+from state_store.limits import MAX_NEIGHBORS
+from state_store.manifest import GlobalMapKind
 from state_store.neighborhood import MapKind
 
 

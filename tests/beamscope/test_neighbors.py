@@ -5,7 +5,7 @@ import json
 import pytest
 
 from exported_models.workspace import Workspace
-from state_store.manifest import MAX_NEIGHBORS
+from state_store.limits import MAX_NEIGHBORS
 from tests.beamscope.shell import Beamscope, one_sentence
 
 SOURCE = "March 3, 1999"

@@ -16,7 +16,7 @@ from exported_models.publishing import MANIFEST_NAME
 from exported_models.request import Request
 from exported_models.workspace import Workspace
 from state_store.errors import MapError, SpaceError, StateError, StoreError, StoreMismatchError
-from state_store.manifest import MAX_NEIGHBORS
+from state_store.limits import MAX_NEIGHBORS
 from state_store.store import StateStore
 from tests.state_store.letters import LETTERS, MODEL_ID, Corpus, MadeStore, make_store
 
