@@ -24,7 +24,7 @@ from exported_models.publishing import (
 )
 
 STAGED = "staged"
-_STEPS_FILE = "steps.json"
+_STEPS_FILE = "finished.json"
 _PUBLISHED_FILE = "published.json"
 
 
@@ -53,7 +53,7 @@ class Ledger:
         entry = _read_json(self.folder / _STEPS_FILE).get(step)
         if not isinstance(entry, dict):
             return None
-        files: dict[str, int] = entry.get("files", {})
+        files: dict[str, dict[str, Any]] = entry.get("files", {})
         if entry.get("fingerprint") == fingerprint and all(self._is_there(*item) for item in files.items()):
             result: dict[str, Any] = entry.get("result", {})
             return result
@@ -63,9 +63,12 @@ class Ledger:
 
     def record(self, step: str, fingerprint: str, files: Sequence[Path], result: Mapping[str, Any]) -> None:
         """Note a finished step; its files are complete on disk by now."""
-        sizes = {path.relative_to(self.folder).as_posix(): path.stat().st_size for path in sorted(files)}
+        listed = {
+            path.relative_to(self.folder).as_posix(): {"bytes": path.stat().st_size, "sha256": digest_file(path)}
+            for path in sorted(files)
+        }
         steps = _read_json(self.folder / _STEPS_FILE)
-        steps[step] = {"fingerprint": fingerprint, "files": sizes, "result": dict(result)}
+        steps[step] = {"fingerprint": fingerprint, "files": listed, "result": dict(result)}
         write_json_atomically(self.folder / _STEPS_FILE, steps)
 
     def last_result(self, step: str) -> dict[str, Any]:
@@ -73,23 +76,22 @@ class Ledger:
         result: dict[str, Any] = _read_json(self.folder / _STEPS_FILE).get(step, {}).get("result", {})
         return result
 
-    def _is_there(self, name: str, size: int) -> bool:
+    def _is_there(self, name: str, entry: Mapping[str, Any]) -> bool:
         path = self.folder / name
         if path.is_file():
-            return path.stat().st_size == size
+            return bool(path.stat().st_size == entry["bytes"])
         inside = Path(name)
-        return inside.parts[0] == STAGED and self._take_published(Path(*inside.parts[1:]), path)
+        return inside.parts[0] == STAGED and self._take_published(Path(*inside.parts[1:]), path, entry["sha256"])
 
-    def _take_published(self, name: Path, path: Path) -> bool:
-        """Link a file of what this build folder published last, if it is still published, and unchanged."""
-        if self.link is None or not self.link.is_dir():
+    def _take_published(self, name: Path, path: Path, digest: str) -> bool:
+        """Link a published file, if it is the one that was recorded.
+
+        What is published may be an older build: one of this folder's may have been moved away and never linked.
+        """
+        if self.link is None:
             return False
-        published = self.link.resolve()
-        note = _read_json(self.folder / _PUBLISHED_FILE)
-        if not note or note.get("content_hash") != _read_content_hash(published):
-            return False
-        kept, listed = published / name, read_manifest(published)["files"].get(name.as_posix(), {})
-        if not kept.is_file() or digest_file(kept) != listed.get("sha256"):
+        kept = self.link.resolve() / name
+        if not kept.is_file() or digest_file(kept) != digest:
             return False
         with explain_disk_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
