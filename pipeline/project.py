@@ -156,7 +156,9 @@ def load_project(path: Path) -> Project:
     try:
         return Project(resolved, ProjectFile.model_validate(value))
     except ValidationError as error:
-        raise ProjectFileError(_explain(path, error.errors()[0])) from None
+        # A key that is misspelled is missing too: its own spelling says more.
+        problem = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
+        raise ProjectFileError(_explain(path, problem)) from None
 
 
 def _explain(path: Path, problem: Mapping[str, Any]) -> str:

@@ -46,6 +46,8 @@ def test_what_is_left_out_has_a_default(tmp_path: Path) -> None:
         (GOOD + "tran = 1\n", "there is no key 'corpus.tran'; did you mean 'train'?"),
         (GOOD + "[stroe]\n", "there is no key 'stroe'; did you mean 'store'?"),
         (GOOD + "[store.umap]\nneigbors = 3\n", "there is no key 'store.umap.neigbors'; did you mean 'neighbors'?"),
+        (GOOD.replace("checkpoint =", "checkpoit ="), "no key 'model.checkpoit'; did you mean 'checkpoint'?"),
+        (GOOD.replace("[model]", "[modle]"), "there is no key 'modle'; did you mean 'model'?"),
         (GOOD + "xyz = 1\n", "there is no key 'corpus.xyz' (known: train, "),
         ("[corpus]\ntrain = 'x'\n", "the key 'model' is missing"),
         ("[model]\nid = 'm'\n[corpus]\ntrain = 'x'\n", "the key 'model.checkpoint' is missing"),
