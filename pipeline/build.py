@@ -34,7 +34,7 @@ from pipeline.model_build import (
     verify_graphs,
 )
 from pipeline.plan import check_space, describe_plan, plan_store
-from pipeline.progress import Progress, format_seconds
+from pipeline.progress import Progress, SilentProgress, format_seconds
 from pipeline.project import Project
 from pipeline.projections import project_space
 from pipeline.store_build import StoreBuild, build_folders, published_store
@@ -147,7 +147,7 @@ def encode_step(run: BuildRun) -> bool:
 
 def index_step(run: BuildRun) -> bool:
     """5. Index every space, measure its recall, and calibrate its distances."""
-    return all(cached for _, _, cached in _index(run))
+    return all(cached for _, _, cached in _index(run, run.progress))
 
 
 def project_step(run: BuildRun) -> bool:
@@ -260,14 +260,14 @@ def _sample(corpus: Corpus, size: int) -> list[SentencePair]:
     return [pair for number, pair in enumerate(corpus) if number % every == 0][:size]
 
 
-def _index(run: BuildRun) -> list[tuple[SpaceEntry, SpaceSpec, bool]]:
+def _index(run: BuildRun, progress: Progress) -> list[tuple[SpaceEntry, SpaceSpec, bool]]:
     """Every space's entry in the store's manifest, made or recalled."""
     store, model = run.store, _open_model(run)
-    rows, _ = encode_corpus(store, model, progress=run.progress)
+    rows, _ = encode_corpus(store, model, progress=progress)
     held_out, inputs = encode_held_out(store, model)
     spaces = store.chosen_spaces(model.manifest)
     found = []
-    with run.progress.track("index", len(spaces), "spaces") as advance:
+    with progress.track("index", len(spaces), "spaces") as advance:
         for space in spaces:
             entry, cached = index_space(store, space, rows[space.name], held_out, inputs)
             states = calibrate_space(store, space, rows[space.name], entry, held_out, inputs)
@@ -300,7 +300,7 @@ def _describe_store(run: BuildRun) -> StoreManifest:
             fingerprint=store.corpora.train.fingerprint,
             pairs=int(store.ledger.last_result("plan")["pairs"]),
         ),
-        spaces=tuple(entry for entry, _, _ in _index(run)),
+        spaces=tuple(entry for entry, _, _ in _index(run, SilentProgress())),
         settings={
             "umap_neighbors": umap.neighbors,
             "umap_min_dist": umap.min_dist,

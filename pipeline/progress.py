@@ -70,6 +70,8 @@ class LineProgress:
     def track(self, title: str, total: int, unit: str) -> Iterator[Advance]:
         started = shown = time.monotonic()
         done = 0
+        if total:
+            self.note(f"{title}: {total:,} {unit}")
 
         def advance(count: int) -> None:
             nonlocal done, shown
