@@ -19,11 +19,11 @@ from exported_models.model import ExportedModel
 from exported_models.publishing import PROVENANCE_NAME, digest_value, publish, write_json_atomically
 from exported_models.workspace import Workspace
 from pipeline.adapters import digest_checkpoint, find_adapter, load_adapter
-from pipeline.corpora import SentencePair
 from pipeline.fingerprints import STAGED, Ledger, is_current, is_intact, remember_published
 from pipeline.progress import Progress
+from state_store.pairs import StoredPair
 
-EXPORT_REVISION = 1
+EXPORT_REVISION = 2
 """Raised when the same checkpoint would give another exported model than before."""
 
 
@@ -105,7 +105,7 @@ def export_graphs(build: ModelBuild, *, progress: Progress) -> bool:
     return True
 
 
-def verify_graphs(build: ModelBuild, corpus: Sequence[SentencePair] | None, *, progress: Progress) -> bool:
+def verify_graphs(build: ModelBuild, corpus: Sequence[StoredPair] | None, *, progress: Progress) -> bool:
     """Compare the staged graphs with the source model and seal them; return False if they were sealed already.
 
     Args:
