@@ -74,13 +74,6 @@ def measure_all_distances(points: Doubles) -> Doubles:
     return np.asarray(np.sqrt(np.maximum(between, 0)))
 
 
-def measure_stress(distances: Doubles, flat: Doubles) -> float:
-    """Kruskal's stress 1 of a map: 0 keeps every distance."""
-    error = np.square(distances - measure_all_distances(flat)).sum()
-    total = np.square(distances).sum()
-    return float(np.sqrt(error / total)) if total else 0.0
-
-
 def _refine_stress(distances: Doubles, flat: Doubles) -> Doubles:
     """Guttman transforms until the stress hardly falls; fewer for many points, so that a request stays quick."""
     iterations = int(np.clip(_WORK / len(flat) ** 2, 5, _MOST_ITERATIONS))
