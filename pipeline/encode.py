@@ -85,11 +85,7 @@ def encode_corpus(build: StoreBuild, model: ExportedModel, *, progress: Progress
     centers = _fit_centers(shards, spaces, model, pairs, build.batch_tokens)
     _encode_shards(shards, plan, spaces, centers, model, pairs, progress)
     rows = merge_shards(shards, plan.shard_numbers(), build.staged, spaces, centers, len(pairs))
-    files = [
-        layout.space_folder(build.staged, space.name) / name
-        for space in spaces
-        for name in layout.ENCODED_FILES
-    ]
+    files = [layout.space_folder(build.staged, space.name) / name for space in spaces for name in layout.ENCODED_FILES]
     build.ledger.record("encode", fingerprint, files, rows)
     shutil.rmtree(shards)
     return rows, False
