@@ -26,7 +26,8 @@ def make_points(count: int, size: int = 20) -> Floats:
 def stress_of(points: Floats, flat: Floats) -> float:
     """Kruskal's stress 1 of a map: 0 keeps every distance."""
     distances, mapped = (np.linalg.norm(part[:, None] - part, axis=-1) for part in (points, flat))
-    return float(np.sqrt(np.square(distances - mapped).sum() / np.square(distances).sum()))
+    total = np.square(distances).sum()
+    return float(np.sqrt(np.square(distances - mapped).sum() / total)) if total else 0.0
 
 
 def test_all_distances_are_those_between_each_two_points() -> None:
