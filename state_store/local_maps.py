@@ -94,7 +94,7 @@ def _refine_stress(distances: Doubles, flat: Doubles) -> Doubles:
 def _project_tsne(points: Floats, start: Doubles) -> Doubles:
     # Imported here: scikit-learn takes a second, and most requests ask for another map.
     from sklearn.manifold import TSNE
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     spread = start / np.abs(start).max() * 1e-4
     method = TSNE(
