@@ -18,8 +18,7 @@ from exported_models.publishing import publish
 from exported_models.workspace import Workspace, check_artefact_name
 from pipeline.batches import choose_batch_tokens
 from pipeline.build_lock import only_build
-from pipeline.corpora import SentencePair
-from pipeline.corpus_files import Corpus, open_corpora
+from pipeline.corpus_files import open_corpora
 from pipeline.encode import encode_corpus, encode_fingerprint, encode_held_out
 from pipeline.errors import BuildError
 from pipeline.fingerprints import Ledger, is_current, remember_published
@@ -40,6 +39,8 @@ from pipeline.projections import project_space
 from pipeline.store_build import StoreBuild, build_folders, published_store
 from pipeline.summary import BuildSummary, ExportSummary, SpaceSummary, StepSummary
 from state_store.manifest import CorpusEntry, IndexEntry, SpaceEntry, StoreManifest, load_store_manifest
+from state_store.pairs import PairTable
+from state_store.spaces import sample_rows
 
 VERIFIED_SENTENCES = 200
 """Sentences the parity check compares."""
@@ -132,8 +133,9 @@ def export_step(run: BuildRun) -> bool:
 
 
 def verify_step(run: BuildRun) -> bool:
-    """3. Compare the graphs with the checkpoint's own model, on pairs of the corpus."""
-    sample = _sample(run.store.corpora.train, VERIFIED_SENTENCES)
+    """3. Compare the graphs with the checkpoint's own model, on planned pairs spread evenly over the corpus."""
+    pairs = PairTable(run.store.staged, int(run.store.ledger.last_result("plan")["pairs"]))
+    sample = [pairs[row] for row in sample_rows(len(pairs), VERIFIED_SENTENCES).tolist()]
     return not verify_graphs(run.store.model, sample, progress=run.progress)
 
 
@@ -252,12 +254,6 @@ def _open_model(run: BuildRun) -> ExportedModel:
     if folder is None:
         raise BuildError(f"The model {run.store.model.model_id} changed while {run.name} was built; build it again.")
     return ExportedModel.open(folder)
-
-
-def _sample(corpus: Corpus, size: int) -> list[SentencePair]:
-    """Pairs spread evenly over the corpus."""
-    every = max(1, len(corpus) // size)
-    return [pair for number, pair in enumerate(corpus) if number % every == 0][:size]
 
 
 def _index(run: BuildRun, progress: Progress) -> list[tuple[SpaceEntry, SpaceSpec, bool]]:

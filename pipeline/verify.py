@@ -18,9 +18,9 @@ from exported_models.search import search
 from exported_models.tokenizer import Encoding
 from exported_models.trace import Trace
 from pipeline.adapters import ReferenceHypothesis, ReferenceSentence, SourceModel
-from pipeline.corpora import SentencePair
 from pipeline.errors import ParityError
 from pipeline.progress import Progress
+from state_store.pairs import StoredPair
 
 TOLERANCE = 1e-4
 """Largest difference to the source model, of log-probabilities, attention and states."""
@@ -140,13 +140,13 @@ def make_up_sample(source: SourceModel, size: int | None = None) -> tuple[Sample
     return tuple(pairs)
 
 
-def tokenize_sample(exported: ExportedModel, pairs: Sequence[SentencePair]) -> tuple[SamplePair, ...]:
+def tokenize_sample(exported: ExportedModel, pairs: Sequence[StoredPair]) -> tuple[SamplePair, ...]:
     """Sentence pairs of a corpus as the exported model's tokenizers give them."""
     return tuple(
         SamplePair(
             f"line {pair.line}",
             exported.source_tokenizer.encode(pair.source, end=True).ids,
-            exported.target_tokenizer.encode(pair.target or "", end=True).ids,
+            exported.target_tokenizer.encode(pair.target, end=True).ids,
         )
         for pair in pairs
     )

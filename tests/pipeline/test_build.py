@@ -252,9 +252,12 @@ def test_a_corpus_without_usable_pairs_is_refused(project: Project, workspace: W
         build(load_project(project.path), workspace, progress=QUIET)
 
 
+@pytest.mark.parametrize("model_is_there", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_pairs_that_cannot_be_read_are_left_out_and_counted(
-    project: Project, workspace: Workspace, tmp_path: Path
+    project: Project, workspace: Workspace, tmp_path: Path, model_is_there: bool
 ) -> None:
+    if not model_is_there:
+        shutil.rmtree(workspace.models_folder)
     corpus = tmp_path / "mixed.tsv"
     corpus.write_text("1 May 2003\t2003-05-01\n😀\t2000-01-01\n2 May 2003\t2003-05-02\n", encoding="utf-8")
     text = re.sub(r"train = .*", f"train = '{corpus}'", project.path.read_text(encoding="utf-8"))
