@@ -3,6 +3,8 @@
 The stores that views share:
 
 =====================  ==============================================================================================
+``PageId.ADDRESS``     ``{"fragment": str, "at": ms}``, where the visitor came to or went back to. Our own pushes are
+                       not among it, which is why it is no ``dcc.Location``.
 ``PageId.REQUEST``     ``{"request": <RequestDocument>, "hypothesis": 0}``, or None before the first translation. What
                        stands here can be answered: it is translated (and cached) before it is written.
 ``PageId.SELECTION``   ``{"side": "source" | "target", "index": int}``, the word clicked last, or None
@@ -24,7 +26,7 @@ from enum import StrEnum
 class PageId(StrEnum):
     """What belongs to the page as a whole."""
 
-    LOCATION = "page-location"
+    ADDRESS = "page-address"
     REQUEST = "page-request"
     SELECTION = "page-selection"
     STAGE = "page-stage"
@@ -101,6 +103,7 @@ class TreeId(StrEnum):
     SHEETS = "tree-sheets"
     FIT = "tree-fit"
     TWIN = "tree-twin"
+    SEARCH = "tree-search"
     CHOICE = "tree-choice"
     CURSOR = "tree-cursor"
 

@@ -54,7 +54,7 @@ def lay_out_empty_workspace(workspace: Workspace) -> Component:
 
 def _stores() -> list[Component]:
     return [
-        dcc.Location(id=PageId.LOCATION, refresh=False),
+        dcc.Store(id=PageId.ADDRESS),
         dcc.Store(id=PageId.REQUEST),
         dcc.Store(id=PageId.SELECTION),
         dcc.Store(id=PageId.STAGE),

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from dash import html
-from dash.development.base_component import Component
-
+from dashboard.page_state import Json
 from dashboard.picture import Picture
-from dashboard.views.attributes import wild
 from dashboard.words import percent, signed
 from exported_models.trace import Candidate, Fate, PrunedBy, Step
 
@@ -19,10 +16,13 @@ _REASONS = {
 }
 
 
-def draw_tree_twin(picture: Picture) -> Component:
-    """A table a step; a button on each candidate decodes from there."""
-    steps = enumerate(picture.trace.steps)
-    return html.Div([_draw_step(picture, index, step) for index, step in steps])
+def tabulate_search(picture: Picture) -> Json:
+    """A table a step, as data for `assets/tree_twin.js`: a long search is more components than Dash draws in time.
+
+    A row is its cells and ``key``, which decodes from there.
+    """
+    steps = [_tabulate_step(picture, index, step) for index, step in enumerate(picture.trace.steps)]
+    return {"columns": _COLUMNS, "steps": steps}
 
 
 def describe_fate(candidate: Candidate) -> str:
@@ -32,21 +32,16 @@ def describe_fate(candidate: Candidate) -> str:
     return _REASONS[candidate.pruned_by]
 
 
-def _draw_step(picture: Picture, index: int, step: Step) -> Component:
-    head = html.Thead(html.Tr([html.Th(name, scope="col") for name in _COLUMNS]))
-    rows = [_draw_row(picture, index, candidate) for candidate in step.candidates]
-    caption = html.Caption(f"Step {index + 1}")
-    return html.Table([caption, head, html.Tbody(rows)], className="twin")
+def _tabulate_step(picture: Picture, index: int, step: Step) -> Json:
+    rows = [_tabulate_candidate(picture, index, candidate) for candidate in step.candidates]
+    return {"caption": f"Step {index + 1}", "rows": rows}
 
 
-def _draw_row(picture: Picture, step: int, candidate: Candidate) -> Component:
+def _tabulate_candidate(picture: Picture, step: int, candidate: Candidate) -> Json:
     prefix = "".join(picture.text.show(node.token) for node in picture.trace.path(candidate.parent))
-    key = f"{step}.{candidate.rank}" if candidate.node is None else str(candidate.node)
-    force = html.Button(
-        picture.text.show(candidate.token), className="quiet", title="Decode from here", **wild(data_value=key)
-    )
     cells = (
-        candidate.rank + 1, prefix, force, percent(candidate.log_prob), signed(candidate.normalized),
-        describe_fate(candidate),
+        str(candidate.rank + 1), prefix, picture.text.show(candidate.token), percent(candidate.log_prob),
+        signed(candidate.normalized), describe_fate(candidate),
     )  # fmt: skip
-    return html.Tr([html.Td(cell) for cell in cells], className=candidate.fate.value)
+    key = f"{step}.{candidate.rank}" if candidate.node is None else str(candidate.node)
+    return {"cells": cells, "key": key, "fate": candidate.fate.value}

@@ -16,6 +16,13 @@
     }
   }
 
+  function address() {
+    return { fragment: window.location.hash, at: Date.now() };
+  }
+
+  // Back, forward, and another fragment typed over this one.
+  window.addEventListener("popstate", () => scope.send("page-address", address()));
+
   let noticeTimer = null;
 
   scope.offer({
@@ -25,6 +32,10 @@
         keepTheme(root.dataset.theme);
       }
       return root.dataset.theme;
+    },
+
+    readAddress: function () {
+      return address();
     },
 
     pushLink: function (link) {

@@ -83,9 +83,9 @@ def _first_request(services: Services) -> PageState | None:
 
 
 def _register_requests(app: dash.Dash, services: Services) -> None:
-    @app.callback(Output(PageId.REQUEST, "data"), Input(PageId.LOCATION, "hash"), State(PageId.REQUEST, "data"))
-    def follow_link(fragment: str | None, shown: Json | None) -> Json:
-        return open_link(services, fragment or "", shown)
+    @app.callback(Output(PageId.REQUEST, "data"), Input(PageId.ADDRESS, "data"), State(PageId.REQUEST, "data"))
+    def follow_link(address: Json, shown: Json | None) -> Json:
+        return open_link(services, address["fragment"], shown)
 
     @app.callback(
         Output(PageId.REQUEST, "data", allow_duplicate=True),
@@ -138,6 +138,7 @@ def _register_followers(app: dash.Dash, services: Services) -> None:
 
 
 def _register_browser_only(app: dash.Dash) -> None:
+    run_in_browser(app, "readAddress", Output(PageId.ADDRESS, "data"), Input(PageId.BODY, "id"))
     run_in_browser(app, "pushLink", Input(PageId.LINK, "data"))
     run_in_browser(
         app,
@@ -183,7 +184,7 @@ def _model_picker(models: tuple[str, ...]) -> Component:
     picker = dcc.Dropdown(
         id=HeaderId.MODEL, options=list(models), value=models[0], clearable=False, searchable=len(models) > 8
     )
-    return html.Div(picker, className="model-picker", title="Model", **wild(aria_label="Model"))
+    return html.Div(picker, className="model-picker", role="group", title="Model", **wild(aria_label="Model"))
 
 
 def _source_form() -> Component:

@@ -210,8 +210,11 @@ def _mass_slider() -> Component:
         id=TranslationId.MASS, type="range", min=10, max=100, step=5, value=DEFAULT_MASS, className="range"
     )
     shown = html.Output(f"{DEFAULT_MASS} %", className="range-value")
+    name = html.Span("attention drawn", className="spoken")
     return html.Label(
-        [slider, shown], className="mass", title="Draw the fewest links that carry this share of a word's attention"
+        [name, slider, shown],
+        className="mass",
+        title="Draw the fewest links that carry this share of a word's attention",
     )
 
 

@@ -17,7 +17,7 @@ from dashboard.picture import DEFAULT_ROOM, Picture
 from dashboard.services import Services
 from dashboard.tree_graph import tree_elements, tree_stylesheet
 from dashboard.tree_layout import Extent, grow, place_twigs
-from dashboard.tree_twin import draw_tree_twin
+from dashboard.tree_twin import tabulate_search
 from dashboard.views.attributes import wild
 from dashboard.what_ifs import force_path
 from dashboard.words import count
@@ -45,7 +45,7 @@ def register(app: dash.Dash, services: Services) -> None:
 
     @app.callback(
         Output(TreeId.GRAPH, "elements"),
-        Output(TreeId.TWIN, "children"),
+        Output(TreeId.SEARCH, "data"),
         Output(TreeId.SUMMARY, "children"),
         Input(PageId.REQUEST, "data"),
         Input(TreeId.EXTENT, "value"),
@@ -75,13 +75,14 @@ def register(app: dash.Dash, services: Services) -> None:
         State(TreeId.SHEETS, "data"),
     )
     run_in_browser(app, "fitTree", Input(TreeId.FIT, "n_clicks"), at_start=False)
+    run_in_browser(app, "drawSearch", Input(TreeId.SEARCH, "data"))
 
 
 def draw_tree(picture: Picture, extent: str, room: float) -> tuple[Any, Any, str]:
     """Graph elements, text twin and summary; of graph and twin only the one on view is sent."""
     summary = describe_tree(picture.trace)
     if extent == "text":
-        return [], draw_tree_twin(picture), summary
+        return [], tabulate_search(picture), summary
     drawn: Extent = "all" if extent == "all" else "kept"
     twigs = grow(picture.trace, picture.hypothesis, drawn, picture.text)
     return tree_elements(place_twigs(twigs, room)), None, summary
@@ -120,5 +121,6 @@ def _stores() -> list[Component]:
     return [
         dcc.Store(id=TreeId.SHEETS, data=sheets),
         dcc.Store(id=TreeId.CHOICE),
+        dcc.Store(id=TreeId.SEARCH),
         html.Div(id=TreeId.CURSOR, className="spoken", role="status", **wild(aria_live="polite")),
     ]

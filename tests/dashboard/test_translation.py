@@ -12,7 +12,7 @@ from dashboard.palette import colors
 from dashboard.picture import Picture, read_picker
 from dashboard.translation_parts import draw_matrix, draw_text_twin, draw_top_k, draw_words, matrix_height
 from dashboard.translation_svg import draw_svg
-from dashboard.tree_twin import describe_fate, draw_tree_twin
+from dashboard.tree_twin import tabulate_search
 from dashboard.views.translation import lay_out_words, layer_options, pruned_links
 from tests.dashboard.sentences import ENGLISH, GERMAN, make_picture, make_trace
 
@@ -96,12 +96,12 @@ def test_the_text_twin_says_what_each_word_looks_at(picture: Picture) -> None:
 
 
 def test_the_search_twin_lists_every_candidate_with_its_fate(picture: Picture) -> None:
-    tables = draw_tree_twin(picture).children
+    search = tabulate_search(picture)
 
-    rows = list(chain.from_iterable(table.children[2].children for table in tables))
+    rows = list(chain.from_iterable(step["rows"] for step in search["steps"]))
     assert len(rows) == sum(len(step.candidates) for step in picture.trace.steps)
-    fates = {describe_fate(candidate) for step in picture.trace.steps for candidate in step.candidates}
-    assert fates == {"kept", "finished", "pruned: better ones filled the beam"}
+    assert {row["cells"][-1] for row in rows} == {"kept", "finished", "pruned: better ones filled the beam"}
+    assert len({row["key"] for row in rows}) == len(rows)
 
 
 def test_layers_and_heads_are_offered_when_there_are_several() -> None:
