@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, StrictInt
 
 from exported_models.request import (
     MAX_BEAM_SIZE,
@@ -33,10 +33,10 @@ class _Document(BaseModel):
 class OverrideDocument(_Document):
     """One attention override; see `AttentionOverride`."""
 
-    step: int = Field(ge=0, description="Target step, counted from 0.")
-    weights: list[tuple[int, float]] = Field(description="(source position, weight) pairs, positions from 0.")
-    layer: int | None = Field(default=None, description="Decoder layer; null for all.")
-    head: int | None = Field(default=None, description="Attention head; null for all.")
+    step: StrictInt = Field(ge=0, description="Target step, counted from 0.")
+    weights: list[tuple[StrictInt, float]] = Field(description="(source position, weight) pairs, positions from 0.")
+    layer: StrictInt | None = Field(default=None, description="Decoder layer; null for all.")
+    head: StrictInt | None = Field(default=None, description="Attention head; null for all.")
 
 
 class RequestDocument(_Document):
@@ -46,12 +46,12 @@ class RequestDocument(_Document):
     source: str = Field(description="Source text.", examples=["March 3, 1999"])
     prefix: list[str] = Field(default=[], description="Target tokens every hypothesis must begin with.")
     overrides: list[OverrideDocument] = []
-    beam_size: int | None = Field(default=None, ge=1, le=MAX_BEAM_SIZE)
+    beam_size: StrictInt | None = Field(default=None, ge=1, le=MAX_BEAM_SIZE)
     length_penalty: float | None = Field(
         default=None, ge=-MAX_LENGTH_PENALTY, le=MAX_LENGTH_PENALTY, allow_inf_nan=False
     )
-    max_length: int | None = Field(default=None, ge=1, le=MAX_LENGTH_LIMIT)
-    top_k: int = Field(default=5, ge=1, le=MAX_TOP_K)
+    max_length: StrictInt | None = Field(default=None, ge=1, le=MAX_LENGTH_LIMIT)
+    top_k: StrictInt = Field(default=5, ge=1, le=MAX_TOP_K)
     early_stopping: EarlyStopping | None = None
 
     @classmethod

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -16,14 +16,14 @@ from exported_models.errors import RequestError
 from exported_models.trace import Floats, Hypothesis, Trace
 from state_store.errors import MapError
 from state_store.global_maps import GlobalMap
-from state_store.local_maps import LOCAL_MAP_KINDS, LocalMapKind, project
-from state_store.manifest import GLOBAL_MAP_KINDS, GlobalMapKind
+from state_store.local_maps import project
 from state_store.neighbors import Neighbor
 from state_store.spaces import Rows
 from state_store.store import StateStore, check_model
 
-MapKind = LocalMapKind | GlobalMapKind
-MAP_KINDS: tuple[MapKind, ...] = (*LOCAL_MAP_KINDS, *GLOBAL_MAP_KINDS)
+# One flat list, so that who names another kind is told all of them: a union of the two would be checked part by part.
+MapKind = Literal["mds", "pca", "tsne", "umap", "landmark_mds"]
+MAP_KINDS: tuple[MapKind, ...] = get_args(MapKind)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,12 @@ BeamscopeError
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final
+from typing import Final, get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from dashboard.api.types import ErrorDocument
 from exported_models.errors import (
@@ -56,15 +57,28 @@ class ApiError(BeamscopeError):
         self.field = field
 
 
-def error_of_validation(error: ValidationError) -> ApiError:
-    """The first thing wrong with a body or a query, in one sentence."""
+def error_of_validation(error: ValidationError, asked: type[BaseModel]) -> ApiError:
+    """The first thing wrong with a body or a query of the type ``asked``, in one sentence."""
     first = error.errors(include_url=False, include_input=False)[0]
     if first["type"] == "json_invalid":
-        return ApiError(f"The body is not JSON: {first['msg']}.", HTTPStatus.BAD_REQUEST)
+        reason = first["msg"].removeprefix("Invalid JSON: ")
+        return ApiError(f"The body is not JSON: {reason}.", HTTPStatus.BAD_REQUEST)
     field = ".".join(str(part) for part in first["loc"])
     message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        known = ", ".join(_names_beside(asked, first["loc"]))
+        message = f"There is no such field; known are {known or 'none'}"
     sentence = f"{field or 'body'}: {message}."
     return ApiError(sentence.replace("..", "."), HTTPStatus.UNPROCESSABLE_ENTITY, field)
+
+
+def _names_beside(asked: type[BaseModel], place: Sequence[int | str]) -> list[str]:
+    """The fields that there are where an unknown one was sent; ``place`` leads to it through lists and documents."""
+    names = [part for part in place[:-1] if isinstance(part, str)]
+    for name in names:
+        kind = asked.model_fields[name].annotation
+        (asked,) = (part for part in (kind, *get_args(kind)) if isinstance(part, type) and issubclass(part, BaseModel))
+    return list(asked.model_fields)
 
 
 def status_of(error: BeamscopeError) -> HTTPStatus:

@@ -61,7 +61,7 @@ def _parse(endpoint: Endpoint) -> BaseModel:
             return endpoint.asked.model_validate_json(read_json_body(request))
         return endpoint.asked.model_validate(request.args.to_dict())
     except ValidationError as error:
-        raise error_of_validation(error) from error
+        raise error_of_validation(error, endpoint.asked) from error
 
 
 def _json_response(answer: BaseModel, status: HTTPStatus) -> Response:

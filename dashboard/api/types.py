@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 from dashboard.neighborhoods import MAX_BACKGROUND
 from exported_models.documents import RequestDocument
@@ -24,9 +24,9 @@ class NeighborsAsked(Asked):
 
     request: RequestDocument
     space: str = Field(description="Name of a space of the model, e.g. `decoder`.")
-    step: int = Field(ge=0, description="Target step, or position in the source; 0 for the first token.")
-    hypothesis: int = Field(default=0, ge=0, description="Rank in the n-best list; unused in a source space.")
-    k: int = Field(default=20, ge=1, le=MAX_NEIGHBORS, description="How many neighbors.")
+    step: StrictInt = Field(ge=0, description="Target step, or position in the source; 0 for the first token.")
+    hypothesis: StrictInt = Field(default=0, ge=0, description="Rank in the n-best list; unused in a source space.")
+    k: StrictInt = Field(default=20, ge=1, le=MAX_NEIGHBORS, description="How many neighbors.")
 
 
 class ProjectAsked(Asked):
@@ -38,8 +38,8 @@ class ProjectAsked(Asked):
         default="mds",
         description="`mds`, `pca`, `tsne`: a map of this neighborhood; `umap`, `landmark_mds`: the corpus map.",
     )
-    hypothesis: int = Field(default=0, ge=0, description="Rank in the n-best list; unused in a source space.")
-    k: int = Field(default=20, ge=1, le=MAX_NEIGHBORS, description="Neighbors of each state.")
+    hypothesis: StrictInt = Field(default=0, ge=0, description="Rank in the n-best list; unused in a source space.")
+    k: StrictInt = Field(default=20, ge=1, le=MAX_NEIGHBORS, description="Neighbors of each state.")
 
 
 class ProjectionAsked(Asked):
@@ -98,6 +98,7 @@ class ModelEntry(Answer):
     content_hash: str
     spaces: list[SpaceEntry]
     store_id: str | None = Field(description="The state store that answers for it, if one is published.")
+    store_error: str = Field(default="", description="Why a store that names the model cannot answer for it.")
 
 
 class Unreadable(Answer):

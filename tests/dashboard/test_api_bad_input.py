@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from dashboard.api import register_api
 from dashboard.services import Services
 from exported_models.workspace import Workspace
+from state_store.neighborhood import MAP_KINDS
 
 ASKED = {"model_id": "dates", "source": "March 3, 1999"}
 POSTS = ("/api/v1/translate", "/api/v1/neighbors", "/api/v1/project")
@@ -136,8 +137,38 @@ def test_an_unknown_model_or_space_lists_the_known_ones(client: FlaskClient) -> 
     assert "decoder" in space
 
 
+def test_an_unknown_map_lists_the_known_ones(client: FlaskClient) -> None:
+    asked = {"request": ASKED, "space": "decoder", "map": "sammon"}
+
+    sentence = refuse(client.post("/api/v1/project", json=asked), 422, "map")
+
+    assert all(f"'{kind}'" in sentence for kind in MAP_KINDS)
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "known"),
+    [
+        ({"beams": 3}, "beams", "beam_size"),
+        ({"overrides": [{"step": 0, "weights": [], "row": 1}]}, "overrides.0.row", "step, weights, layer, head"),
+    ],
+)
+def test_an_unknown_field_lists_the_known_ones(
+    client: FlaskClient, change: dict[str, Any], field: str, known: str
+) -> None:
+    assert known in refuse(client.post("/api/v1/translate", json={**ASKED, **change}), 422, field)
+
+
+@pytest.mark.parametrize(
+    "change", [{"top_k": True}, {"beam_size": "3"}, {"max_length": 5.5}, {"overrides": [{"step": True, "weights": []}]}]
+)
+def test_what_is_no_whole_number_is_not_read_as_one(client: FlaskClient, change: dict[str, Any]) -> None:
+    assert client.post("/api/v1/translate", json={**ASKED, **change}).status_code == 422
+
+
 def test_broken_json_is_a_bad_request(client: FlaskClient) -> None:
-    refuse(client.post("/api/v1/translate", data=b'{"source":', content_type="application/json"), 400)
+    reply = client.post("/api/v1/translate", data=b'{"source":', content_type="application/json")
+
+    assert refuse(reply, 400).startswith("The body is not JSON: EOF")
 
 
 @pytest.mark.parametrize("content_type", ["", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])

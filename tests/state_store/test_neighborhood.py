@@ -16,7 +16,8 @@ from exported_models.trace import Trace
 from exported_models.workspace import Workspace
 from state_store.documents import NeighborhoodDocument, NeighborsDocument
 from state_store.errors import MapError, SpaceError, StoreMismatchError
-from state_store.local_maps import project
+from state_store.local_maps import LOCAL_MAP_KINDS, project
+from state_store.manifest import GLOBAL_MAP_KINDS
 from state_store.neighborhood import MAP_KINDS, MapKind, gather_evidence, merged_neighborhoods, neighborhood
 from state_store.store import StateStore
 from tests.state_store.letters import MODEL_ID
@@ -104,6 +105,10 @@ def test_every_state_and_neighbor_has_a_place(store: StateStore, trace: Trace, s
     assert np.isfinite(found.positions).all()
     again = neighborhood(store, trace, None, space, k=5, map_kind=map_kind)
     np.testing.assert_array_equal(found.positions, again.positions)
+
+
+def test_the_kinds_of_maps_are_the_local_and_the_global_ones() -> None:
+    assert list(MAP_KINDS) == [*LOCAL_MAP_KINDS, *GLOBAL_MAP_KINDS]
 
 
 def test_a_local_map_is_one_projection_of_states_and_neighbors(store: StateStore, trace: Trace) -> None:
