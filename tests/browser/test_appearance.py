@@ -1,0 +1,169 @@
+"""Themes, room, and what a screen reader finds."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Literal
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from dashboard.page_state import PageState
+from exported_models.request import Request
+from tests.browser.conftest import AMBIGUOUS, Visit
+from tests.browser.workbench import Workbench
+
+LONG_SOURCE = "Wednesday, March 3, 1999 Wednesday, March 3, 1999"
+LEAST_CONTRAST = 4.5
+"""WCAG 2.2, level AA, for text of any size."""
+
+THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+
+# Texts on view that are too faint on what is painted behind them. Disabled controls may be, says WCAG.
+FAINT_TEXTS = """(least) => {
+  const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
+  const rgba = (color) => {
+    canvas.clearRect(0, 0, 1, 1);
+    canvas.fillStyle = color;
+    canvas.fillRect(0, 0, 1, 1);
+    return [...canvas.getImageData(0, 0, 1, 1).data];
+  };
+  const luminance = (color) => {
+    const linear = (c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+    const [r, g, b] = color.map((part) => linear(part / 255));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const contrast = (one, other) => {
+    const [dark, light] = [luminance(one), luminance(other)].sort((a, b) => a - b);
+    return (light + 0.05) / (dark + 0.05);
+  };
+  const backgrounds = (element) => {
+    for (let under = element; under; under = under.parentElement) {
+      const style = getComputedStyle(under);
+      const gradient = style.backgroundImage.match(/(rgba?|color)\\([^()]*\\)/g);
+      if (gradient && style.backgroundImage.startsWith('linear-gradient')) return gradient.map(rgba);
+      const color = rgba(style.backgroundColor);
+      if (color[3] === 255) return [color];
+    }
+    return [[255, 255, 255, 255]];
+  };
+  const faint = [];
+  for (const element of document.querySelectorAll('#page-body *')) {
+    const text = [...element.childNodes].filter((node) => node.nodeType === 3).map((node) => node.textContent).join('');
+    if (!text.trim() || element.closest('svg, .spoken, :disabled') || !element.checkVisibility()) continue;
+    const ink = rgba(getComputedStyle(element).color);
+    const ratio = Math.min(...backgrounds(element).map((color) => contrast(ink, color)));
+    if (ratio < least) faint.push(`${text.trim().slice(0, 40)}: ${ratio.toFixed(2)}`);
+  }
+  return faint;
+}"""
+
+
+def box_of(locator: Locator) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom on the page."""
+    box = locator.bounding_box()
+    assert box is not None
+    return box["x"], box["y"], box["x"] + box["width"], box["y"] + box["height"]
+
+
+def overlap(one: Locator, other: Locator) -> bool:
+    """Whether two boxes share more than a rounded edge."""
+    left, top, right, bottom = box_of(one)
+    other_left, other_top, other_right, other_bottom = box_of(other)
+    across = min(right, other_right) - max(left, other_left)
+    down = min(bottom, other_bottom) - max(top, other_top)
+    return across > 1 and down > 1
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_a_visitors_theme_is_followed(come: Visit, address: str, theme: str) -> None:
+    workbench = come(address, color_scheme=theme).open()
+
+    expect(workbench.page.locator("html")).to_have_attribute("data-theme", theme)
+
+
+def test_the_theme_can_be_changed_and_is_kept(workbench: Workbench) -> None:
+    workbench.expect_neighborhood()
+    body, root = workbench.page.locator("body"), workbench.page.locator("html")
+    light = body.evaluate("element => getComputedStyle(element).backgroundColor")
+
+    workbench.click_button("Light or dark")
+    expect(root).to_have_attribute("data-theme", "dark")
+    expect(body).not_to_have_css("background-color", light)
+    workbench.expect_target("2005-03-04")
+
+    workbench.page.reload()
+    workbench.expect_target("2005-03-04")
+    expect(root).to_have_attribute("data-theme", "dark")
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_every_text_can_be_read(come: Visit, address: str, theme: str) -> None:
+    workbench = come(address, color_scheme=theme).open(PageState(Request("dates", AMBIGUOUS)))
+    workbench.expect_neighborhood()
+
+    assert workbench.page.evaluate(FAINT_TEXTS, LEAST_CONTRAST) == []
+
+
+def test_a_long_source_scrolls_in_its_card_and_nothing_overlaps(come: Visit, address: str) -> None:
+    workbench = come(address).open(PageState(Request("dates", LONG_SOURCE)))
+    workbench.expect_neighborhood()
+    expect(workbench.words("source")).to_have_count(len(LONG_SOURCE) + 1)
+
+    scroller = workbench.translation.locator(".scroller")
+    assert scroller.evaluate("element => element.scrollWidth > element.clientWidth")
+    assert workbench.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    cards = [workbench.translation, workbench.tree, workbench.neighborhood, workbench.neighbors]
+    bars = [workbench.page.get_by_role(role) for role in ("banner", "navigation", "contentinfo")]
+    parts = [*cards, *bars]
+    assert [(one, other) for one in parts for other in parts if one is not other and overlap(one, other)] == []
+
+    edges = workbench.words("source").evaluate_all(
+        "words => words.map(word => word.getBoundingClientRect()).map(box => [box.left, box.right])"
+    )
+    assert all(right <= left for (_, right), (left, _) in pairwise(edges))
+    workbench.words("source").last.scroll_into_view_if_needed()
+    expect(workbench.words("source").last).to_be_in_viewport()
+
+
+def test_every_control_has_a_name(workbench: Workbench) -> None:
+    workbench.expect_neighborhood()
+    page = workbench.page
+
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+    for role in ("button", "radio", "textbox", "spinbutton", "slider", "application", "img"):
+        named = page.get_by_role(role).and_(page.locator("#page-body *:not(svg, svg *)"))  # type: ignore[arg-type]
+        nameless = [one for one in named.all() if one.aria_snapshot().splitlines()[0].strip(": ") == f"- {role}"]
+        assert [one.evaluate("element => element.outerHTML.slice(0, 120)") for one in nameless] == []
+
+
+def test_the_page_has_landmarks_and_headings(workbench: Workbench) -> None:
+    page = workbench.page
+
+    for role in ("banner", "navigation", "main", "contentinfo", "search"):
+        expect(page.get_by_role(role)).to_have_count(1)  # type: ignore[arg-type]
+    expect(page.get_by_role("heading", level=1)).to_have_text("Beamscope")
+    for name in ("Translation", "Beam tree", "Neighborhood", "What the model has seen here"):
+        expect(page.get_by_role("region", name=name)).to_be_visible()
+        expect(page.get_by_role("heading", level=2, name=name)).to_be_visible()
+
+
+def test_every_drawing_has_a_text_twin(workbench: Workbench) -> None:
+    workbench.expect_neighborhood()
+
+    expect(workbench.neighborhood.get_by_role("table")).to_have_count(1)
+    workbench.choose(workbench.translation, "Text")
+    expect(workbench.translation.get_by_role("table")).to_have_count(1)
+    workbench.choose(workbench.tree, "Text")
+    expect(workbench.tree.get_by_role("table")).to_have_count(len("2005-03-04") + 1)
+
+
+def test_the_picture_and_the_trace_can_be_taken_along(workbench: Workbench) -> None:
+    workbench.expect_target("2005-03-04")
+
+    workbench.page.get_by_text("Export", exact=True).click()
+    with workbench.page.expect_download() as download:
+        workbench.page.get_by_role("button", name="Translation as SVG").click()
+
+    assert download.value.suggested_filename == "translation.svg"
+    assert download.value.path().read_text(encoding="utf-8").startswith("<svg")

@@ -1,0 +1,74 @@
+"""Changing what a target word attends to."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.workbench import Workbench
+
+
+@pytest.fixture
+def changing(workbench: Workbench) -> Workbench:
+    """A visitor about to change attention."""
+    workbench.expect_target("2005-03-04")
+    workbench.choose(workbench.translation, "Change attention")
+    return workbench
+
+
+def test_a_row_of_attention_is_weighed_and_applied(changing: Workbench) -> None:
+    apply = changing.translation.get_by_role("button", name="Apply")
+    expect(changing.translation).to_contain_text("Choose a target word, then click source words")
+    expect(apply).to_be_disabled()
+
+    changing.words("target").nth(6).click()
+    expect(changing.translation).to_contain_text("“3” at step 7: click the source words it should attend to.")
+    changing.words("source").nth(4).click()
+    changing.words("source").nth(4).click()
+    changing.words("source").nth(4).click()
+    changing.words("source").nth(1).click()
+    expect(changing.translation).to_contain_text("“3” at step 7 attends to 3 25 %, 4 75 %")
+    apply.click()
+
+    expect(changing.moments().last).to_have_text("7: attention → “4”")
+    changing.expect_target_begins("2005-0")
+    changing.choose(changing.translation, "Text")
+    expect(changing.translation.locator("tr").nth(7).locator("td").last).to_contain_text("4 75 %")
+    expect(changing.page.get_by_role("navigation", name="Stages")).to_contain_text("overrid")
+    changing.expect_neighborhood()
+
+
+def test_the_draft_is_drawn_while_it_is_made(changing: Workbench) -> None:
+    changing.words("target").nth(6).click()
+    changing.words("source").nth(4).click()
+    changing.words("source").nth(1).click()
+
+    drafted = "() => window.beamscope.graph('translation-links').edges('.draft').length === 2"
+    changing.page.wait_for_function(drafted)
+    expect(changing.words("source").nth(4)).to_have_attribute("data-share", "50")
+    expect(changing.words("source").nth(1)).to_have_attribute("data-share", "50")
+
+
+def test_reset_forgets_the_draft_and_changes_nothing(changing: Workbench) -> None:
+    changing.words("target").nth(6).click()
+    changing.words("source").nth(4).click()
+    expect(changing.translation).to_contain_text("attends to 4 100 %")
+
+    changing.translation.get_by_role("button", name="Reset").click()
+
+    expect(changing.translation).to_contain_text("Choose a target word, then click source words")
+    expect(changing.words("source").nth(4)).not_to_have_attribute("data-share", "100")
+    expect(changing.moments()).to_have_count(1)
+    changing.expect_target("2005-03-04")
+
+
+def test_changing_words_again_leaves_no_draft(changing: Workbench) -> None:
+    changing.words("target").nth(6).click()
+    changing.words("source").nth(4).click()
+
+    changing.choose(changing.translation, "Change words")
+    expect(changing.translation.get_by_role("button", name="Apply")).to_be_hidden()
+    changing.words("source").nth(4).click()
+
+    expect(changing.words("source").nth(4)).to_have_class("picked lit")
+    expect(changing.words("source").nth(4)).not_to_have_attribute("data-share", "100")

@@ -1,0 +1,257 @@
+"""The workbench as an analyst uses it: what can be done and what is seen, so that tests read like a story.
+
+Controls are found as a person or a screen reader finds them, by role and name, within the part that has them.
+The two canvases have no accessibility tree: they are asked through their Cytoscape instance where something is drawn.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Dialog, Locator, Page, Request, Response, expect
+
+from dashboard.ids import HeaderId, HistoryId, NeighborhoodId, NeighborsId, PageId, TranslationId, TreeId
+from dashboard.page_state import PageState
+from dashboard.url_state import encode_fragment
+
+END = "⏎"
+CALLBACK = "/_dash-update-component"
+LIT = re.compile(r"(^| )lit( |$)")
+Side = Literal["source", "target"]
+
+# Nothing is on its way to the server and nothing waits to be drawn.
+IS_SETTLED = """() => document.fonts.status === 'loaded'
+  && !document.querySelector('._dash-loading-callback, [data-dash-is-loading="true"]')"""
+
+# A new tree is fitted a moment after it is drawn: it stands when two looks, a tenth of a second apart, agree.
+TREE_STANDS = """(words) => {
+  const cy = window.beamscope.graph('tree-graph');
+  if (!cy) return false;
+  const best = cy.nodes('.best').sort((a, b) => a.position('x') - b.position('x')).map((node) => node.data('label'));
+  const look = JSON.stringify(cy.nodes().map((node) => node.renderedPosition()));
+  const same = window.lastLook === look;
+  window.lastLook = look;
+  return same && JSON.stringify(best.slice(1)) === JSON.stringify(words);
+}"""
+
+TREE_NODES = """() => {
+  const cy = window.beamscope.graph('tree-graph');
+  const box = document.getElementById('tree-graph').getBoundingClientRect();
+  const path = (node) => node.id() === '0' ? [] : [...path(node.incomers('node')[0]), node.data('label')];
+  return cy.nodes().map((node) => {
+    const place = node.renderedPosition();
+    return {
+      key: node.id(), path: path(node), x: box.x + place.x, y: box.y + place.y, best: node.hasClass('best'),
+      lit: node.hasClass('lit'), cursor: node.hasClass('cursor'),
+      inside: place.x > 4 && place.y > 4 && place.x < box.width - 4 && place.y < box.height - 4,
+    };
+  });
+}"""
+
+LIT_LINKS = """() => window.beamscope.graph('translation-links').edges('.lit').map((edge) => edge.id())"""
+
+LIT_STATES = """() => {
+  const figure = document.querySelector('#neighborhood-graph .js-plotly-plot');
+  const found = new Set();
+  for (const trace of (figure && figure.data) || []) {
+    for (const point of trace.selectedpoints || []) found.add(Number(trace.customdata[point]));
+  }
+  return [...found];
+}"""
+
+
+@dataclass(frozen=True, slots=True)
+class TreeNode:
+    """A prefix in the drawing of the beam tree: its words and where its last one stands on the page."""
+
+    key: str
+    path: list[str]
+    x: float
+    y: float
+    best: bool
+    lit: bool
+    cursor: bool
+    inside: bool
+
+
+class Complaints:
+    """What must stay empty whatever a person does: console errors, page errors, requests to other hosts."""
+
+    def __init__(self, page: Page, address: str) -> None:
+        self.heard: list[str] = []
+        self._host = urlsplit(address).netloc
+        page.on("console", lambda message: self._hear(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: self._hear(f"page error: {error}"))
+        page.on("request", self._check_host)
+        page.on("requestfailed", self._check_failure)
+        page.on("dialog", self._refuse_dialog)
+
+    def _hear(self, text: str) -> None:
+        self.heard.append(text)
+
+    def _refuse_dialog(self, dialog: Dialog) -> None:
+        self._hear(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
+    def _check_host(self, request: Request) -> None:
+        parts = urlsplit(request.url)
+        if parts.scheme not in ("data", "blob") and parts.netloc != self._host:
+            self._hear(f"asked another host: {request.url}")
+
+    def _check_failure(self, request: Request) -> None:
+        # A page that is left takes its questions back.
+        if request.failure != "net::ERR_ABORTED":
+            self._hear(f"{request.url} failed: {request.failure}")
+
+
+class Workbench:
+    """One visitor's page."""
+
+    def __init__(self, page: Page, address: str) -> None:
+        self.page = page
+        self.address = address
+        self.complaints = Complaints(page, address)
+        self.translation = self.part(TranslationId.CARD)
+        self.tree = self.part(TreeId.CARD)
+        self.neighborhood = self.part(NeighborhoodId.CARD)
+        self.neighbors = self.part(NeighborsId.CARD)
+        self.source = self.part(HeaderId.SOURCE)
+        self.notice = self.part(PageId.NOTICE_REGION)
+
+    def part(self, part_id: StrEnum) -> Locator:
+        """A part of the page by its id."""
+        return self.page.locator(f"#{part_id}")
+
+    # Coming and going
+
+    def open(self, state: PageState | None = None, fragment: str = "") -> Workbench:
+        """Follow a link to ``state``, or one with this fragment; without either the page opens with its example."""
+        named = encode_fragment(state) if state else fragment
+        self.page.goto(f"{self.address}#{named}" if named else self.address)
+        return self
+
+    def settle(self) -> None:
+        """Wait until nothing is on its way."""
+        self.page.wait_for_function(IS_SETTLED)
+
+    # What the header does
+
+    def translate(self, text: str, *, by_key: bool = False) -> None:
+        """Type a source text and ask for its translation."""
+        self.source.fill(text)
+        if by_key:
+            self.source.press("Enter")
+        else:
+            self.page.get_by_role("button", name="Translate").click()
+
+    def click_button(self, name: str) -> None:
+        """Press a button of the header."""
+        self.page.get_by_role("banner").get_by_role("button", name=name, exact=True).click()
+
+    # Words, attention and top k
+
+    def words(self, side: Side) -> Locator:
+        """The boxes of the source or target words."""
+        row = TranslationId.SOURCE_WORDS if side == "source" else TranslationId.TARGET_WORDS
+        return self.part(row).locator("button")
+
+    def read_words(self, side: Side) -> list[str]:
+        """The source or target words as they stand there now."""
+        return self.words(side).all_text_contents()
+
+    def top_k(self, step: int) -> Locator:
+        """The alternatives of a target step (from 0), the most probable first."""
+        return self.part(TranslationId.TOP_K).locator(f'[data-index="{step}"] button')
+
+    def choose(self, card: Locator, option: str) -> None:
+        """Press one of a few exclusive choices."""
+        card.get_by_role("radio", name=option, exact=True).check()
+
+    # Beam tree
+
+    def tree_nodes(self) -> list[TreeNode]:
+        """The drawn prefixes, once the tree of the current translation stands still."""
+        self.page.wait_for_function(TREE_STANDS, arg=self.read_words("target"), polling=100)
+        return [TreeNode(**node) for node in self.page.evaluate(TREE_NODES)]
+
+    def click_node(self, node: TreeNode) -> None:
+        """Click a prefix on the canvas."""
+        self.page.mouse.click(node.x, node.y)
+
+    # What lights up
+
+    def lit_links(self) -> list[tuple[int, int]]:
+        """Source and target of the attention links in red."""
+        return [tuple(map(int, name.split("-"))) for name in self.page.evaluate(LIT_LINKS)]  # type: ignore[misc]
+
+    def lit_states(self) -> list[int]:
+        """Words whose states are marked on the map."""
+        return sorted(self.page.evaluate(LIT_STATES))
+
+    def pictograms(self) -> Locator:
+        """One button a word of the space on view."""
+        return self.part(NeighborhoodId.PICTOGRAMS).locator("button")
+
+    def pairs(self) -> Locator:
+        """The neighbors of the chosen word: one button a training pair."""
+        return self.part(NeighborsId.LIST).locator("button")
+
+    # History
+
+    def moments(self) -> Locator:
+        """Every what-if, in the order they were made."""
+        return self.part(HistoryId.STRIP).locator("button")
+
+    # What is seen
+
+    def expect_target(self, text: str) -> None:
+        """The target words spell ``text``."""
+        expect(self.words("target")).to_have_text([*text, END])
+
+    def expect_target_begins(self, path: Sequence[str]) -> None:
+        """The target begins with these words."""
+        beginning = re.compile("^" + re.escape("".join(path)))
+        expect(self.part(TranslationId.TARGET_WORDS)).to_have_text(beginning)
+
+    def expect_neighborhood(self) -> None:
+        """Map, pictograms and neighbors of the current request are there."""
+        expect(self.neighborhood.locator(".main-svg").first).to_be_visible()
+        expect(self.pictograms().first).to_be_visible()
+        expect(self.pairs().first).to_be_visible()
+        self.settle()
+
+    def expect_notice(self, text: str | re.Pattern[str]) -> None:
+        """One notification is shown, and says this."""
+        expect(self.notice).to_be_visible()
+        expect(self.notice).to_have_text(text)
+
+    def expect_no_notice(self) -> None:
+        """No notification is shown."""
+        expect(self.notice).to_be_hidden()
+
+
+class Traffic:
+    """What goes to the server and comes back while it listens."""
+
+    def __init__(self, page: Page) -> None:
+        self._responses: list[Response] = []
+        page.on("response", self._hear)
+
+    def _hear(self, response: Response) -> None:
+        if urlsplit(response.url).path == CALLBACK:
+            self._responses.append(response)
+
+    def answers(self) -> list[tuple[str, bytes]]:
+        """Of each callback asked so far, the outputs it writes and its body, uncompressed."""
+        answered = [response for response in self._responses if response.status == 200]
+        return [(json.loads(response.request.post_data or "")["output"], response.body()) for response in answered]
+
+    def questions(self) -> list[str]:
+        """The body of each callback's request."""
+        return [response.request.post_data or "" for response in self._responses]
