@@ -9,10 +9,12 @@ from dashboard.page_state import Json, PageState
 from dashboard.picture import DEFAULT_ROOM, Picture, lay_out_picture
 from dashboard.words import TokenText
 from exported_models.engine import Engine
+from exported_models.errors import ArtefactError
 from exported_models.request import Request
 from exported_models.trace import Hypothesis, Trace
 from exported_models.workspace import Workspace
 from state_store.catalog import StoreCatalog
+from state_store.errors import StoreError
 from state_store.store import StateStore
 
 
@@ -56,10 +58,21 @@ class Services:
         return TokenText(model.target_tokenizer.tokens[model.manifest.end_id])
 
     def store(self, model_id: str) -> StateStore | None:
-        """The newest store built with a model, or None."""
+        """The newest store built with a model, or None; raises where stores name the model and none can be used."""
         return self.stores.store_for(model_id)
+
+    def store_or_reason(self, model_id: str) -> tuple[StateStore | None, str]:
+        """The same for who goes on without a store: what is wrong with the one there is, empty where there is none.
+
+        While a build publishes its model and then its store, the store there is belongs to the model before.
+        """
+        self.engine.model(model_id)
+        try:
+            return self.store(model_id), ""
+        except (StoreError, ArtefactError) as error:
+            return None, str(error)
 
     def example(self, model_id: str) -> str | None:
         """A source text to begin with: the first of the corpus the model was indexed with, or None."""
-        store = self.store(model_id)
+        store, _ = self.store_or_reason(model_id)
         return None if store is None else store.pair(0).source

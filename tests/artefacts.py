@@ -7,6 +7,7 @@ Tests must not change it; those that damage something copy it first.
 from __future__ import annotations
 
 import fcntl
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from exported_models.model import ExportedModel
-from exported_models.publishing import content_hash, digest_file, list_files
+from exported_models.publishing import content_hash, digest_file, list_files, publish, read_manifest
 from exported_models.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -77,6 +78,19 @@ def dates_store(dates_workspace: Workspace, dates_model: ExportedModel) -> State
     from state_store.store import StateStore
 
     return StateStore.open(dates_workspace.store_folder("dates"), dates_model)
+
+
+@pytest.fixture
+def outdated_workspace(dates_workspace: Workspace, tmp_path: Path) -> Workspace:
+    """The dates store beside another build of its model, as a rebuild leaves it until its store is published."""
+    workspace = Workspace(tmp_path / "outdated")
+    workspace.root.mkdir()
+    workspace.stores_folder.symlink_to(dates_workspace.stores_folder)
+    staged = workspace.root / "staged"
+    shutil.copytree(dates_workspace.model_folder("dates"), staged)
+    (staged / "more.txt").write_text("another build", encoding="utf-8")
+    publish(staged, workspace.models_folder / "dates", read_manifest(staged), {})
+    return workspace
 
 
 def _digest_builders() -> str:

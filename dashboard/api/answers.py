@@ -85,10 +85,10 @@ def health(services: Services, asked: Nothing) -> HealthDocument:
 
 
 def readiness(services: Services, asked: Nothing) -> ReadyDocument:
-    """Open everything that is published and say what is missing; a model without a store can still translate."""
+    """Open everything that is published and say what is missing; a model without its store still translates."""
     found = models(services, asked)
     damaged = [entry.error for entry in found.unreadable]
-    missing = [_say_no_store(entry.model_id) for entry in found.models if entry.store_id is None]
+    missing = [entry.store_error or _say_no_store(entry.model_id) for entry in found.models if entry.store_id is None]
     if not found.models and not damaged:
         missing.append("The workspace holds no exported model; `beamscope build` makes one.")
     return ReadyDocument(
@@ -126,7 +126,7 @@ def _say_no_store(model_id: str) -> str:
 
 def _describe_model(services: Services, model_id: str) -> ModelEntry:
     model = services.engine.model(model_id)
-    store = services.store(model_id)
+    store, reason = services.store_or_reason(model_id)
     return ModelEntry(
         model_id=model_id,
         architecture=model.manifest.architecture,
@@ -136,4 +136,5 @@ def _describe_model(services: Services, model_id: str) -> ModelEntry:
             for space in model.manifest.spaces
         ],
         store_id=store.manifest.store_id if store else None,
+        store_error=reason,
     )

@@ -125,7 +125,7 @@ def _register_drawings(app: Dash, services: Services) -> None:
     ) -> tuple[str, Json, Json, Any, Any]:
         scene = open_scene(services, shown, space, method)
         if scene is None:
-            return "card is-empty", draw_nothing(), {}, _explain(shown), ""
+            return "card is-empty", draw_nothing(), {}, _explain(services, shown), ""
         drawing, palette = drawing_of(scene), colors(theme)
         figure = draw_map(drawing, focus_index(scene, selected), palette)
         sprite = draw_pictograms(drawing.path, drawing.neighbors, palette)
@@ -257,7 +257,7 @@ def _space_options(spaces: Sequence[SpaceSpec]) -> list[Json]:
     return [{"label": space.name.capitalize(), "value": space.name, "title": space.meaning} for space in spaces]
 
 
-def _explain(shown: Mapping[str, Any] | None) -> list[Component | str]:
+def _explain(services: Services, shown: Mapping[str, Any] | None) -> list[Component | str]:
     if not shown:
         return ["Translate a text to see its states."]
-    return explain_missing_store(PageState.from_json(shown).request.model_id)
+    return explain_missing_store(services, PageState.from_json(shown).request.model_id)

@@ -77,7 +77,7 @@ def register(app: Dash, services: Services) -> None:
         shown: Json | None, selected: Json | None, space: str | None, offset: str, method: str | None
     ) -> tuple[str, str, Children, Children]:
         scene = open_scene(services, shown, space, method)
-        content = describe_neighbors(scene, selected, int(offset)) if scene else describe_nothing(shown)
+        content = describe_neighbors(scene, selected, int(offset)) if scene else describe_nothing(services, shown)
         return content.card_class, content.summary, content.implied, content.pairs
 
     @app.callback(
@@ -94,11 +94,11 @@ def register(app: Dash, services: Services) -> None:
         return open_chosen_pair(services, PageState.from_json(shown), space, choice["value"])
 
 
-def describe_nothing(shown: Mapping[str, Any] | None) -> NeighborsContent:
-    """The card before the first translation, and when the model has no store."""
+def describe_nothing(services: Services, shown: Mapping[str, Any] | None) -> NeighborsContent:
+    """The card before the first translation, and when the model has no store that fits it."""
     if not shown:
         return NeighborsContent("card is-empty", "", ["Translate a text to see its neighbors."], [])
-    reason = explain_missing_store(PageState.from_json(shown).request.model_id)
+    reason = explain_missing_store(services, PageState.from_json(shown).request.model_id)
     return NeighborsContent("card is-empty", "", reason, [])
 
 

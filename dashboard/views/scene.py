@@ -44,14 +44,14 @@ class Scene:
 def open_scene(
     services: Services, shown: Mapping[str, Any] | None, space: str | None, method: str | None
 ) -> Scene | None:
-    """The neighborhood that the page's stores ask for; None when nothing is translated or there is no store.
+    """The neighborhood that the page's stores ask for; None when nothing is translated or there is no store to use.
 
     A space or a map that this store does not have is replaced by its first.
     """
     if not shown:
         return None
     state = PageState.from_json(shown)
-    store = services.store(state.request.model_id)
+    store, _ = services.store_or_reason(state.request.model_id)
     if store is None:
         return None
     trace, hypothesis = services.chosen(state)

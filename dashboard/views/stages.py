@@ -59,7 +59,8 @@ def register(app: dash.Dash, services: Services) -> None:
     )
     def show_states(shown: Json) -> tuple[Component, ...]:
         state = PageState.from_json(shown)
-        found = find_in_states(services.store(state.request.model_id), *services.chosen(state))
+        store, _ = services.store_or_reason(state.request.model_id)
+        found = find_in_states(store, *services.chosen(state))
         return tuple(draw_finding(number, finding) for number, finding in enumerate(found, 1))
 
     @app.callback(

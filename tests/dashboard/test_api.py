@@ -143,6 +143,22 @@ def test_a_model_without_a_store_translates_and_says_how_to_get_one(dates_worksp
     assert "beamscope build" in reply.json["error"]
 
 
+def test_a_store_of_another_build_leaves_the_model_ready_to_translate(outdated_workspace: Workspace) -> None:
+    client = serve(outdated_workspace)
+
+    assert client.post("/api/v1/translate", json=ASKED).status_code == 200
+    ready = client.get("/readyz")
+    assert ready.status_code == 200
+    assert ready.json is not None
+    (missing,) = ready.json["missing"]
+    assert "was built with the model 'dates'" in missing
+    listed = client.get("/api/v1/models").json
+    assert listed is not None
+    assert [(entry["store_id"], entry["store_error"]) for entry in listed["models"]] == [(None, missing)]
+    reply = client.post("/api/v1/neighbors", json={"request": ASKED, "space": "decoder", "step": 0})
+    assert reply.status_code == 409
+
+
 def test_a_damaged_model_is_named_and_others_would_still_be_listed(dates_workspace: Workspace, tmp_path: Path) -> None:
     folder = tmp_path / "exported_models" / "dates"
     folder.mkdir(parents=True)

@@ -198,16 +198,28 @@ def test_without_a_store_the_card_says_why_and_what_to_do(dates_workspace: Works
     shown = services.answer(REQUEST)
 
     assert open_scene(services, shown, "decoder", "mds") is None
-    content = describe_nothing(shown)
+    content = describe_nothing(services, shown)
     assert "is-empty" in content.card_class
     assert "no state store for dates" in text_of(content.implied)
+    assert "beamscope build" in text_of(content.implied)
+
+
+def test_a_store_of_another_build_is_explained_in_the_card(outdated_workspace: Workspace) -> None:
+    services = Services.open(outdated_workspace)
+    shown = services.answer(REQUEST)
+
+    assert services.example("dates") is None
+    assert open_scene(services, shown, "decoder", "mds") is None
+    content = describe_nothing(services, shown)
+    assert "is-empty" in content.card_class
+    assert "was built with the model 'dates'" in text_of(content.implied)
     assert "beamscope build" in text_of(content.implied)
 
 
 def test_before_the_first_translation_there_is_nothing_to_show(services: Services) -> None:
     assert open_scene(services, None, "decoder", "mds") is None
     assert spaces_of(services, None) == ()
-    assert "Translate" in text_of(describe_nothing(None).implied)
+    assert "Translate" in text_of(describe_nothing(services, None).implied)
 
 
 def make_space(name: str) -> SpaceSpec:
