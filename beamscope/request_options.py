@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
@@ -13,6 +14,7 @@ from exported_models.errors import BeamscopeError, RequestError
 from exported_models.request import (
     MAX_BEAM_SIZE,
     MAX_LENGTH_LIMIT,
+    MAX_LENGTH_PENALTY,
     MAX_TOP_K,
     AttentionOverride,
     EarlyStopping,
@@ -92,6 +94,13 @@ def _to_overrides(
         raise click.BadParameter(str(error)) from error
 
 
+def _refuse_nan(_context: click.Context, _parameter: click.Parameter, value: float | None) -> float | None:
+    # A range lets it through: it is neither below nor above.
+    if value is not None and math.isnan(value):
+        raise click.BadParameter("nan is not a number.")
+    return value
+
+
 _OPTIONS = (
     click.option("--prefix", default="", metavar="TEXT", help="Text that the translation must begin with."),
     click.option(
@@ -107,7 +116,8 @@ _OPTIONS = (
     ),
     click.option(
         "--length-penalty",
-        type=float,
+        type=click.FloatRange(-MAX_LENGTH_PENALTY, MAX_LENGTH_PENALTY),
+        callback=_refuse_nan,
         show_default=_DEFAULT,
         help="Exponent of the length that divides a score.",
     ),

@@ -74,7 +74,6 @@ def test_attention_is_overridden_and_its_weights_are_joined(beamscope: Beamscope
         ((SOURCE, "--attend", "0:0=-1"), "attention weight -1.0"),
         ((SOURCE, "--attend", "0:0=nan"), "attention weight nan"),
         ((SOURCE, "--attend", "0:0=0"), "no weight above zero"),
-        ((SOURCE, "--length-penalty", "nan"), "length penalty nan is out of range"),
         (("",), "is empty"),
         ((" \t",), "is empty"),
         (("1" * 5000,), "5,000 characters"),
@@ -92,6 +91,14 @@ def test_what_cannot_be_translated_is_one_sentence(
 
     assert outcome.exit_code == 1
     assert outcome.stdout == ""
+    assert expected in one_sentence(outcome.stderr)
+
+
+@pytest.mark.parametrize(("value", "expected"), [("nan", "nan is not a number"), ("inf", "10.0"), ("-11", "10.0")])
+def test_a_length_penalty_out_of_range_is_misuse(beamscope: Beamscope, value: str, expected: str) -> None:
+    outcome = beamscope("translate", "dates", SOURCE, "--length-penalty", value)
+
+    assert (outcome.exit_code, outcome.stdout) == (2, "")
     assert expected in one_sentence(outcome.stderr)
 
 
