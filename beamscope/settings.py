@@ -13,7 +13,6 @@ from exported_models.workspace import Workspace
 WORKSPACE_VARIABLE = "BEAMSCOPE_WORKSPACE"
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8050
-DEMO_MODEL = "dates"
 _DEMO_PROJECT = Path("examples", "dates", "project.toml")
 _CHECKOUT = Path(__file__).resolve().parent.parent
 
