@@ -18,16 +18,15 @@ def group_words(
     """The word each token belongs to.
 
     A word begins at a token that the tokenizer marks so; in scripts without spaces at every token that covers new
-    text (the bytes of one character share it); and at tokens that stand ``apart``, as the end of sentence does.
+    text (the bytes of one character share it); and at tokens that stand ``apart``, as the end of sentence does. A token
+    that is nothing but space belongs to the word after it.
     """
     words: list[int] = []
     for index, token in enumerate(tokens):
-        starts = (
-            token.startswith(_WORD_STARTS)
-            or apart[index]
-            or apart[index - 1]
-            or (spans[index] != spans[index - 1] and _is_unspaced(text, spans[index], spans[index - 1]))
+        begins = token.startswith(_WORD_STARTS) or (
+            spans[index] != spans[index - 1] and _is_unspaced(text, spans[index], spans[index - 1])
         )
+        starts = apart[index] or apart[index - 1] or (begins and tokens[index - 1] not in _WORD_STARTS)
         words.append(words[-1] + starts if words else 0)
     return tuple(words)
 
