@@ -58,7 +58,7 @@ def examine(workspace: Workspace) -> Iterator[Finding]:
     yield check_python(sys.version_info[:2])
     yield from check_base(requirements, installed)
     yield check_build_extra(requirements, installed)
-    yield check_runtimes(installed)
+    yield check_runtimes(requirements, installed)
     yield check_providers()
     yield check_scann(requirements, installed)
     yield check_writable(workspace.root)
@@ -100,7 +100,7 @@ def check_base(requirements: Sequence[Requirement], installed: Mapping[str, str]
             Level.WARNING,
             "packages",
             "Beamscope runs from a folder and is not installed, so its packages cannot be checked",
-            "Run: pip install -e .",
+            "Run in the checkout: pip install -e .",
         )
     for requirement in _active(requirements, extra=""):
         if canonicalize_name(requirement.name) not in _CHECKED_APART:
@@ -118,15 +118,17 @@ def check_build_extra(requirements: Sequence[Requirement], installed: Mapping[st
         Level.WARNING,
         "build extra",
         f"This environment serves but cannot build: {problems}",
-        "To build and export run: pip install 'beamscope[build]'",
+        "To build and export run in the checkout: pip install -e '.[build]'",
     )
 
 
-def check_runtimes(installed: Mapping[str, str]) -> Finding:
+def check_runtimes(requirements: Sequence[Requirement], installed: Mapping[str, str]) -> Finding:
     """One ONNX Runtime: several share one folder, and the last installed overwrites part of the others."""
     found = [name for name in _RUNTIMES if name in installed]
     if not found:
-        return Finding(Level.BROKEN, "ONNX Runtime", "none is installed", "Run: pip install --upgrade beamscope")
+        wanted = next((entry for entry in _active(requirements, extra="") if entry.name in _RUNTIMES), None)
+        name = f"{wanted.name}{wanted.specifier}" if wanted else _RUNTIMES[0]
+        return Finding(Level.BROKEN, "ONNX Runtime", "none is installed", f"Run: pip install '{name}'")
     if len(found) == 1:
         return Finding(Level.FINE, "ONNX Runtime", f"{found[0]} {installed[found[0]]}")
     return Finding(

@@ -75,7 +75,8 @@ def require_build_extra(purpose: str) -> Iterator[None]:
         if not missing:
             raise
         raise MissingExtraError(
-            f"{purpose} needs the package {missing}, which the base install leaves out: pip install 'beamscope[build]'."
+            f"{purpose} needs the package {missing}, which the base install leaves out: "
+            "run pip install -e '.[build]' in the checkout."
         ) from error
 
 

@@ -150,8 +150,8 @@ def load_adapter(name: str) -> Adapter:
         adapter = entry.load()()
     except ImportError as error:
         raise AdapterError(
-            f"The adapter {name!r} cannot be imported ({error}); install what building needs: "
-            "pip install 'beamscope[build]'."
+            f"The adapter {name!r} cannot be imported ({error}); install what building needs in the checkout: "
+            "pip install -e '.[build]'."
         ) from error
     if not isinstance(adapter, Adapter):
         raise AdapterError(f"{entry.value}, installed as adapter {name!r}, is no adapter; ask its author.")

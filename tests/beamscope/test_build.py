@@ -168,7 +168,7 @@ def test_a_base_install_names_the_extra(program: Program, tmp_path: Path, argume
     outcome = program(*arguments, environment={"PYTHONPATH": str(hide_build_packages(tmp_path))})
 
     assert outcome.returncode == 1
-    assert "pip install 'beamscope[build]'" in one_sentence(outcome.stderr)
+    assert "pip install -e '.[build]'" in one_sentence(outcome.stderr)
 
 
 def hide_build_packages(folder: Path) -> Path:

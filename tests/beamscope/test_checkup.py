@@ -58,17 +58,18 @@ def test_python_is_one_that_wheels_exist_for(version: tuple[int, int], level: Le
 
 
 def test_two_runtimes_over_each_other_are_found(packages: Path) -> None:
-    finding = check_runtimes(install(packages, onnxruntime="1.23.2", onnxruntime_gpu="1.31.1"))
+    finding = check_runtimes(REQUIREMENTS, install(packages, onnxruntime="1.23.2", onnxruntime_gpu="1.31.1"))
 
     assert finding.level is Level.BROKEN
     assert finding.remedy == "Run: pip uninstall -y onnxruntime-gpu onnxruntime && pip install onnxruntime-gpu"
 
 
 def test_one_runtime_is_fine_and_none_is_not(packages: Path) -> None:
-    assert check_runtimes(install(packages, onnxruntime="1.23.2")) == Finding(
+    assert check_runtimes(REQUIREMENTS, install(packages, onnxruntime="1.23.2")) == Finding(
         Level.FINE, "ONNX Runtime", "onnxruntime 1.23.2"
     )
-    assert check_runtimes({}).level is Level.BROKEN
+    none = check_runtimes(REQUIREMENTS, {})
+    assert (none.level, none.remedy) == (Level.BROKEN, "Run: pip install 'onnxruntime-gpu>=1.31'")
 
 
 def test_a_missing_and_an_old_package_are_named_with_the_remedy(packages: Path) -> None:
@@ -87,7 +88,7 @@ def test_a_base_install_is_fine_but_cannot_build(packages: Path) -> None:
     finding = check_build_extra(REQUIREMENTS, installed)
     assert finding.level is Level.WARNING
     assert "torch is missing" in finding.message
-    assert "pip install 'beamscope[build]'" in finding.remedy
+    assert "pip install -e '.[build]'" in finding.remedy
 
 
 def test_code_that_was_never_installed_is_a_warning() -> None:
