@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from transformers import AttentionInterface, AttentionMaskInterface
+from transformers import AttentionInterface, AttentionMaskInterface, MarianTokenizer
 from transformers.masking_utils import eager_mask
 
 from exported_models.engine import Engine
 from exported_models.request import AttentionOverride, Request
 from exported_models.scoring import force_batch
 from exported_models.workspace import Workspace
+from pipeline.adapters.huggingface.checkpoint import quiet_library
 from pipeline.build import export_model
 from pipeline.progress import SilentProgress
 from tests.oracles.multi30k import (
@@ -55,7 +56,8 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def library(materials: Path) -> Library:
-    return Library(materials / CHECKPOINT)
+    # The fused attention that is the library's default gives no weights.
+    return Library(materials / CHECKPOINT, attn_implementation="eager")
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +134,16 @@ def _replacing_attention(replaced: dict[tuple[int, int], Tensor]) -> Any:
     return attend
 
 
+def test_text_becomes_the_librarys_tokens_and_back(engine: Engine, materials: Path) -> None:
+    with quiet_library():
+        tokenizer = MarianTokenizer.from_pretrained(str(materials / CHECKPOINT))
+    own = engine.model(MODEL_ID)
+    for line in (*read_lines(materials, 1000), *read_lines(materials, 1000, "en")):
+        encoding = own.source_tokenizer.encode(line, end=True)
+        assert list(encoding.ids) == tokenizer(line)["input_ids"]
+        assert own.target_tokenizer.decode(encoding.ids) == tokenizer.decode(encoding.ids, skip_special_tokens=True)
+
+
 def test_attention_and_states_are_the_librarys(engine: Engine, library: Library, materials: Path) -> None:
     model = engine.model(MODEL_ID)
     pairs = zip(read_lines(materials, 20), read_lines(materials, 20, "en"), strict=True)
@@ -146,9 +158,13 @@ def test_attention_and_states_are_the_librarys(engine: Engine, library: Library,
                 input_ids=torch.tensor([source]),
                 decoder_input_ids=torch.tensor([[7999, *target[:-1]]]),
                 output_hidden_states=True,
+                output_attentions=True,
             )
         np.testing.assert_allclose(sentence.states["encoder"], answer.encoder_last_hidden_state[0], atol=TOLERANCE)
         np.testing.assert_allclose(sentence.states["decoder"], answer.decoder_hidden_states[-1][0], atol=TOLERANCE)
+        wanted = torch.stack(answer.cross_attentions, 1)[0].permute(2, 0, 1, 3)
+        assert sentence.attention is not None
+        np.testing.assert_allclose(sentence.attention, wanted, atol=TOLERANCE)
 
 
 @pytest.mark.oracle

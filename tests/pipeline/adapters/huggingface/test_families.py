@@ -27,7 +27,14 @@ BATCH_TOLERANCE = 1e-5
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
-@pytest.fixture(scope="module", params=sorted(FAMILIES))
+# Every kind of norm, position and activation is in one of these.
+QUICK = ("m2m100", "marian", "t5")
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in sorted(FAMILIES)],
+)
 def source(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> SourceModel:
     folder = save_tiny_checkpoint(request.param, tmp_path_factory.mktemp(request.param))
     return load_adapter("huggingface").load(folder)
@@ -165,12 +172,15 @@ def test_self_attention_is_the_librarys(source: SourceModel) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("family", ["m2m100", "marian", "t5"])
+@pytest.mark.parametrize("family", QUICK)
 def test_a_family_is_exported_and_verified(family: str, tmp_path: Path) -> None:
-    checkpoint = save_tiny_checkpoint(family, tmp_path / "checkpoint", suppress_tokens=[7])
+    settings = {"suppress_tokens": [7], "forced_bos_token_id": 9, "forced_eos_token_id": 2}
+    checkpoint = save_tiny_checkpoint(family, tmp_path / "checkpoint", **settings)
     workspace = Workspace(tmp_path)
     export_model(checkpoint, None, family, workspace, progress=SilentProgress())
     manifest = load_model_manifest(workspace.model_folder(family))
     assert manifest.generation.suppressed_ids == (7,)
+    assert manifest.generation.forced_first_id == 9
+    assert manifest.generation.forces_end
     assert manifest.parity is not None
     assert manifest.parity.beam_sentences_equal == manifest.parity.beam_sentences
