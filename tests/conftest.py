@@ -12,6 +12,10 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+# Matrix libraries on two busy cores spend their time waiting for each other: one thread each is faster. Set before any
+# of them is imported, and inherited by the programs that tests start.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 pytest_plugins = ["tests.artefacts"]
 
 FIND_CHROMIUM = Path(__file__).resolve().parent.parent / "scripts" / "find_chromium.sh"
