@@ -81,6 +81,22 @@ def dates_store(dates_workspace: Workspace, dates_model: ExportedModel) -> State
 
 
 @pytest.fixture
+def contexts_workspace(dates_workspace: Workspace, tmp_path: Path) -> Workspace:
+    """The dates model with a store of its contexts only, as a project file may ask for."""
+    workspace = Workspace(tmp_path / "contexts")
+    workspace.root.mkdir()
+    (workspace.root / "exported_models").symlink_to(dates_workspace.models_folder)
+    staged = workspace.root / "staged"
+    shutil.copytree(dates_workspace.store_folder("dates"), staged)
+    for space in ("encoder", "decoder"):
+        shutil.rmtree(staged / "spaces" / space)
+    manifest = read_manifest(staged)
+    spaces = [entry for entry in manifest["spaces"] if entry["name"] == "context"]
+    publish(staged, workspace.stores_folder / "dates", {**manifest, "spaces": spaces}, {})
+    return workspace
+
+
+@pytest.fixture
 def outdated_workspace(dates_workspace: Workspace, tmp_path: Path) -> Workspace:
     """The dates store beside another build of its model, as a rebuild leaves it until its store is published."""
     workspace = Workspace(tmp_path / "outdated")

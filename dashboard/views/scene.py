@@ -85,7 +85,10 @@ def choose_space(spaces: Sequence[SpaceSpec], current: str, side: str | None) ->
 
 
 def spaces_of(services: Services, shown: Mapping[str, Any] | None) -> tuple[SpaceSpec, ...]:
-    """The spaces of the model on the page."""
+    """The spaces of the model on the page that its store holds; all of them where there is no store."""
     if not shown:
         return ()
-    return services.engine.model(PageState.from_json(shown).request.model_id).manifest.spaces
+    model_id = PageState.from_json(shown).request.model_id
+    spaces = services.engine.model(model_id).manifest.spaces
+    store, _ = services.store_or_reason(model_id)
+    return spaces if store is None else tuple(space for space in spaces if space.name in store.manifest.space_names)

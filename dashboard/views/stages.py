@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import dash
-import numpy as np
 from dash import Input, Output, dcc, html
 from dash.development.base_component import Component
-from numpy.typing import NDArray
 
 from dashboard.browser import run_in_browser
 from dashboard.findings import (
@@ -88,14 +86,12 @@ def register(app: dash.Dash, services: Services) -> None:
 
 
 def find_in_states(store: StateStore | None, trace: Trace, hypothesis: Hypothesis) -> tuple[Finding, Finding]:
-    """Stages 1 and 2: whether the nearest training states are of the same words."""
-    if store is None:
-        return NO_INDEX, NO_INDEX
-    own = _shares_of_own(store, trace, hypothesis, ENCODER_SPACE, trace.source.tokens)
-    agreeing = _shares_of_own(store, trace, hypothesis, DECODER_SPACE, hypothesis.tokens)
+    """Stages 1 and 2: whether the nearest training states are of the same words; a store need not hold both spaces."""
+    own = _count_at_home(store, trace, hypothesis, ENCODER_SPACE, trace.source.tokens)
+    agreeing = _count_at_home(store, trace, hypothesis, DECODER_SPACE, hypothesis.tokens)
     return (
-        find_encoder(int((own > 0.5).sum()), len(own)),
-        find_decoder(int((agreeing > 0.5).sum()), len(agreeing)),
+        NO_INDEX if own is None else find_encoder(own, len(trace.source)),
+        NO_INDEX if agreeing is None else find_decoder(agreeing, len(hypothesis.tokens)),
     )
 
 
@@ -119,17 +115,17 @@ def draw_finding(number: int, finding: Finding) -> Component:
     )
 
 
-def _shares_of_own(
-    store: StateStore, trace: Trace, hypothesis: Hypothesis, space: str, tokens: tuple[str, ...]
-) -> NDArray[np.float64]:
-    """[tokens] share of the nearest training states that have the same token."""
+def _count_at_home(
+    store: StateStore | None, trace: Trace, hypothesis: Hypothesis, space: str, tokens: tuple[str, ...]
+) -> int | None:
+    """How many tokens are also those of most of their nearest training states; None where the space is not indexed."""
+    if store is None or space not in store.manifest.space_names:
+        return None
     states = trace.states(space, hypothesis)
     found = store.neighbors(space, states, k=NEIGHBORS, exclude_source=trace.source.text)
-    return np.array(
-        [
-            sum(neighbor.token == token for neighbor in neighbors) / max(len(neighbors), 1)
-            for token, neighbors in zip(tokens, found, strict=True)
-        ]
+    return sum(
+        2 * sum(neighbor.token == token for neighbor in neighbors) > len(neighbors)
+        for token, neighbors in zip(tokens, found, strict=True)
     )
 
 

@@ -216,6 +216,16 @@ def test_a_store_of_another_build_is_explained_in_the_card(outdated_workspace: W
     assert "beamscope build" in text_of(content.implied)
 
 
+def test_only_spaces_that_the_store_holds_are_offered(contexts_workspace: Workspace) -> None:
+    services = Services.open(contexts_workspace)
+    shown = services.answer(REQUEST)
+
+    assert [space.name for space in spaces_of(services, shown)] == ["context"]
+    scene = open_scene(services, shown, "decoder", "pca")
+    assert scene is not None
+    assert scene.neighborhood.space == "context"
+
+
 def test_before_the_first_translation_there_is_nothing_to_show(services: Services) -> None:
     assert open_scene(services, None, "decoder", "mds") is None
     assert spaces_of(services, None) == ()
