@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
+from dashboard.packing import pack, unpack
 from dashboard.page_state import Json, PageState
+
+MAX_MOMENTS: Final = 50
+"""The history travels with every request, so it does not grow without end."""
+_MAX_JSON: Final = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +26,7 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """Every moment in the order it was made, and the one on the page."""
+    """The last `MAX_MOMENTS` moments in the order they were made, and the one on the page."""
 
     moments: tuple[Moment, ...] = ()
     current: int = -1
@@ -50,17 +55,22 @@ class Past:
                 return self._with(index, replace(moment, state=state))._remember_way_to(index)
         parent = self.current if self.moments else None
         moments = (*self.moments, Moment(state, label, parent))
-        return Past(moments, len(moments) - 1)._remember_way_to(len(moments) - 1)
+        return Past(moments, len(moments) - 1)._remember_way_to(len(moments) - 1)._forget_oldest()
 
     def to_json(self) -> Json:
-        moments = [[moment.state.to_json(), moment.label, moment.parent, moment.next] for moment in self.moments]
-        return {"moments": moments, "current": self.current}
+        """What the browser keeps: labels and branches to draw, and the states, much alike, packed."""
+        return {
+            "moments": [[moment.label, moment.parent, moment.next] for moment in self.moments],
+            "states": pack([moment.state.to_json() for moment in self.moments]),
+            "current": self.current,
+        }
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any] | None) -> Past:
         if not value:
             return cls()
-        moments = (Moment(PageState.from_json(s), label, parent, child) for s, label, parent, child in value["moments"])
+        states = map(PageState.from_json, unpack(value["states"], _MAX_JSON))
+        moments = (Moment(state, *moment) for state, moment in zip(states, value["moments"], strict=True))
         return cls(tuple(moments), value["current"])
 
     def _with(self, index: int, moment: Moment) -> Past:
@@ -74,3 +84,15 @@ class Past:
         moments = list(self.moments)
         moments[parent] = replace(moments[parent], next=index)
         return Past(tuple(moments), index)
+
+    def _forget_oldest(self) -> Past:
+        """What followed a forgotten moment begins a branch of its own."""
+        surplus = len(self.moments) - MAX_MOMENTS
+        if surplus <= 0:
+            return self
+
+        def shift(index: int | None) -> int | None:
+            return None if index is None or index < surplus else index - surplus
+
+        kept = (replace(moment, parent=shift(moment.parent), next=shift(moment.next)) for moment in self.moments)
+        return Past(tuple(kept)[surplus:], self.current - surplus)

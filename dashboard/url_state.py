@@ -1,14 +1,11 @@
-"""The page's state in the fragment of its address: JSON, deflated, base64url."""
+"""The page's state in the fragment of its address."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
-import zlib
 from typing import Final
 
 from dashboard.errors import LinkError
+from dashboard.packing import pack, unpack
 from dashboard.page_state import PageState
 
 MAX_FRAGMENT: Final = 8 * 1024
@@ -23,8 +20,7 @@ def encode_fragment(state: PageState) -> str:
     Raises:
         LinkError: it would be longer than `MAX_FRAGMENT`.
     """
-    text = json.dumps(state.to_json(), ensure_ascii=False, separators=(",", ":"))
-    fragment = _PREFIX + base64.urlsafe_b64encode(zlib.compress(text.encode(), 9)).decode().rstrip("=")
+    fragment = _PREFIX + pack(state.to_json())
     if len(fragment) > MAX_FRAGMENT:
         raise LinkError(
             f"This request makes a link of {len(fragment) // 1024 + 1} kB, and links end at 8 kB; "
@@ -43,23 +39,9 @@ def decode_fragment(fragment: str) -> PageState:
     if len(body) > MAX_FRAGMENT or not body.startswith(_PREFIX):
         raise _unreadable()
     try:
-        return PageState.from_json(json.loads(_inflate(body.removeprefix(_PREFIX))))
-    except (ValueError, TypeError, KeyError, zlib.error, RecursionError) as error:
+        return PageState.from_json(unpack(body.removeprefix(_PREFIX), _MAX_JSON))
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise _unreadable() from error
-
-
-def _inflate(text: str) -> str:
-    """The JSON text; refuses a small fragment that unpacks to something huge."""
-    padded = text + "=" * (-len(text) % 4)
-    try:
-        packed = base64.b64decode(padded, altchars=b"-_", validate=True)
-    except binascii.Error as error:
-        raise ValueError(text) from error
-    inflater = zlib.decompressobj()
-    unpacked = inflater.decompress(packed, _MAX_JSON)
-    if not inflater.eof or inflater.unused_data:
-        raise ValueError("the data end early or go on too long")
-    return unpacked.decode()
 
 
 def _unreadable() -> LinkError:

@@ -8,6 +8,7 @@ import dash
 from dash import Input, Output, State, ctx, dcc, html
 from dash.development.base_component import Component
 
+from dashboard.browser import run_in_browser
 from dashboard.ids import HistoryId, PageId
 from dashboard.page_state import Json, PageState
 from dashboard.past import Past
@@ -34,16 +35,15 @@ def register(app: dash.Dash, services: Services) -> None:
 
     @app.callback(
         Output(HistoryId.STORE, "data"),
-        Output(HistoryId.STRIP, "children"),
         Output(HistoryId.UNDO, "disabled"),
         Output(HistoryId.REDO, "disabled"),
         Input(PageId.REQUEST, "data"),
         State(HistoryId.STORE, "data"),
         prevent_initial_call=True,
     )
-    def remember(shown: Json, stored: Json | None) -> tuple[Json, list[Component], bool, bool]:
+    def remember(shown: Json, stored: Json | None) -> tuple[Json, bool, bool]:
         past = extend(services, Past.from_json(stored), PageState.from_json(shown))
-        return past.to_json(), draw_strip(past), past.undo_target is None, past.redo_target is None
+        return past.to_json(), past.undo_target is None, past.redo_target is None
 
     @app.callback(
         Output(PageId.REQUEST, "data", allow_duplicate=True),
@@ -61,6 +61,10 @@ def register(app: dash.Dash, services: Services) -> None:
             raise dash.exceptions.PreventUpdate
         return target.to_json()
 
+    run_in_browser(
+        app, "drawHistory", Output(HistoryId.STRIP, "children"), Input(HistoryId.STORE, "data"), at_start=False
+    )
+
 
 def extend(services: Services, past: Past, state: PageState) -> Past:
     """Add the request on the page, named by what it changed."""
@@ -69,25 +73,6 @@ def extend(services: Services, past: Past, state: PageState) -> Past:
         return past.visit(state, describe_start(after.request))
     text = services.token_text(state.request.model_id)
     return past.visit(state, describe_change(*services.chosen(past.now.state), after, text))
-
-
-def draw_strip(past: Past) -> list[Component]:
-    """One button a moment, in the order they were made; a branch that leaves an earlier moment names it."""
-    return [_draw_moment(past, index) for index in range(len(past.moments))]
-
-
-def _draw_moment(past: Past, index: int) -> Component:
-    moment = past.moments[index]
-    here = index == past.current
-    follows = moment.parent == index - 1
-    joint = "" if index == 0 else "›" if follows else f"↰ {(moment.parent or 0) + 1}"
-    title = "" if index == 0 or follows else f"From number {(moment.parent or 0) + 1}"
-    button = html.Button(
-        moment.label,
-        className="moment here" if here else "moment",
-        **wild(data_value=str(index), aria_current="true" if here else "false"),
-    )
-    return html.Span([html.Span(joint, className="joint", title=title), button], role="listitem")
 
 
 def _pick(past: Past, choice: Json | None) -> PageState | None:

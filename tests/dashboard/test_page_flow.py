@@ -11,14 +11,15 @@ from dash.exceptions import PreventUpdate
 
 from dashboard.app import create_app
 from dashboard.errors import LinkError
-from dashboard.ids import HistoryId, NBestId, PageId, TranslationId, TreeId
+from dashboard.ids import HeaderId, HistoryId, NBestId, PageId, TranslationId, TreeId
 from dashboard.page_state import Json, PageState
 from dashboard.past import Past
 from dashboard.services import Services
 from dashboard.url_state import encode_fragment
 from dashboard.views.header import open_link, submit
-from dashboard.views.history import draw_strip, extend
-from dashboard.views.stages import find_in_states
+from dashboard.views.history import extend
+from dashboard.views.stages import NO_INDEX, find_in_states
+from dashboard.views.translation import pruned_links
 from exported_models.errors import RequestError
 from exported_models.request import Request
 from exported_models.workspace import Workspace
@@ -175,7 +176,17 @@ def test_going_back_brings_the_request_back(app: dash.Dash, services: Services, 
 
     assert PageState.from_json(written(text)) == first
     assert [moment.label for moment in past.moments] == [f"“{SOURCE}”", "1: “1” → “2”"]
-    assert len(draw_strip(past)) == 2
+
+
+def test_the_drawing_has_the_links_of_the_page(app: dash.Dash, services: Services, shown: Json) -> None:
+    for mass in (10, 75, 100):
+        values = {f"{PageId.REQUEST}.data": shown, f"{TranslationId.MASS}.value": mass, f"{PageId.THEME}.data": "light"}
+
+        _, text = ask(app, HeaderId.DOWNLOAD, f"{HeaderId.EXPORT_SVG}.n_clicks", values)
+
+        drawing = json.loads(text)["response"][HeaderId.DOWNLOAD]["data"]["content"]
+        links = pruned_links(services.picture(PageState.from_json(shown)), mass, None, None)
+        assert drawing.count("<path") == len(links)
 
 
 def test_states_never_travel(app: dash.Dash, shown: Json) -> None:
@@ -195,6 +206,13 @@ def test_the_strip_compares_states_with_the_corpus(services: Services, shown: Js
     assert encoder.sentence.endswith(f"of {len(trace.source)} tokens sit with their own")
     assert decoder.sentence.endswith(f"of {len(hypothesis.tokens)} steps")
     assert find_in_states(None, trace, hypothesis)[0].look is None
+
+
+def test_a_store_without_the_spaces_of_the_strip_has_nothing_to_judge(contexts_workspace: Workspace) -> None:
+    services = Services.open(contexts_workspace)
+    trace, hypothesis = services.chosen(PageState(Request("dates", SOURCE)))
+
+    assert find_in_states(services.store("dates"), trace, hypothesis) == (NO_INDEX, NO_INDEX)
 
 
 def written(text: str) -> Json:

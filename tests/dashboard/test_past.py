@@ -1,7 +1,9 @@
 """The history: a tree to walk."""
 
+from dataclasses import replace
+
 from dashboard.page_state import PageState
-from dashboard.past import Past
+from dashboard.past import MAX_MOMENTS, Past
 from exported_models.request import Request
 
 START, FIRST, SECOND = (PageState(Request("dates", "May 1", prefix)) for prefix in ((), ("1",), ("2",)))
@@ -43,6 +45,29 @@ def test_an_empty_history_has_nowhere_to_go() -> None:
     past = Past.from_json(None)
 
     assert (past.now, past.undo_target, past.redo_target) == (None, None, None)
+
+
+def test_the_oldest_moments_are_forgotten() -> None:
+    states = [PageState(Request("dates", f"May {day}")) for day in range(MAX_MOMENTS + 2)]
+    past = Past()
+    for state in states:
+        past = past.visit(state, state.request.source)
+
+    assert [moment.state for moment in past.moments] == states[2:]
+    assert [moment.parent for moment in past.moments] == [None, *range(MAX_MOMENTS - 1)]
+    assert (past.now and past.now.state, past.undo_target) == (states[-1], states[-2])
+    back = past.visit(states[-2], "")
+    assert (back.undo_target, back.redo_target) == (states[-3], states[-1])
+
+
+def test_what_followed_a_forgotten_moment_is_kept_and_begins_a_branch() -> None:
+    past = Past().visit(START, "start")
+    for number in range(MAX_MOMENTS):
+        past = past.visit(START, "").visit(PageState(replace(START.request, beam_size=number + 1)), "beam")
+
+    assert [moment.state.request.beam_size for moment in past.moments] == list(range(1, MAX_MOMENTS + 1))
+    assert {(moment.parent, moment.next) for moment in past.moments} == {(None, None)}
+    assert (past.current, past.undo_target) == (MAX_MOMENTS - 1, None)
 
 
 def test_it_survives_the_browser() -> None:

@@ -1,19 +1,21 @@
 """What a translation sends to the browser: small, and no states."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from plotly.utils import PlotlyJSONEncoder
 
 from dashboard.links import link_elements, prune
 from dashboard.page_state import PageState
-from dashboard.past import Past
-from dashboard.views.history import draw_strip
+from dashboard.past import MAX_MOMENTS, Past
 from dashboard.views.nbest import draw_list
 from dashboard.views.stages import draw_finding, find_in_trace
 from dashboard.views.translation import lay_out_words
 from dashboard.views.tree import draw_tree
-from tests.dashboard.sentences import ENGLISH, GERMAN, make_picture, make_trace
+from dashboard.what_ifs import describe_change
+from exported_models.trace import Trace
+from tests.dashboard.sentences import ENGLISH, GERMAN, TEXT, make_picture, make_trace
 
 LARGEST = 60_000
 
@@ -23,13 +25,24 @@ def size(value: Any) -> int:
     return len(json.dumps(value, cls=PlotlyJSONEncoder, separators=(",", ":")).encode())
 
 
+def fill_history(trace: Trace) -> Past:
+    """As many moments as are kept, each with another forced beginning."""
+    past = Past()
+    words = trace.best.tokens
+    for number in range(MAX_MOMENTS):
+        prefix = (*words[: number % len(words)], str(number))
+        state = PageState(replace(trace.request, prefix=prefix))
+        past = past.visit(state, describe_change(trace, trace.best, replace(trace, request=state.request), TEXT))
+    return past
+
+
 def test_twenty_tokens_at_beam_five_are_at_most_sixty_kilobytes() -> None:
     trace = make_trace((GERMAN * 3)[:19], ENGLISH * 2)
     picture = make_picture(trace)
     attention = picture.attention(None, None)
     assert attention is not None
     state = PageState(trace.request)
-    past = Past().visit(state, "start")
+    past = fill_history(trace)
 
     sizes = {
         "request": size(state.to_json()),
@@ -38,10 +51,11 @@ def test_twenty_tokens_at_beam_five_are_at_most_sixty_kilobytes() -> None:
         "tree": size(draw_tree(picture, "kept", 800)),
         "hypotheses": size(draw_list(trace, 0)),
         "stages": size([draw_finding(3, finding) for finding in find_in_trace(picture, 0.75, None, None)]),
-        "history": size([past.to_json(), draw_strip(past)]),
+        "history": size(past.to_json()),
     }
 
     assert len(trace.best.tokens) == 21
+    assert len(past.moments) == MAX_MOMENTS
     assert sum(sizes.values()) <= LARGEST, sizes
 
 
