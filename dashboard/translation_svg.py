@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 
 from dashboard.geometry import Column
-from dashboard.links import HEIGHT, THICKEST, Link, prune
+from dashboard.links import HEIGHT, THICKEST, Link
 from dashboard.palette import Theme, colors
 from dashboard.picture import Picture
 from dashboard.words import percent
@@ -14,14 +14,11 @@ from dashboard.words import percent
 MARGIN = 16
 CHIP = 26
 ROW = 22
-MASS = 0.75
 
 
-def draw_svg(picture: Picture, theme: Theme) -> str:
-    """Source words, attention links that carry three quarters, target words and the top k."""
+def draw_svg(picture: Picture, links: Sequence[Link], theme: Theme) -> str:
+    """Source words, the links that the page shows, target words and the top k."""
     color = colors(theme)
-    attention = picture.attention(None, None)
-    links = prune(attention, MASS) if attention is not None else ()
     rows = max(len(choices) for choices in picture.top_k)
     width = picture.width + 2 * MARGIN
     height = 2 * MARGIN + 2 * CHIP + HEIGHT + 10 + rows * ROW

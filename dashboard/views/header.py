@@ -9,12 +9,15 @@ from dash import Input, Output, State, ctx, dcc, html, no_update
 from dash.development.base_component import Component
 
 from dashboard.browser import run_in_browser
-from dashboard.ids import HeaderId, HistoryId, PageId
+from dashboard.ids import HeaderId, HistoryId, PageId, TranslationId
 from dashboard.page_state import Json, PageState
+from dashboard.palette import Theme
+from dashboard.picture import read_picker
 from dashboard.services import Services
 from dashboard.translation_svg import draw_svg
 from dashboard.url_state import decode_fragment, encode_fragment
 from dashboard.views.attributes import wild
+from dashboard.views.translation import pruned_links
 from dashboard.what_ifs import start_over
 from exported_models.documents import TraceDocument
 from exported_models.request import MAX_BEAM_SIZE, MAX_LENGTH_PENALTY, Request
@@ -130,11 +133,20 @@ def _register_followers(app: dash.Dash, services: Services) -> None:
         Input(HeaderId.EXPORT_JSON, "n_clicks"),
         Input(HeaderId.EXPORT_SVG, "n_clicks"),
         State(PageId.REQUEST, "data"),
+        State(TranslationId.MASS, "value"),
+        State(TranslationId.LAYER, "value"),
+        State(TranslationId.HEAD, "value"),
         State(PageId.THEME, "data"),
         prevent_initial_call=True,
     )
-    def export(_json: Any, _svg: Any, shown: Json | None, theme: str) -> Any:
-        return _export(services, shown, "svg" if ctx.triggered_id == HeaderId.EXPORT_SVG else "json", theme)
+    def export(_json: Any, _svg: Any, shown: Json | None, mass: Any, layer: Any, head: Any, theme: Theme) -> Any:
+        if not shown:
+            return no_update
+        picture = services.picture(PageState.from_json(shown))
+        if ctx.triggered_id == HeaderId.EXPORT_JSON:
+            return _download(TraceDocument.of(picture.trace).to_json(), "trace.json", "application/json")
+        links = pruned_links(picture, float(mass), read_picker(layer), read_picker(head))
+        return _download(draw_svg(picture, links, theme), "translation.svg", "image/svg+xml")
 
 
 def _register_browser_only(app: dash.Dash) -> None:
@@ -169,15 +181,8 @@ def _register_browser_only(app: dash.Dash) -> None:
     )
 
 
-def _export(services: Services, shown: Json | None, kind: str, theme: str) -> Any:
-    if not shown:
-        return no_update
-    state = PageState.from_json(shown)
-    picture = services.picture(state)
-    if kind == "svg":
-        svg = draw_svg(picture, "dark" if theme == "dark" else "light")
-        return {"content": svg, "filename": "translation.svg", "type": "image/svg+xml"}
-    return {"content": TraceDocument.of(picture.trace).to_json(), "filename": "trace.json", "type": "application/json"}
+def _download(content: str, filename: str, kind: str) -> Json:
+    return {"content": content, "filename": filename, "type": kind}
 
 
 def _model_picker(models: tuple[str, ...]) -> Component:
