@@ -12,9 +12,10 @@ import socket
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from exported_models.publishing import explain_disk_errors
 from exported_models.workspace import Workspace
 from pipeline.errors import ScheduleError
 from pipeline.flow import prefect_environment, prefect_folder, start_process
@@ -34,7 +35,7 @@ def serve(
         ScheduleError: no schedule is given, it is not valid, or no Prefect server can be reached or started.
     """
     project = load_project(project_path)
-    line = _choose_cron(project, cron)
+    line = _choose_cron(project, workspace, cron)
     shown = progress or open_progress()
     with _server(workspace, shown) as api:
         environment = {**prefect_environment(workspace), _API_VARIABLE: api}
@@ -47,14 +48,18 @@ def serve(
     raise ScheduleError(f"The schedule ended by itself (exit code {code}); its log is {log}.")
 
 
-def _choose_cron(project: Project, cron: str | None) -> str:
+def _choose_cron(project: Project, workspace: Workspace, cron: str | None) -> str:
     named = project.content.schedule.cron if project.content.schedule else None
     line = cron if cron is not None else named
     if line is None:
         raise ScheduleError(
             f'No schedule is given: add [schedule] cron = "0 3 * * *" to {project.path}, or use --cron.'
         )
-    from prefect.client.schemas.schedules import CronSchedule
+    home = prefect_folder(workspace)
+    with explain_disk_errors(home):
+        home.mkdir(parents=True, exist_ok=True)
+    with _environment(prefect_environment(workspace)):
+        from prefect.client.schemas.schedules import CronSchedule
 
     try:
         CronSchedule(cron=line)
@@ -63,6 +68,18 @@ def _choose_cron(project: Project, cron: str | None) -> str:
             f'{line!r} is not a cron line: five fields are needed, as in "0 3 * * *" for every night at three.'
         ) from None
     return line
+
+
+@contextlib.contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Environment variables for the time of an import: Prefect settles then where its home is."""
+    before = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 @contextlib.contextmanager

@@ -96,6 +96,20 @@ def test_a_schedule_needs_a_cron_line_that_is_one(project: Project, workspace: W
         serve(project.path, workspace, "every night", progress=QUIET)
 
 
+def test_checking_a_schedule_leaves_nothing_of_prefect_in_the_home_folder(
+    project: Project, workspace: Workspace, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    code = SERVE.replace("* * * * *", "every night")
+    command = [sys.executable, "-c", code, str(project.path), str(workspace.root)]
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, "HOME": str(home)}, capture_output=True, text=True, check=False
+    )
+    assert "'every night' is not a cron line" in done.stderr
+    assert not (home / ".prefect").exists()
+
+
 def test_a_server_that_does_not_answer_is_told(
     project: Project, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
