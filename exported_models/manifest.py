@@ -62,7 +62,22 @@ class TokenizerJsonSpec(Frozen):
     after: tuple[int, ...] = Field(description="Ids put after a complete text, the end of sentence among them.")
 
 
-TokenizerSpec = Annotated[CharacterTokenizerSpec | SentencePieceSpec | TokenizerJsonSpec, Field(discriminator="kind")]
+class ByteTokenizerSpec(Frozen):
+    """Every byte of UTF-8 is a token, numbered after the special tokens; nothing lies in a file."""
+
+    kind: Literal["bytes"] = "bytes"
+    special_tokens: tuple[str, ...]
+    vocabulary_size: int = Field(description="Ids the model has embeddings for; those past the last byte stay unused.")
+    end_id: int
+
+    @property
+    def first_byte_id(self) -> int:
+        return len(self.special_tokens)
+
+
+TokenizerSpec = Annotated[
+    CharacterTokenizerSpec | SentencePieceSpec | TokenizerJsonSpec | ByteTokenizerSpec, Field(discriminator="kind")
+]
 """How one side is tokenized; the files it names lie in the model's folder."""
 
 

@@ -75,7 +75,7 @@ class CharacterTokenizer:
         characters = text.translate(_PLAIN_SPACE)
         ids = [self._character_id(character, index) for index, character in enumerate(characters)]
         spans = [(index, index + 1) for index in range(len(characters))]
-        words = _count_words(characters)
+        words = count_words(characters)
         if end:
             ids.append(self.end_id)
             spans.append((len(text), len(text)))
@@ -122,7 +122,7 @@ def load_vocabulary(path: Path) -> tuple[str, ...]:
     return tuple(tokens)
 
 
-def _count_words(characters: str) -> list[int]:
+def count_words(characters: str) -> list[int]:
     """Word index of each character; a space belongs to the word before it."""
     words, current = [], 0
     for index, character in enumerate(characters):

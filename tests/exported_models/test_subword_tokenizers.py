@@ -12,9 +12,10 @@ from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
 from tokenizers import Tokenizer as Processor
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
+from exported_models.byte_tokenizer import ByteTokenizer
 from exported_models.errors import ArtefactError
 from exported_models.json_tokenizer import JsonTokenizer, load_json_tokenizer
-from exported_models.manifest import SentencePieceSpec, TokenizerJsonSpec
+from exported_models.manifest import ByteTokenizerSpec, SentencePieceSpec, TokenizerJsonSpec
 from exported_models.sentencepiece_tokenizer import SentencePieceTokenizer, load_sentencepiece_tokenizer
 from exported_models.tokenizer import Encoding
 
@@ -147,6 +148,26 @@ def test_any_text_has_spans_in_order_and_within_it(
 @given(text=st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=40))
 def test_byte_tokens_express_any_text(bytewise: JsonTokenizer, text: str) -> None:
     assert bytewise.decode(bytewise.encode(text, end=True).ids) == text
+
+
+BYTES = ByteTokenizer(
+    ByteTokenizerSpec(special_tokens=("<pad>", "</s>", "<unk>"), vocabulary_size=384, end_id=1), frozenset({0, 1, 2})
+)
+
+
+@given(text=st.text(st.characters(codec="utf-8"), max_size=40))
+def test_plain_bytes_express_any_text(text: str) -> None:
+    encoding = BYTES.encode(text, end=True)
+    assert BYTES.decode(encoding.ids) == text
+    assert list(encoding.ids) == [*(byte + 3 for byte in text.encode("utf-8")), 1]
+    assert [BYTES.token_id(token) for token in encoding.tokens] == list(encoding.ids)
+
+
+def test_the_bytes_of_a_character_share_its_span_and_word() -> None:
+    encoding = BYTES.encode("aß b", end=True)
+    assert encoding.tokens == ("a", "<0xC3>", "<0x9F>", " ", "b", "</s>")
+    assert encoding.spans == ((0, 1), (1, 2), (1, 2), (2, 3), (3, 4), (4, 4))
+    assert encoding.words == (0, 0, 0, 0, 1, 2)
 
 
 @pytest.mark.parametrize("name", ["spm.model", "pieces.json", "tokenizer.json", "bytes.json"])

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoTokenizer, M2M100Tokenizer, MarianTokenizer
+from transformers import AutoTokenizer, ByT5Tokenizer, M2M100Tokenizer, MarianTokenizer
 
-from exported_models.manifest import SentencePieceSpec, TokenizerJsonSpec, TokenizerSpec
+from exported_models.manifest import ByteTokenizerSpec, SentencePieceSpec, TokenizerJsonSpec, TokenizerSpec
 from pipeline.adapters.huggingface.checkpoint import Checkpoint, first_line, quiet_library
 from pipeline.errors import CheckpointError
 
@@ -49,11 +49,13 @@ def read_tokenizers(checkpoint: Checkpoint, source_vocabulary: int, target_vocab
         return _read_marian(tokenizer, checkpoint.folder, source_vocabulary, target_vocabulary)
     if isinstance(tokenizer, M2M100Tokenizer):
         return _read_m2m100(tokenizer, checkpoint.folder, source_vocabulary)
+    if isinstance(tokenizer, ByT5Tokenizer):
+        return _read_byt5(tokenizer, source_vocabulary)
     if getattr(tokenizer, "backend_tokenizer", None) is not None:
         return _read_json(tokenizer, checkpoint.folder, source_vocabulary)
     raise CheckpointError(
         f"The tokenizer in {checkpoint.folder} is a {type(tokenizer).__name__}, which cannot travel inside a model; "
-        "supported are Marian's, M2M100's and those with a tokenizer.json."
+        "supported are Marian's, M2M100's, ByT5's and those with a tokenizer.json."
     )
 
 
@@ -98,6 +100,12 @@ def _read_m2m100(tokenizer: Any, folder: Path, vocabulary: int) -> Tokenizers:
         for before, after in (_find_frame(tokenizer, side) for side in _SIDES)
     )
     return _finish(tokenizer, folder, vocabulary, source, target, Path(tokenizer.spm_file).read_bytes())
+
+
+def _read_byt5(tokenizer: Any, vocabulary: int) -> Tokenizers:
+    names = tuple(tokenizer.convert_ids_to_tokens(range(tokenizer.offset)))
+    spec = ByteTokenizerSpec(special_tokens=names, vocabulary_size=vocabulary, end_id=tokenizer.eos_token_id)
+    return Tokenizers(spec, spec, {}, tokenizer.pad_token_id, tuple(range(tokenizer.offset)))
 
 
 def _read_json(tokenizer: Any, folder: Path, vocabulary: int) -> Tokenizers:

@@ -62,6 +62,7 @@ _GATED = {**_LIKE_T5, "feed_forward_proj": "gated-gelu", "tie_word_embeddings": 
 
 FAMILIES: Mapping[str, tuple[str, str, Mapping[str, Any]]] = {
     "bart": ("BartConfig", "BartForConditionalGeneration", {**_LIKE_BART, "activation_function": "gelu"}),
+    "byt5": ("T5Config", "T5ForConditionalGeneration", {**_GATED, "vocab_size": 270, "eos_token_id": 1}),
     "flan-t5": ("T5Config", "T5ForConditionalGeneration", _GATED),
     "m2m100": ("M2M100Config", "M2M100ForConditionalGeneration", {**_SCALED, "pad_token_id": 1, "bos_token_id": 0}),
     "marian": ("MarianConfig", "MarianMTModel", {**_SCALED, "activation_function": "swish"}),
@@ -89,7 +90,9 @@ def save_tiny_checkpoint(family: str, folder: Path, **generation: Any) -> Path:
     model.generation_config.update(**{"num_beams": 4, "max_length": 14, **generation})
     with quiet_library():
         model.eval().save_pretrained(folder)
-    if family == "marian":
+    if family == "byt5":
+        library.ByT5Tokenizer(extra_ids=0).save_pretrained(folder)
+    elif family == "marian":
         _save_marian_tokenizer(folder)
     else:
         _save_json_tokenizer(folder, settings["pad_token_id"])
