@@ -19,7 +19,6 @@ from exported_models.publishing import (
     check_files,
     digest_file,
     explain_disk_errors,
-    read_manifest,
     write_json_atomically,
 )
 
@@ -100,9 +99,8 @@ class Ledger:
 
 
 def remember_published(folder: Path, fingerprint: str, published: Path) -> None:
-    """Note in a build folder what was published from it: equal content of other inputs keeps its older folder."""
-    note = {"fingerprint": fingerprint, "content_hash": _read_content_hash(published)}
-    write_json_atomically(folder / _PUBLISHED_FILE, note)
+    """Note in a build folder what was published from it: an equal build of other inputs keeps its older folder."""
+    write_json_atomically(folder / _PUBLISHED_FILE, {"fingerprint": fingerprint, "build": published.name})
 
 
 def is_intact(complete: Path, fingerprint: str) -> bool:
@@ -120,7 +118,7 @@ def is_current(published: Path | None, fingerprint: str, folder: Path) -> bool:
     if published is None or is_intact(published, fingerprint):
         return published is not None
     note = _read_json(folder / _PUBLISHED_FILE)
-    remembered = note.get("fingerprint") == fingerprint and note.get("content_hash") == _read_content_hash(published)
+    remembered = note.get("fingerprint") == fingerprint and note.get("build") == published.name
     return remembered and _has_good_files(published)
 
 
@@ -129,13 +127,6 @@ def _has_good_files(complete: Path) -> bool:
         return not any(check.problem for check in check_files(complete))
     except ArtefactError:
         return False
-
-
-def _read_content_hash(published: Path) -> str | None:
-    try:
-        return str(read_manifest(published)["content_hash"])
-    except (ArtefactError, KeyError):
-        return None
 
 
 def _read_json(path: Path) -> dict[str, Any]:

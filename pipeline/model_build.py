@@ -124,8 +124,9 @@ def verify_graphs(build: ModelBuild, corpus: Sequence[StoredPair] | None, *, pro
     exported = ExportedModel.open(build.staged)
     sample = make_up_sample(source) if corpus is None else tokenize_sample(exported, corpus)
     report = verify_model(source, exported, sample, progress=progress)
-    write_json_atomically(build.staged / PROVENANCE_NAME, describe_making(build.fingerprint))
     seal(build.staged, unverified, report)
+    # Last: it is what makes the folder count as finished.
+    write_json_atomically(build.staged / PROVENANCE_NAME, describe_making(build.fingerprint))
     return True
 
 
@@ -142,11 +143,9 @@ def publish_model(build: ModelBuild) -> tuple[ModelManifest, bool]:
     manifest = load_model_manifest(build.staged)
     content = manifest.model_dump(mode="json", exclude={"files", "content_hash"})
     destination = build.workspace.models_folder / build.model_id
-    before = current and load_model_manifest(current).content_hash
     folder = publish(build.staged, destination, content, describe_making(build.fingerprint))
     remember_published(build.folder, build.fingerprint, folder)
-    published = load_model_manifest(folder)
-    return published, published.content_hash != before
+    return load_model_manifest(folder), folder.resolve() != current
 
 
 def describe_making(fingerprint: str, **more: Any) -> dict[str, Any]:

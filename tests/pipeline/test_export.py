@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,23 +12,27 @@ import onnx
 import pytest
 import torch
 
+import pipeline.export
 from exported_models.errors import WorkspaceError
 from exported_models.graphs import ENCODER_INPUTS, ENCODER_OUTPUTS, STEP_INPUTS, STEP_OUTPUTS, Graph
-from exported_models.manifest import load_model_manifest
+from exported_models.manifest import GenerationDefaults, ModelManifest, ParityReport, load_model_manifest
 from exported_models.model import ExportedModel
 from exported_models.publishing import digest_file
 from exported_models.scoring import force_batch
 from exported_models.workspace import Workspace
-from pipeline.adapters import SourceModel, load_adapter
+from pipeline.adapters import ReferenceHypothesis, ReferenceModel, ReferenceSentence, SourceModel, load_adapter
 from pipeline.build import export_model
 from pipeline.errors import CheckpointError, ParityError
+from pipeline.export import seal
 from pipeline.model_build import export_graphs, plan_model, publish_model, verify_graphs
 from pipeline.models.luong import LuongConfig, LuongModel, load_checkpoint, save_checkpoint
 from pipeline.progress import SilentProgress
-from pipeline.verify import make_up_sample, verify_model
+from pipeline.verify import SamplePair, make_up_sample, verify_model
+from state_store.pairs import StoredPair
 from tests.artefacts import DATES
 
 TEXTS = ("1 May 2003", "vendredi 15 février 2013", "2042年8月2日", "4 декабря 1996 г.", "3/4/05")
+PAIR = StoredPair(0, "1 May 2003", "2003-05-01", 1)
 QUIET = SilentProgress()
 
 
@@ -151,6 +157,95 @@ def test_a_failing_parity_check_publishes_nothing(tmp_path: Path, untrained: Pat
     assert workspace.model_ids() == ()
     with pytest.raises(ParityError):
         verify_graphs(plan, None, progress=QUIET)
+
+
+@pytest.mark.slow
+def test_a_verification_that_is_cut_off_is_made_again(
+    tmp_path: Path, untrained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = plan_model(Workspace(tmp_path), "tiny", untrained, None)
+    export_graphs(plan, progress=QUIET)
+
+    def cut_off(folder: Path, manifest: ModelManifest, parity: ParityReport | None) -> ModelManifest:
+        if parity is not None:
+            raise KeyboardInterrupt
+        return seal(folder, manifest, parity)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pipeline.export, "seal", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            verify_graphs(plan, [PAIR], progress=QUIET)
+    assert verify_graphs(plan, [PAIR], progress=QUIET)
+    published, changed = publish_model(plan)
+    assert changed
+    assert published.parity is not None
+
+
+@pytest.mark.slow
+def test_another_manifest_over_the_same_graphs_is_a_change(tmp_path: Path, untrained: Path) -> None:
+    checkpoint = tmp_path / "checkpoint"
+    shutil.copytree(untrained, checkpoint)
+    workspace = Workspace(tmp_path / "workspace")
+    published = []
+    for note in ("trained on Sunday", "trained on Monday"):
+        (checkpoint / "notes.txt").write_text(note, encoding="utf-8")
+        plan = plan_model(workspace, "tiny", checkpoint, None)
+        export_graphs(plan, progress=QUIET)
+        verify_graphs(plan, [PAIR], progress=QUIET)
+        manifest, changed = publish_model(plan)
+        assert changed
+        published.append((manifest.content_hash, workspace.model_folder("tiny")))
+    assert published[0][0] == published[1][0]
+    assert published[0][1] != published[1][1]
+
+
+class Rearranged:
+    """A source model whose best hypothesis begins otherwise, for one sentence of a sample."""
+
+    def __init__(self, reference: ReferenceModel, sentence: Sequence[int], *, tied: bool) -> None:
+        self._reference = reference
+        self._sentence = tuple(sentence)
+        self._tied = tied
+        self._real: tuple[int, ...] = ()
+        self._other: tuple[int, ...] = ()
+        self._found: dict[tuple[int, ...], tuple[ReferenceHypothesis, ...]] = {}
+
+    def force(self, source_ids: Sequence[int], target_ids: Sequence[int]) -> ReferenceSentence:
+        same = self._tied and tuple(target_ids) == self._other
+        return self._reference.force(source_ids, self._real if same else target_ids)
+
+    def search(self, source_ids: Sequence[int], generation: GenerationDefaults) -> tuple[ReferenceHypothesis, ...]:
+        key = tuple(source_ids)
+        if key not in self._found:
+            self._found[key] = self._reference.search(source_ids, generation)
+        if key != self._sentence:
+            return self._found[key]
+        best, *others = self._found[key]
+        self._real = best.token_ids
+        self._other = (*best.token_ids[1:2], *best.token_ids[1:])
+        return ReferenceHypothesis(self._other, best.score), *others
+
+
+def test_a_list_that_differs_is_refused_unless_the_source_model_scores_both_alike(
+    dates_model: ExportedModel, source: SourceModel
+) -> None:
+    texts = ("1 May 2003", "vendredi 15 février 2013")
+    first, second = (
+        SamplePair(
+            text,
+            dates_model.source_tokenizer.encode(text, end=True).ids,
+            dates_model.target_tokenizer.encode("2003-05-01", end=True).ids,
+        )
+        for text in texts
+    )
+    # One wrong list among a hundred.
+    sample = [*[first] * 99, second]
+    wrong = Rearranged(source.reference, second.source_ids, tied=False)
+    with pytest.raises(ParityError, match=r"for vendredi 15 février 2013 where .* is right"):
+        verify_model(replace(source, reference=wrong), dates_model, sample, progress=QUIET)
+    tied = Rearranged(source.reference, second.source_ids, tied=True)
+    report = verify_model(replace(source, reference=tied), dates_model, [first, second], progress=QUIET)
+    assert (report.beam_sentences_equal, report.beam_sentences) == (1, 2)
 
 
 @pytest.mark.slow
