@@ -123,7 +123,7 @@ def plan_step(run: BuildRun) -> bool:
     run.progress.note(describe_plan(plan))
     if plan.left_out:
         run.progress.note(f"{plan.left_out:,} pairs are left out; the first: {plan.first_left_out}")
-    check_space(plan, run.store.workspace.root)
+    check_space(plan, run.store, encoded=_is_encoded(run.store))
     return cached
 
 
@@ -155,7 +155,7 @@ def index_step(run: BuildRun) -> bool:
 def project_step(run: BuildRun) -> bool:
     """6. Draw the global maps of every space."""
     model = _open_model(run)
-    inputs = encode_fingerprint(run.store, model)
+    inputs = encode_fingerprint(run.store, model.manifest)
     spaces = run.store.chosen_spaces(model.manifest)
     jobs = [(space, kind) for space in spaces for kind in run.store.project.content.store.maps]
     done = []
@@ -254,6 +254,13 @@ def _open_model(run: BuildRun) -> ExportedModel:
     if folder is None:
         raise BuildError(f"The model {run.store.model.model_id} changed while {run.name} was built; build it again.")
     return ExportedModel.open(folder)
+
+
+def _is_encoded(store: StoreBuild) -> bool:
+    folder = find_model(store.model)
+    if folder is None:
+        return False
+    return store.ledger.recall("encode", encode_fingerprint(store, load_model_manifest(folder))) is not None
 
 
 def _index(run: BuildRun, progress: Progress) -> list[tuple[SpaceEntry, SpaceSpec, bool]]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from exported_models.errors import RequestError
-from exported_models.manifest import SpaceSpec
+from exported_models.manifest import ModelManifest, SpaceSpec
 from exported_models.model import ExportedModel
 from exported_models.publishing import digest_value, write_json_atomically
 from exported_models.scoring import force_batch
@@ -39,7 +39,6 @@ from state_store.spaces import sample_rows
 HELD_OUT_SENTENCES = 500
 HELD_OUT_STATES = 2_000
 _CENTER_SENTENCES = 2_000
-_SHARDS = "shards"
 _HELD_OUT = "held_out"
 
 
@@ -62,9 +61,9 @@ class _Tokens:
     target_ids: tuple[int, ...]
 
 
-def encode_fingerprint(build: StoreBuild, model: ExportedModel) -> str:
+def encode_fingerprint(build: StoreBuild, model: ModelManifest) -> str:
     """Of the rows of the store."""
-    spaces = [space.model_dump(mode="json") for space in build.chosen_spaces(model.manifest)]
+    spaces = [space.model_dump(mode="json") for space in build.chosen_spaces(model)]
     return digest_value(["encode", build.plan_fingerprint, model.content_hash, spaces])
 
 
@@ -74,7 +73,7 @@ def encode_corpus(build: StoreBuild, model: ExportedModel, *, progress: Progress
     Raises:
         StateError: the model made states that are not finite. PublishingError: the disk is full or not writable.
     """
-    fingerprint = encode_fingerprint(build, model)
+    fingerprint = encode_fingerprint(build, model.manifest)
     known = build.ledger.recall("encode", fingerprint)
     if known is not None:
         return known, True
@@ -93,7 +92,8 @@ def encode_corpus(build: StoreBuild, model: ExportedModel, *, progress: Progress
 
 def encode_held_out(build: StoreBuild, model: ExportedModel) -> tuple[HeldOut, str]:
     """The held-out states of every space, and their fingerprint; kept in the build folder."""
-    fingerprint = digest_value(["held out", encode_fingerprint(build, model), HELD_OUT_SENTENCES, HELD_OUT_STATES])
+    inputs = encode_fingerprint(build, model.manifest)
+    fingerprint = digest_value(["held out", inputs, HELD_OUT_SENTENCES, HELD_OUT_STATES])
     folder = build.folder / _HELD_OUT
     spaces = build.chosen_spaces(model.manifest)
     known = build.ledger.recall("held out", fingerprint)
@@ -111,7 +111,7 @@ def encode_held_out(build: StoreBuild, model: ExportedModel) -> tuple[HeldOut, s
 
 def _open_shards(build: StoreBuild, fingerprint: str) -> Path:
     """The folder of the shards, emptied if what is in it belongs to another plan."""
-    folder = build.folder / _SHARDS
+    folder = build.shards
     stamp = folder / "fingerprint.json"
     content = {"fingerprint": fingerprint}
     if not (stamp.is_file() and stamp.read_text(encoding="utf-8").find(fingerprint) >= 0):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 
 import numpy as np
 
@@ -21,6 +20,7 @@ from pipeline.errors import BuildError, CorpusError
 from pipeline.progress import Advance, Progress
 from pipeline.store_build import StoreBuild
 from state_store.pairs import StoredPair, write_pairs
+from state_store.scann_index import choose_index_kind
 
 _HELD_OUT_EVERY = 100
 _BYTES_PER_TOKEN_ROW = 16
@@ -82,6 +82,8 @@ class _Tokenized:
         target = len(self.target.encode(pair.target, end=True))
         if source > self.manifest.max_source_tokens:
             raise RequestError(f"The source has {source} tokens, more than the model reads.")
+        if self.manifest.max_target_tokens and target > self.manifest.max_target_tokens:
+            raise RequestError(f"The target has {target} tokens, more than the model has positions for.")
         return source, target
 
 
@@ -120,16 +122,22 @@ def held_out_pairs(build: StoreBuild) -> Iterator[SentencePair]:
     return (pair for number, pair in enumerate(build.corpora.train) if _is_held_out(number))
 
 
-def check_space(plan: StorePlan, folder: Path) -> None:
-    """Refuse to start where the disk is too small.
+def check_space(plan: StorePlan, build: StoreBuild, *, encoded: bool) -> None:
+    """Refuse to go on where the disk is too small for what is not there yet.
+
+    Args:
+        encoded: the corpus is encoded already, so that no room is needed for shards.
 
     Raises:
         BuildError: with how much is needed and how much is free.
     """
+    folder = build.workspace.root
+    files = (path for part in (build.staged, build.shards) for path in part.rglob("*") if path.is_file())
+    needed = (plan.bytes_kept if encoded else plan.bytes_needed) - sum(path.stat().st_size for path in files)
     free = shutil.disk_usage(folder).free
-    if plan.bytes_needed > free:
+    if needed > free:
         raise BuildError(
-            f"The build needs about {format_bytes(plan.bytes_needed)} in {folder}, but {format_bytes(free)} are free; "
+            f"The build needs about {format_bytes(needed)} in {folder}, but {format_bytes(free)} are free; "
             "free some space or choose another --workspace."
         )
 
@@ -188,8 +196,8 @@ def _estimate(build: StoreBuild, manifest: ModelManifest, tokenized: _Tokenized,
     spaces = build.chosen_spaces(manifest)
     rows = {space.name: source_tokens if space.owner == "source" else target_tokens for space in spaces}
     states = sum(rows[space.name] * (2 * space.size + _BYTES_PER_TOKEN_ROW) for space in spaces)
-    # ScaNN keeps half a byte for every two dimensions, and which rows are in which leaf.
-    index = sum(rows[space.name] * (space.size // 4 + 8) for space in spaces)
+    # ScaNN keeps a byte a dimension, a norm, and which rows are in which leaf.
+    index = sum(rows[s.name] * (s.size + 8) for s in spaces if choose_index_kind(rows[s.name]) != "exact")
     maps = sum(rows.values()) * len(build.project.content.store.maps) * _BYTES_PER_PLACE
     kept = states + index + maps + tokenized.text_bytes + 32 * len(lengths)
     return StorePlan(

@@ -45,6 +45,11 @@ class StoreBuild:
         return self.folder / STAGED
 
     @property
+    def shards(self) -> Path:
+        """Where the encoded corpus is gathered, until all of it is there."""
+        return self.folder / "shards"
+
+    @property
     def plan_fingerprint(self) -> str:
         """Of the pairs that are encoded and of how."""
         settings = [self.project.content.store.shard_pairs, self.batch_tokens]

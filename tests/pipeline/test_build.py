@@ -28,6 +28,7 @@ from exported_models.workspace import Workspace
 from pipeline.build import build, is_up_to_date, open_build
 from pipeline.build_lock import only_build
 from pipeline.errors import BuildError, CorpusError, ProjectFileError
+from pipeline.fingerprints import Ledger
 from pipeline.progress import LineProgress, SilentProgress
 from pipeline.project import Project, load_project
 from state_store.check import check_store
@@ -217,6 +218,29 @@ def test_too_small_a_disk_is_refused_before_anything_is_encoded(
     with pytest.raises(BuildError, match=r"needs about [\d.]+ MB in .*, but 100 kB are free"):
         build(project, workspace, progress=QUIET)
     assert workspace.store_ids() == ()
+
+
+def test_a_build_that_goes_on_needs_room_for_the_rest_alone(
+    project: Project, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = workspace.builds_folder / "stores" / "dates"
+
+    def stop(*arguments: object) -> dict[str, int]:  # noqa: ARG001 (a stand-in)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pipeline.encode, "merge_shards", stop)
+        with pytest.raises(KeyboardInterrupt):
+            build(project, workspace, progress=QUIET)
+    needed = int(Ledger(folder, None).last_result("plan")["bytes_needed"])
+    there = sum(path.stat().st_size for path in (folder / "shards").rglob("*") if path.is_file())
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=needed - there, path=path))
+    assert build(project, workspace, progress=QUIET).changed
+    # One more map of what is encoded and published takes less than its states.
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=needed // 4, path=path))
+    text = project.path.read_text(encoding="utf-8")
+    project.path.write_text(text.replace(NO_MAPS, "maps = ['landmark_mds']\n"), encoding="utf-8")
+    assert build(load_project(project.path), workspace, progress=QUIET).changed
 
 
 @pytest.mark.slow
