@@ -15,8 +15,9 @@ from exported_models.trace import Floats
 HEIGHT = 84
 """Pixels between the source words and the target words."""
 THINNEST, THICKEST = 1.0, 12.0
-_ASIDE, _DOWN = 1 / 16, 11 / 32
-"""Where the first control point stands, as shares of the way across and down; the second mirrors it."""
+BEND = {"aside": 1 / 16, "down": 11 / 32}
+"""Where the first control point stands, as shares of the way across and down; the second mirrors it. The browser bends
+the links of a draft by the same two numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +79,9 @@ def curve_data(dx: float, height: float) -> dict[str, list[float]]:
     the points across (``d``) and along (``c``) the line from start to end.
     """
     length_squared = dx * dx + height * height
-    across = (_DOWN - _ASIDE) * dx * height / length_squared**0.5
-    along = (_ASIDE * dx * dx + _DOWN * height * height) / length_squared
+    aside, down = BEND["aside"], BEND["down"]
+    across = (down - aside) * dx * height / length_squared**0.5
+    along = (aside * dx * dx + down * height * height) / length_squared
     return {"d": [round(across), round(-across)], "c": [round(along, 3), round(1 - along, 3)]}
 
 

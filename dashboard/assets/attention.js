@@ -47,15 +47,15 @@
     });
   }
 
-  /* The same S as `curve_data` in dashboard/links.py draws. */
-  function curve(dx, height) {
+  /* The same S as `curve_data` in dashboard/links.py draws, which sends the two numbers of `bend`. */
+  function curve(dx, height, bend) {
     const squared = dx * dx + height * height;
-    const across = ((11 / 32 - 1 / 16) * dx * height) / Math.sqrt(squared);
-    const along = ((dx * dx) / 16 + (height * height * 11) / 32) / squared;
+    const across = ((bend.down - bend.aside) * dx * height) / Math.sqrt(squared);
+    const along = (bend.aside * dx * dx + bend.down * height * height) / squared;
     return { d: [across, -across], c: [along, 1 - along] };
   }
 
-  function drawLinks(parts) {
+  function drawLinks(parts, bend) {
     const cy = scope.graph("translation-links");
     if (!cy) {
       return;
@@ -72,9 +72,9 @@
         const start = cy.getElementById("s" + source);
         const from = start.position();
         const to = target.position();
-        const bend = curve(to.x - from.x, to.y - from.y);
+        const points = curve(to.x - from.x, to.y - from.y, bend);
         const data = { id: source + "-" + draft.step + "-draft", source: start.id(), target: target.id() };
-        cy.add({ group: "edges", data: Object.assign(data, bend, { w: 100 * share }), classes: "draft" });
+        cy.add({ group: "edges", data: Object.assign(data, points, { w: 100 * share }), classes: "draft" });
       });
     });
   }
@@ -99,7 +99,7 @@
       return [mode !== "attention", EMPTY];
     },
 
-    showDraft: function () {
+    showDraft: function (_draft, sheets) {
       const parts = shares();
       const chips = document.querySelectorAll(".target-words .drafted");
       chips.forEach((chip) => chip.classList.remove("drafted"));
@@ -108,7 +108,7 @@
         chip.classList.add("drafted");
       }
       drawBadges(parts);
-      drawLinks(parts);
+      drawLinks(parts, sheets.bend);
       return [spell(parts), parts.length === 0];
     },
   });

@@ -68,6 +68,7 @@ def register(app: dash.Dash, services: Services) -> None:
         Output(AttentionId.SENTENCE, "children"),
         Output(AttentionId.APPLY, "disabled"),
         Input(AttentionId.DRAFT, "data"),
+        State(TranslationId.LINKS_SHEETS, "data"),
     )
 
 

@@ -12,7 +12,7 @@ from dash_cytoscape import Cytoscape
 from dashboard.browser import run_in_browser
 from dashboard.controls import card, placeholder, segmented
 from dashboard.ids import PageId, TranslationId
-from dashboard.links import HEIGHT, Link, link_elements, link_stylesheet, prune
+from dashboard.links import BEND, HEIGHT, Link, link_elements, link_stylesheet, prune
 from dashboard.page_state import Json, PageState
 from dashboard.palette import Theme, colors
 from dashboard.picture import DEFAULT_ROOM, GUTTER, MEAN, Picture, read_picker
@@ -251,7 +251,7 @@ def _links() -> Component:
         autounselectify=True,
         autoRefreshLayout=False,
     )
-    sheets = {"light": link_stylesheet("light"), "dark": link_stylesheet("dark")}
+    sheets = {"light": link_stylesheet("light"), "dark": link_stylesheet("dark"), "bend": BEND}
     drawing = html.Div(graph, className="links-drawing", role="img", **wild(aria_label="Attention; see Text"))
     name = html.Span(className="row-name")
     return html.Div([name, drawing, dcc.Store(id=TranslationId.LINKS_SHEETS, data=sheets)], className="row links-row")
