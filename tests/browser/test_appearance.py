@@ -132,7 +132,7 @@ def test_every_control_has_a_name(workbench: Workbench) -> None:
 
     expect(page.locator("html")).to_have_attribute("lang", "en")
     for role in ("button", "radio", "textbox", "spinbutton", "slider", "application", "img"):
-        named = page.get_by_role(role).and_(page.locator("#page-body *:not(svg, svg *)"))  # type: ignore[arg-type]
+        named = page.get_by_role(role).and_(page.locator("#page-body *:not(svg, svg *)"))
         nameless = [one for one in named.all() if one.aria_snapshot().splitlines()[0].strip(": ") == f"- {role}"]
         assert [one.evaluate("element => element.outerHTML.slice(0, 120)") for one in nameless] == []
 
@@ -141,7 +141,7 @@ def test_the_page_has_landmarks_and_headings(workbench: Workbench) -> None:
     page = workbench.page
 
     for role in ("banner", "navigation", "main", "contentinfo", "search"):
-        expect(page.get_by_role(role)).to_have_count(1)  # type: ignore[arg-type]
+        expect(page.get_by_role(role)).to_have_count(1)
     expect(page.get_by_role("heading", level=1)).to_have_text("Beamscope")
     for name in ("Translation", "Beam tree", "Neighborhood", "What the model has seen here"):
         expect(page.get_by_role("region", name=name)).to_be_visible()

@@ -23,6 +23,8 @@ def test_an_empty_workspace_says_what_is_missing_and_how_to_make_it(come: Visit,
         expect(workbench.page.get_by_text(str(tmp_path.resolve()))).to_be_visible()
         expect(workbench.page.get_by_text(BUILD_COMMAND)).to_be_visible()
         workbench.expect_no_notice()
+        workbench.settle()
+        workbench.leave()
 
 
 def test_a_model_without_a_store_translates_and_says_what_is_missing(
@@ -39,3 +41,5 @@ def test_a_model_without_a_store_translates_and_says_what_is_missing(
         workbench.top_k(6).nth(1).click()
         workbench.expect_target("2005-09-04")
         workbench.expect_no_notice()
+        workbench.settle()
+        workbench.leave()

@@ -37,6 +37,8 @@ def test_a_whole_analysis_with_the_keyboard_alone(workbench: Workbench) -> None:
     keyboard.press("Enter")
     workbench.expect_target_begins([*"1999-03-0", word])
 
+    expect(workbench.moments()).to_have_count(3)
+    workbench.settle()
     keyboard.press("Escape")
     keyboard.press("u")
     workbench.expect_target("1999-03-03")

@@ -136,6 +136,10 @@ class Workbench:
         self.page.goto(f"{self.address}#{named}" if named else self.address)
         return self
 
+    def leave(self) -> None:
+        """Close the page, while there still is a server to close it to."""
+        self.page.close()
+
     def settle(self) -> None:
         """Wait until nothing is on its way."""
         self.page.wait_for_function(IS_SETTLED)
