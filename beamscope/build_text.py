@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from beamscope.text_tables import format_size, format_table
+from beamscope.text_tables import format_table
+from exported_models.sizes import format_size
 
 if TYPE_CHECKING:
     from pipeline.summary import BuildSummary, ExportSummary

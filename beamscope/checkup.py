@@ -15,7 +15,8 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from beamscope.text_tables import count, format_size
+from beamscope.text_tables import count
+from exported_models.sizes import format_size
 from exported_models.workspace import Workspace
 
 OLDEST_PYTHON = (3, 11)

@@ -31,16 +31,6 @@ def format_table(rows: Sequence[Sequence[str]], *, right: frozenset[int] = froze
     return ["  ".join(_pad_row(row, widths, right)).rstrip() for row in rows]
 
 
-def format_size(size: int) -> str:
-    """Bytes for people: ``12.3 MB``."""
-    value, unit = float(size), "B"
-    for larger in ("kB", "MB", "GB"):
-        if value < 1000:
-            break
-        value, unit = value / 1000, larger
-    return f"{int(value)} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-
-
 def count(number: int, noun: str) -> str:
     """``1 file``, ``2 files``."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -12,6 +12,7 @@ from exported_models.errors import RequestError
 from exported_models.manifest import ModelManifest
 from exported_models.model import load_tokenizer
 from exported_models.publishing import explain_disk_errors
+from exported_models.sizes import format_size
 from exported_models.tokenizer import Tokenizer
 from pipeline.adapters import load_adapter
 from pipeline.batches import Lengths, plan_batches, write_plan
@@ -137,7 +138,7 @@ def check_space(plan: StorePlan, build: StoreBuild, *, encoded: bool) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise BuildError(
-            f"The build needs about {format_bytes(needed)} in {folder}, but {format_bytes(free)} are free; "
+            f"The build needs about {format_size(needed)} in {folder}, but {format_size(free)} are free; "
             "free some space or choose another --workspace."
         )
 
@@ -147,17 +148,8 @@ def describe_plan(plan: StorePlan) -> str:
     rows = ", ".join(f"{count:,} {space}" for space, count in plan.rows.items())
     return (
         f"{plan.pairs:,} sentence pairs, {plan.source_tokens + plan.target_tokens:,} tokens; states: {rows}. "
-        f"Disk: about {format_bytes(plan.bytes_needed)} while building, {format_bytes(plan.bytes_kept)} when done."
+        f"Disk: about {format_size(plan.bytes_needed)} while building, {format_size(plan.bytes_kept)} when done."
     )
-
-
-def format_bytes(count: float) -> str:
-    """A size for people: ``812 B``, ``3.4 MB``."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "B" or count >= 100 else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} TB"
 
 
 def _describe(build: StoreBuild) -> ModelManifest:
