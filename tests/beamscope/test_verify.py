@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from exported_models.publishing import publish
+from exported_models.publishing import publish, read_manifest
 from exported_models.workspace import Workspace
 from tests.beamscope.shell import Beamscope, one_sentence
 
@@ -176,8 +176,8 @@ def test_a_store_of_another_build_of_the_model_is_refused_with_both(
 
     assert (verified.exit_code, asked.exit_code) == (1, 1)
     for build in (old, new):
-        assert build.name[:8] in verified.stdout
-        assert build.name[:8] in one_sentence(asked.stderr)
+        assert read_manifest(build)["content_hash"][:8] in verified.stdout
+        assert read_manifest(build)["content_hash"][:8] in one_sentence(asked.stderr)
 
 
 @pytest.mark.parametrize(("command", "text"), [("translate", "March 3, 1999"), ("neighbors", "March 3, 1999")])
