@@ -140,6 +140,11 @@ class ModelManifest(Frozen):
     def has_attention(self) -> bool:
         return self.cross_attention_layers > 0
 
+    def has_room_for(self, source_tokens: int, target_tokens: int) -> bool:
+        """Whether a pair of these lengths, ends of sentence included, is not longer than the model reads and writes."""
+        longest_target = self.max_target_tokens or target_tokens
+        return source_tokens <= self.max_source_tokens and target_tokens <= longest_target
+
     def space(self, name: str) -> SpaceSpec | None:
         """The space of that name, or None."""
         return next((space for space in self.spaces if space.name == name), None)

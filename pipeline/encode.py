@@ -211,6 +211,6 @@ def _tokenize_held_out(build: StoreBuild, model: ExportedModel) -> tuple[dict[in
             tokens = _tokenize(model, pair.source, pair.target or "")
         except RequestError:
             continue
-        if len(tokens.source_ids) <= model.manifest.max_source_tokens:
+        if model.manifest.has_room_for(len(tokens.source_ids), len(tokens.target_ids)):
             texts[number], sources[number] = tokens, pair.source
     return texts, sources
