@@ -54,8 +54,7 @@ class Services:
 
     def token_text(self, model_id: str) -> TokenText:
         """How the tokens of a model are written."""
-        model = self.engine.model(model_id)
-        return TokenText(model.target_tokenizer.tokens[model.manifest.end_id])
+        return TokenText.of_target(self.engine.model(model_id))
 
     def store(self, model_id: str) -> StateStore | None:
         """The newest store built with a model, or None; raises where stores name the model and none can be used."""

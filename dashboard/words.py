@@ -4,18 +4,44 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from exported_models.manifest import TokenizerSpec
+from exported_models.model import ExportedModel
+
 END_MARK = "⏎"
+GLUE_MARK = "·"
+"""Stands before a subword that goes on a word; one that begins a word is drawn as the word is."""
+_SUBWORD_KINDS = ("sentencepiece", "tokenizer_json")
+_WORD_STARTS = ("\u2581", "\u0120")
 _MARKS = {" ": "␣", "\u00a0": "⍽", "\t": "⇥", "\n": "↵", "": "∅"}
 
 
 @dataclass(frozen=True, slots=True)
 class TokenText:
-    """Writes tokens so that each can be seen: spaces and the end of sentence get a mark."""
+    """Writes tokens so that each can be seen: spaces and the end of sentence get a mark.
+
+    ``subwords``: tokens are subwords, whose vocabularies mark those that begin a word. People read words more easily,
+    so the others are marked instead.
+    """
 
     end_token: str
+    subwords: bool = False
+
+    @classmethod
+    def of_source(cls, model: ExportedModel) -> TokenText:
+        """For the source tokens of a model."""
+        return cls._of(model, model.source_tokenizer.tokens, model.manifest.source_tokenizer)
+
+    @classmethod
+    def of_target(cls, model: ExportedModel) -> TokenText:
+        """For the target tokens of a model."""
+        return cls._of(model, model.target_tokenizer.tokens, model.manifest.target_tokenizer)
+
+    @classmethod
+    def _of(cls, model: ExportedModel, tokens: Sequence[str], spec: TokenizerSpec) -> TokenText:
+        return cls(tokens[model.manifest.end_id], spec.kind in _SUBWORD_KINDS)
 
     def show(self, token: str) -> str:
         """The token as drawn."""
@@ -23,6 +49,10 @@ class TokenText:
             return END_MARK
         if not token.strip():
             return "".join(_MARKS.get(character, "␣") for character in token) or _MARKS[""]
+        if self.subwords and token.startswith(_WORD_STARTS):
+            return token[1:] or _MARKS[" "]
+        if self.subwords and token[0].isalnum():
+            return GLUE_MARK + token
         return token.replace(" ", _MARKS[" "])
 
     def show_all(self, tokens: Iterable[str]) -> tuple[str, ...]:

@@ -37,8 +37,7 @@ class Scene:
     @property
     def words(self) -> TokenText:
         """How the tokens of this side are written."""
-        tokenizer = self.model.source_tokenizer if self.side == "source" else self.model.target_tokenizer
-        return TokenText(tokenizer.tokens[self.model.manifest.end_id])
+        return TokenText.of_source(self.model) if self.side == "source" else TokenText.of_target(self.model)
 
 
 def open_scene(

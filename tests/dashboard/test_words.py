@@ -16,6 +16,14 @@ def test_every_token_can_be_seen(token: str, shown: str) -> None:
     assert TEXT.show(token) == shown
 
 
+@pytest.mark.parametrize(
+    ("token", "shown"),
+    [("\u2581Hund", "Hund"), ("\u0120Hund", "Hund"), ("stamm", "·stamm"), (".", "."), ("\u2581", "␣"), ("</s>", "⏎")],
+)
+def test_subwords_read_as_words_and_what_goes_on_a_word_is_marked(token: str, shown: str) -> None:
+    assert TokenText("</s>", subwords=True).show(token) == shown
+
+
 def test_probabilities_have_no_decimals() -> None:
     assert [percent(math.log(share)) for share in (1.0, 0.826, 0.004)] == ["100", "83", "0"]
 
