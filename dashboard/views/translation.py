@@ -79,9 +79,9 @@ def pruned_links(picture: Picture, mass: float, layer: int | None, head: int | N
 
 
 def layer_options(layers: int, what: str) -> list[dict[str, Any]]:
-    """Choices of a layer or head, the mean of all first; counted from 1 for people."""
+    """Choices of a layer or head, all of them (their mean) first; counted from 1 for people."""
     single = [{"label": f"{what} {index + 1}", "value": index} for index in range(layers)]
-    return [{"label": f"mean of {count(layers, what)}", "value": MEAN}, *single]
+    return [{"label": f"all {count(layers, what)}", "value": MEAN}, *single]
 
 
 def _register_words(app: dash.Dash, services: Services) -> None:

@@ -104,7 +104,7 @@ def test_the_search_twin_lists_every_candidate_with_its_fate(picture: Picture) -
 
 
 def test_layers_and_heads_are_offered_when_there_are_several() -> None:
-    assert [option["label"] for option in layer_options(2, "layer")] == ["mean of 2 layers", "layer 1", "layer 2"]
+    assert [option["label"] for option in layer_options(2, "layer")] == ["all 2 layers", "layer 1", "layer 2"]
     assert [read_picker(value) for value in ("mean", None, 0, 3)] == [None, None, 0, 3]
 
 
