@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 import dash
+from flask import Flask, Response
 
 from dashboard.api import register_api
 from dashboard.notices import show_error
@@ -41,6 +42,10 @@ INDEX: Final = """<!DOCTYPE html>
 </html>"""
 
 
+MAX_BODY_BYTES: Final = 4 << 20
+"""Far above what the page sends; the HTTP API allows less."""
+
+
 def create_app(workspace: Workspace) -> dash.Dash:
     """The workbench and its HTTP API as one WSGI app (``app.server``); nothing is shared between two apps."""
     app = dash.Dash(
@@ -53,9 +58,21 @@ def create_app(workspace: Workspace) -> dash.Dash:
         on_error=show_error,
         suppress_callback_exceptions=True,
     )
+    _harden(app.server)
     services = Services.open(workspace)
     app.layout = lambda: lay_out_page(services)
     for view in VIEWS:
         view.register(app, services)
     register_api(app.server, services)
     return app
+
+
+def _harden(server: Flask) -> None:
+    """Bound what a request may send, and keep other sites from framing the page or guessing at types."""
+    server.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+
+    @server.after_request
+    def forbid_framing(response: Response) -> Response:
+        response.headers["X-Frame-Options"] = "DENY"
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response

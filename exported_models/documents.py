@@ -22,8 +22,12 @@ from exported_models.request import (
 from exported_models.trace import Candidate, Fate, Floats, Hypothesis, Node, PrunedBy, Stop, TokenChoice, Trace
 
 _DECIMALS = 5
-Rounded = Annotated[float, PlainSerializer(lambda value: round(value, _DECIMALS), return_type=float)]
-"""A float written with five decimals: as exact as float32 sums are, and a third of the bytes."""
+_IMPOSSIBLE = -1e9
+Rounded = Annotated[float, PlainSerializer(lambda value: round(max(value, _IMPOSSIBLE), _DECIMALS), return_type=float)]
+"""A float written with five decimals: as exact as float32 sums are, and a third of the bytes.
+
+The log-probability of what a model may not say is minus infinity, which JSON cannot write: it becomes -1e9.
+"""
 
 
 class _Document(BaseModel):

@@ -316,8 +316,9 @@ class _TraceCache:
     def _put(self, key: object, trace: Trace) -> None:
         size = _trace_bytes(trace)
         with self._lock:
+            _, replaced = self._entries.pop(key, (trace, 0))
             self._entries[key] = (trace, size)
-            self._size += size
+            self._size += size - replaced
             while self._size > self._limit and len(self._entries) > 1:
                 _, (_, dropped) = self._entries.popitem(last=False)
                 self._size -= dropped

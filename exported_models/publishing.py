@@ -105,9 +105,10 @@ def publish(staged: Path, destination: Path, manifest: Mapping[str, Any], proven
     final = builds / digest_value(complete)[:16]
     with explain_disk_errors(destination):
         builds.mkdir(parents=True, exist_ok=True)
-        _sync_tree(staged)
         write_json_atomically(staged / PROVENANCE_NAME, provenance)
+        _sync_tree(staged)
         write_json_atomically(staged / MANIFEST_NAME, complete)
+        _sync_folder(staged)
         if final.exists():
             shutil.rmtree(final) if _is_damaged(final) else shutil.rmtree(staged)
         if staged.exists():
@@ -199,7 +200,9 @@ def _remove_superseded(builds: Path, keep: Path) -> None:
 
 def _sync_tree(folder: Path) -> None:
     for path in folder.rglob("*"):
-        if path.is_file():
+        if path.is_dir():
+            _sync_folder(path)
+        elif path.is_file():
             with path.open("rb") as stream:
                 os.fsync(stream.fileno())
     _sync_folder(folder)

@@ -18,6 +18,7 @@ import os
 import shutil
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -47,6 +48,8 @@ _LEAF_SHARE_IN_MEMORY = 0.1
 _CANDIDATES_IN_MEMORY = 2
 _PICKLED_IDS = "scann_docids.pkl"
 _ASSETS = "scann_assets.pbtxt"
+_STDERR_TURN = threading.Lock()
+"""The descriptor belongs to the whole process: two threads that swap it at once would lose it."""
 
 
 def scann_is_installed() -> bool:
@@ -212,9 +215,9 @@ def _exact_entry(queries: int) -> IndexEntry:
 @contextlib.contextmanager
 def _quiet_stderr() -> Iterator[None]:
     """ScaNN's C++ logs progress to file descriptor 2 and offers no switch; it is shown only if it fails."""
-    sys.stderr.flush()
-    saved = os.dup(2)
-    with tempfile.TemporaryFile() as caught:
+    with _STDERR_TURN, tempfile.TemporaryFile() as caught:
+        sys.stderr.flush()
+        saved = os.dup(2)
         os.dup2(caught.fileno(), 2)
         try:
             yield

@@ -12,7 +12,7 @@ import pytest
 from dash import html
 from dash.development.base_component import Component
 
-from dashboard.app import ASSETS, create_app
+from dashboard.app import ASSETS, MAX_BODY_BYTES, create_app
 from dashboard.notices import UNEXPECTED, describe_error
 from dashboard.page import BUILD_COMMAND, lay_out_page, lay_out_workbench
 from dashboard.services import Services
@@ -96,6 +96,13 @@ def test_the_page_asks_no_other_host(app: dash.Dash) -> None:
     assert EXTERNAL.search(page) is None
     for path in (*ASSETS.glob("*.css"), *ASSETS.glob("*.js"), *ASSETS.glob("*.svg")):
         assert EXTERNAL.search(path.read_text(encoding="utf-8")) is None, path
+
+
+def test_other_sites_may_not_frame_the_page_nor_send_it_floods(app: dash.Dash) -> None:
+    client = app.server.test_client()
+    assert client.get("/").headers["X-Frame-Options"] == "DENY"
+    flood = client.post("/_dash-update-component", data=b"x" * (MAX_BODY_BYTES + 1), content_type="application/json")
+    assert flood.status_code in (400, 413)
 
 
 def test_an_empty_workspace_says_how_to_fill_it(app: dash.Dash, tmp_path: Path) -> None:

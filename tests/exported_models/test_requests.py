@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from exported_models.documents import RequestDocument
+from exported_models.documents import ChoiceDocument, RequestDocument
 from exported_models.errors import RequestError
 from exported_models.interventions import merge_overrides, parse_attention
 from exported_models.request import AttentionOverride, Request
@@ -69,3 +69,9 @@ def test_overrides_of_one_step_become_one_row_of_weights() -> None:
     merged = merge_overrides(map(parse_attention, ["4:7=1", "2:0", "4:8=3", "4:7=1"]))
 
     assert merged == (AttentionOverride(2, ((0, 1.0),)), AttentionOverride(4, ((7, 2.0), (8, 3.0))))
+
+
+def test_what_a_model_may_not_say_is_still_a_number_in_json() -> None:
+    choice = ChoiceDocument(token="<pad>", probability=0.0, log_prob=float("-inf"))
+
+    assert choice.model_dump_json() == '{"token":"<pad>","probability":0.0,"log_prob":-1000000000.0}'
