@@ -174,7 +174,7 @@ def test_an_interruption_and_a_system_error_are_failures_too() -> None:
 
 
 def test_a_package_of_the_build_extra_is_named_with_the_extra() -> None:
-    expected = r"needs the package torch.*pip install 'beamscope\[build\]'"
+    expected = r"needs the package torch.*pip install -e '\.\[build\]'"
 
     with pytest.raises(MissingExtraError, match=expected), require_build_extra("Building"):
         raise ModuleNotFoundError("No module named 'torch'", name="torch.nn")

@@ -1,5 +1,6 @@
 """Skips that matter are told from skips that do not, by pytest's own report of a real run."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,8 @@ import pytest
 
 from scripts.check_skips import main
 
-CONFTEST = Path(__file__).resolve().parent.parent / "conftest.py"
+ROOT = Path(__file__).resolve().parents[2]
+CONFTEST = ROOT / "tests" / "conftest.py"
 QUIETLY = ["-p", "no:dash", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestUnknownMarkWarning"]
 
 
@@ -19,7 +21,9 @@ def report(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     (tmp_path / "test_it.py").write_text(f"import pytest\n{request.param}\n", encoding="utf-8")
     report = tmp_path / "pytest.xml"
     command = [sys.executable, "-m", "pytest", *QUIETLY, "--rootdir", str(tmp_path), f"--junitxml={report}"]
-    subprocess.run(command, cwd=tmp_path, check=False, capture_output=True)
+    # The copied conftest names a plugin that lies beside the original.
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    subprocess.run(command, cwd=tmp_path, env=environment, check=False, capture_output=True)
     return report
 
 
