@@ -24,6 +24,7 @@
   window.addEventListener("popstate", () => scope.send("page-address", address()));
 
   let noticeTimer = null;
+  let filledSource = "";
 
   scope.offer({
     toggleTheme: function (clicks) {
@@ -36,6 +37,17 @@
 
     readAddress: function () {
       return address();
+    },
+
+    /* The source field follows the request, unless someone is typing in it: what they type is worth more. */
+    fillSource: function (shown) {
+      const field = document.getElementById("header-source");
+      const text = shown.request.source;
+      if (field && field === document.activeElement && field.value !== filledSource && field.value !== text) {
+        return window.dash_clientside.no_update;
+      }
+      filledSource = text;
+      return text;
     },
 
     pushLink: function (link) {

@@ -114,15 +114,14 @@ def _register_requests(app: dash.Dash, services: Services) -> None:
 def _register_followers(app: dash.Dash, services: Services) -> None:
     @app.callback(
         Output(HeaderId.MODEL, "value"),
-        Output(HeaderId.SOURCE, "value"),
         Output(HeaderId.BEAM_SIZE, "value", allow_duplicate=True),
         Output(HeaderId.LENGTH_PENALTY, "value", allow_duplicate=True),
         Input(PageId.REQUEST, "data"),
         prevent_initial_call=True,
     )
-    def show_request(shown: Json) -> tuple[str, str, int | None, float | None]:
+    def show_request(shown: Json) -> tuple[str, int | None, float | None]:
         request = services.trace(PageState.from_json(shown).request).request
-        return request.model_id, request.source, request.beam_size, request.length_penalty
+        return request.model_id, request.beam_size, request.length_penalty
 
     @app.callback(Output(PageId.LINK, "data"), Input(PageId.REQUEST, "data"), prevent_initial_call=True)
     def make_link(shown: Json) -> str:
@@ -152,6 +151,7 @@ def _register_followers(app: dash.Dash, services: Services) -> None:
 def _register_browser_only(app: dash.Dash) -> None:
     run_in_browser(app, "readAddress", Output(PageId.ADDRESS, "data"), Input(PageId.BODY, "id"))
     run_in_browser(app, "pushLink", Input(PageId.LINK, "data"))
+    run_in_browser(app, "fillSource", Output(HeaderId.SOURCE, "value"), Input(PageId.REQUEST, "data"), at_start=False)
     run_in_browser(
         app,
         "toggleTheme",

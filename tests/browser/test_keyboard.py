@@ -116,3 +116,15 @@ def test_what_has_the_focus_is_seen(come: Visit, address: str) -> None:
 
     assert [element for element, is_seen in seen if not is_seen] == []
     assert len({element for element, _ in seen}) > 15
+
+
+def test_what_someone_is_typing_is_not_overwritten_by_an_answer(workbench: Workbench) -> None:
+    workbench.page.keyboard.press("/")
+    expect(workbench.source).to_be_focused()
+    workbench.page.keyboard.type("April 1")
+
+    answered = {"request": {"model_id": "dates", "source": "March 3, 1999"}, "hypothesis": 0}
+    workbench.page.evaluate("answered => window.beamscope.send('page-request', answered)", answered)
+
+    workbench.expect_target("1999-03-03")
+    expect(workbench.source).to_have_value("April 1")
