@@ -119,6 +119,7 @@ def test_what_has_the_focus_is_seen(come: Visit, address: str) -> None:
 
 
 def test_what_someone_is_typing_is_not_overwritten_by_an_answer(workbench: Workbench) -> None:
+    workbench.expect_target("2005-03-04")
     workbench.page.keyboard.press("/")
     expect(workbench.source).to_be_focused()
     workbench.page.keyboard.type("April 1")
