@@ -87,7 +87,7 @@
     if (!parts.length) {
       return name + ": click the source words it should attend to.";
     }
-    const list = parts.map(([source, share]) => word("source", source) + " " + Math.round(100 * share) + " %");
+    const list = parts.map(([source, share]) => "“" + word("source", source) + "” " + Math.round(100 * share) + " %");
     return name + " attends to " + list.join(", ");
   }
 

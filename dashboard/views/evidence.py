@@ -11,7 +11,9 @@ from exported_models.tokenizer import Tokenizer
 from exported_models.trace import Hypothesis, TokenChoice, Trace
 from state_store.neighborhood import ImpliedToken
 
-_MOST_ROWS = 5
+_MOST_ROWS = 6
+_LEAST_WEIGHT = 0.005
+"""Less than this is drawn as 0 percent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +26,19 @@ class Focus:
 
 @dataclass(frozen=True, slots=True)
 class ImpliedRow:
-    """A token beside what the model and the neighbors give it; probabilities from 0 to 1."""
+    """A token beside what the model and the neighbors give it; probabilities from 0 to 1.
+
+    ``model`` is None for a token outside the model's recorded top k, whose probability is not known.
+    """
 
     token: str
-    model: float
+    model: float | None
     neighbors: float
+
+    @property
+    def weight(self) -> float:
+        """The larger of the two: a token matters if either side would say it."""
+        return max(self.model or 0.0, self.neighbors)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +70,17 @@ def probability_margins(trace: Trace, hypothesis: Hypothesis) -> list[float]:
 
 
 def compare_predictions(choices: Iterable[TokenChoice], implied: Iterable[ImpliedToken]) -> list[ImpliedRow]:
-    """The model's top tokens beside the neighbors' share for each; then what only neighbors say, largest first."""
+    """The tokens that the model or the neighbors would say, the weightiest of either.
+
+    In the model's order, then what only neighbors say, largest first.
+    """
     model = {choice.token: math.exp(choice.log_prob) for choice in choices}
     shares = {token.token: token.share for token in implied}
     rest = [token for token in shares if token not in model]
-    rows = [ImpliedRow(token, model.get(token, 0.0), shares.get(token, 0.0)) for token in (*model, *rest)]
-    said = [row for row in rows if max(row.model, row.neighbors) >= 0.005]
-    return (said or rows[:1])[:_MOST_ROWS]
+    rows = [ImpliedRow(token, model.get(token), shares.get(token, 0.0)) for token in (*model, *rest)]
+    weightiest = sorted(rows, key=lambda row: -row.weight)[:_MOST_ROWS]
+    said = [row for row in rows if row in weightiest and row.weight >= _LEAST_WEIGHT]
+    return said or rows[:1]
 
 
 def describe_distance(distance: float, typicality: float | None) -> tuple[str, str, str]:

@@ -155,7 +155,9 @@ def _draw_row(row: ImpliedRow, words: TokenText) -> Component:
     )
 
 
-def _draw_bar(share: float, kind: str) -> Component:
+def _draw_bar(share: float | None, kind: str) -> Component:
+    if share is None:
+        return html.Td("not in top k", className="absent")
     bar = html.Span(className=f"bar {kind}", style={"width": f"{100 * share:.1f}%"})
     return html.Td([html.Span(bar, className="track"), html.Span(f"{100 * share:.0f}", className="amount")])
 

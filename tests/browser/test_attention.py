@@ -27,7 +27,7 @@ def test_a_row_of_attention_is_weighed_and_applied(changing: Workbench) -> None:
     changing.words("source").nth(4).click()
     changing.words("source").nth(4).click()
     changing.words("source").nth(1).click()
-    expect(changing.translation).to_contain_text("“3” at step 7 attends to 3 25 %, 4 75 %")
+    expect(changing.translation).to_contain_text("“3” at step 7 attends to “3” 25 %, “4” 75 %")
     apply.click()
 
     expect(changing.moments().last).to_have_text("7: attention → “4”")
@@ -52,7 +52,7 @@ def test_the_draft_is_drawn_while_it_is_made(changing: Workbench) -> None:
 def test_reset_forgets_the_draft_and_changes_nothing(changing: Workbench) -> None:
     changing.words("target").nth(6).click()
     changing.words("source").nth(4).click()
-    expect(changing.translation).to_contain_text("attends to 4 100 %")
+    expect(changing.translation).to_contain_text("attends to “4” 100 %")
 
     changing.translation.get_by_role("button", name="Reset").click()
 

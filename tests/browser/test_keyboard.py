@@ -55,7 +55,7 @@ def test_attention_is_changed_with_the_keyboard(workbench: Workbench) -> None:
     expect(workbench.translation.get_by_role("radio", name="Change attention")).to_be_checked()
     workbench.words("target").nth(6).press("Enter")
     workbench.words("source").nth(4).press("Enter")
-    expect(workbench.translation).to_contain_text("“3” at step 7 attends to 4 100 %")
+    expect(workbench.translation).to_contain_text("“3” at step 7 attends to “4” 100 %")
     workbench.translation.get_by_role("button", name="Apply").press("Enter")
 
     expect(workbench.moments().last).to_have_text("7: attention → “4”")

@@ -57,8 +57,17 @@ def test_predictions_stand_beside_each_other_in_the_models_order_then_the_neighb
     rows = compare_predictions(choices, implied)
 
     assert [row.token for row in rows] == ["over", "a", "on"]
-    assert [row.model for row in rows] == pytest.approx([0.82, 0.09, 0])
+    assert [row.model for row in rows] == [pytest.approx(0.82), pytest.approx(0.09), None]
     assert [row.neighbors for row in rows] == pytest.approx([0.9, 0, 0.1])
+
+
+def test_what_many_neighbors_say_is_not_hidden_by_what_the_model_hardly_would() -> None:
+    choices = [TokenChoice(n, f"m{n}", math.log(p)) for n, p in enumerate([0.8, 0.12, 0.02, 0.01, 0.01, 0.01])]
+    implied = [ImpliedToken(0, "m0", 5, 0.25), ImpliedToken(8, "n1", 9, 0.45), ImpliedToken(9, "n2", 6, 0.3)]
+
+    rows = compare_predictions(choices, implied)
+
+    assert [row.token for row in rows] == ["m0", "m1", "m2", "m3", "n1", "n2"]
 
 
 def test_what_rounds_to_nothing_on_both_sides_is_left_out() -> None:
