@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import threading
 import unicodedata
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 from exported_models.errors import RequestError
 from exported_models.interventions import check_overrides, override_row
 from exported_models.model import ExportedModel
+from exported_models.remembering import OnceCache
 from exported_models.request import (
     MAX_BEAM_SIZE,
     MAX_LENGTH_LIMIT,
@@ -54,7 +55,7 @@ class Engine:
         self._threads = threads
         self._models: dict[str, ExportedModel] = {}
         self._models_lock = threading.Lock()
-        self._traces = _TraceCache(cache_bytes)
+        self._traces: OnceCache[tuple[Path, Request], Trace] = OnceCache(cache_bytes, _trace_bytes)
 
     @property
     def workspace(self) -> Workspace:
@@ -283,45 +284,6 @@ def _for_rows(row: tuple[Floats, Mask] | None, rows: int) -> tuple[Floats, Mask]
         return None
     weights, on = row
     return np.repeat(weights[None], rows, axis=0), np.repeat(on[None], rows, axis=0)
-
-
-class _TraceCache:
-    """Least recently used traces up to a number of bytes; two threads asking the same thing compute it once."""
-
-    def __init__(self, limit_bytes: int) -> None:
-        self._limit = limit_bytes
-        self._size = 0
-        self._entries: OrderedDict[object, tuple[Trace, int]] = OrderedDict()
-        self._lock = threading.Lock()
-        self._pending: dict[object, threading.Lock] = {}
-
-    def get(self, key: object, make: Callable[[], Trace]) -> Trace:
-        with self._lock:
-            if key in self._entries:
-                self._entries.move_to_end(key)
-                return self._entries[key][0]
-            turn = self._pending.setdefault(key, threading.Lock())
-        with turn:
-            with self._lock:
-                if key in self._entries:
-                    return self._entries[key][0]
-            try:
-                trace = make()
-                self._put(key, trace)
-                return trace
-            finally:
-                with self._lock:
-                    self._pending.pop(key, None)
-
-    def _put(self, key: object, trace: Trace) -> None:
-        size = _trace_bytes(trace)
-        with self._lock:
-            _, replaced = self._entries.pop(key, (trace, 0))
-            self._entries[key] = (trace, size)
-            self._size += size - replaced
-            while self._size > self._limit and len(self._entries) > 1:
-                _, (_, dropped) = self._entries.popitem(last=False)
-                self._size -= dropped
 
 
 def _trace_bytes(trace: Trace) -> int:

@@ -1,0 +1,75 @@
+"""Remembering what was costly to make: each value once, however many threads ask, and the recently used ones only."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
+from typing import Generic, TypeVar
+
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+
+
+def count_one(_: object) -> int:
+    """The size of a value where the limit is a number of values."""
+    return 1
+
+
+class OnceCache(Generic[Key, Value]):
+    """Values by key, the least recently used dropped first. Safe to use from many threads.
+
+    Threads that ask for one key at the same time wait for a single making of it, and all meet its error if it fails.
+    A failure is not remembered: whoever asks next tries again.
+    """
+
+    def __init__(self, limit: int, size_of: Callable[[Value], int] = count_one) -> None:
+        """Keep values whose sizes sum up to ``limit``, and always the newest, however large.
+
+        Args:
+            size_of: size of a value in the unit of ``limit``, asked once a value; left out, values are counted.
+        """
+        self._limit = limit
+        self._size_of = size_of
+        self._size = 0
+        self._kept: OrderedDict[Key, tuple[Value, int]] = OrderedDict()
+        self._in_making: dict[Key, Future[Value]] = {}
+        self._lock = threading.Lock()
+
+    def get(self, key: Key, make: Callable[[], Value]) -> Value:
+        """The value of ``key``, made by ``make`` where it is not remembered.
+
+        Raises:
+            whatever ``make`` raises.
+        """
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key][0]
+            others = self._in_making.get(key)
+            if others is None:
+                self._in_making[key] = Future()
+        if others is not None:
+            return others.result()
+        try:
+            value = make()
+            self._keep(key, value)
+        except BaseException as error:
+            self._finish(key).set_exception(error)
+            raise
+        self._finish(key).set_result(value)
+        return value
+
+    def _keep(self, key: Key, value: Value) -> None:
+        size = self._size_of(value)
+        with self._lock:
+            self._kept[key] = (value, size)
+            self._size += size
+            while self._size > self._limit and len(self._kept) > 1:
+                _, (_, dropped) = self._kept.popitem(last=False)
+                self._size -= dropped
+
+    def _finish(self, key: Key) -> Future[Value]:
+        with self._lock:
+            return self._in_making.pop(key)

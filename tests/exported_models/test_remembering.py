@@ -1,0 +1,101 @@
+"""Remembered values: made once, dropped by age, failures forgotten."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exported_models.remembering import OnceCache
+
+
+class Maker:
+    """Makes ``value`` and counts how often."""
+
+    def __init__(self, value: str) -> None:
+        self.value = value
+        self.calls = 0
+
+    def __call__(self) -> str:
+        self.calls += 1
+        return self.value
+
+
+def note(made: list[int], key: int) -> int:
+    made.append(key)
+    return key
+
+
+def test_a_value_is_made_once() -> None:
+    cache: OnceCache[str, str] = OnceCache(2)
+    maker = Maker("one")
+    assert [cache.get("a", maker) for _ in range(3)] == ["one"] * 3
+    assert maker.calls == 1
+
+
+def test_the_least_recently_used_goes_first() -> None:
+    cache: OnceCache[str, str] = OnceCache(2)
+    makers = {name: Maker(name) for name in "abc"}
+    for name in "abac":
+        cache.get(name, makers[name])
+    for name in "acb":
+        cache.get(name, makers[name])
+    assert {name: maker.calls for name, maker in makers.items()} == {"a": 1, "b": 2, "c": 1}
+
+
+def test_the_newest_stays_however_large() -> None:
+    cache: OnceCache[str, str] = OnceCache(3, len)
+    small, large = Maker("xx"), Maker("x" * 100)
+    cache.get("small", small)
+    for _ in range(2):
+        cache.get("large", large)
+    cache.get("small", small)
+    assert (small.calls, large.calls) == (2, 1)
+
+
+@given(st.lists(st.integers(0, 9), max_size=60), st.integers(1, 20))
+def test_what_is_kept_is_the_longest_recent_run_that_fits(keys: list[int], limit: int) -> None:
+    cache: OnceCache[int, int] = OnceCache(limit, lambda value: value)
+    recent: list[int] = []
+    for key in keys:
+        made: list[int] = []
+        assert cache.get(key, partial(note, made, key)) == key
+        assert made == ([] if key in recent else [key])
+        recent = [*(other for other in recent if other != key), key]
+        while sum(recent) > limit and len(recent) > 1:
+            recent.pop(0)
+
+
+def test_threads_that_ask_at_once_share_one_making() -> None:
+    cache: OnceCache[str, object] = OnceCache(2)
+    started, go = threading.Event(), threading.Event()
+    calls: list[object] = []
+
+    def make() -> object:
+        started.set()
+        go.wait(10)
+        calls.append(object())
+        return calls[-1]
+
+    with ThreadPoolExecutor(4) as pool:
+        first = pool.submit(cache.get, "a", make)
+        assert started.wait(10)
+        others = [pool.submit(cache.get, "a", make) for _ in range(3)]
+        go.set()
+        assert {id(found.result()) for found in (first, *others)} == {id(calls[0])}
+    assert len(calls) == 1
+
+
+def test_a_failure_is_not_remembered() -> None:
+    cache: OnceCache[str, str] = OnceCache(2)
+
+    def fail() -> str:
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        cache.get("a", fail)
+    assert cache.get("a", Maker("yes")) == "yes"
