@@ -4,32 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 from exported_models.manifest import ByteTokenizerSpec
-from exported_models.tokenizer import Encoding, count_words
+from exported_models.tokenizer import Encoding, Vocabulary, append_end, count_words
 
 
 @dataclass(frozen=True)
-class ByteTokenizer:
+class ByteTokenizer(Vocabulary):
     """The id of a byte is its value plus the number of special tokens before the first."""
 
     spec: ByteTokenizerSpec
-    special_ids: frozenset[int]
-
-    @cached_property
-    def tokens(self) -> tuple[str, ...]:
-        first, size = self.spec.first_byte_id, self.spec.vocabulary_size
-        special = tuple(self.spec.special_tokens)
-        unused = tuple(f"<unused {token_id}>" for token_id in range(first + 256, size))
-        return (*special, *map(_show_byte, range(256)), *unused)
-
-    @cached_property
-    def _ids(self) -> dict[str, int]:
-        return {token: index for index, token in enumerate(self.tokens)}
-
-    def token_id(self, token: str) -> int | None:
-        return self._ids.get(token)
 
     def encode(self, text: str, *, end: bool) -> Encoding:
         ids: list[int] = []
@@ -41,14 +25,19 @@ class ByteTokenizer:
             spans += [(index, index + 1)] * len(content)
             words += [word] * len(content)
         if end:
-            ids.append(self.spec.end_id)
-            spans.append((len(text), len(text)))
-            words.append(words[-1] + 1 if words else 0)
-        return Encoding(text, tuple(ids), tuple(self.tokens[i] for i in ids), tuple(spans), tuple(words))
+            append_end(self.spec.end_id, text, ids, spans, words)
+        return Encoding(text, tuple(ids), self.name_tokens(ids), tuple(spans), tuple(words))
 
     def decode(self, ids: Sequence[int]) -> str:
-        values = (token_id - self.spec.first_byte_id for token_id in ids if token_id not in self.special_ids)
+        values = (token_id - self.spec.first_byte_id for token_id in self.drop_special(ids))
         return bytes(value for value in values if 0 <= value < 256).decode("utf-8", errors="ignore")
+
+
+def make_byte_tokenizer(spec: ByteTokenizerSpec, special_ids: Sequence[int]) -> ByteTokenizer:
+    """The tokenizer that a manifest describes; there is no file to open."""
+    unused = (f"<unused {token_id}>" for token_id in range(spec.first_byte_id + 256, spec.vocabulary_size))
+    tokens = (*spec.special_tokens, *map(_show_byte, range(256)), *unused)
+    return ByteTokenizer(tokens, frozenset(special_ids), spec)
 
 
 def _show_byte(value: int) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 from tokenizers import Tokenizer as Processor
@@ -12,24 +11,15 @@ from tokenizers import Tokenizer as Processor
 from exported_models.errors import ArtefactError
 from exported_models.manifest import TokenizerJsonSpec
 from exported_models.subwords import group_words, trim_span
-from exported_models.tokenizer import Encoding, load_vocabulary
+from exported_models.tokenizer import Encoding, Vocabulary, load_vocabulary
 
 
 @dataclass(frozen=True)
-class JsonTokenizer:
+class JsonTokenizer(Vocabulary):
     """Whatever a ``tokenizer.json`` describes: BPE of bytes or characters, unigram, word pieces."""
 
-    tokens: tuple[str, ...]
     processor: Processor
     spec: TokenizerJsonSpec
-    special_ids: frozenset[int]
-
-    @cached_property
-    def _ids(self) -> dict[str, int]:
-        return {token: index for index, token in enumerate(self.tokens)}
-
-    def token_id(self, token: str) -> int | None:
-        return self._ids.get(token)
 
     def encode(self, text: str, *, end: bool) -> Encoding:
         before, after = self.spec.before, self.spec.after if end else ()
@@ -37,13 +27,12 @@ class JsonTokenizer:
         ids = (*before, *found.ids, *after)
         inner = [trim_span(text, *span) for span in found.offsets]
         spans = (*((0, 0),) * len(before), *inner, *((len(text), len(text)),) * len(after))
-        tokens = tuple(self.tokens[token_id] for token_id in ids)
+        tokens = self.name_tokens(ids)
         apart = [True] * len(before) + [False] * len(inner) + [True] * len(after)
         return Encoding(text, ids, tokens, spans, group_words(text, tokens, spans, apart))
 
     def decode(self, ids: Sequence[int]) -> str:
-        kept = [token_id for token_id in ids if token_id not in self.special_ids]
-        text: str = self.processor.decode(kept, skip_special_tokens=True)
+        text: str = self.processor.decode(self.drop_special(ids), skip_special_tokens=True)
         return text
 
 
@@ -58,4 +47,4 @@ def load_json_tokenizer(folder: Path, spec: TokenizerJsonSpec, special_ids: Sequ
         processor = Processor.from_buffer(path.read_bytes())
     except Exception as error:  # the library raises bare exceptions over a damaged file
         raise ArtefactError(f"The tokenizer {path} cannot be read; export the model again.") from error
-    return JsonTokenizer(load_vocabulary(folder / spec.vocabulary), processor, spec, frozenset(special_ids))
+    return JsonTokenizer(load_vocabulary(folder / spec.vocabulary), frozenset(special_ids), processor, spec)

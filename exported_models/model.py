@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from exported_models.byte_tokenizer import ByteTokenizer
+from exported_models.byte_tokenizer import make_byte_tokenizer
 from exported_models.errors import ArtefactError
 from exported_models.graphs import Graph
 from exported_models.json_tokenizer import load_json_tokenizer
@@ -79,7 +79,7 @@ def load_tokenizer(folder: Path, spec: TokenizerSpec, manifest: ModelManifest) -
     if isinstance(spec, SentencePieceSpec):
         return load_sentencepiece_tokenizer(folder, spec, manifest.special_ids)
     if isinstance(spec, ByteTokenizerSpec):
-        return ByteTokenizer(spec, frozenset(manifest.special_ids))
+        return make_byte_tokenizer(spec, manifest.special_ids)
     if isinstance(spec, TokenizerJsonSpec):
         return load_json_tokenizer(folder, spec, manifest.special_ids)
     return load_character_tokenizer(folder / spec.file, manifest.end_id, manifest.special_ids)

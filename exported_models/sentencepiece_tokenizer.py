@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 from sentencepiece import SentencePieceProcessor
@@ -15,7 +14,7 @@ from sentencepiece import SentencePieceProcessor
 from exported_models.errors import ArtefactError
 from exported_models.manifest import SentencePieceSpec
 from exported_models.subwords import group_words, trim_span
-from exported_models.tokenizer import Encoding, load_vocabulary
+from exported_models.tokenizer import Encoding, Vocabulary, load_vocabulary
 
 _SPACE = "\u2581"
 """What SentencePiece writes for a space."""
@@ -28,20 +27,11 @@ class _Piece:
 
 
 @dataclass(frozen=True)
-class SentencePieceTokenizer:
+class SentencePieceTokenizer(Vocabulary):
     """Pieces as a SentencePiece model cuts them; a piece the vocabulary lacks becomes the unknown token."""
 
-    tokens: tuple[str, ...]
     processor: SentencePieceProcessor
     spec: SentencePieceSpec
-    special_ids: frozenset[int]
-
-    @cached_property
-    def _ids(self) -> dict[str, int]:
-        return {token: index for index, token in enumerate(self.tokens)}
-
-    def token_id(self, token: str) -> int | None:
-        return self._ids.get(token)
 
     def encode(self, text: str, *, end: bool) -> Encoding:
         before = [_Piece(token_id, (0, 0)) for token_id in self.spec.before]
@@ -50,13 +40,13 @@ class SentencePieceTokenizer:
         pieces = [*before, *code, *self._cut(text, code[-1].span[1] if code else 0), *after]
         spans = tuple(piece.span for piece in pieces)
         ids = tuple(piece.token_id for piece in pieces)
-        tokens = tuple(self.tokens[token_id] for token_id in ids)
+        tokens = self.name_tokens(ids)
         apart = [index < len(before) + len(code) or index >= len(pieces) - len(after) for index in range(len(pieces))]
         return Encoding(text, ids, tokens, spans, group_words(text, tokens, spans, apart))
 
     def decode(self, ids: Sequence[int]) -> str:
-        pieces = [self.tokens[token_id] for token_id in ids if token_id not in self.special_ids]
-        text: str = self.processor.decode_pieces(pieces)
+        pieces = self.name_tokens(self.drop_special(ids))
+        text: str = self.processor.decode_pieces(list(pieces))
         return text.replace(_SPACE, " ").strip()
 
     def _cut(self, text: str, start: int) -> list[_Piece]:
@@ -88,4 +78,4 @@ def load_sentencepiece_tokenizer(
     except (OSError, RuntimeError) as error:
         raise ArtefactError(f"The SentencePiece model {path} cannot be read; export the model again.") from error
     tokens = load_vocabulary(folder / spec.vocabulary)
-    return SentencePieceTokenizer(tokens, processor, spec, frozenset(special_ids))
+    return SentencePieceTokenizer(tokens, frozenset(special_ids), processor, spec)

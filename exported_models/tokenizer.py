@@ -57,11 +57,10 @@ class Tokenizer(Protocol):
 
 
 @dataclass(frozen=True)
-class CharacterTokenizer:
-    """Every character is a token. No-break and thin spaces read as a plain space, as people type it."""
+class Vocabulary:
+    """The tokens of one side of a model, the index being the id; the base of every tokenizer."""
 
     tokens: tuple[str, ...]
-    end_id: int
     special_ids: frozenset[int]
 
     @cached_property
@@ -71,19 +70,32 @@ class CharacterTokenizer:
     def token_id(self, token: str) -> int | None:
         return self._ids.get(token)
 
+    def name_tokens(self, ids: Sequence[int]) -> tuple[str, ...]:
+        """The tokens of ``ids``."""
+        return tuple(self.tokens[token_id] for token_id in ids)
+
+    def drop_special(self, ids: Sequence[int]) -> list[int]:
+        """The ids that stand for text."""
+        return [token_id for token_id in ids if token_id not in self.special_ids]
+
+
+@dataclass(frozen=True)
+class CharacterTokenizer(Vocabulary):
+    """Every character is a token. No-break and thin spaces read as a plain space, as people type it."""
+
+    end_id: int
+
     def encode(self, text: str, *, end: bool) -> Encoding:
         characters = text.translate(_PLAIN_SPACE)
         ids = [self._character_id(character, index) for index, character in enumerate(characters)]
         spans = [(index, index + 1) for index in range(len(characters))]
         words = count_words(characters)
         if end:
-            ids.append(self.end_id)
-            spans.append((len(text), len(text)))
-            words.append(words[-1] + 1 if words else 0)
-        return Encoding(text, tuple(ids), tuple(self.tokens[i] for i in ids), tuple(spans), tuple(words))
+            append_end(self.end_id, text, ids, spans, words)
+        return Encoding(text, tuple(ids), self.name_tokens(ids), tuple(spans), tuple(words))
 
     def decode(self, ids: Sequence[int]) -> str:
-        return "".join(self.tokens[index] for index in ids if index not in self.special_ids)
+        return "".join(self.name_tokens(self.drop_special(ids)))
 
     def _character_id(self, character: str, index: int) -> int:
         token_id = self._ids.get(character)
@@ -102,7 +114,7 @@ def load_character_tokenizer(path: Path, end_id: int, special_ids: Sequence[int]
     Raises:
         ArtefactError: the file is missing or is not a list of distinct strings.
     """
-    return CharacterTokenizer(load_vocabulary(path), end_id, frozenset(special_ids))
+    return CharacterTokenizer(load_vocabulary(path), frozenset(special_ids), end_id)
 
 
 def load_vocabulary(path: Path) -> tuple[str, ...]:
@@ -130,3 +142,10 @@ def count_words(characters: str) -> list[int]:
             current += 1
         words.append(current)
     return words
+
+
+def append_end(end_id: int, text: str, ids: list[int], spans: list[tuple[int, int]], words: list[int]) -> None:
+    """Add the end of the sentence to the lists of an encoding: a word of its own that covers no text."""
+    ids.append(end_id)
+    spans.append((len(text), len(text)))
+    words.append(words[-1] + 1 if words else 0)

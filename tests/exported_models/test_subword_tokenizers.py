@@ -12,7 +12,7 @@ from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
 from tokenizers import Tokenizer as Processor
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
-from exported_models.byte_tokenizer import ByteTokenizer
+from exported_models.byte_tokenizer import make_byte_tokenizer
 from exported_models.errors import ArtefactError
 from exported_models.json_tokenizer import JsonTokenizer, load_json_tokenizer
 from exported_models.manifest import ByteTokenizerSpec, SentencePieceSpec, TokenizerJsonSpec
@@ -150,8 +150,8 @@ def test_byte_tokens_express_any_text(bytewise: JsonTokenizer, text: str) -> Non
     assert bytewise.decode(bytewise.encode(text, end=True).ids) == text
 
 
-BYTES = ByteTokenizer(
-    ByteTokenizerSpec(special_tokens=("<pad>", "</s>", "<unk>"), vocabulary_size=384, end_id=1), frozenset({0, 1, 2})
+BYTES = make_byte_tokenizer(
+    ByteTokenizerSpec(special_tokens=("<pad>", "</s>", "<unk>"), vocabulary_size=384, end_id=1), [0, 1, 2]
 )
 
 
