@@ -16,10 +16,11 @@ import numpy as np
 from exported_models.errors import RequestError
 from exported_models.manifest import ModelManifest, SpaceSpec
 from exported_models.model import ExportedModel
-from exported_models.publishing import digest_value, write_json_atomically
+from exported_models.publishing import digest_value, write_bytes_atomically
 from exported_models.scoring import force_batch
 from exported_models.trace import Floats
 from pipeline.batches import BatchPlan, plan_batches, read_plan
+from pipeline.pair_tokens import PairTokenizer, PairTokens
 from pipeline.plan import held_out_pairs
 from pipeline.progress import Progress
 from pipeline.store_build import StoreBuild
@@ -53,12 +54,6 @@ class HeldOut:
 
     queries: Mapping[str, Floats]
     sources: Mapping[str, tuple[str, ...]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Tokens:
-    source_ids: tuple[int, ...]
-    target_ids: tuple[int, ...]
 
 
 def encode_fingerprint(build: StoreBuild, model: ModelManifest) -> str:
@@ -112,12 +107,11 @@ def encode_held_out(build: StoreBuild, model: ExportedModel) -> tuple[HeldOut, s
 def _open_shards(build: StoreBuild, fingerprint: str) -> Path:
     """The folder of the shards, emptied if what is in it belongs to another plan."""
     folder = build.shards
-    stamp = folder / "fingerprint.json"
-    content = {"fingerprint": fingerprint}
-    if not (stamp.is_file() and stamp.read_text(encoding="utf-8").find(fingerprint) >= 0):
+    stamp = folder / "fingerprint"
+    if not (stamp.is_file() and stamp.read_bytes() == fingerprint.encode()):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        write_json_atomically(stamp, content)
+        write_bytes_atomically(stamp, fingerprint.encode())
     return folder
 
 
@@ -128,7 +122,8 @@ def _fit_centers(
     paths = {space.name: shards / f"center.{space.name}.npy" for space in spaces}
     if not all(path.is_file() for path in paths.values()):
         sample = sample_rows(len(pairs), _CENTER_SENTENCES).tolist()
-        texts = {sentence: _tokenize(model, pairs[sentence].source, pairs[sentence].target) for sentence in sample}
+        tokenizer = _pair_tokenizer(model)
+        texts = {sentence: tokenizer.read(pairs[sentence]) for sentence in sample}
         for name, center in fit_centers(spaces, _encode(model, texts, tokens)).items():
             partial = paths[name].with_suffix(".tmp")
             write_array(partial, center)
@@ -146,6 +141,7 @@ def _encode_shards(
     progress: Progress,
 ) -> None:
     done = set(shard_numbers(shards))
+    tokenizer = _pair_tokenizer(model)
     with progress.track("encode", len(pairs), "sentences") as advance:
         for shard in plan.shard_numbers():
             if shard in done:
@@ -153,13 +149,12 @@ def _encode_shards(
                 continue
             encoded: list[SentenceStates] = []
             for batch in plan.batches(shard):
-                texts = {s: _tokenize(model, pairs[s].source, pairs[s].target) for s in batch}
-                encoded += _encode_batch(model, texts)
+                encoded += _encode_batch(model, {sentence: tokenizer.read(pairs[sentence]) for sentence in batch})
                 advance(len(batch))
             write_shard(shards, shard, spaces, centers, sorted(encoded, key=lambda sentence: sentence.sentence))
 
 
-def _encode(model: ExportedModel, texts: Mapping[int, _Tokens], tokens: int) -> Iterator[SentenceStates]:
+def _encode(model: ExportedModel, texts: Mapping[int, PairTokens], tokens: int) -> Iterator[SentenceStates]:
     """Encode sentences in batches of like length and give them in order of their ids."""
     ids = sorted(texts)
     lengths = np.array([(len(texts[s].source_ids), len(texts[s].target_ids)) for s in ids], np.int64).reshape(-1, 2)
@@ -170,7 +165,7 @@ def _encode(model: ExportedModel, texts: Mapping[int, _Tokens], tokens: int) -> 
     return iter(sorted(encoded, key=lambda sentence: sentence.sentence))
 
 
-def _encode_batch(model: ExportedModel, texts: Mapping[int, _Tokens]) -> list[SentenceStates]:
+def _encode_batch(model: ExportedModel, texts: Mapping[int, PairTokens]) -> list[SentenceStates]:
     sources = [tokens.source_ids for tokens in texts.values()]
     targets = [tokens.target_ids for tokens in texts.values()]
     found = force_batch(model, sources, targets)
@@ -180,10 +175,8 @@ def _encode_batch(model: ExportedModel, texts: Mapping[int, _Tokens]) -> list[Se
     ]
 
 
-def _tokenize(model: ExportedModel, source: str, target: str) -> _Tokens:
-    return _Tokens(
-        model.source_tokenizer.encode(source, end=True).ids, model.target_tokenizer.encode(target, end=True).ids
-    )
+def _pair_tokenizer(model: ExportedModel) -> PairTokenizer:
+    return PairTokenizer(model.manifest, model.source_tokenizer, model.target_tokenizer)
 
 
 def _write_held_out(build: StoreBuild, model: ExportedModel, folder: Path) -> Iterator[tuple[SpaceSpec, Sequence[str]]]:
@@ -200,17 +193,16 @@ def _write_held_out(build: StoreBuild, model: ExportedModel, folder: Path) -> It
         yield space, [owners[row] for row in chosen]
 
 
-def _tokenize_held_out(build: StoreBuild, model: ExportedModel) -> tuple[dict[int, _Tokens], dict[int, str]]:
+def _tokenize_held_out(build: StoreBuild, model: ExportedModel) -> tuple[dict[int, PairTokens], dict[int, str]]:
     """A sample of the held-out pairs that the model can read: tokens and source text by number."""
     pairs = list(held_out_pairs(build))
-    texts: dict[int, _Tokens] = {}
+    tokenizer = _pair_tokenizer(model)
+    texts: dict[int, PairTokens] = {}
     sources: dict[int, str] = {}
     for number in sample_rows(len(pairs), HELD_OUT_SENTENCES).tolist() if pairs else ():
-        pair = pairs[number]
         try:
-            tokens = _tokenize(model, pair.source, pair.target or "")
+            texts[number] = tokenizer.read(pairs[number])
         except RequestError:
             continue
-        if model.manifest.has_room_for(len(tokens.source_ids), len(tokens.target_ids)):
-            texts[number], sources[number] = tokens, pair.source
+        sources[number] = pairs[number].source
     return texts, sources

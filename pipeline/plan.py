@@ -13,11 +13,11 @@ from exported_models.manifest import ModelManifest
 from exported_models.model import load_tokenizer
 from exported_models.publishing import explain_disk_errors
 from exported_models.sizes import format_size
-from exported_models.tokenizer import Tokenizer
 from pipeline.adapters import load_adapter
 from pipeline.batches import Lengths, plan_batches, write_plan
 from pipeline.corpora import SentencePair
 from pipeline.errors import BuildError, CorpusError
+from pipeline.pair_tokens import PairTokenizer
 from pipeline.progress import Advance, Progress
 from pipeline.store_build import StoreBuild
 from state_store.pairs import StoredPair, write_pairs
@@ -55,9 +55,7 @@ class StorePlan:
 class _Tokenized:
     """Counts over a corpus while it is read."""
 
-    manifest: ModelManifest
-    source: Tokenizer
-    target: Tokenizer
+    tokenizer: PairTokenizer
     lengths: list[tuple[int, int]] = field(default_factory=list)
     text_bytes: int = 0
     left_out: int = 0
@@ -67,25 +65,14 @@ class _Tokenized:
         """The pairs that the model can read, numbered; the others are counted."""
         for pair in pairs:
             try:
-                lengths = self._measure(pair)
+                tokens = self.tokenizer.read(pair)
             except RequestError as error:
                 self.left_out += 1
                 self.first_left_out = self.first_left_out or f"line {pair.line}: {error}"
                 continue
-            self.lengths.append(lengths)
+            self.lengths.append((len(tokens.source_ids), len(tokens.target_ids)))
             self.text_bytes += len(pair.source.encode()) + len((pair.target or "").encode()) + 80
             yield StoredPair(len(self.lengths) - 1, pair.source, pair.target or "", pair.line)
-
-    def _measure(self, pair: SentencePair) -> tuple[int, int]:
-        if pair.target is None:
-            raise CorpusError("The corpus has sources only; a store needs a target for each, in a column or file.")
-        source = len(self.source.encode(pair.source, end=True))
-        target = len(self.target.encode(pair.target, end=True))
-        if source > self.manifest.max_source_tokens:
-            raise RequestError(f"The source has {source} tokens, more than the model reads.")
-        if self.manifest.max_target_tokens and target > self.manifest.max_target_tokens:
-            raise RequestError(f"The target has {target} tokens, more than the model has positions for.")
-        return source, target
 
 
 def plan_store(build: StoreBuild, *, progress: Progress) -> tuple[StorePlan, bool]:
@@ -101,7 +88,7 @@ def plan_store(build: StoreBuild, *, progress: Progress) -> tuple[StorePlan, boo
     with explain_disk_errors(build.staged):
         build.staged.mkdir(parents=True)
     manifest = _describe(build)
-    tokenized = _open_tokenizers(build, manifest)
+    tokenized = _Tokenized(_open_tokenizers(build, manifest))
     train = build.corpora.train
     with progress.track("plan", len(train), "pairs") as advance:
         write_pairs(build.staged, tokenized.accept(_counted(_indexed_pairs(build), advance)))
@@ -161,10 +148,10 @@ def _describe(build: StoreBuild) -> ModelManifest:
     return describe_model(source, build.model.model_id, build.model.origin)
 
 
-def _open_tokenizers(build: StoreBuild, manifest: ModelManifest) -> _Tokenized:
+def _open_tokenizers(build: StoreBuild, manifest: ModelManifest) -> PairTokenizer:
     folder = build.folder / _TOKENIZERS
     source = load_tokenizer(folder, manifest.source_tokenizer, manifest)
-    return _Tokenized(manifest, source, load_tokenizer(folder, manifest.target_tokenizer, manifest))
+    return PairTokenizer(manifest, source, load_tokenizer(folder, manifest.target_tokenizer, manifest))
 
 
 def _indexed_pairs(build: StoreBuild) -> Iterator[SentencePair]:
