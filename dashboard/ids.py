@@ -11,6 +11,7 @@ The stores that views share:
 ``PageId.STAGE``       the stage chosen in the strip, 1 to 5, or None
 ``PageId.THEME``       ``"light"`` or ``"dark"``
 ``PageId.NOTICE``      ``{"kind": "error" | "info", "text": str}``, or None
+``PageId.LINK``        ``{"fragment": str, "refusal": str}`` of what is shown; of the two, one is empty
 =====================  ==============================================================================================
 
 Two conventions of `assets/linking.js` let any view take part without a callback of its own. An element with

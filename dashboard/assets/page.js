@@ -51,9 +51,11 @@
     },
 
     pushLink: function (link) {
-      if (link && window.location.hash !== "#" + link) {
+      if (link && link.refusal) {
+        notify("error", link.refusal);
+      } else if (link && window.location.hash !== "#" + link.fragment) {
         const first = !window.location.hash;
-        window.history[first ? "replaceState" : "pushState"](null, "", "#" + link);
+        window.history[first ? "replaceState" : "pushState"](null, "", "#" + link.fragment);
       }
     },
 
@@ -61,7 +63,11 @@
       if (!clicks || !link) {
         return;
       }
-      const address = window.location.origin + window.location.pathname + "#" + link;
+      if (link.refusal) {
+        notify("error", link.refusal);
+        return;
+      }
+      const address = window.location.origin + window.location.pathname + "#" + link.fragment;
       navigator.clipboard.writeText(address).then(
         () => notify("info", "The link to this page is copied."),
         () => notify("info", "Copy the address of this page: it holds everything shown.")

@@ -9,6 +9,7 @@ from dash import Input, Output, State, ctx, dcc, html, no_update
 from dash.development.base_component import Component
 
 from dashboard.browser import run_in_browser
+from dashboard.errors import LinkError
 from dashboard.ids import HeaderId, HistoryId, PageId, TranslationId
 from dashboard.page_state import Json, PageState
 from dashboard.palette import Theme
@@ -61,12 +62,20 @@ def register(app: dash.Dash, services: Services) -> None:
 
 
 def open_link(services: Services, fragment: str, shown: Json | None) -> Json:
-    """The request of a link; without a fragment the first model with an example; unchanged if it is shown already."""
+    """The request of a link; without a fragment the first model's example, if any; unchanged if it is shown already."""
     state = decode_fragment(fragment) if fragment.strip("#") else _first_request(services)
     if state is None or (shown and PageState.from_json(shown) == state):
         raise dash.exceptions.PreventUpdate
     trace = services.trace(state.request)
     return PageState(state.request, min(state.hypothesis, len(trace.hypotheses) - 1)).to_json()
+
+
+def link_to(state: PageState) -> Json:
+    """The content of ``PageId.LINK``: the fragment of a page, or why it has none. The browser says the latter."""
+    try:
+        return {"fragment": encode_fragment(state), "refusal": ""}
+    except LinkError as error:
+        return {"fragment": "", "refusal": str(error)}
 
 
 def submit(services: Services, shown: Json | None, values: tuple[str, str | None, Any, Any]) -> Json:
@@ -124,8 +133,8 @@ def _register_followers(app: dash.Dash, services: Services) -> None:
         return request.model_id, request.beam_size, request.length_penalty
 
     @app.callback(Output(PageId.LINK, "data"), Input(PageId.REQUEST, "data"), prevent_initial_call=True)
-    def make_link(shown: Json) -> str:
-        return encode_fragment(PageState.from_json(shown))
+    def make_link(shown: Json) -> Json:
+        return link_to(PageState.from_json(shown))
 
     @app.callback(
         Output(HeaderId.DOWNLOAD, "data"),

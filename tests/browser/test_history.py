@@ -86,6 +86,21 @@ def test_share_copies_the_link(changed: Workbench) -> None:
     changed.expect_no_notice()
 
 
+def test_share_copies_nothing_where_a_link_would_be_too_long(changed: Workbench) -> None:
+    changed.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    changed.page.evaluate("navigator.clipboard.writeText('before')")
+    refused = {"fragment": "", "refusal": "Links end at 8 kB."}
+    changed.page.evaluate("(link) => window.beamscope.send('page-link', link)", refused)
+    changed.expect_notice("Links end at 8 kB.")
+    changed.notice.click()
+    changed.expect_no_notice()
+
+    changed.click_button("Share")
+
+    changed.expect_notice("Links end at 8 kB.")
+    assert changed.page.evaluate("navigator.clipboard.readText()") == "before"
+
+
 def test_search_options_keep_the_what_if(changed: Workbench) -> None:
     beam = changed.page.get_by_role("spinbutton", name="beam")
 

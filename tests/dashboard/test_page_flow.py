@@ -16,7 +16,7 @@ from dashboard.page_state import Json, PageState
 from dashboard.past import Past
 from dashboard.services import Services
 from dashboard.url_state import encode_fragment
-from dashboard.views.header import open_link, submit
+from dashboard.views.header import link_to, open_link, submit
 from dashboard.views.history import extend
 from dashboard.views.stages import NO_INDEX, find_in_states
 from dashboard.views.translation import pruned_links
@@ -98,6 +98,15 @@ def test_a_link_to_a_hypothesis_there_is_not_shows_the_last(services: Services) 
     opened = open_link(services, encode_fragment(PageState(Request("dates", SOURCE, beam_size=2), 50)), None)
 
     assert opened["hypothesis"] == 1
+
+
+def test_a_page_too_long_for_a_link_has_none_and_says_so() -> None:
+    incompressible = "".join(chr(0x4E00 + (index * 7919) % 20000) for index in range(4000))
+
+    assert link_to(PageState(Request("dates", SOURCE)))["refusal"] == ""
+    refused = link_to(PageState(Request("dates", incompressible)))
+    assert refused["fragment"] == ""
+    assert "links end at 8 kB" in refused["refusal"]
 
 
 def test_submitting_what_is_shown_changes_nothing(services: Services, shown: Json) -> None:
