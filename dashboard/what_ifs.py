@@ -9,7 +9,7 @@ from typing import Final
 from dashboard.page_state import PageState
 from dashboard.words import TokenText
 from exported_models.errors import RequestError
-from exported_models.interventions import choose_token, force_node, override_attention
+from exported_models.interventions import choose_token, force_node, force_tokens, override_attention
 from exported_models.request import Request
 from exported_models.trace import Hypothesis, Trace
 
@@ -29,8 +29,7 @@ def force_path(trace: Trace, key: str) -> Request:
     if not dot:
         return force_node(trace, int(key))
     candidate = trace.steps[int(step)].candidates[int(rank)]
-    parent = force_node(trace, candidate.parent)
-    return replace(parent, prefix=(*parent.prefix, candidate.token))
+    return force_tokens(trace, [*(node.token for node in trace.path(candidate.parent)), candidate.token])
 
 
 def apply_draft(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import groupby
 
 import numpy as np
 
@@ -17,19 +16,22 @@ from exported_models.trace import Floats, Hypothesis, Trace
 
 
 def choose_token(trace: Trace, hypothesis: Hypothesis, step: int, token: str) -> Request:
-    """Decode on from ``hypothesis`` cut before ``step``, with ``token`` there instead.
-
-    Overrides at ``step`` and before stay in force; later ones spoke of another continuation and are dropped.
-    """
-    kept = tuple(override for override in trace.request.overrides if override.step <= step)
-    return replace(trace.request, prefix=(*hypothesis.tokens[:step], token), overrides=kept)
+    """Decode on from ``hypothesis`` cut before ``step``, with ``token`` there instead."""
+    return force_tokens(trace, (*hypothesis.tokens[:step], token))
 
 
 def force_node(trace: Trace, node: int) -> Request:
     """Force the path from the start to a node of the beam tree."""
-    path = trace.path(node)
-    kept = tuple(override for override in trace.request.overrides if override.step < len(path))
-    return replace(trace.request, prefix=tuple(entry.token for entry in path), overrides=kept)
+    return force_tokens(trace, [entry.token for entry in trace.path(node)])
+
+
+def force_tokens(trace: Trace, tokens: Sequence[str]) -> Request:
+    """Decode on from ``tokens``.
+
+    Overrides at their steps stay in force; later ones spoke of another continuation and are dropped.
+    """
+    kept = tuple(override for override in trace.request.overrides if override.step < len(tokens))
+    return replace(trace.request, prefix=tuple(tokens), overrides=kept)
 
 
 def override_attention(
@@ -77,15 +79,14 @@ def parse_attention(text: str) -> AttentionOverride:
 
 def merge_overrides(overrides: Iterable[AttentionOverride]) -> tuple[AttentionOverride, ...]:
     """Join overrides of one step, layer and head into one row of weights (a position named twice adds up)."""
-    merged = []
-    for (step, layer, head), group in groupby(
-        sorted(overrides, key=_by_place), key=lambda o: (o.step, o.layer, o.head)
-    ):
-        weights: dict[int, float] = {}
-        for source, weight in (pair for override in group for pair in override.weights):
-            weights[source] = weights.get(source, 0.0) + weight
-        merged.append(AttentionOverride(step, tuple(sorted(weights.items())), layer, head))
-    return tuple(merged)
+    merged: dict[tuple[int, int | None, int | None], dict[int, float]] = {}
+    for override in sorted(overrides, key=_by_place):
+        row = merged.setdefault((override.step, override.layer, override.head), {})
+        for source, weight in override.weights:
+            row[source] = row.get(source, 0.0) + weight
+    return tuple(
+        AttentionOverride(step, tuple(sorted(row.items())), layer, head) for (step, layer, head), row in merged.items()
+    )
 
 
 def check_overrides(

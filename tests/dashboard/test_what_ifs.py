@@ -42,6 +42,20 @@ def test_a_pruned_candidate_forces_its_prefix_and_token() -> None:
     assert prefix == (*(node.token for node in TRACE.path(candidate.parent)), candidate.token)
 
 
+def test_a_path_forced_in_the_tree_keeps_the_overrides_of_its_steps_and_drops_later_ones() -> None:
+    overrides = tuple(AttentionOverride(step, ((0, 1.0),)) for step in (3, 4, 5))
+    trace = replace(TRACE, request=replace(TRACE.request, overrides=overrides))
+    candidate = next(entry for entry in trace.steps[4].candidates if entry.fate is Fate.PRUNED)
+
+    forced = [
+        force_path(trace, f"4.{candidate.rank}"),
+        force_path(trace, str(trace.hypotheses[1].nodes[4])),
+        choose_alternative(trace, trace.best, "4:1"),
+    ]
+
+    assert {request.overrides for request in forced} == {overrides[:2]}
+
+
 def test_a_draft_of_clicks_becomes_weights_in_order() -> None:
     request = apply_draft(TRACE, BEST, 2, {"10": 1, "3": 2}, None, 0)
 
