@@ -1,4 +1,4 @@
-"""One sentence a stage: what this translation shows there, and whether it deserves a look."""
+"""What deserves a look: one sentence a stage, and the word to begin with."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dashboard.links import prune
+from dashboard.page_state import Selection, Side
 from dashboard.words import TokenText, count, percent, signed
 from exported_models.trace import Fate, Floats, Hypothesis, Trace
 
@@ -29,6 +30,14 @@ class Finding:
     look: bool | None
 
 
+@dataclass(frozen=True, slots=True)
+class Focus:
+    """The word whose state is looked at; ``reason`` says why when nobody chose it."""
+
+    index: int
+    reason: str = ""
+
+
 def find_attention(attention: Floats | None, mass: float, overridden: int) -> Finding:
     """Stage 3. ``attention``: [target, source] of the layers and heads shown, or None."""
     if attention is None:
@@ -44,16 +53,13 @@ def find_attention(attention: Floats | None, mass: float, overridden: int) -> Fi
 
 def find_prediction(trace: Trace, hypothesis: Hypothesis, words: TokenText) -> Finding:
     """Stage 4: the step where the model hesitated most, or was not followed."""
-    top = trace.top_k(hypothesis)
-    refused = [t for t, choices in enumerate(top) if choices[0].token_id != hypothesis.token_ids[t]]
-    if refused:
-        first = refused[0]
-        said = f"“{words.show(hypothesis.tokens[first])}” {percent(hypothesis.log_probs[first])} %"
+    step, margin = _closest_call(trace, hypothesis)
+    if margin < 0:
+        said = f"“{words.show(hypothesis.tokens[step])}” {percent(hypothesis.log_probs[step])} %"
         return Finding(f"{said}, not the model’s first choice", True)
-    margins = [_margin([choice.log_prob for choice in choices]) for choices in top]
-    step = int(np.argmin(margins))
-    pair = ", ".join(f"“{words.show(choice.token)}” {percent(choice.log_prob)}" for choice in top[step][:2])
-    return Finding(f"closest call: {pair} %", margins[step] < CLOSE_CALL)
+    best = trace.top_k(hypothesis)[step][:2]
+    pair = ", ".join(f"“{words.show(choice.token)}” {percent(choice.log_prob)}" for choice in best)
+    return Finding(f"closest call: {pair} %", margin < CLOSE_CALL)
 
 
 def find_search(trace: Trace, hypothesis: Hypothesis) -> Finding:
@@ -79,6 +85,25 @@ def find_decoder(agreeing: int, steps: int) -> Finding:
     return Finding(f"neighbors agree at {agreeing} of {steps} steps", agreeing < steps)
 
 
-def _margin(log_probs: list[float]) -> float:
-    """Difference of the two largest probabilities."""
-    return 1.0 if len(log_probs) < 2 else math.exp(log_probs[0]) - math.exp(log_probs[1])
+def find_focus(side: Side, selection: Selection | None, trace: Trace, hypothesis: Hypothesis) -> Focus:
+    """The selected word if it is on this side; else the first closest call, or the first source word."""
+    if selection is not None and selection.side == side:
+        return Focus(selection.index)
+    if side == "source":
+        return Focus(0, "first word")
+    return Focus(_closest_call(trace, hypothesis)[0], "closest call")
+
+
+def probability_margins(trace: Trace, hypothesis: Hypothesis) -> list[float]:
+    """For each target token, its probability less that of the best other token; negative where it was not first."""
+    choices = trace.top_k(hypothesis)
+    return [
+        math.exp(log_prob) - max((math.exp(c.log_prob) for c in row if c.token_id != token_id), default=0.0)
+        for token_id, log_prob, row in zip(hypothesis.token_ids, hypothesis.log_probs, choices, strict=True)
+    ]
+
+
+def _closest_call(trace: Trace, hypothesis: Hypothesis) -> tuple[int, float]:
+    """The first step with the smallest margin, and that margin."""
+    margins = probability_margins(trace, hypothesis)
+    return min(enumerate(margins), key=lambda step: step[1])

@@ -6,22 +6,13 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from dashboard.page_state import Selection, Side
 from exported_models.tokenizer import Tokenizer
-from exported_models.trace import Hypothesis, TokenChoice, Trace
+from exported_models.trace import TokenChoice
 from state_store.neighborhood import ImpliedToken
 
 _MOST_ROWS = 6
 _LEAST_WEIGHT = 0.005
 """Less than this is drawn as 0 percent."""
-
-
-@dataclass(frozen=True, slots=True)
-class Focus:
-    """The word whose state is looked at; ``reason`` says why when nobody chose it."""
-
-    index: int
-    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,25 +39,6 @@ class MarkedText:
     before: str
     marked: str
     after: str
-
-
-def find_focus(side: Side, selection: Selection | None, trace: Trace, hypothesis: Hypothesis) -> Focus:
-    """The selected word if it is on this side; else the first closest call, or the first source word."""
-    if selection is not None and selection.side == side:
-        return Focus(selection.index)
-    if side == "source":
-        return Focus(0, "first word")
-    margins = probability_margins(trace, hypothesis)
-    return Focus(margins.index(min(margins)), "closest call")
-
-
-def probability_margins(trace: Trace, hypothesis: Hypothesis) -> list[float]:
-    """For each target token, its probability less that of the best other token; negative where it was not first."""
-    choices = trace.top_k(hypothesis)
-    return [
-        math.exp(log_prob) - max((math.exp(c.log_prob) for c in row if c.token_id != token_id), default=0.0)
-        for token_id, log_prob, row in zip(hypothesis.token_ids, hypothesis.log_probs, choices, strict=True)
-    ]
 
 
 def compare_predictions(choices: Iterable[TokenChoice], implied: Iterable[ImpliedToken]) -> list[ImpliedRow]:

@@ -10,13 +10,13 @@ from dash import Dash, Input, Output, Patch, State, ctx, dcc, html, no_update
 from dash.development.base_component import Component
 
 from dashboard.controls import card, segmented
+from dashboard.findings import find_focus
 from dashboard.ids import NeighborhoodId, PageId
 from dashboard.neighborhoods import MAX_BACKGROUND
 from dashboard.page_state import Json, PageState, Selection
 from dashboard.palette import Theme, colors
 from dashboard.services import Services
 from dashboard.views.attributes import wild
-from dashboard.views.evidence import find_focus
 from dashboard.views.map_figure import (
     Layer,
     MapDrawing,

@@ -10,17 +10,16 @@ from dash import Dash, Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 
 from dashboard.controls import card, segmented
+from dashboard.findings import Focus, find_focus
 from dashboard.ids import NeighborhoodId, NeighborsId, PageId
 from dashboard.page_state import Json, PageState, Selection
 from dashboard.services import Services
 from dashboard.views.attributes import wild
 from dashboard.views.evidence import (
-    Focus,
     ImpliedRow,
     MarkedText,
     compare_predictions,
     describe_distance,
-    find_focus,
     mark_token,
 )
 from dashboard.views.missing_store import explain_missing_store

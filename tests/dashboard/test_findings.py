@@ -1,10 +1,21 @@
 """The sentences of the five stages."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
 
-from dashboard.findings import find_attention, find_decoder, find_encoder, find_prediction, find_search
+from dashboard.findings import (
+    Focus,
+    find_attention,
+    find_decoder,
+    find_encoder,
+    find_focus,
+    find_prediction,
+    find_search,
+    probability_margins,
+)
+from dashboard.page_state import Selection
 from tests.dashboard.sentences import TEXT, make_trace
 
 TRACE = make_trace()
@@ -63,3 +74,31 @@ def test_states_deserve_a_look_when_few_are_among_their_own() -> None:
     assert find_encoder(2, 10).look is True
     assert find_decoder(11, 11).look is False
     assert find_decoder(10, 11).sentence == "neighbors agree at 10 of 11 steps"
+
+
+def test_the_word_to_begin_with_is_the_one_the_strip_names() -> None:
+    for hypothesis in TRACE.hypotheses:
+        focus = find_focus("target", None, TRACE, hypothesis)
+
+        margins = probability_margins(TRACE, hypothesis)
+        assert margins[focus.index] == min(margins)
+        assert f"“{hypothesis.tokens[focus.index]}”" in find_prediction(TRACE, hypothesis, TEXT).sentence
+        assert focus.reason == "closest call"
+
+
+def test_a_margin_is_negative_where_another_word_was_more_probable() -> None:
+    for hypothesis in TRACE.hypotheses:
+        margins = probability_margins(TRACE, hypothesis)
+
+        refused = [
+            choices[0].token_id != token_id
+            for choices, token_id in zip(TRACE.top_k(hypothesis), hypothesis.token_ids, strict=True)
+        ]
+        assert [margin < 0 for margin in margins] == refused
+        assert all(margin <= math.exp(log_prob) for margin, log_prob in zip(margins, hypothesis.log_probs, strict=True))
+
+
+def test_a_selected_word_is_looked_at_on_its_own_side_only() -> None:
+    assert find_focus("source", Selection("source", 2), TRACE, TRACE.best) == Focus(2)
+    assert find_focus("source", Selection("target", 2), TRACE, TRACE.best) == Focus(0, "first word")
+    assert find_focus("target", Selection("target", 2), TRACE, TRACE.best) == Focus(2)

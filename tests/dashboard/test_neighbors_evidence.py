@@ -8,19 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.page_state import Selection
-from dashboard.services import Services
-from dashboard.views.evidence import (
-    compare_predictions,
-    describe_distance,
-    find_focus,
-    mark_token,
-    probability_margins,
-)
-from exported_models.request import Request
+from dashboard.views.evidence import compare_predictions, describe_distance, mark_token
 from exported_models.tokenizer import CharacterTokenizer
 from exported_models.trace import TokenChoice
-from exported_models.workspace import Workspace
 from state_store.neighborhood import ImpliedToken
 
 TOKENIZER = CharacterTokenizer(("<pad>", "</s>", *"abcdefgh "), end_id=1, special_ids=frozenset({0, 1}))
@@ -82,23 +72,3 @@ def test_the_distance_is_told_with_two_decimals_and_beside_held_out_states() -> 
 
 def test_without_held_out_states_nothing_is_claimed_about_them() -> None:
     assert "".join(describe_distance(0.2, None)) == "Nearest state at 0.20."
-
-
-def test_without_a_selection_the_closest_call_is_looked_at(dates_workspace: Workspace) -> None:
-    trace = Services.open(dates_workspace).trace(Request("dates", "3/4/2005", beam_size=3))
-
-    focus = find_focus("target", None, trace, trace.best)
-
-    probabilities = [math.exp(value) for value in trace.best.log_probs]
-    margins = probability_margins(trace, trace.best)
-    assert margins[focus.index] == min(margins)
-    assert focus.reason
-    assert all(margin <= probability for margin, probability in zip(margins, probabilities, strict=True))
-
-
-def test_a_selected_word_is_looked_at_on_its_own_side_only(dates_workspace: Workspace) -> None:
-    trace = Services.open(dates_workspace).trace(Request("dates", "3/4/2005", beam_size=3))
-
-    assert find_focus("source", Selection("source", 2), trace, trace.best).index == 2
-    assert find_focus("source", Selection("source", 2), trace, trace.best).reason == ""
-    assert find_focus("source", Selection("target", 2), trace, trace.best).index == 0
