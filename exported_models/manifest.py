@@ -1,9 +1,9 @@
-"""The manifest of an exported model, validated where it is read."""
+"""The manifests of published artefacts, validated where they are read; here what all have, and that of a model."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -11,16 +11,67 @@ from exported_models.errors import ArtefactError
 from exported_models.publishing import read_manifest
 from exported_models.request import EarlyStopping
 
-FORMAT = 1
 ENCODER_SPACE = "encoder"
 DECODER_SPACE = "decoder"
 CONTEXT_SPACE = "context"
 
 
 class Frozen(BaseModel):
-    """Base of the manifest's parts: immutable, and a key nobody knows is an error."""
+    """Base of manifests and documents: immutable, and a key nobody knows is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class FileEntry(Frozen):
+    """One file of a published folder."""
+
+    bytes: int = Field(ge=0)
+    sha256: str
+
+
+class ArtefactManifest(Frozen):
+    """What every manifest has; ``files`` and ``content_hash`` are added when it is published."""
+
+    remedy: ClassVar[str]
+    """What to do about a manifest that cannot be used."""
+
+    format: int
+    files: dict[str, FileEntry] = {}
+    content_hash: str = ""
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all files."""
+        return sum(entry.bytes for entry in self.files.values())
+
+    def for_publishing(self) -> dict[str, Any]:
+        """The manifest as `exported_models.publishing.publish` wants it: without what publishing itself adds."""
+        return self.model_dump(mode="json", exclude={"files", "content_hash"})
+
+
+Manifest = TypeVar("Manifest", bound=ArtefactManifest)
+
+
+def load_manifest(folder: Path, kind: type[Manifest]) -> Manifest:
+    """Read and validate the manifest of a published folder.
+
+    Raises:
+        ArtefactError: it is missing, damaged, or written by another format revision.
+    """
+    value = read_manifest(folder)
+    known = kind.model_fields["format"].default
+    if value.get("format") != known:
+        raise ArtefactError(
+            f"{folder} has format {value.get('format')!r}, this version of Beamscope reads {known}; {kind.remedy}."
+        )
+    try:
+        return kind.model_validate(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise ArtefactError(
+            f"The manifest in {folder} is not valid at {place}: {first['msg']}; {kind.remedy}."
+        ) from error
 
 
 class SpaceSpec(Frozen):
@@ -112,8 +163,10 @@ class CheckpointOrigin(Frozen):
     digest: str
 
 
-class ModelManifest(Frozen):
+class ModelManifest(ArtefactManifest):
     """Everything needed to run the model besides the files beside it."""
+
+    remedy = "export the model again"
 
     format: Literal[1] = 1
     model_id: str
@@ -133,8 +186,6 @@ class ModelManifest(Frozen):
     parity: ParityReport | None
     checkpoint: CheckpointOrigin
     notices: tuple[str, ...] = Field(default=(), description="What of the checkpoint the export does not honor.")
-    files: dict[str, dict[str, int | str]] = {}
-    content_hash: str = ""
 
     @property
     def has_attention(self) -> bool:
@@ -145,25 +196,7 @@ class ModelManifest(Frozen):
         longest_target = self.max_target_tokens or target_tokens
         return source_tokens <= self.max_source_tokens and target_tokens <= longest_target
 
-    def space(self, name: str) -> SpaceSpec | None:
-        """The space of that name, or None."""
-        return next((space for space in self.spaces if space.name == name), None)
-
 
 def load_model_manifest(folder: Path) -> ModelManifest:
-    """Read and validate the manifest of an exported model.
-
-    Raises:
-        ArtefactError: it is missing, damaged, or written by another format revision.
-    """
-    value = read_manifest(folder)
-    if value.get("format") != FORMAT:
-        raise ArtefactError(
-            f"{folder} has format {value.get('format')!r}, this version of Beamscope reads {FORMAT}; export it again."
-        )
-    try:
-        return ModelManifest.model_validate(value)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise ArtefactError(f"The manifest in {folder} is not valid at {place}: {first['msg']}.") from error
+    """The manifest of an exported model; see `load_manifest`."""
+    return load_manifest(folder, ModelManifest)

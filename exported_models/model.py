@@ -90,6 +90,6 @@ def _check_sizes(folder: Path, manifest: ModelManifest) -> None:
     for name, entry in manifest.files.items():
         path = folder / name
         found = path.stat().st_size if path.is_file() else None
-        if found != entry["bytes"]:
-            state = "is missing" if found is None else f"has {found} bytes where {entry['bytes']} were published"
+        if found != entry.bytes:
+            state = "is missing" if found is None else f"has {found} bytes where {entry.bytes} were published"
             raise ArtefactError(f"{path} {state}; export the model again.")

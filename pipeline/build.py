@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache, cached_property
 from pathlib import Path
 
 from exported_models.manifest import ModelManifest, SpaceSpec, load_model_manifest
@@ -18,6 +19,7 @@ from exported_models.publishing import publish
 from exported_models.workspace import Workspace, check_artefact_name
 from pipeline.batches import choose_batch_tokens
 from pipeline.build_lock import only_build
+from pipeline.corpora import count
 from pipeline.corpus_files import open_corpora
 from pipeline.encode import encode_corpus, encode_fingerprint, encode_held_out
 from pipeline.errors import BuildError
@@ -43,21 +45,41 @@ from state_store.pairs import PairTable
 from state_store.spaces import sample_rows
 
 VERIFIED_SENTENCES = 200
-"""Sentences the parity check compares."""
+"""Sentences the parity check compares, whatever an adapter asks of an export alone (`SourceModel.parity_sentences`): here
+they are real ones, and the time is little beside that of encoding."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class BuildRun:
-    """One run of the build: what is built, where it reports to, and what it did so far."""
+    """One run of the build: what is built, where it reports to, and what it did so far.
+
+    Without slots, to remember what was found out: whether a finished model is intact takes reading all of it.
+    """
 
     store: StoreBuild
     progress: Progress
     started: float = field(default_factory=time.monotonic)
     steps: list[StepSummary] = field(default_factory=list)
 
+    @cached_property
+    def model_folder(self) -> Path:
+        """Where the finished model is, from its verification until it is published.
+
+        Raises:
+            BuildError: it is not there.
+        """
+        folder = find_model(self.store.model)
+        if folder is None:
+            name = self.store.project.store_id
+            raise BuildError(f"The model {self.store.model.model_id} changed while {name} was built; build it again.")
+        return folder
+
     @property
-    def name(self) -> str:
-        return self.store.project.store_id
+    def model_manifest(self) -> ModelManifest:
+        return load_model_manifest(self.model_folder)
+
+    def open_model(self) -> ExportedModel:
+        return ExportedModel.open(self.model_folder)
 
 
 Step = Callable[[BuildRun], bool]
@@ -80,19 +102,18 @@ def build(project: Project, workspace: Workspace, *, progress: Progress) -> Buil
 
 @contextmanager
 def open_build(project: Project, workspace: Workspace, *, progress: Progress) -> Iterator[BuildRun]:
-    """What the project builds; other builds of the same names are kept out meanwhile."""
-    store, model = build_folders(project, workspace)
-    with only_build(store, f"The store {project.store_id}"), only_build(model, f"The model {project.model_id}"):
-        yield prepare_run(project, workspace, progress=progress)
-
-
-def prepare_run(project: Project, workspace: Workspace, *, progress: Progress) -> BuildRun:
-    """Find out what the project builds; its corpus is generated here if need be. The caller keeps others out.
+    """What the project builds; other builds of the same names are kept out meanwhile.
 
     Raises:
-        PipelineError: checkpoint or corpus are missing, or no adapter fits.
+        PipelineError: another build has one of the names, checkpoint or corpus are missing, or no adapter fits.
     """
-    folder, _ = build_folders(project, workspace)
+    store, model = build_folders(project, workspace)
+    with only_build(store, f"The store {project.store_id}"), only_build(model, f"The model {project.model_id}"):
+        yield _prepare_run(project, workspace, store, progress)
+
+
+def _prepare_run(project: Project, workspace: Workspace, folder: Path, progress: Progress) -> BuildRun:
+    """Find out what the project builds; its corpus is generated here if need be."""
     model = plan_model(workspace, project.model_id, project.checkpoint, project.content.model.adapter)
     ledger = Ledger(folder, workspace.stores_folder / project.store_id)
     corpora = open_corpora(project, ledger, progress=progress)
@@ -122,7 +143,8 @@ def plan_step(run: BuildRun) -> bool:
     plan, cached = plan_store(run.store, progress=run.progress)
     run.progress.note(describe_plan(plan))
     if plan.left_out:
-        run.progress.note(f"{plan.left_out:,} pairs are left out; the first: {plan.first_left_out}")
+        verb = "is" if plan.left_out == 1 else "are"
+        run.progress.note(f"{count(plan.left_out, 'pair')} {verb} left out; the first: {plan.first_left_out}")
     check_space(plan, run.store, encoded=_is_encoded(run.store))
     return cached
 
@@ -141,22 +163,23 @@ def verify_step(run: BuildRun) -> bool:
 
 def encode_step(run: BuildRun) -> bool:
     """4. Encode the corpus, shard by shard, and the held-out pairs."""
-    model = _open_model(run)
-    _, cached = encode_corpus(run.store, model, progress=run.progress)
-    encode_held_out(run.store, model)
+    # Opened once for both, if at all.
+    open_model = cache(run.open_model)
+    _, cached = encode_corpus(run.store, run.model_manifest, open_model, progress=run.progress)
+    encode_held_out(run.store, run.model_manifest, open_model)
     return cached
 
 
 def index_step(run: BuildRun) -> bool:
     """5. Index every space, measure its recall, and calibrate its distances."""
-    return all(cached for _, _, cached in _index(run, run.progress))
+    return all(cached for _, cached in _index(run, run.progress))
 
 
 def project_step(run: BuildRun) -> bool:
     """6. Draw the global maps of every space."""
-    model = _open_model(run)
-    inputs = encode_fingerprint(run.store, model.manifest)
-    spaces = run.store.chosen_spaces(model.manifest)
+    manifest = run.model_manifest
+    inputs = encode_fingerprint(run.store, manifest)
+    spaces = run.store.chosen_spaces(manifest)
     jobs = [(space, kind) for space in spaces for kind in run.store.project.content.store.maps]
     done = []
     with run.progress.track("project", len(jobs), "maps") as advance:
@@ -210,7 +233,7 @@ def summarize(run: BuildRun, *, changed: bool) -> BuildSummary:
             for space in manifest.spaces
         ),
         parity=_parity(model),
-        bytes=sum(int(entry["bytes"]) for entry in manifest.files.values()),
+        bytes=manifest.bytes,
         seconds=time.monotonic() - run.started,
         steps=tuple(run.steps),
     )
@@ -244,16 +267,9 @@ def export_model(
         folder=str(workspace.models_folder / model_id),
         changed=changed,
         parity=_parity(manifest),
-        bytes=sum(int(entry["bytes"]) for entry in manifest.files.values()),
+        bytes=manifest.bytes,
         seconds=time.monotonic() - started,
     )
-
-
-def _open_model(run: BuildRun) -> ExportedModel:
-    folder = find_model(run.store.model)
-    if folder is None:
-        raise BuildError(f"The model {run.store.model.model_id} changed while {run.name} was built; build it again.")
-    return ExportedModel.open(folder)
 
 
 def _is_encoded(store: StoreBuild) -> bool:
@@ -263,18 +279,18 @@ def _is_encoded(store: StoreBuild) -> bool:
     return store.ledger.recall("encode", encode_fingerprint(store, load_model_manifest(folder))) is not None
 
 
-def _index(run: BuildRun, progress: Progress) -> list[tuple[SpaceEntry, SpaceSpec, bool]]:
-    """Every space's entry in the store's manifest, made or recalled."""
-    store, model = run.store, _open_model(run)
-    rows, _ = encode_corpus(store, model, progress=progress)
-    held_out, inputs = encode_held_out(store, model)
-    spaces = store.chosen_spaces(model.manifest)
+def _index(run: BuildRun, progress: Progress) -> list[tuple[SpaceEntry, bool]]:
+    """Every space's entry in the store's manifest, and whether it was there already."""
+    store, manifest = run.store, run.model_manifest
+    rows, _ = encode_corpus(store, manifest, run.open_model, progress=progress)
+    held_out, inputs = encode_held_out(store, manifest, run.open_model)
+    spaces = store.chosen_spaces(manifest)
     found = []
     with progress.track("index", len(spaces), "spaces") as advance:
         for space in spaces:
             entry, cached = index_space(store, space, rows[space.name], held_out, inputs)
             states = calibrate_space(store, space, rows[space.name], entry, held_out, inputs)
-            found.append((_describe_space(store, space, rows[space.name], entry, states), space, cached))
+            found.append((_describe_space(store, space, rows[space.name], entry, states), cached))
             advance(1)
     return found
 
@@ -297,13 +313,13 @@ def _describe_store(run: BuildRun) -> StoreManifest:
     return StoreManifest(
         store_id=store.project.store_id,
         model_id=store.model.model_id,
-        model_hash=_open_model(run).content_hash,
+        model_hash=run.model_manifest.content_hash,
         corpus=CorpusEntry(
             name=store.project.content.corpus.train.name,
             fingerprint=store.corpora.train.fingerprint,
             pairs=int(store.ledger.last_result("plan")["pairs"]),
         ),
-        spaces=tuple(entry for entry, _, _ in _index(run, SilentProgress())),
+        spaces=tuple(entry for entry, _ in _index(run, SilentProgress())),
         settings={
             "umap_neighbors": umap.neighbors,
             "umap_min_dist": umap.min_dist,

@@ -94,7 +94,8 @@ def describe_model(model: SourceModel, model_id: str, origin: CheckpointOrigin) 
 def seal(folder: Path, manifest: ModelManifest, parity: ParityReport | None) -> ModelManifest:
     """Write the manifest into a folder of graphs, so that it opens as an exported model before it is published."""
     files = list_files(folder)
-    sealed = manifest.model_copy(update={"parity": parity, "files": files, "content_hash": content_hash(files)})
+    measured = {"parity": parity, "files": files, "content_hash": content_hash(files)}
+    sealed = ModelManifest.model_validate({**manifest.for_publishing(), **measured})
     write_json_atomically(folder / MANIFEST_NAME, sealed.model_dump(mode="json"))
     return sealed
 

@@ -141,9 +141,8 @@ def publish_model(build: ModelBuild) -> tuple[ModelManifest, bool]:
         shutil.rmtree(build.staged, ignore_errors=True)
         return load_model_manifest(current), False
     manifest = load_model_manifest(build.staged)
-    content = manifest.model_dump(mode="json", exclude={"files", "content_hash"})
     destination = build.workspace.models_folder / build.model_id
-    folder = publish(build.staged, destination, content, describe_making(build.fingerprint))
+    folder = publish(build.staged, destination, manifest.for_publishing(), describe_making(build.fingerprint))
     remember_published(build.folder, build.fingerprint, folder)
     return load_model_manifest(folder), folder.resolve() != current
 

@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final, Literal, get_args
+from typing import Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from exported_models.publishing import read_manifest
-from state_store.errors import SpaceError, StoreError
-
-FORMAT: Final = 1
+from exported_models.manifest import ArtefactManifest, Frozen, load_manifest
+from state_store.errors import SpaceError
 
 GlobalMapKind = Literal["umap", "landmark_mds"]
 GLOBAL_MAP_KINDS: tuple[GlobalMapKind, ...] = get_args(GlobalMapKind)
-
-
-class Frozen(BaseModel):
-    """Base of the manifest's parts: immutable, and a key nobody knows is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class CorpusEntry(Frozen):
@@ -57,10 +49,12 @@ class SpaceEntry(Frozen):
     calibration_states: int = Field(ge=0, description="Held-out states behind the calibration.")
 
 
-class StoreManifest(Frozen):
+class StoreManifest(ArtefactManifest):
     """What a store holds, and the model it is bound to."""
 
-    format: Literal[1] = FORMAT
+    remedy = "build the store again"
+
+    format: Literal[1] = 1
     store_id: str
     model_id: str
     model_hash: str
@@ -69,8 +63,6 @@ class StoreManifest(Frozen):
     settings: dict[str, int | float | str | bool] = Field(
         default={}, description="Build settings that decide the content, for people and for comparing builds."
     )
-    files: dict[str, dict[str, int | str]] = {}
-    content_hash: str = ""
 
     @property
     def space_names(self) -> tuple[str, ...]:
@@ -88,26 +80,7 @@ class StoreManifest(Frozen):
         known = ", ".join(self.space_names)
         raise SpaceError(f"The store {self.store_id!r} has no space {name!r} (known: {known}).")
 
-    def for_publishing(self) -> dict[str, Any]:
-        """The manifest as `exported_models.publishing.publish` wants it: without what publishing itself adds."""
-        return self.model_dump(mode="json", exclude={"files", "content_hash"})
-
 
 def load_store_manifest(folder: Path) -> StoreManifest:
-    """Read and validate the manifest of a state store.
-
-    Raises:
-        ArtefactError: it is missing or damaged.
-        StoreError: it is not valid, or written by another format revision.
-    """
-    value = read_manifest(folder)
-    if value.get("format") != FORMAT:
-        raise StoreError(
-            f"{folder} has format {value.get('format')!r}, this version of Beamscope reads {FORMAT}; build it again."
-        )
-    try:
-        return StoreManifest.model_validate(value)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise StoreError(f"The manifest in {folder} is not valid at {place}: {first['msg']}.") from error
+    """The manifest of a state store; see `load_manifest`."""
+    return load_manifest(folder, StoreManifest)

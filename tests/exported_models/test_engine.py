@@ -239,7 +239,11 @@ def test_a_damaged_file_is_named(damaged_copy: Path, name: str, damage: Callable
 
 @pytest.mark.parametrize(
     ("old", "new", "words"),
-    [('"format": 1', '"format": 2', "has format 2"), ('"pad_id": 0', '"pad_id": "x"', "not valid at pad_id")],
+    [
+        ('"format": 1', '"format": 2', "has format 2"),
+        ('"pad_id": 0', '"pad_id": "x"', "not valid at pad_id"),
+        ('"bytes"', '"size"', r"not valid at files\..*; export the model again"),
+    ],
 )
 def test_a_manifest_of_another_kind_is_refused(damaged_copy: Path, old: str, new: str, words: str) -> None:
     path = damaged_copy / "manifest.json"

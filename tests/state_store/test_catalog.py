@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from exported_models.engine import Engine
-from exported_models.errors import WorkspaceError
+from exported_models.errors import ArtefactError, WorkspaceError
 from exported_models.publishing import MANIFEST_NAME
 from exported_models.workspace import Workspace
 from state_store.catalog import StoreCatalog
-from state_store.errors import StoreError, StoreMismatchError
+from state_store.errors import StoreMismatchError
 from tests.state_store.letters import MODEL_ID, Corpus, publish_store, publish_variant
 
 
@@ -87,5 +87,5 @@ def test_a_damaged_store_hides_no_other(own_workspace: Workspace) -> None:
 def test_a_damaged_store_that_may_be_the_one_is_named(own_workspace: Workspace) -> None:
     path = own_workspace.store_folder("letters") / MANIFEST_NAME
     path.write_text('{"format": 99}')
-    with pytest.raises(StoreError, match="format 99"):
+    with pytest.raises(ArtefactError, match="format 99"):
         catalog_of(own_workspace).store_for(MODEL_ID)
