@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from dashboard.geometry import Column, source_columns, target_columns
 from dashboard.links import pick_attention
-from dashboard.words import TokenText, percent
+from dashboard.words import PairText, TokenText, percent
 from exported_models.trace import Floats, Hypothesis, TokenChoice, Trace
 
 GUTTER = 64
@@ -23,7 +23,7 @@ class Picture:
 
     trace: Trace
     hypothesis: Hypothesis
-    text: TokenText
+    target_text: TokenText
     source_words: tuple[str, ...]
     target_words: tuple[str, ...]
     top_k: tuple[tuple[TokenChoice, ...], ...]
@@ -46,13 +46,13 @@ class Picture:
         return None if attention is None else pick_attention(attention, layer, head)
 
 
-def lay_out_picture(trace: Trace, hypothesis: Hypothesis, text: TokenText, room: float) -> Picture:
+def lay_out_picture(trace: Trace, hypothesis: Hypothesis, text: PairText, room: float) -> Picture:
     """Columns for a hypothesis in ``room`` pixels; more are taken where the words need them."""
-    source_words, target_words = text.show_all(trace.source.tokens), text.show_all(hypothesis.tokens)
+    source_words, target_words = text.source.show_all(trace.source.tokens), text.target.show_all(hypothesis.tokens)
     top_k = trace.top_k(hypothesis)
-    cells = [[(text.show(choice.token), percent(choice.log_prob)) for choice in choices] for choices in top_k]
+    cells = [[(text.target.show(choice.token), percent(choice.log_prob)) for choice in choices] for choices in top_k]
     sources, targets = source_columns(source_words, room), target_columns(target_words, cells, room)
-    return Picture(trace, hypothesis, text, source_words, target_words, top_k, sources, targets)
+    return Picture(trace, hypothesis, text.target, source_words, target_words, top_k, sources, targets)
 
 
 def read_picker(value: int | str | None) -> int | None:

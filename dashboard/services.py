@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from dashboard.neighborhoods import NeighborhoodCache
 from dashboard.page_state import Json, PageState
 from dashboard.picture import DEFAULT_ROOM, Picture, lay_out_picture
-from dashboard.words import TokenText
+from dashboard.words import PairText
 from exported_models.engine import Engine
 from exported_models.errors import ArtefactError
 from exported_models.request import Request
@@ -52,9 +52,9 @@ class Services:
         trace, hypothesis = self.chosen(state)
         return lay_out_picture(trace, hypothesis, self.token_text(state.request.model_id), room)
 
-    def token_text(self, model_id: str) -> TokenText:
+    def token_text(self, model_id: str) -> PairText:
         """How the tokens of a model are written."""
-        return TokenText.of_target(self.engine.model(model_id))
+        return PairText.of(self.engine.model(model_id))
 
     def store(self, model_id: str) -> StateStore | None:
         """The newest store built with a model, or None; raises where stores name the model and none can be used."""

@@ -116,7 +116,7 @@ def _spell_links(picture: Picture, links: Sequence[Link]) -> str:
 
 def _cell(picture: Picture, step: int, rank: int) -> Component:
     choice = picture.top_k[step][rank]
-    word = picture.text.show(choice.token)
+    word = picture.target_text.show(choice.token)
     # Only what the browser cannot count itself: a long sentence has hundreds of these.
     attributes: dict[str, str] = {}
     if choice.token_id == picture.hypothesis.token_ids[step]:

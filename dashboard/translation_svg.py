@@ -66,7 +66,7 @@ def _cells(picture: Picture, top: float, color: dict[str, str]) -> Iterator[str]
             left, right = MARGIN + column.left, MARGIN + column.right
             yield f'<rect x="{left}" y="{y}" width="{column.width}" height="{ROW - 3}" fill="{color["soft"]}"/>'
             yield f'<rect x="{left}" y="{y}" width="{column.width * share:.1f}" height="{ROW - 3}" fill="{fill}"/>'
-            yield _cell_text(left + 6, y, "start", color["ink"], picture.text.show(choice.token))
+            yield _cell_text(left + 6, y, "start", color["ink"], picture.target_text.show(choice.token))
             yield _cell_text(right - 6, y, "end", color["mute"], percent(choice.log_prob))
 
 

@@ -38,9 +38,9 @@ def _tabulate_step(picture: Picture, index: int, step: Step) -> Json:
 
 
 def _tabulate_candidate(picture: Picture, step: int, candidate: Candidate) -> Json:
-    prefix = "".join(picture.text.show(node.token) for node in picture.trace.path(candidate.parent))
+    prefix = "".join(picture.target_text.show(node.token) for node in picture.trace.path(candidate.parent))
     cells = (
-        str(candidate.rank + 1), prefix, picture.text.show(candidate.token), percent(candidate.log_prob),
+        str(candidate.rank + 1), prefix, picture.target_text.show(candidate.token), percent(candidate.log_prob),
         signed(candidate.normalized), describe_fate(candidate),
     )  # fmt: skip
     key = f"{step}.{candidate.rank}" if candidate.node is None else str(candidate.node)

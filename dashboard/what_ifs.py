@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from dashboard.page_state import PageState
-from dashboard.words import TokenText
+from dashboard.words import PairText, TokenText
 from exported_models.errors import RequestError
 from exported_models.interventions import choose_token, force_node, force_tokens, override_attention
 from exported_models.request import Request
@@ -55,13 +55,13 @@ def start_over(
     return Request(model_id, source, beam_size=beam_size, length_penalty=length_penalty)
 
 
-def describe_change(before: Trace, hypothesis: Hypothesis, after: Trace, text: TokenText) -> str:
+def describe_change(before: Trace, hypothesis: Hypothesis, after: Trace, text: PairText) -> str:
     """A few words for the history: what ``after`` changed about ``before``, whose ``hypothesis`` was shown."""
     old, new = before.request, after.request
     if (old.model_id, old.source) != (new.model_id, new.source):
         return describe_start(new)
     changes = [
-        _describe_overrides(old, after, text) or _describe_prefix(old, new, hypothesis.tokens, text),
+        _describe_overrides(old, after, text.source) or _describe_prefix(old, new, hypothesis.tokens, text.target),
         f"beam {new.beam_size}" if new.beam_size != old.beam_size else "",
         f"length α {new.length_penalty:g}" if _differ(new.length_penalty, old.length_penalty) else "",
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from exported_models.manifest import TokenizerSpec
@@ -29,20 +29,6 @@ class TokenText:
     end_token: str
     subwords: bool = False
 
-    @classmethod
-    def of_source(cls, model: ExportedModel) -> TokenText:
-        """For the source tokens of a model."""
-        return cls._of(model, model.source_tokenizer.tokens, model.manifest.source_tokenizer)
-
-    @classmethod
-    def of_target(cls, model: ExportedModel) -> TokenText:
-        """For the target tokens of a model."""
-        return cls._of(model, model.target_tokenizer.tokens, model.manifest.target_tokenizer)
-
-    @classmethod
-    def _of(cls, model: ExportedModel, tokens: Sequence[str], spec: TokenizerSpec) -> TokenText:
-        return cls(tokens[model.manifest.end_id], spec.kind in _SUBWORD_KINDS)
-
     def show(self, token: str) -> str:
         """The token as drawn."""
         if token == self.end_token:
@@ -64,6 +50,27 @@ class TokenText:
         spoken = {END_MARK: "end of sentence", _MARKS[" "]: "space"}
         shown = self.show(token)
         return spoken.get(shown, shown)
+
+
+@dataclass(frozen=True, slots=True)
+class PairText:
+    """How the tokens of both sides of a model are written: their tokenizers may be of different kinds."""
+
+    source: TokenText
+    target: TokenText
+
+    @classmethod
+    def of(cls, model: ExportedModel) -> PairText:
+        """The texts of a model."""
+        manifest = model.manifest
+        return cls(
+            _text_of(model.source_tokenizer.tokens[manifest.end_id], manifest.source_tokenizer),
+            _text_of(model.target_tokenizer.tokens[manifest.end_id], manifest.target_tokenizer),
+        )
+
+
+def _text_of(end_token: str, spec: TokenizerSpec) -> TokenText:
+    return TokenText(end_token, spec.kind in _SUBWORD_KINDS)
 
 
 def percent(log_prob: float) -> str:

@@ -21,23 +21,19 @@ DEFAULT_METHOD: MapKind = "mds"
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A neighborhood with everything needed to show it."""
+    """A neighborhood with everything needed to show it; ``words`` writes the tokens of its side."""
 
     model: ExportedModel
     trace: Trace
     hypothesis: Hypothesis
     store: StateStore
     neighborhood: Neighborhood
+    words: TokenText
 
     @property
     def side(self) -> Side:
         """Whose words the states belong to."""
         return self.neighborhood.owner
-
-    @property
-    def words(self) -> TokenText:
-        """How the tokens of this side are written."""
-        return TokenText.of_source(self.model) if self.side == "source" else TokenText.of_target(self.model)
 
 
 def open_scene(
@@ -63,7 +59,9 @@ def open_scene(
         chosen,
         map_kind=choose_method(method, store, chosen),
     )
-    return Scene(services.engine.model(state.request.model_id), trace, hypothesis, store, found)
+    text = services.token_text(state.request.model_id)
+    words = text.source if found.owner == "source" else text.target
+    return Scene(services.engine.model(state.request.model_id), trace, hypothesis, store, found, words)
 
 
 def choose_method(wanted: str | None, store: StateStore, space: str) -> MapKind:

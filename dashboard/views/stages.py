@@ -100,7 +100,7 @@ def find_in_trace(picture: Picture, mass: float, layer: int | None, head: int | 
     trace, hypothesis = picture.trace, picture.hypothesis
     return (
         find_attention(picture.attention(layer, head), mass, len(picture.overridden)),
-        find_prediction(trace, hypothesis, picture.text),
+        find_prediction(trace, hypothesis, picture.target_text),
         find_search(trace, hypothesis),
     )
 

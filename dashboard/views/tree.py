@@ -84,7 +84,7 @@ def draw_tree(picture: Picture, extent: str, room: float) -> tuple[Any, Any, str
     if extent == "text":
         return [], tabulate_search(picture), summary
     drawn: Extent = "all" if extent == "all" else "kept"
-    twigs = grow(picture.trace, picture.hypothesis, drawn, picture.text)
+    twigs = grow(picture.trace, picture.hypothesis, drawn, picture.target_text)
     return tree_elements(place_twigs(twigs, room)), None, summary
 
 

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from dashboard.picture import DEFAULT_ROOM, Picture, lay_out_picture
-from dashboard.words import TokenText
+from dashboard.words import PairText, TokenText
 from exported_models.request import Request
 from exported_models.tokenizer import Encoding
 from exported_models.trace import ROOT, Candidate, Fate, Floats, Hypothesis, Node, PrunedBy, Step, Stop, Trace
 
 END = "</s>"
 TEXT = TokenText(END)
+PAIR_TEXT = PairText(TEXT, TEXT)
 GERMAN = ("Ein", "Hund", "springt", "über", "einen", "Baumstamm", "im", "Wald", ".")
 ENGLISH = ("A", "dog", "jumps", "over", "a", "log", "in", "the", "forest", ".")
 LONG = tuple(f"Donaudampfschifffahrtsgesellschaftskapitän{index}" for index in range(6))
@@ -55,10 +56,10 @@ def make_trace(
     )
 
 
-def make_picture(trace: Trace | None = None, room: float = DEFAULT_ROOM) -> Picture:
+def make_picture(trace: Trace | None = None, room: float = DEFAULT_ROOM, text: PairText = PAIR_TEXT) -> Picture:
     """The best hypothesis of a trace, laid out."""
     made = trace or make_trace()
-    return lay_out_picture(made, made.best, TEXT, room)
+    return lay_out_picture(made, made.best, text, room)
 
 
 def _distributions(random: np.random.Generator, rows: int, vocabulary: Sequence[str], word: str) -> Floats:

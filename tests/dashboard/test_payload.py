@@ -15,7 +15,7 @@ from dashboard.views.translation import lay_out_words
 from dashboard.views.tree import draw_tree
 from dashboard.what_ifs import describe_change
 from exported_models.trace import Trace
-from tests.dashboard.sentences import ENGLISH, GERMAN, TEXT, make_picture, make_trace
+from tests.dashboard.sentences import ENGLISH, GERMAN, PAIR_TEXT, make_picture, make_trace
 
 LARGEST = 60_000
 
@@ -32,7 +32,7 @@ def fill_history(trace: Trace) -> Past:
     for number in range(MAX_MOMENTS):
         prefix = (*words[: number % len(words)], str(number))
         state = PageState(replace(trace.request, prefix=prefix))
-        past = past.visit(state, describe_change(trace, trace.best, replace(trace, request=state.request), TEXT))
+        past = past.visit(state, describe_change(trace, trace.best, replace(trace, request=state.request), PAIR_TEXT))
     return past
 
 

@@ -14,7 +14,8 @@ from dashboard.translation_parts import draw_matrix, draw_text_twin, draw_top_k,
 from dashboard.translation_svg import draw_svg
 from dashboard.tree_twin import tabulate_search
 from dashboard.views.translation import lay_out_words, layer_options, pruned_links
-from tests.dashboard.sentences import ENGLISH, GERMAN, make_picture, make_trace
+from dashboard.words import PairText, TokenText
+from tests.dashboard.sentences import END, ENGLISH, GERMAN, make_picture, make_trace
 
 NASTY = ("<script>alert(1)</script>", "&amp;", '"quoted"', "]]>")
 
@@ -38,6 +39,15 @@ def test_the_chosen_word_is_marked_in_every_column_that_has_it(picture: Picture)
         shares = [cell.style["--p"] for cell in column.children]
         assert set(chosen) <= {picture.target_words[step]}
         assert shares == sorted(shares, reverse=True)
+
+
+def test_each_side_is_written_as_its_own_tokenizer_makes_tokens() -> None:
+    made = make_trace(["▁Ein", "stamm"], ["▁A", "log"])
+
+    picture = make_picture(made, text=PairText(TokenText(END), TokenText(END, subwords=True)))
+
+    assert picture.source_words == ("▁Ein", "stamm", "⏎")
+    assert picture.target_words == ("A", "·log", "⏎")
 
 
 def test_markup_in_the_corpus_stays_text() -> None:

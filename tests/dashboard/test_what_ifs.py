@@ -16,7 +16,7 @@ from dashboard.what_ifs import (
 from exported_models.errors import RequestError
 from exported_models.request import AttentionOverride, Request
 from exported_models.trace import Fate
-from tests.dashboard.sentences import TEXT, make_trace
+from tests.dashboard.sentences import PAIR_TEXT, make_trace
 
 TRACE = make_trace()
 BEST = TRACE.best
@@ -94,15 +94,15 @@ def test_an_empty_text_is_refused(source: str) -> None:
 def test_the_history_names_what_changed(change: dict[str, object], label: str) -> None:
     after = replace(TRACE, request=replace(TRACE.request, **change))  # type: ignore[arg-type]
 
-    assert describe_change(TRACE, BEST, after, TEXT) == label
+    assert describe_change(TRACE, BEST, after, PAIR_TEXT) == label
 
 
 def test_taking_a_what_if_back_is_named_too() -> None:
     forced = replace(TRACE, request=replace(TRACE.request, prefix=("A",)))
     drawn = replace(TRACE, request=replace(TRACE.request, overrides=(AttentionOverride(0, ((0, 1.0),)),)))
 
-    assert describe_change(forced, BEST, TRACE, TEXT) == "no prefix"
-    assert describe_change(drawn, BEST, TRACE, TEXT) == "own attention"
+    assert describe_change(forced, BEST, TRACE, PAIR_TEXT) == "no prefix"
+    assert describe_change(drawn, BEST, TRACE, PAIR_TEXT) == "own attention"
 
 
 def test_a_long_text_is_named_by_its_beginning() -> None:
