@@ -45,8 +45,8 @@ from state_store.pairs import PairTable
 from state_store.spaces import sample_rows
 
 VERIFIED_SENTENCES = 200
-"""Sentences the parity check compares, whatever an adapter asks of an export alone (`SourceModel.parity_sentences`): here
-they are real ones, and the time is little beside that of encoding."""
+"""Sentences the parity check compares, whatever an adapter asks of an export alone (`SourceModel.parity_sentences`):
+here they are real ones, and the time is little beside that of encoding."""
 
 
 @dataclass(frozen=True)

@@ -105,7 +105,7 @@ class TsvReader:
             columns = columns or min(len(cells), 2)
             if len(cells) != columns:
                 raise CorpusError(
-                    f"{self.path}, line {number}: {_count(len(cells), 'column')} where {columns} "
+                    f"{self.path}, line {number}: {count(len(cells), 'column')} where {columns} "
                     f"{'is' if columns == 1 else 'are'} expected; columns are separated by one tab."
                 )
             source = _side(cells[0], self.path, number, "source column")
@@ -236,5 +236,6 @@ def _fingerprint(kind: str, *paths: Path) -> str:
     return digest_value([kind, *digests])
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def count(number: int, noun: str) -> str:
+    """A number of things, for people."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -23,20 +23,20 @@ _LAST_LINES = 3
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """A reader, limited to its first pairs where the project says so."""
+    """A reader, limited to its first pairs where the project says so.
+
+    ``fingerprint`` is of the content when the corpus was opened; it is asked for often, and reads the whole file.
+    """
 
     reader: CorpusReader
     limit: int | None
+    fingerprint: str
 
     def __iter__(self) -> Iterator[SentencePair]:
         return islice(iter(self.reader), self.limit)
 
     def __len__(self) -> int:
         return len(self.reader) if self.limit is None else min(len(self.reader), self.limit)
-
-    @property
-    def fingerprint(self) -> str:
-        return digest_value(["corpus", self.reader.fingerprint(), self.limit])
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,8 @@ def open_corpora(project: Project, ledger: Ledger, *, progress: Progress) -> Pro
     """Open the corpora of a project, after its generator wrote them if it has one.
 
     A generator is a Python script that the project file names. It runs in a process of its own with this Python, as
-    ``python SCRIPT --out FOLDER``, once as long as neither it nor what it wrote changes.
+    ``python SCRIPT --out FOLDER``, once as long as the script stays the same and no file it wrote is missing or of
+    another size. What the script reads or imports is not looked at: change the script too (a comment will do).
 
     Raises:
         CorpusError: a file is missing, or the generator fails; the message has its last words.
@@ -78,7 +79,7 @@ def _open(folder: Path, path: Path, target: Path | None, section: CorpusSection)
         source_field=section.source_field,
         target_field=section.target_field,
     )
-    return Corpus(reader, section.limit)
+    return Corpus(reader, section.limit, digest_value(["corpus", reader.fingerprint(), section.limit]))
 
 
 def _generate(script: Path, ledger: Ledger, *, progress: Progress) -> Path:
@@ -98,7 +99,10 @@ def _generate(script: Path, ledger: Ledger, *, progress: Progress) -> Path:
 
 
 def _run(command: Sequence[str], script: Path) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    # What a script says need not be UTF-8, and the locale of a service need not be either.
+    done = subprocess.run(
+        command, capture_output=True, encoding="utf-8", errors="replace", check=False, stdin=subprocess.DEVNULL
+    )
     if done.returncode != 0:
         words = " / ".join(done.stderr.strip().splitlines()[-_LAST_LINES:]) or "it said nothing"
         raise CorpusError(f"The corpus generator {script} failed with exit code {done.returncode}: {words}")

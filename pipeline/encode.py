@@ -7,7 +7,7 @@ with the first one that is missing.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,17 +62,22 @@ def encode_fingerprint(build: StoreBuild, model: ModelManifest) -> str:
     return digest_value(["encode", build.plan_fingerprint, model.content_hash, spaces])
 
 
-def encode_corpus(build: StoreBuild, model: ExportedModel, *, progress: Progress) -> tuple[dict[str, int], bool]:
+def encode_corpus(
+    build: StoreBuild, manifest: ModelManifest, open_model: Callable[[], ExportedModel], *, progress: Progress
+) -> tuple[dict[str, int], bool]:
     """Write vectors, tokens and centers of every space; return their rows and whether they were there already.
+
+    Args:
+        open_model: opens the model of that manifest; called only where something is to be encoded.
 
     Raises:
         StateError: the model made states that are not finite. PublishingError: the disk is full or not writable.
     """
-    fingerprint = encode_fingerprint(build, model.manifest)
+    fingerprint = encode_fingerprint(build, manifest)
     known = build.ledger.recall("encode", fingerprint)
     if known is not None:
         return known, True
-    spaces = build.chosen_spaces(model.manifest)
+    spaces, model = build.chosen_spaces(manifest), open_model()
     plan = read_plan(build.folder)
     pairs = PairTable(build.staged, len(plan.sentences))
     shards = _open_shards(build, fingerprint)
@@ -85,17 +90,19 @@ def encode_corpus(build: StoreBuild, model: ExportedModel, *, progress: Progress
     return rows, False
 
 
-def encode_held_out(build: StoreBuild, model: ExportedModel) -> tuple[HeldOut, str]:
+def encode_held_out(
+    build: StoreBuild, manifest: ModelManifest, open_model: Callable[[], ExportedModel]
+) -> tuple[HeldOut, str]:
     """The held-out states of every space, and their fingerprint; kept in the build folder."""
-    inputs = encode_fingerprint(build, model.manifest)
+    inputs = encode_fingerprint(build, manifest)
     fingerprint = digest_value(["held out", inputs, HELD_OUT_SENTENCES, HELD_OUT_STATES])
     folder = build.folder / _HELD_OUT
-    spaces = build.chosen_spaces(model.manifest)
+    spaces = build.chosen_spaces(manifest)
     known = build.ledger.recall("held out", fingerprint)
     if known is None:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        known = {space.name: list(texts) for space, texts in _write_held_out(build, model, folder)}
+        known = {space.name: list(texts) for space, texts in _write_held_out(build, open_model(), folder)}
         build.ledger.record("held out", fingerprint, list(folder.iterdir()), known)
     queries = {
         space.name: np.array(map_array(folder / f"{space.name}.npy", np.float32, (None, space.size)))

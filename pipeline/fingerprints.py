@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,8 +33,8 @@ class Ledger:
     """What was finished in a build folder.
 
     Files of a step are given relative to the build folder. Those below ``staged/`` move away when the build is
-    published; they are taken from the published folder (as links, published files never change) when a later build
-    needs them again.
+    published; they are taken from the published folder when a later build needs them again: as links, since published
+    files never change, or as copies where the file system has no links.
 
     Attributes:
         folder: the build folder.
@@ -83,7 +84,7 @@ class Ledger:
         return inside.parts[0] == STAGED and self._take_published(Path(*inside.parts[1:]), path, entry["sha256"])
 
     def _take_published(self, name: Path, path: Path, digest: str) -> bool:
-        """Link a published file, if it is the one that was recorded.
+        """Take a published file, if it is the one that was recorded.
 
         What is published may be an older build: one of this folder's may have been moved away and never linked.
         """
@@ -94,7 +95,10 @@ class Ledger:
             return False
         with explain_disk_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            os.link(kept, path)
+            try:
+                os.link(kept, path)
+            except OSError:
+                shutil.copyfile(kept, path)
         return True
 
 

@@ -56,6 +56,7 @@ class _Tokenized:
     """Counts over a corpus while it is read."""
 
     tokenizer: PairTokenizer
+    corpus: str
     lengths: list[tuple[int, int]] = field(default_factory=list)
     text_bytes: int = 0
     left_out: int = 0
@@ -68,7 +69,7 @@ class _Tokenized:
                 tokens = self.tokenizer.read(pair)
             except RequestError as error:
                 self.left_out += 1
-                self.first_left_out = self.first_left_out or f"line {pair.line}: {error}"
+                self.first_left_out = self.first_left_out or f"{self.corpus}, line {pair.line}: {error}"
                 continue
             self.lengths.append((len(tokens.source_ids), len(tokens.target_ids)))
             self.text_bytes += len(pair.source.encode()) + len((pair.target or "").encode()) + 80
@@ -88,7 +89,7 @@ def plan_store(build: StoreBuild, *, progress: Progress) -> tuple[StorePlan, boo
     with explain_disk_errors(build.staged):
         build.staged.mkdir(parents=True)
     manifest = _describe(build)
-    tokenized = _Tokenized(_open_tokenizers(build, manifest))
+    tokenized = _Tokenized(_open_tokenizers(build, manifest), build.project.content.corpus.train.name)
     train = build.corpora.train
     with progress.track("plan", len(train), "pairs") as advance:
         write_pairs(build.staged, tokenized.accept(_counted(_indexed_pairs(build), advance)))

@@ -14,7 +14,8 @@
     id = "dates"                      # left out: the model's id
     spaces = ["encoder", "decoder"]   # left out: every space of the model
 
-Paths are relative to the project file; with a generator, those of the corpus are relative to what it writes.
+Paths are relative to the project file; with a generator, those of the corpus are relative to what it writes. A
+generator runs again when its own text changes, not when something that it reads or imports does.
 """
 
 from __future__ import annotations

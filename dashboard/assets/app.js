@@ -14,12 +14,12 @@
     window.dash_clientside.set_props(id, { data: data });
   };
 
-  /** Act on something once Dash has drawn it. */
+  /** Act on something once Dash has drawn it; a page without models never will. */
   scope.whenThere = function (find, act) {
     const found = find();
     if (found) {
       act(found);
-    } else {
+    } else if (!document.querySelector(".empty-page")) {
       requestAnimationFrame(() => scope.whenThere(find, act));
     }
   };

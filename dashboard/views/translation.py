@@ -134,7 +134,7 @@ def draw_twin(
     """Attention as a matrix or as text."""
     attention = picture.attention(layer, head)
     if attention is None:
-        return placeholder(NO_ATTENTION)
+        return html.P(NO_ATTENTION, className="note")
     if drawing == "text":
         return draw_text_twin(picture, prune(attention, mass / 100))
     return dcc.Graph(

@@ -272,7 +272,7 @@ def test_a_corpus_without_usable_pairs_is_refused(project: Project, workspace: W
     corpus.write_text("😀\t2000-01-01\n", encoding="utf-8")
     text = re.sub(r"train = .*", f"train = '{corpus}'", project.path.read_text(encoding="utf-8"))
     project.path.write_text(text, encoding="utf-8")
-    with pytest.raises(CorpusError, match=r"no pair that can be encoded \(line 1: The character"):
+    with pytest.raises(CorpusError, match=r"no pair that can be encoded \(emoji.tsv, line 1: The character"):
         build(load_project(project.path), workspace, progress=QUIET)
 
 
@@ -289,7 +289,7 @@ def test_pairs_that_cannot_be_read_are_left_out_and_counted(
     log = io.StringIO()
     summary = build(load_project(project.path), workspace, progress=LineProgress(log))
     assert (summary.pairs, summary.pairs_left_out) == (2, 1)
-    assert "1 pairs are left out; the first: line 2: The character" in log.getvalue()
+    assert "1 pair is left out; the first: mixed.tsv, line 2: The character" in log.getvalue()
 
 
 def test_an_unknown_space_is_refused_with_the_known_ones(project: Project, workspace: Workspace) -> None:
@@ -325,6 +325,17 @@ def test_a_generator_that_fails_is_told_with_its_last_words(
     text = project.path.read_text(encoding="utf-8").replace("[corpus]", "[corpus]\ngenerator = 'broken.py'")
     project.path.write_text(text, encoding="utf-8")
     with pytest.raises(CorpusError, match=r"broken.py failed with exit code 1: no data today"):
+        build(load_project(project.path), workspace, progress=QUIET)
+
+
+def test_the_last_words_of_a_generator_may_be_in_any_encoding(
+    project: Project, workspace: Workspace, tmp_path: Path
+) -> None:
+    script = "import sys; sys.stderr.buffer.write(b'no caf\\xe9'); sys.exit(3)"
+    (tmp_path / "latin.py").write_text(script, encoding="utf-8")
+    text = project.path.read_text(encoding="utf-8").replace("[corpus]", "[corpus]\ngenerator = 'latin.py'")
+    project.path.write_text(text, encoding="utf-8")
+    with pytest.raises(CorpusError, match="failed with exit code 3: no caf\N{REPLACEMENT CHARACTER}"):
         build(load_project(project.path), workspace, progress=QUIET)
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
+
+import pytest
 
 from exported_models.publishing import publish
 from pipeline.fingerprints import STAGED, Ledger, remember_published
@@ -25,6 +29,21 @@ def test_a_published_file_is_taken_again(tmp_path: Path) -> None:
     assert ledger.recall("encode", "second") is None
     assert ledger.recall("encode", "first") == {"rows": 3}
     assert path.read_bytes() == b"states"
+
+
+def test_a_published_file_is_copied_where_the_file_system_has_no_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: object) -> None:  # noqa: ARG001 (a stand-in)
+        raise PermissionError(errno.EPERM, "no links here")
+
+    ledger = Ledger(tmp_path / "build", tmp_path / "store")
+    path = stage(ledger, b"states", "first")
+    published = publish(ledger.folder / STAGED, tmp_path / "store", {}, {})
+    monkeypatch.setattr(os, "link", refuse)
+    assert ledger.recall("encode", "first") == {"rows": 3}
+    assert path.read_bytes() == b"states"
+    assert not path.samefile(published / path.name)
 
 
 def test_an_older_build_that_is_still_published_is_not_taken_for_the_recorded_one(tmp_path: Path) -> None:
