@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import pickle
+import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +21,17 @@ from pipeline.adapters.huggingface import CONFIG_FILE
 from pipeline.adapters.huggingface.families import Family, find_family
 from pipeline.errors import CheckpointError
 
-_WEIGHT_FILES = ("model.safetensors", "model.safetensors.index.json")
+WEIGHT_FILES = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
+"""In the order in which they are looked for; an index names the shards of a large model.
+
+The last two are pickles: torch reads the tensors in them and refuses, without running anything, whatever else they
+would make.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +50,10 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         CheckpointError: a file is missing or damaged, it is of no supported family, or a weight is not finite.
     """
     family = find_family(_read_config(folder), folder / CONFIG_FILE)
-    if not any((folder / name).is_file() for name in _WEIGHT_FILES):
+    if not any((folder / name).is_file() for name in WEIGHT_FILES):
         raise CheckpointError(
-            f"The checkpoint {folder} has no {_WEIGHT_FILES[0]}; weights in other files (pytorch_model.bin is a "
-            "pickle) are not read: save it again with transformers' save_pretrained."
+            f"The checkpoint {folder} has no model.safetensors and no pytorch_model.bin; weights in other files are "
+            "not read: save it again with transformers' save_pretrained."
         )
     model = _load_model(folder)
     _check_finite(model, folder)
@@ -86,14 +98,16 @@ def _load_model(folder: Path) -> PreTrainedModel:
             model, report = AutoModelForSeq2SeqLM.from_pretrained(
                 str(folder),
                 local_files_only=True,
-                use_safetensors=True,
+                weights_only=True,
                 attn_implementation="eager",
                 dtype=torch.float32,
                 output_loading_info=True,
             )
     except Exception as error:  # the library lets a dozen types through: of its own, of safetensors, of pydantic
+        refusal = _find_refusal(error)
+        remedy = "ask for the checkpoint as safetensors" if refusal else "copy the checkpoint again"
         raise CheckpointError(
-            f"The weights in {folder} could not be loaded ({first_line(error)}); copy the checkpoint again."
+            f"The weights in {folder} could not be loaded ({refusal or first_line(error)}); {remedy}."
         ) from error
     for problem in ("missing_keys", "unexpected_keys", "mismatched_keys"):
         names = sorted(str(name) for name in report[problem])
@@ -104,6 +118,18 @@ def _load_model(folder: Path) -> PreTrainedModel:
                 f"{names[0]}."
             )
     return cast(PreTrainedModel, model.eval())
+
+
+def _find_refusal(error: Exception) -> str | None:
+    """Why torch does not read a file; its own message is a page on how to read it regardless. None for other errors."""
+    name = re.search(r"GLOBAL (\S+)", str(error))
+    if name:
+        return f"pytorch_model.bin holds more than tensors and would run {name[1]}"
+    if isinstance(error, pickle.UnpicklingError):
+        return "pytorch_model.bin is damaged, or no file that torch.save wrote"
+    if "weights_only" in str(error):
+        return "pytorch_model.bin is of a kind that torch only reads by running what is in it"
+    return None
 
 
 def _check_finite(model: PreTrainedModel, folder: Path) -> None:

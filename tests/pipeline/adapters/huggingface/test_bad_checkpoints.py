@@ -88,7 +88,7 @@ def _enlarge_vocabulary(folder: Path) -> None:
         (_write("config.json", b"{"), "config.json is not JSON"),
         (_write("config.json", b"[]"), "config.json is not a JSON object"),
         (_write("config.json", b"\xff"), "config.json is not JSON"),
-        (_remove(WEIGHTS), "has no model.safetensors"),
+        (_remove(WEIGHTS), "has no model.safetensors and no pytorch_model.bin"),
         (_write(WEIGHTS, b"not weights at all"), "could not be loaded"),
         (_truncate, "could not be loaded"),
         (_edit_weights(lambda weights: weights.popitem()), "are not those of its config.json"),
