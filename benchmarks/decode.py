@@ -12,9 +12,7 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from functools import cached_property
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +20,14 @@ import torch
 
 from benchmarks.measure import compare, describe_machine, one_thread
 from benchmarks.report import Figure, Report
-from exported_models.engine import Engine
+from exported_models.engine import Engine, complete_request, search_settings, tokenize_source
 from exported_models.model import ExportedModel
+from exported_models.recording import Recording
 from exported_models.request import Request
 from exported_models.scoring import force_batch
+from exported_models.search import record_source, search
 from exported_models.self_attention import find_self_attention
+from exported_models.trace import Trace
 from exported_models.workspace import Workspace
 from pipeline.adapters.huggingface.checkpoint import quiet_library, read_checkpoint
 from pipeline.build import export_model
@@ -46,11 +47,8 @@ class Bench:
         workspace = Workspace(WORKSPACE)
         export_model(checkpoint, None, MODEL_ID, workspace, progress=open_progress())
         self.checkpoint = checkpoint
-        # Room for one trace: a second run of a sentence is never an answer remembered.
-        self.engine = Engine(workspace, threads=1, cache_bytes=1)
-        self.model: ExportedModel = self.engine.model(MODEL_ID)
+        self.model: ExportedModel = Engine(workspace, threads=1).model(MODEL_ID)
         self.lines = sources.read_text(encoding="utf-8").split("\n")[:SENTENCES]
-        self._lengths: Iterator[int] = count()
 
     @cached_property
     def library(self) -> Any:
@@ -69,13 +67,19 @@ class Bench:
     def ids(self, line: str) -> tuple[int, ...]:
         return self.model.source_tokenizer.encode(line, end=True).ids
 
-    def request(self, line: str) -> Request:
-        """A request that was never asked: one more or less of the longest length allowed changes nothing else."""
-        longest = self.model.manifest.generation.max_length - next(self._lengths) % 2
-        return Request(MODEL_ID, line, beam_size=BEAM_SIZE, max_length=longest)
+    def trace(self, line: str, prefix: Sequence[str] = ()) -> Trace:
+        """A sentence decoded from nothing."""
+        return self.go_on(line, prefix, self.record(line))
 
-    def trace(self, line: str) -> object:
-        return self.engine.translate(self.request(line))
+    def record(self, line: str) -> Recording:
+        """A sentence encoded."""
+        return record_source(self.model, tokenize_source(line, self.model))
+
+    def go_on(self, line: str, prefix: Sequence[str], recording: Recording) -> Trace:
+        """A sentence decoded with what is recorded of it, nothing being remembered of whole answers."""
+        request = complete_request(Request(MODEL_ID, line, tuple(prefix), beam_size=BEAM_SIZE), self.model)
+        settings = search_settings(request, self.model)
+        return search(self.model, request, settings, tokenize_source(line, self.model), recording)
 
     def translate_with_ctranslate2(self, line: str) -> object:
         tokens = list(self.model.source_tokenizer.encode(line, end=True).tokens)
@@ -103,20 +107,29 @@ def measure_peers(bench: Bench) -> Iterator[dict[str, Figure]]:
     yield {"": "full trace : generate", **compare(bench.lines, bench.trace, bench.generate).figures("peer")}
 
 
-def measure_what_ifs(bench: Bench) -> dict[str, Figure]:
-    """A word changed in the middle of the best answer, against decoding it all."""
+def measure_what_ifs(bench: Bench) -> Iterator[dict[str, Figure]]:
+    """The runner-up chosen in the middle of the best answer, against the same request from nothing."""
+    prefixes: dict[str, tuple[str, ...]] = {}
+    recordings: dict[str, Recording] = {}
+    for line in bench.lines:
+        recordings[line] = bench.record(line)
+        trace = bench.go_on(line, (), recordings[line])
+        half = len(trace.best.tokens) // 2
+        prefixes[line] = (*trace.best.tokens[:half], trace.top_k(trace.best)[half][1].token)
 
     def change(line: str) -> object:
-        best = known[line]
-        return bench.engine.translate(replace(bench.request(line), prefix=best[: len(best) // 2]))
+        return bench.go_on(line, prefixes[line], recordings[line])
 
-    known = {line: bench.engine.translate(bench.request(line)).best.tokens for line in bench.lines}
-    return {"": "what-if half way : from scratch", **compare(bench.lines, change, bench.trace).figures("peer")}
+    def start_over(line: str) -> object:
+        return bench.trace(line, prefixes[line])
+
+    yield {"": "what-if half way : same from nothing", **compare(bench.lines, change, start_over).figures("peer")}
+    yield {"": "what-if half way : full trace", **compare(bench.lines, change, bench.trace).figures("peer")}
 
 
 def measure_self_attention(bench: Bench) -> dict[str, Figure]:
     """All self-attention of the best answer, which is computed when asked for, against the search."""
-    traces = {line: bench.engine.translate(bench.request(line)) for line in bench.lines}
+    traces = {line: bench.trace(line) for line in bench.lines}
 
     def attend(line: str) -> object:
         return find_self_attention(bench.model, traces[line], traces[line].best)
@@ -128,7 +141,7 @@ def measure_encoding(bench: Bench) -> dict[str, Figure]:
     """States and attention of sentence pairs in batches, against the library's forward pass."""
     model = bench.model
     pairs = sorted(
-        ((bench.ids(line), bench.engine.translate(bench.request(line)).best.token_ids) for line in bench.lines),
+        ((bench.ids(line), bench.trace(line).best.token_ids) for line in bench.lines),
         key=lambda pair: len(pair[0]),
     )
     batches = [pairs[start : start + BATCH] for start in range(0, len(pairs), BATCH)]
@@ -166,7 +179,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with one_thread():
         rows = [
             *measure_peers(bench),
-            measure_what_ifs(bench),
+            *measure_what_ifs(bench),
             measure_self_attention(bench),
             measure_encoding(bench),
         ]

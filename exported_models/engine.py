@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from exported_models.errors import RequestError
-from exported_models.interventions import check_overrides, override_row
+from exported_models.interventions import check_overrides, override_rows
 from exported_models.model import ExportedModel
+from exported_models.recording import Recording
 from exported_models.remembering import OnceCache
 from exported_models.request import (
     MAX_BEAM_SIZE,
@@ -24,11 +25,14 @@ from exported_models.request import (
     Request,
 )
 from exported_models.scoring import force_batch
-from exported_models.search import SearchSettings, search
+from exported_models.search import SearchSettings, record_source, search
 from exported_models.sessions import Mask
 from exported_models.tokenizer import Encoding
 from exported_models.trace import Floats, Ids, Trace
 from exported_models.workspace import Workspace
+
+RECORDED_SOURCES = 4
+"""How many of the newest sources a what-if need not begin anew for; each may keep `recording.MEMORY_BYTES`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,7 @@ class Engine:
         self._models: dict[str, ExportedModel] = {}
         self._models_lock = threading.Lock()
         self._traces: OnceCache[tuple[Path, Request], Trace] = OnceCache(cache_bytes, _trace_bytes)
+        self._recordings: OnceCache[tuple[Path, tuple[int, ...]], Recording] = OnceCache(RECORDED_SOURCES)
 
     @property
     def workspace(self) -> Workspace:
@@ -104,7 +109,7 @@ class Engine:
         check_overrides(complete.overrides, model.manifest, len(source), settings.max_length)
 
         def override(step: int) -> tuple[Floats, Mask] | None:
-            return _for_rows(override_row(complete.overrides, step, model.manifest, len(source)), 1)
+            return override_rows(complete.overrides, step, 1, model.manifest, len(source))
 
         forced = force_batch(model, [source.ids], [wanted.ids], override if complete.overrides else None)[0]
         # As in a search, a first token that the settings force costs nothing.
@@ -128,12 +133,12 @@ class Engine:
         return pinned
 
     def _decode(self, request: Request, model: ExportedModel, source: Encoding) -> Trace:
-        def overrides(step: int, nodes: Sequence[int]) -> tuple[Floats, Mask] | None:
-            return _for_rows(override_row(request.overrides, step, model.manifest, len(source)), len(nodes))
-
         # The folder and not the content hash: that leaves out the manifest, which decides about search too.
-        key = (model.folder, request)
-        return self._traces.get(key, lambda: search(model, request, search_settings(request, model), source, overrides))
+        return self._traces.get((model.folder, request), lambda: self._search(request, model, source))
+
+    def _search(self, request: Request, model: ExportedModel, source: Encoding) -> Trace:
+        recording = self._recordings.get((model.folder, source.ids), lambda: record_source(model, source))
+        return search(model, request, search_settings(request, model), source, recording)
 
 
 def complete_request(request: Request, model: ExportedModel) -> Request:
@@ -277,13 +282,6 @@ def _check_range(field: str, value: float | None, low: float, high: float) -> No
     if value is None or not low <= value <= high:
         words = field.replace("_", " ")
         raise RequestError(f"The {words} {value} is out of range; choose from {low:g} to {high:g}.", field=field)
-
-
-def _for_rows(row: tuple[Floats, Mask] | None, rows: int) -> tuple[Floats, Mask] | None:
-    if row is None:
-        return None
-    weights, on = row
-    return np.repeat(weights[None], rows, axis=0), np.repeat(on[None], rows, axis=0)
 
 
 def _trace_bytes(trace: Trace) -> int:

@@ -125,6 +125,14 @@ def override_row(
     return weights, on
 
 
+def override_rows(
+    overrides: Sequence[AttentionOverride], step: int, rows: int, manifest: ModelManifest, source_tokens: int
+) -> tuple[Floats, Mask] | None:
+    """`override_row` for every row of a step: ([rows, layers, heads, source], [rows, layers, heads]), or None."""
+    found = override_row(overrides, step, manifest, source_tokens)
+    return None if found is None else (np.repeat(found[0][None], rows, axis=0), np.repeat(found[1][None], rows, axis=0))
+
+
 def _normalize(weights: Mapping[int, float], source_tokens: int) -> Floats:
     row = np.zeros(source_tokens, np.float64)
     row[list(weights)] = list(weights.values())

@@ -11,12 +11,14 @@ A token that the model's generation settings force (a first token, the end at th
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from exported_models.interventions import override_rows
 from exported_models.model import ExportedModel
+from exported_models.recording import Recording, SearchRecorder
 from exported_models.request import EarlyStopping, Request
 from exported_models.sessions import EncodedSource, Mask, StepInput, StepOutput, Tensors
 from exported_models.tokenizer import Encoding
@@ -33,9 +35,6 @@ from exported_models.trace import (
     Stop,
     Trace,
 )
-
-OverrideSource = Callable[[int, Sequence[int]], tuple[Floats, Mask] | None]
-"""(step, node of each row) -> ([rows, layers, heads, source] weights, [rows, layers, heads] on), or None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +74,34 @@ class _Search:
     live: list[int] = field(default_factory=lambda: [ROOT])
     finished: list[tuple[float, int]] = field(default_factory=list)
     """(normalized score, node), best first."""
+    paths: list[tuple[int, ...]] = field(default_factory=lambda: [()])
+    """The tokens of each node, the start left out."""
 
     def __post_init__(self) -> None:
         start = self.model.manifest.start_id
         self.nodes.append(Node(ROOT, -1, 0, start, self.model.target_tokenizer.tokens[start], 0.0, 0.0, finished=False))
 
-    def settle(self, output: StepOutput, forced_id: int | None, *, overridden: bool) -> list[int]:
+    @property
+    def position(self) -> int:
+        """The step that comes next."""
+        return len(self.steps)
+
+    @property
+    def forced_id(self) -> int | None:
+        """The token that the prefix demands next, or None."""
+        prefix = self.settings.prefix
+        return prefix[self.position] if self.position < len(prefix) else None
+
+    @property
+    def top_count(self) -> int:
+        """How many tokens of a row a step looks at."""
+        return min(_candidate_count(self.settings), len(self.model.target_tokenizer.tokens))
+
+    def settle(self, output: StepOutput, *, overridden: bool) -> list[int]:
         """Record a step, decide every candidate's fate and return, for each row that goes on, the row it continues."""
-        rows = tuple(self.live)
+        rows, forced_id = tuple(self.live), self.forced_id
         proposals = self._propose(output, forced_id)
-        last = len(self.steps) + 1 == self.settings.max_length
+        last = self.position + 1 == self.settings.max_length
         self.live = []
         candidates = tuple(self._decide(rows, proposals, rank, forced_id, last) for rank in range(len(proposals.rows)))
         top_k = self.settings.top_k
@@ -131,7 +148,7 @@ class _Search:
         generation = self.model.manifest.generation
         if not self.steps and generation.forced_first_id is not None:
             return generation.forced_first_id
-        last = len(self.steps) + 1 == self.settings.max_length
+        last = self.position + 1 == self.settings.max_length
         return self.model.manifest.end_id if last and generation.forces_end and forced_id is None else None
 
     def _decide(
@@ -167,6 +184,7 @@ class _Search:
         token = self.model.target_tokenizer.tokens[token_id]
         length = self.nodes[parent].length + 1
         self.nodes.append(Node(index, parent, length, token_id, token, log_prob, score, finished))
+        self.paths.append((*self.paths[parent], token_id))
         return index
 
     def _enters_n_best(self, normalized: float) -> bool:
@@ -198,54 +216,50 @@ class _Search:
 
 
 def search(
-    model: ExportedModel,
-    request: Request,
-    settings: SearchSettings,
-    source: Encoding,
-    overrides: OverrideSource,
+    model: ExportedModel, request: Request, settings: SearchSettings, source: Encoding, recording: Recording
 ) -> Trace:
     """Decode one source text and record all of it.
 
     Args:
-        request: kept in the trace as the question that was answered.
-        overrides: asked before every step; see `OverrideSource`.
+        request: kept in the trace as the question that was answered; its overrides are applied, and its numbers are
+            read from ``settings``.
+        recording: of `record_source` for this source; what it knows already is not computed again.
     """
-    encoded = _encode(model, source)
-    found = _Search(model, settings)
-    memory: Tensors = encoded.memory
-    continued = [0]
-    stop: Stop | None = None
-    while stop is None:
-        position = len(found.steps)
-        forced_id = settings.prefix[position] if position < len(settings.prefix) else None
-        override = overrides(position, found.live)
-        output = model.decoder.run(encoded, memory, _step_input(found, continued, position, forced_id, override))
-        memory = output.memory
-        continued = found.settle(output, forced_id, overridden=override is not None)
-        stop = found.stop()
-    return _make_trace(found, request, source, encoded, stop)
+    found, recorder = _Search(model, settings), recording.begin()
+    memory, continued = _replay(found, recorder, request)
+    while found.stop() is None:
+        override = override_rows(request.overrides, found.position, len(found.live), model.manifest, len(source))
+        output = model.decoder.run(recording.encoded, memory, _step_input(found, continued, override))
+        recorder.keep([found.paths[node] for node in found.live], request.overrides, output)
+        memory, continued = output.memory, found.settle(output, overridden=override is not None)
+    recorder.finish()
+    return _make_trace(found, request, source, recording.encoded)
 
 
-def _encode(model: ExportedModel, source: Encoding) -> EncodedSource:
+def _replay(found: _Search, recorder: SearchRecorder, request: Request) -> tuple[Tensors, list[int]]:
+    """Settle the steps that are known; return the memory they leave, and its row for each live one."""
+    memory, continued = recorder.encoded.memory, [0]
+    for step in recorder.replay(found.settings.prefix, request.overrides, found.top_count):
+        if found.stop() is not None:
+            break
+        overridden = any(override.step == found.position for override in request.overrides)
+        memory, continued = step.output.memory, [step.row] * len(found.settle(step.output, overridden=overridden))
+    return memory, continued
+
+
+def record_source(model: ExportedModel, source: Encoding) -> Recording:
+    """Encode a source text, for searches of it to share."""
     ids = np.array([source.ids], np.int64)
-    return model.encoder.run(ids, np.ones(ids.shape, np.bool_))
+    return Recording(model.encoder.run(ids, np.ones(ids.shape, np.bool_)))
 
 
-def _step_input(
-    found: _Search,
-    continued: Sequence[int],
-    position: int,
-    forced_id: int | None,
-    override: tuple[Floats, Mask] | None,
-) -> StepInput:
-    rows = len(found.live)
-    vocabulary = len(found.model.target_tokenizer.tokens)
+def _step_input(found: _Search, continued: Sequence[int], override: tuple[Floats, Mask] | None) -> StepInput:
     return StepInput(
         previous_ids=np.array([found.nodes[node].token_id for node in found.live], np.int64),
         beam_index=np.array(continued, np.int64),
-        position=position,
-        forced_ids=np.full(rows, forced_id or 0, np.int64),
-        top_count=min(_candidate_count(found.settings), vocabulary),
+        position=found.position,
+        forced_ids=np.full(len(found.live), found.forced_id or 0, np.int64),
+        top_count=found.top_count,
         override=override,
     )
 
@@ -258,8 +272,9 @@ def _target_states(model: ExportedModel, output: StepOutput) -> dict[str, Floats
     return {space.name: output.floats(space.output) for space in model.manifest.spaces if space.owner == "target"}
 
 
-def _make_trace(found: _Search, request: Request, source: Encoding, encoded: EncodedSource, stop: Stop) -> Trace:
-    model = found.model
+def _make_trace(found: _Search, request: Request, source: Encoding, encoded: EncodedSource) -> Trace:
+    model, stop = found.model, found.stop()
+    assert stop is not None
     hypotheses = tuple(_hypothesis(found, node, normalized) for normalized, node in found.finished)
     tokens = model.target_tokenizer.tokens
     mentioned = {int(token_id) for step in found.steps for token_id in step.top_ids.ravel()}

@@ -14,7 +14,7 @@ from exported_models.manifest import GenerationDefaults, ParityReport
 from exported_models.model import ExportedModel
 from exported_models.request import Request
 from exported_models.scoring import ForcedSentence, force_batch
-from exported_models.search import search
+from exported_models.search import record_source, search
 from exported_models.tokenizer import Encoding
 from exported_models.trace import Trace
 from pipeline.adapters import ReferenceSentence, SourceModel
@@ -205,11 +205,8 @@ def _search(exported: ExportedModel, pair: SamplePair) -> Trace:
     tokens = tuple(exported.source_tokenizer.tokens[token_id] for token_id in pair.source_ids)
     nowhere = ((0, 0),) * len(tokens)
     encoding = Encoding("", tuple(pair.source_ids), tokens, nowhere, (0,) * len(tokens))
-    return search(exported, request, search_settings(request, exported), encoding, _no_override)
-
-
-def _no_override(step: int, nodes: Sequence[int]) -> None:  # noqa: ARG001 (what a search calls before each step)
-    return None
+    recording = record_source(exported, encoding)
+    return search(exported, request, search_settings(request, exported), encoding, recording)
 
 
 def _describe_difference(exported: ExportedModel, pair: SamplePair, wanted: Sequence[int], found: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -16,9 +16,9 @@ from exported_models.engine import Engine, complete_request, search_settings, to
 from exported_models.interventions import choose_token, force_node, override_attention
 from exported_models.model import ExportedModel
 from exported_models.request import AttentionOverride, Request
-from exported_models.search import search
-from exported_models.sessions import Mask
-from exported_models.trace import ROOT, Fate, Floats, PrunedBy, Stop, Trace
+from exported_models.search import record_source, search
+from exported_models.sessions import EncodedSource, StepInput, StepOutput, StepSession, Tensors
+from exported_models.trace import ROOT, Fate, PrunedBy, Stop, Trace
 
 NextLogProbs = Callable[[str, tuple[int, ...]], list[float]]
 END_ID = 2
@@ -30,6 +30,21 @@ stoppings = st.sampled_from(["estimate", "first", "never"])
 
 def make_request(source: str, **fields: object) -> Request:
     return replace(Request("random", source), **fields)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class OwnAttention:
+    """A step session that overrides every row with the attention it had in a trace."""
+
+    decoder: StepSession
+    trace: Trace
+
+    def run(self, encoded: EncodedSource, memory: Tensors, asked: StepInput) -> StepOutput:
+        weights = self.trace.steps[asked.position].attention
+        assert weights is not None
+        return self.decoder.run(
+            encoded, memory, replace(asked, override=(weights, np.ones(weights.shape[:3], np.bool_)))
+        )
 
 
 def textbook_beam_search(
@@ -174,25 +189,14 @@ def test_overriding_each_row_with_its_own_attention_leaves_the_trace_as_it_was(
     engine: Engine, model: ExportedModel, source: str, beam: int
 ) -> None:
     free = engine.translate(make_request(source, beam_size=beam))
-    recorded = {
-        node: row for step in free.steps for node, row in zip(step.nodes, _attention(step.attention), strict=True)
-    }
-
-    def own(_: int, nodes: Sequence[int]) -> tuple[Floats, Mask]:
-        weights = np.stack([recorded[node] for node in nodes])
-        return weights, np.ones(weights.shape[:3], np.bool_)
-
     request = complete_request(make_request(source, beam_size=beam), model)
-    again = search(model, request, search_settings(request, model), tokenize_source(source, model), own)
+    overriding = replace(model, decoder=OwnAttention(model.decoder, free))  # type: ignore[arg-type]
+    encoding = tokenize_source(source, model)
+    again = search(overriding, request, search_settings(request, model), encoding, record_source(model, encoding))
 
     assert [node.token_id for node in again.nodes] == [node.token_id for node in free.nodes]
     assert [h.token_ids for h in again.hypotheses] == [h.token_ids for h in free.hypotheses]
     assert [h.score for h in again.hypotheses] == pytest.approx([h.score for h in free.hypotheses], abs=1e-5)
-
-
-def _attention(values: Floats | None) -> Floats:
-    assert values is not None
-    return values
 
 
 @settings(max_examples=10)

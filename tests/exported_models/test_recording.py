@@ -1,0 +1,148 @@
+"""What-ifs that go on from recorded steps: the same answers as from nothing, with fewer steps run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from exported_models.engine import Engine, complete_request, search_settings, tokenize_source
+from exported_models.interventions import choose_token, force_node, force_tokens, override_attention
+from exported_models.model import ExportedModel
+from exported_models.recording import Recording
+from exported_models.request import Request
+from exported_models.search import record_source, search
+from exported_models.sessions import EncodedSource, StepInput, StepOutput, StepSession, Tensors
+from exported_models.trace import Trace
+from exported_models.workspace import Workspace
+
+SOURCE = "abc de"
+REQUEST = Request("random", SOURCE, beam_size=4)
+
+
+@dataclass
+class CountingSession:
+    """A step session that remembers at which steps it ran."""
+
+    decoder: StepSession
+    steps: list[int] = field(default_factory=list)
+
+    def run(self, encoded: EncodedSource, memory: Tensors, asked: StepInput) -> StepOutput:
+        self.steps.append(asked.position)
+        return self.decoder.run(encoded, memory, asked)
+
+
+def decode(model: ExportedModel, request: Request, recording: Recording) -> tuple[Trace, list[int]]:
+    """The trace of a request, and the steps that ran for it."""
+    counting = CountingSession(model.decoder)
+    watched = replace(model, decoder=counting)  # type: ignore[arg-type]
+    complete = complete_request(request, model)
+    trace = search(
+        watched, complete, search_settings(complete, model), tokenize_source(request.source, model), recording
+    )
+    return trace, counting.steps
+
+
+def record(model: ExportedModel, memory_bytes: int | None = None) -> tuple[Trace, Recording]:
+    """The trace of `REQUEST`, and the recording it was made with."""
+    recording = record_source(model, tokenize_source(SOURCE, model))
+    if memory_bytes is not None:
+        recording = Recording(recording.encoded, memory_bytes)
+    return decode(model, REQUEST, recording)[0], recording
+
+
+def same(one: Trace, other: Trace) -> bool:
+    """Whether two traces say the same, numbers within what batching changes."""
+    assert [(node.parent, node.token_id, node.finished) for node in one.nodes] == [
+        (node.parent, node.token_id, node.finished) for node in other.nodes
+    ]
+    assert one.stop is other.stop
+    for ours, theirs in zip(one.steps, other.steps, strict=True):
+        assert [(c.parent, c.token_id, c.fate, c.pruned_by) for c in ours.candidates] == [
+            (c.parent, c.token_id, c.fate, c.pruned_by) for c in theirs.candidates
+        ]
+        assert ours.overridden == theirs.overridden
+        assert ours.forced_id == theirs.forced_id
+        assert ours.attention is not None
+        assert theirs.attention is not None
+        np.testing.assert_allclose(ours.attention, theirs.attention, atol=1e-5)
+        np.testing.assert_allclose(ours.top_log_probs, theirs.top_log_probs, atol=1e-5)
+        for space, states in ours.states.items():
+            np.testing.assert_allclose(states, theirs.states[space], atol=1e-5)
+    return [h.token_ids for h in one.hypotheses] == [h.token_ids for h in other.hypotheses]
+
+
+@settings(max_examples=15)
+@given(st.text(alphabet="abcdefgh ", min_size=1, max_size=9).filter(str.strip), st.integers(1, 5), st.data())
+def test_a_what_if_is_what_it_would_be_from_nothing(
+    random_workspace: Workspace, source: str, beam: int, data: st.DataObject
+) -> None:
+    warm = Engine(random_workspace, threads=1)
+    trace = warm.translate(Request("random", source, beam_size=beam))
+    for _ in range(3):
+        node = data.draw(st.integers(1, len(trace.nodes) - 1))
+        step = data.draw(st.integers(0, len(trace.best.tokens) - 1))
+        request = data.draw(
+            st.sampled_from(
+                [
+                    force_node(trace, node),
+                    choose_token(trace, trace.best, step, "v"),
+                    override_attention(trace, trace.best, step, [(0, 1.0)]),
+                ]
+            )
+        )
+        trace = warm.translate(request)
+
+        assert same(trace, Engine(random_workspace, threads=1).translate(request))
+
+
+@pytest.mark.parametrize("step", [0, 1, 3])
+def test_only_steps_after_the_shared_prefix_run(model: ExportedModel, step: int) -> None:
+    trace, recording = record(model)
+    again, steps = decode(model, force_tokens(trace, trace.best.tokens[:step]), recording)
+
+    assert steps == list(range(step + 1, len(again.steps)))
+
+
+def test_an_override_runs_from_its_own_step(model: ExportedModel) -> None:
+    trace, recording = record(model)
+    again, steps = decode(model, override_attention(trace, trace.best, 3, [(1, 1.0)]), recording)
+
+    assert steps == list(range(3, len(again.steps)))
+
+
+def test_a_changed_word_of_a_what_if_is_decoded_from_there(model: ExportedModel) -> None:
+    trace, recording = record(model)
+    first, _ = decode(model, override_attention(trace, trace.best, 2, [(1, 1.0)]), recording)
+    word = first.top_k(first.best)[4][1].token
+    again, steps = decode(model, choose_token(first, first.best, 4, word), recording)
+
+    assert [step.overridden for step in again.steps[:4]] == [False, False, True, False]
+    assert steps == list(range(5, len(again.steps)))
+
+
+def test_a_request_that_looks_at_more_tokens_is_not_answered_with_fewer(model: ExportedModel) -> None:
+    trace, recording = record(model)
+    again, steps = decode(model, replace(force_tokens(trace, trace.best.tokens[:3]), beam_size=1, top_k=8), recording)
+    _, wider = decode(model, replace(again.request, top_k=9), recording)
+
+    assert steps == list(range(4, len(again.steps)))
+    assert wider[0] == 0
+
+
+@pytest.mark.parametrize("memory_bytes", [0, 2000, 5000])
+def test_with_little_space_a_what_if_begins_earlier_and_ends_the_same(model: ExportedModel, memory_bytes: int) -> None:
+    roomy_trace, roomy = record(model)
+    trace, recording = record(model, memory_bytes)
+    request = choose_token(trace, trace.best, 5, "v")
+    again, steps = decode(model, request, recording)
+    expected, fewest = decode(model, request, roomy)
+
+    assert same(trace, roomy_trace)
+    assert same(again, expected)
+    assert steps == list(range(steps[0], len(again.steps)))
+    assert 0 <= steps[0] <= fewest[0]
+    assert memory_bytes or steps[0] == 0
