@@ -52,6 +52,12 @@ class EncodedSource:
     source: Tensors
     memory: Tensors
 
+    def select(self, sentences: Ids) -> EncodedSource:
+        """The same of some sentences; a step that reads it gives each of them its share of the rows."""
+        source = {name: _array(tensor)[sentences] for name, tensor in self.source.items()}
+        memory = {name: _array(tensor)[sentences] for name, tensor in self.memory.items()}
+        return EncodedSource(self.states[sentences], self.mask[sentences], source, memory)
+
 
 @dataclass(frozen=True, slots=True)
 class StepInput:

@@ -1,0 +1,72 @@
+"""Greedy search over many sentences at once: what a corpus without targets is translated with.
+
+Every sentence is one row of the step graph and takes its most probable token at every step, until it ends or is as long
+as it may be. That is what a request with one beam and early stopping ``first`` finds, without the record of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from exported_models.manifest import ModelManifest
+from exported_models.model import ExportedModel
+from exported_models.scoring import encode_batch
+from exported_models.sessions import StepInput, StepOutput, Tensors
+from exported_models.trace import Ids
+
+
+@dataclass(frozen=True, slots=True)
+class GreedyTranslation:
+    """The tokens of one translation; the last is the end of sentence where it is ``finished``, not cut off."""
+
+    token_ids: tuple[int, ...]
+    finished: bool
+
+
+def translate_batch(
+    model: ExportedModel, sources: Sequence[Sequence[int]], *, max_length: int | None = None
+) -> list[GreedyTranslation]:
+    """Translate a ragged batch of sentences.
+
+    Args:
+        sources: token ids as the tokenizer gives them, end of sentence included.
+        max_length: most target tokens, end of sentence included; None for the model's default.
+    """
+    if not sources:
+        return []
+    manifest = model.manifest
+    longest = manifest.generation.max_length if max_length is None else max_length
+    tokens: list[list[int]] = [[] for _ in sources]
+    encoded = encode_batch(model, sources)
+    memory: Tensors = encoded.memory
+    sentences = continued = np.arange(len(sources), dtype=np.int64)
+    running = np.ones(len(sources), np.bool_)
+    previous = np.full(len(sources), manifest.start_id, np.int64)
+    for position in range(longest):
+        asked = StepInput(previous, continued, position, np.zeros_like(previous), top_count=1)
+        output = model.decoder.run(encoded, memory, asked)
+        memory, previous = output.memory, _choose_tokens(manifest, output, position, longest)
+        for row in np.flatnonzero(running):
+            tokens[sentences[row]].append(int(previous[row]))
+        running &= previous != manifest.end_id
+        if not running.any():
+            break
+        # A row that has ended costs time until it is dropped, and dropping copies what the others read of the source.
+        going_on = np.flatnonzero(running) if 2 * running.sum() <= len(running) else np.arange(len(running))
+        if len(going_on) < len(running):
+            encoded = encoded.select(going_on)
+        sentences, previous, running, continued = sentences[going_on], previous[going_on], running[going_on], going_on
+    return [GreedyTranslation(tuple(row), row[-1] == manifest.end_id) for row in tokens]
+
+
+def _choose_tokens(manifest: ModelManifest, output: StepOutput, position: int, longest: int) -> Ids:
+    """The next token of each row: [rows] int64."""
+    generation, best = manifest.generation, output.ids("top_ids")[:, 0]
+    if position == 0 and generation.forced_first_id is not None:
+        return np.full_like(best, generation.forced_first_id)
+    if position + 1 == longest and generation.forces_end:
+        return np.full_like(best, manifest.end_id)
+    return best
