@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +11,12 @@ from torch import Tensor, nn
 from exported_models.graphs import MEMORY_PREFIX, NEXT_PREFIX, SOURCE_PREFIX, TensorSpec
 from exported_models.manifest import CONTEXT_SPACE, DECODER_SPACE, ENCODER_SPACE, SpaceSpec
 from pipeline.graph_modules import GROWING
-from pipeline.models.transformer import Keys, Override, Transformer, TransformerConfig
+from pipeline.models.transformer import Cell, Keys, Memory, Override, Transformer, TransformerConfig
+
+_KINDS: Mapping[type[Memory], tuple[str, ...]] = {Keys: ("key", "value"), Cell: ("cell",)}
+"""What the tensors of a layer are called, field by field."""
+
+_Layer = TypeVar("_Layer", Keys, Cell)
 
 
 class TransformerEncoder(nn.Module):
@@ -22,13 +28,10 @@ class TransformerEncoder(nn.Module):
 
     def forward(self, source_ids: Tensor, source_mask: Tensor) -> dict[str, Tensor]:
         states = self.model.encode(source_ids, source_mask).states
-        config = self.model.config
-        past = states.new_zeros(states.shape[0], config.decoder.heads, 0, config.decoder.head_size)
-        memory = tuple(Keys(past.clone(), past.clone()) for _ in range(config.decoder.layers))
         return {
             "encoder_state": states,
             **_name(SOURCE_PREFIX, self.model.read_source(states)),
-            **_name(MEMORY_PREFIX, memory),
+            **_name(MEMORY_PREFIX, self.model.empty_past(states)),
         }
 
 
@@ -41,11 +44,16 @@ class TransformerStep(nn.Module):
 
     def forward(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         config, mask = self.model.config, inputs["source_mask"]
+        memory: tuple[Memory, ...] = (
+            _collect(MEMORY_PREFIX, inputs, config, Cell)
+            if config.recurrent
+            else _collect(MEMORY_PREFIX, inputs, config, Keys)
+        )
         decoded = self.model.step(
             inputs["previous_ids"],
             inputs["position"],
-            _collect(MEMORY_PREFIX, inputs, config),
-            _collect(SOURCE_PREFIX, inputs, config),
+            memory,
+            _collect(SOURCE_PREFIX, inputs, config, Keys),
             mask,
             _by_sentence(inputs["attention_override"], inputs["override_on"], mask),
         )
@@ -67,7 +75,7 @@ class TransformerForced(nn.Module):
 
     def forward(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         config, previous_ids = self.model.config, inputs["previous_ids"]
-        source = _collect(SOURCE_PREFIX, inputs, config)
+        source = _collect(SOURCE_PREFIX, inputs, config, Keys)
         decoded = self.model.force(previous_ids, source, inputs["source_mask"], None)
         sentences, length = previous_ids.shape
         return {
@@ -109,7 +117,12 @@ def source_tensors(config: TransformerConfig) -> tuple[TensorSpec, ...]:
 
 
 def memory_tensors(config: TransformerConfig) -> tuple[TensorSpec, ...]:
-    """The self-attention's keys and values of every layer."""
+    """The self-attention's keys and values of every layer, or the states of its recurrent unit."""
+    if config.recurrent:
+        return tuple(
+            TensorSpec(f"{MEMORY_PREFIX}cell.{layer}", "float32", ("sentences", config.size), "cell state of the SSRU")
+            for layer in range(config.decoder.layers)
+        )
     shape = ("sentences", config.decoder.heads, GROWING, config.decoder.head_size)
     return _specs(MEMORY_PREFIX, config, shape, shape, "of the target tokens before")
 
@@ -151,17 +164,19 @@ def _specs(
     )
 
 
-def _name(prefix: str, layers: tuple[Keys, ...]) -> dict[str, Tensor]:
+def _name(prefix: str, layers: Sequence[Memory]) -> dict[str, Tensor]:
     return {
         f"{prefix}{kind}.{index}": tensor
         for index, layer in enumerate(layers)
-        for kind, tensor in (("key", layer.keys), ("value", layer.values))
+        for kind, tensor in zip(_KINDS[type(layer)], layer, strict=True)
     }
 
 
-def _collect(prefix: str, inputs: Mapping[str, Tensor], config: TransformerConfig) -> tuple[Keys, ...]:
-    layers = range(config.decoder.layers)
-    return tuple(Keys(inputs[f"{prefix}key.{layer}"], inputs[f"{prefix}value.{layer}"]) for layer in layers)
+def _collect(
+    prefix: str, inputs: Mapping[str, Tensor], config: TransformerConfig, layer: type[_Layer]
+) -> tuple[_Layer, ...]:
+    indexes = range(config.decoder.layers)
+    return tuple(layer(*(inputs[f"{prefix}{kind}.{index}"] for kind in _KINDS[layer])) for index in indexes)
 
 
 def _by_sentence(weights: Tensor, on: Tensor, mask: Tensor) -> Override:

@@ -15,17 +15,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, cast
+from typing import Literal, NamedTuple, TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-Activation = Literal["relu", "gelu", "gelu_tanh", "silu"]
+Activation = Literal["relu", "gelu", "gelu_sigmoid", "gelu_tanh", "silu"]
 
 _ACTIVATIONS: Mapping[Activation, Callable[[Tensor], Tensor]] = {
     "relu": F.relu,
     "gelu": F.gelu,
+    "gelu_sigmoid": lambda x: x * torch.sigmoid(1.702 * x),
     "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"),
     "silu": F.silu,
 }
@@ -68,7 +69,11 @@ class TransformerConfig:
         embedding_scale: factor of the token embeddings; ``output_scale`` that of what the output projection reads.
         positions: rows of the table of absolute positions, or 0 for none.
         relative_bias: bias of self-attention by distance, or None.
+        output_transform: activation of a projection and a norm between the last layer and the output projection, or
+            None for a model without them.
         tied: the output projection is the table of target embeddings.
+        recurrent: the decoder reads its past through an SSRU instead of self-attention; ``recurrent_projection`` says
+            that its output is projected.
     """
 
     source_vocabulary: int
@@ -88,7 +93,10 @@ class TransformerConfig:
     output_scale: float = 1.0
     positions: int = 0
     relative_bias: RelativeBias | None = None
+    output_transform: Activation | None = None
     tied: bool = False
+    recurrent: bool = False
+    recurrent_projection: bool = False
 
 
 class Keys(NamedTuple):
@@ -100,6 +108,16 @@ class Keys(NamedTuple):
 
     keys: Tensor
     values: Tensor
+
+
+class Cell(NamedTuple):
+    """What an SSRU knows of the target's past: ``state`` [R, D]."""
+
+    state: Tensor
+
+
+Memory: TypeAlias = Keys | Cell
+"""What a decoder layer hands to the next step."""
 
 
 class Override(NamedTuple):
@@ -121,7 +139,7 @@ class Decoded(NamedTuple):
 
     ``logits`` [R, V]; ``state`` [R, D], what the output projection reads; ``context`` [R, D], the last layer's
     cross-attention before the residual; ``cross_attention`` [N, L x A, Q, S]; ``attention`` [rows, A, T, P + T] of
-    every layer to the target; ``memory`` the target's keys and values of every layer, the past included.
+    every layer to the target, none from an SSRU; ``memory`` what every layer keeps of the target, the past included.
     """
 
     logits: Tensor
@@ -129,7 +147,7 @@ class Decoded(NamedTuple):
     context: Tensor
     cross_attention: Tensor
     attention: tuple[Tensor, ...]
-    memory: tuple[Keys, ...]
+    memory: tuple[Memory, ...]
 
 
 class RmsNorm(nn.Module):
@@ -182,14 +200,37 @@ class SelfAttention(nn.Module):
         mixed = (attention @ values).transpose(1, 2).reshape(-1, self.heads * self.head_size)
         return self.output(mixed), attention
 
-    def step(self, x: Tensor, past: Keys, bias: Tensor | None) -> tuple[Tensor, Tensor, Keys]:
+    def step(self, x: Tensor, past: Memory, bias: Tensor | None) -> tuple[Tensor, Tensor, Keys]:
         """Attend from one new token a row [R, D] to itself and the past; a single token needs no transposition."""
+        past = cast(Keys, past)
         query, key, value = self.project(x).view(-1, 3 * self.heads, 1, self.head_size).chunk(3, dim=1)
         memory = Keys(torch.cat([past.keys, key], dim=2), torch.cat([past.values, value], dim=2))
         scores = query @ memory.keys.transpose(-1, -2)
         attention = torch.softmax(scores if bias is None else scores + bias, dim=-1)
         mixed = (attention @ memory.values).view(-1, self.heads * self.head_size)
         return self.output(mixed), attention, memory
+
+
+class Ssru(nn.Module):
+    """The simpler simple recurrent unit (Kim et al. 2019), which reads the past in place of self-attention.
+
+    ``c[t] = f[t] * c[t-1] + (1 - f[t]) * W x[t]`` with ``f[t] = sigmoid(W_f x[t] + b_f)``, and ``relu(c[t])`` is what
+    it gives; ``project`` makes the gate and the candidate at once.
+    """
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.project = nn.Linear(config.size, 2 * config.size)
+        self.output = nn.Linear(config.size, config.size) if config.recurrent_projection else None
+
+    def step(self, x: Tensor, past: Memory, bias: Tensor | None) -> tuple[Tensor, Tensor, Cell]:  # noqa: ARG002
+        """Read one new token a row [R, D]; the attention it returns, as self-attention does, has no heads."""
+        gate, candidate = self.project(x).chunk(2, dim=-1)
+        forget = torch.sigmoid(gate)
+        state = forget * cast(Cell, past).state + (1.0 - forget) * candidate
+        output = F.relu(state)
+        output = output if self.output is None else self.output(output)
+        return output, x.new_zeros(x.shape[0], 0, 1, 1), Cell(state)
 
 
 class CrossAttention(nn.Module):
@@ -242,12 +283,12 @@ class EncoderLayer(nn.Module):
 
 
 class DecoderLayer(nn.Module):
-    """Self-attention, cross-attention and feed-forward."""
+    """Self-attention or an SSRU, cross-attention and feed-forward."""
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
         self.norm_first = config.norm_first
-        self.attention = SelfAttention(config, config.decoder)
+        self.attention = Ssru(config) if config.recurrent else SelfAttention(config, config.decoder)
         self.attention_norm = _make_norm(config)
         self.cross_attention = CrossAttention(config)
         self.cross_attention_norm = _make_norm(config)
@@ -255,8 +296,8 @@ class DecoderLayer(nn.Module):
         self.feed_forward_norm = _make_norm(config)
 
     def step(
-        self, x: Tensor, past: Keys, bias: Tensor | None, source: Keys, source_bias: Tensor, override: Override | None
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Keys]:
+        self, x: Tensor, past: Memory, bias: Tensor | None, source: Keys, source_bias: Tensor, override: Override | None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Memory]:
         """One token a row; return states, context, cross-attention, self-attention and memory."""
         change, attention, memory = self.attention.step(_before(self, self.attention_norm, x), past, bias)
         x = _after(self, self.attention_norm, x + change)
@@ -299,6 +340,19 @@ class Embedding(nn.Module):
         return x if self.norm is None else cast(Tensor, self.norm(x))
 
 
+class OutputTransform(nn.Module):
+    """What BERT has before its output projection (Devlin et al. 2019): a projection, an activation and a norm."""
+
+    def __init__(self, config: TransformerConfig, activation: Activation) -> None:
+        super().__init__()
+        self.dense = nn.Linear(config.size, config.size)
+        self.norm = _make_norm(config)
+        self.activation = _ACTIVATIONS[activation]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return cast(Tensor, self.norm(self.activation(self.dense(x))))
+
+
 class DistanceBias(nn.Module):
     """The bias of self-attention by distance; ``weight`` [buckets, A]."""
 
@@ -333,6 +387,8 @@ class Transformer(nn.Module):
         self.decoder = nn.ModuleList(DecoderLayer(config) for _ in range(config.decoder.layers))
         self.decoder_norm = _make_norm(config) if config.final_norm else None
         self.decoder_bias = DistanceBias(relative, config.decoder.heads, both_sides=False) if relative else None
+        transform = config.output_transform
+        self.output_transform = OutputTransform(config, transform) if transform else None
         self.output = nn.Linear(config.size, config.target_vocabulary)
         if config.tied:
             self.output.weight = self.target_embedding.tokens.weight
@@ -357,11 +413,19 @@ class Transformer(nn.Module):
         flat = states.flatten(0, 1)
         return tuple(self._decoder_layer(i).cross_attention.read_source(flat, states.shape[0]) for i in self._layers)
 
+    def empty_past(self, states: Tensor) -> tuple[Memory, ...]:
+        """What every layer remembers before the first step, for encoder states [N, S, D]."""
+        rows, decoder = states.shape[0], self.config.decoder
+        if self.config.recurrent:
+            return tuple(Cell(states.new_zeros(rows, self.config.size)) for _ in self._layers)
+        past = states.new_zeros(rows, decoder.heads, 0, decoder.head_size)
+        return tuple(Keys(past.clone(), past.clone()) for _ in self._layers)
+
     def step(
         self,
         previous_ids: Tensor,
         position: Tensor,
-        memory: Sequence[Keys],
+        memory: Sequence[Memory],
         source: Sequence[Keys],
         source_mask: Tensor,
         override: Override | None,
@@ -371,7 +435,7 @@ class Transformer(nn.Module):
         Args:
             previous_ids: [R], the rows of a sentence standing together.
             position: [1], the same for all rows.
-            memory: of every layer; P is 0 at first.
+            memory: of every layer, as `empty_past` and then the step before give it.
         """
         x = self.target_embedding(previous_ids.unsqueeze(1), position).squeeze(1)
         bias, source_bias = self._step_bias(memory[0], position), _padding_bias(source_mask)
@@ -389,7 +453,10 @@ class Transformer(nn.Module):
     def force(
         self, previous_ids: Tensor, source: Sequence[Keys], source_mask: Tensor, override: Override | None
     ) -> Decoded:
-        """All target tokens at once: ``previous_ids`` [N, T] begins with the start token, row t predicts token t."""
+        """All target tokens at once: ``previous_ids`` [N, T] begins with the start token, row t predicts token t.
+
+        A recurrent decoder must go step by step.
+        """
         sentences, length = previous_ids.shape
         positions = torch.arange(length, device=previous_ids.device)
         bias = torch.triu(torch.full((length, length), _MASKED), diagonal=1)[None, None]
@@ -413,10 +480,10 @@ class Transformer(nn.Module):
     def _decoder_layer(self, index: int) -> DecoderLayer:
         return cast(DecoderLayer, self.decoder[index])
 
-    def _step_bias(self, memory: Keys, position: Tensor) -> Tensor | None:
+    def _step_bias(self, memory: Memory, position: Tensor) -> Tensor | None:
         if self.decoder_bias is None:
             return None
-        past = memory.keys.shape[2]
+        past = cast(Keys, memory).keys.shape[2]
         return cast(Tensor, self.decoder_bias(position, torch.arange(past + 1, device=position.device)))
 
     def _by_layer(self, override: Override | None) -> list[Override | None]:
@@ -427,10 +494,11 @@ class Transformer(nn.Module):
         return [Override(*pair) for pair in pairs]
 
     def _finish(
-        self, x: Tensor, context: Tensor, cross: Sequence[Tensor], own: Sequence[Tensor], memory: Sequence[Keys]
+        self, x: Tensor, context: Tensor, cross: Sequence[Tensor], own: Sequence[Tensor], memory: Sequence[Memory]
     ) -> Decoded:
         state = x if self.decoder_norm is None else self.decoder_norm(x)
         state = state if self.config.output_scale == 1.0 else state * self.config.output_scale
+        state = state if self.output_transform is None else self.output_transform(state)
         return Decoded(self.output(state), state, context, torch.cat(list(cross), dim=1), tuple(own), tuple(memory))
 
 
