@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from exported_models.manifest import TokenizerSpec
+from exported_models.manifest import TokenizerJsonSpec, TokenizerSpec
 from exported_models.model import ExportedModel
 
 END_MARK = "⏎"
@@ -23,11 +23,12 @@ class TokenText:
     """Writes tokens so that each can be seen: spaces and the end of sentence get a mark.
 
     ``subwords``: tokens are subwords, whose vocabularies mark those that begin a word. People read words more easily,
-    so the others are marked instead.
+    so the others are marked instead. ``continuing`` is what the others begin with, where a vocabulary marks those.
     """
 
     end_token: str
     subwords: bool = False
+    continuing: str = ""
 
     def show(self, token: str) -> str:
         """The token as drawn."""
@@ -35,6 +36,8 @@ class TokenText:
             return END_MARK
         if not token.strip():
             return "".join(_MARKS.get(character, "␣") for character in token) or _MARKS[""]
+        if self.continuing:
+            return GLUE_MARK + token.removeprefix(self.continuing) if token.startswith(self.continuing) else token
         if self.subwords and token.startswith(_WORD_STARTS):
             return token[1:] or _MARKS[" "]
         if self.subwords and token[0].isalnum():
@@ -70,7 +73,8 @@ class PairText:
 
 
 def _text_of(end_token: str, spec: TokenizerSpec) -> TokenText:
-    return TokenText(end_token, spec.kind in _SUBWORD_KINDS)
+    continuing = spec.continuing if isinstance(spec, TokenizerJsonSpec) else ""
+    return TokenText(end_token, spec.kind in _SUBWORD_KINDS, continuing)
 
 
 def percent(log_prob: float) -> str:

@@ -29,7 +29,7 @@ class JsonTokenizer(Vocabulary):
         spans = (*((0, 0),) * len(before), *inner, *((len(text), len(text)),) * len(after))
         tokens = self.name_tokens(ids)
         apart = [True] * len(before) + [False] * len(inner) + [True] * len(after)
-        return Encoding(text, ids, tokens, spans, group_words(text, tokens, spans, apart))
+        return Encoding(text, ids, tokens, spans, group_words(text, tokens, spans, apart, self.spec.continuing))
 
     def decode(self, ids: Sequence[int]) -> str:
         text: str = self.processor.decode(self.drop_special(ids), skip_special_tokens=True)

@@ -111,6 +111,9 @@ class TokenizerJsonSpec(Frozen):
     vocabulary: str
     before: tuple[int, ...] = Field(default=(), description="Ids put before every text.")
     after: tuple[int, ...] = Field(description="Ids put after a complete text, the end of sentence among them.")
+    continuing: str = Field(
+        default="", description="What tokens that go on a word begin with; empty where those that begin one are marked."
+    )
 
 
 class ByteTokenizerSpec(Frozen):
@@ -155,6 +158,32 @@ class ParityReport(Frozen):
     beam_sentences: int
 
 
+class TranslationScores(Frozen):
+    """Scores of the best hypotheses against references (sacrebleu's defaults): of the full model, and of its twin."""
+
+    bleu: tuple[float, float]
+    chrf: tuple[float, float]
+
+
+class QuantizationReport(Frozen):
+    """What a quantized twin was made from and how, and what it lost against that model, measured before publishing."""
+
+    kind: Literal["int8"]
+    model_id: str = Field(description="The full model.")
+    model_hash: str = Field(description="Its content hash.")
+    method: str = Field(description="For people: which weights, and how.")
+    products: int = Field(description="Products that are computed in int8, in all graphs.")
+    sentences: int = Field(description="How many sentences it was compared on.")
+    made_up: bool = Field(description="Whether they are random tokens: no sentences were given.")
+    tokens: int = Field(description="Target tokens that were forced: references, else the full model's best output.")
+    agreement: float = Field(description="Share of them before which both models find the same token most probable.")
+    least_agreement: float = Field(description="Below it, nothing is published.")
+    log_prob: float = Field(description="Mean difference of their log-probabilities.")
+    largest_log_prob: float
+    same_best: float = Field(description="Share of the sentences whose best hypothesis is the same.")
+    scores: TranslationScores | None = Field(description="None without references.")
+
+
 class CheckpointOrigin(Frozen):
     """Which checkpoint this came from: the adapter that read it and the digest of its files."""
 
@@ -183,9 +212,10 @@ class ModelManifest(ArtefactManifest):
     max_source_tokens: int = Field(gt=0)
     max_target_tokens: int | None = Field(default=None, description="Most target tokens the model has positions for.")
     generation: GenerationDefaults
-    parity: ParityReport | None
+    parity: ParityReport | None = Field(description="None of a quantized twin: its own report compares it.")
     checkpoint: CheckpointOrigin
     notices: tuple[str, ...] = Field(default=(), description="What of the checkpoint the export does not honor.")
+    quantization: QuantizationReport | None = Field(default=None, description="Of a quantized twin.")
 
     @property
     def has_attention(self) -> bool:

@@ -13,19 +13,23 @@ _UNSPACED_SCRIPTS = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYA
 
 
 def group_words(
-    text: str, tokens: Sequence[str], spans: Sequence[tuple[int, int]], apart: Sequence[bool]
+    text: str,
+    tokens: Sequence[str],
+    spans: Sequence[tuple[int, int]],
+    apart: Sequence[bool],
+    continuing: str = "",
 ) -> tuple[int, ...]:
     """The word each token belongs to.
 
-    A word begins at a token that the tokenizer marks so; in scripts without spaces at every token that covers new
+    A word begins at a token that the tokenizer marks so, or that it does not mark as going on one, if those begin with
+    ``continuing``; in scripts without spaces at every token that covers new
     text (the bytes of one character share it); and at tokens that stand ``apart``, as the end of sentence does. A token
     that is nothing but space belongs to the word after it.
     """
     words: list[int] = []
     for index, token in enumerate(tokens):
-        begins = token.startswith(_WORD_STARTS) or (
-            spans[index] != spans[index - 1] and _is_unspaced(text, spans[index], spans[index - 1])
-        )
+        marked = not token.startswith(continuing) if continuing else token.startswith(_WORD_STARTS)
+        begins = marked or (spans[index] != spans[index - 1] and _is_unspaced(text, spans[index], spans[index - 1]))
         starts = apart[index] or apart[index - 1] or (begins and tokens[index - 1] not in _WORD_STARTS)
         words.append(words[-1] + starts if words else 0)
     return tuple(words)

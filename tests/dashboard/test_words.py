@@ -24,6 +24,11 @@ def test_subwords_read_as_words_and_what_goes_on_a_word_is_marked(token: str, sh
     assert TokenText("</s>", subwords=True).show(token) == shown
 
 
+@pytest.mark.parametrize(("token", "shown"), [("hund", "hund"), ("##e", "·e"), (",", ","), ("[SEP]", "⏎")])
+def test_word_pieces_are_marked_where_their_vocabulary_marks_them(token: str, shown: str) -> None:
+    assert TokenText("[SEP]", subwords=True, continuing="##").show(token) == shown
+
+
 def test_probabilities_have_no_decimals() -> None:
     assert [percent(math.log(share)) for share in (1.0, 0.826, 0.004)] == ["100", "83", "0"]
 

@@ -55,9 +55,9 @@ def convert(model: PreTrainedModel) -> dict[str, Tensor]:
     return weights
 
 
-def find_cross_attention(layer: nn.Module) -> nn.Module:
-    """The cross-attention of a decoder layer."""
-    return cast(nn.Module, layer.encoder_attn)
+def find_contexts(model: PreTrainedModel) -> list[nn.Module]:
+    """The decoder's cross-attentions."""
+    return [layer.encoder_attn for layer in find_parts(model).decoder.layers]
 
 
 def _stack(config: PretrainedConfig, name: str) -> StackConfig:

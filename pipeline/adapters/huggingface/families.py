@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from pipeline.adapters.huggingface import bart, t5
+from pipeline.adapters.huggingface import bart, bert, t5
 from pipeline.errors import CheckpointError
 from pipeline.models.transformer import TransformerConfig
 
@@ -23,25 +23,26 @@ class Family:
         name: for people.
         configure: the configuration of the exported module.
         convert: its weights, by the names of its state.
-        cross_attention: the module of the library whose output is the context, in a decoder layer.
+        find_contexts: the modules of the library whose outputs are the contexts, one a decoder layer.
     """
 
     name: str
     configure: Callable[[PreTrainedModel], TransformerConfig]
     convert: Callable[[PreTrainedModel], Mapping[str, Tensor]]
-    cross_attention: Callable[[nn.Module], nn.Module]
+    find_contexts: Callable[[PreTrainedModel], list[nn.Module]]
 
 
 def _of_bart(name: str) -> Family:
-    return Family(name, bart.configure, bart.convert, bart.find_cross_attention)
+    return Family(name, bart.configure, bart.convert, bart.find_contexts)
 
 
 def _of_t5(name: str) -> Family:
-    return Family(name, t5.configure, t5.convert, t5.find_cross_attention)
+    return Family(name, t5.configure, t5.convert, t5.find_contexts)
 
 
 FAMILIES: Mapping[str, Family] = {
     "bart": _of_bart("BART"),
+    "encoder-decoder": Family("EncoderDecoderModel", bert.configure, bert.convert, bert.find_contexts),
     "m2m_100": _of_bart("M2M100"),
     "marian": _of_bart("Marian"),
     "mbart": _of_bart("mBART"),

@@ -105,14 +105,12 @@ class HuggingFaceReference:
         def keep_input(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:  # noqa: ARG001 (torch's own signature)
             seen[DECODER_SPACE] = inputs[0]
 
-        def keep_output(module: nn.Module, inputs: object, outputs: tuple[Tensor, ...]) -> None:  # noqa: ARG001
-            seen[CONTEXT_SPACE] = outputs[0]
+        def keep_output(module: nn.Module, inputs: object, output: Tensor | tuple[Tensor, ...]) -> None:  # noqa: ARG001
+            seen[CONTEXT_SPACE] = output if isinstance(output, Tensor) else output[0]
 
-        parts = find_parts(self.model)
-        layers = parts.decoder.layers if hasattr(parts.decoder, "layers") else parts.decoder.block
         handles = (
-            parts.output.register_forward_pre_hook(keep_input),
-            self._family.cross_attention(layers[-1]).register_forward_hook(keep_output),
+            find_parts(self.model).output.register_forward_pre_hook(keep_input),
+            self._family.find_contexts(self.model)[-1].register_forward_hook(keep_output),
         )
         try:
             yield seen

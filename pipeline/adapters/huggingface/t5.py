@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from torch import Tensor, nn
 from transformers import PreTrainedModel
@@ -50,9 +50,9 @@ def convert(model: PreTrainedModel) -> dict[str, Tensor]:
     return weights
 
 
-def find_cross_attention(layer: nn.Module) -> nn.Module:
-    """The cross-attention of a decoder block."""
-    return cast(nn.Module, cast(Any, layer).layer[1].EncDecAttention)
+def find_contexts(model: PreTrainedModel) -> list[nn.Module]:
+    """The decoder's cross-attentions."""
+    return [block.layer[1].EncDecAttention for block in find_parts(model).decoder.block]
 
 
 def _convert_stack(embedding: str, stack: str, module: Any) -> dict[str, Tensor]:

@@ -109,12 +109,15 @@ def _read_byt5(tokenizer: Any, vocabulary: int) -> Tokenizers:
 
 
 def _read_json(tokenizer: Any, folder: Path, vocabulary: int) -> Tokenizers:
+    content = tokenizer.backend_tokenizer.to_str()
+    continuing = json.loads(content)["model"].get("continuing_subword_prefix") or ""
     source, target = (
-        TokenizerJsonSpec(file="tokenizer.json", vocabulary=_VOCABULARY_FILE, before=before, after=after)
+        TokenizerJsonSpec(
+            file="tokenizer.json", vocabulary=_VOCABULARY_FILE, before=before, after=after, continuing=continuing
+        )
         for before, after in (_find_frame(tokenizer, side) for side in _SIDES)
     )
-    content = tokenizer.backend_tokenizer.to_str().encode("utf-8")
-    return _finish(tokenizer, folder, vocabulary, source, target, content)
+    return _finish(tokenizer, folder, vocabulary, source, target, content.encode("utf-8"))
 
 
 def _finish(
@@ -141,7 +144,7 @@ def _finish(
 
 def _find_frame(tokenizer: Any, side: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The ids that the tokenizer puts before and after a text; a target ends with its end of sentence."""
-    end_id = tokenizer.eos_token_id
+    end_id = tokenizer.sep_token_id if tokenizer.eos_token_id is None else tokenizer.eos_token_id
     if side == "target" and _target_language(tokenizer) == "":
         return (), (end_id,)
     argument = {"text_target" if side == "target" else "text": _PROBE}

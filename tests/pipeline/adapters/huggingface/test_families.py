@@ -28,7 +28,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
 # Every kind of norm, position and activation is in one of these.
-QUICK = ("m2m100", "marian", "t5")
+QUICK = ("bert2bert", "m2m100", "marian", "t5")
 
 
 @pytest.fixture(

@@ -56,12 +56,37 @@ _LIKE_T5: Mapping[str, Any] = {
     "decoder_start_token_id": 0,
 }
 
+_LIKE_BERT: Mapping[str, Any] = {
+    "model_type": "bert",
+    "vocab_size": VOCABULARY,
+    "hidden_size": 24,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 20,
+    "max_position_embeddings": 64,
+    "layer_norm_eps": 1e-12,
+    "pad_token_id": 0,
+}
+_LIKE_ROBERTA = {**_LIKE_BERT, "model_type": "roberta", "pad_token_id": 1, "type_vocab_size": 1, "layer_norm_eps": 1e-5}
+
+
+def _pair(encoder: Mapping[str, Any], **decoder: Any) -> Mapping[str, Any]:
+    """The configuration of two models as one."""
+    writes = {**encoder, **decoder, "is_decoder": True, "add_cross_attention": True}
+    ends = {"pad_token_id": encoder["pad_token_id"], "eos_token_id": 2, "decoder_start_token_id": 1}
+    return {"encoder": encoder, "decoder": writes, **ends}
+
 
 _SCALED = {**_LIKE_BART, "scale_embedding": True}
 _GATED = {**_LIKE_T5, "feed_forward_proj": "gated-gelu", "tie_word_embeddings": False}
 
 FAMILIES: Mapping[str, tuple[str, str, Mapping[str, Any]]] = {
     "bart": ("BartConfig", "BartForConditionalGeneration", {**_LIKE_BART, "activation_function": "gelu"}),
+    "bert2bert": (
+        "EncoderDecoderConfig",
+        "EncoderDecoderModel",
+        _pair(_LIKE_BERT, num_hidden_layers=3, num_attention_heads=3, intermediate_size=28, max_position_embeddings=48),
+    ),
     "byt5": ("T5Config", "T5ForConditionalGeneration", {**_GATED, "vocab_size": 270, "eos_token_id": 1}),
     "flan-t5": ("T5Config", "T5ForConditionalGeneration", _GATED),
     "m2m100": ("M2M100Config", "M2M100ForConditionalGeneration", {**_SCALED, "pad_token_id": 1, "bos_token_id": 0}),
@@ -69,6 +94,16 @@ FAMILIES: Mapping[str, tuple[str, str, Mapping[str, Any]]] = {
     "mbart": ("MBartConfig", "MBartForConditionalGeneration", _SCALED),
     "mt5": ("MT5Config", "MT5ForConditionalGeneration", _GATED),
     "pegasus": ("PegasusConfig", "PegasusForConditionalGeneration", {**_SCALED, "activation_function": "relu"}),
+    "roberta2bert": (
+        "EncoderDecoderConfig",
+        "EncoderDecoderModel",
+        _pair({**_LIKE_ROBERTA, "hidden_act": "relu"}, model_type="bert", pad_token_id=0),
+    ),
+    "roberta2roberta": (
+        "EncoderDecoderConfig",
+        "EncoderDecoderModel",
+        {**_pair({**_LIKE_ROBERTA, "hidden_act": "relu"}, tie_word_embeddings=False), "decoder_start_token_id": 0},
+    ),
     "t5": ("T5Config", "T5ForConditionalGeneration", {**_LIKE_T5, "feed_forward_proj": "relu"}),
 }
 """Classes of the library for configuration and model, and the configuration."""
@@ -94,9 +129,18 @@ def save_tiny_checkpoint(family: str, folder: Path, **generation: Any) -> Path:
         library.ByT5Tokenizer(extra_ids=0).save_pretrained(folder)
     elif family == "marian":
         _save_marian_tokenizer(folder)
+    elif family == "bert2bert":
+        _save_word_pieces(folder)
     else:
         _save_json_tokenizer(folder, settings["pad_token_id"])
     return folder
+
+
+def save_two_models(folder: Path, **decoder: Any) -> None:
+    """Write a BERT and another decoder as one model, without a tokenizer."""
+    config = library.EncoderDecoderConfig(**_pair(_LIKE_BERT, **decoder))
+    with quiet_library():
+        library.EncoderDecoderModel(config).save_pretrained(folder)
 
 
 def _save_json_tokenizer(folder: Path, pad_id: int) -> None:
@@ -110,6 +154,18 @@ def _save_json_tokenizer(folder: Path, pad_id: int) -> None:
     library.PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, pad_token="<pad>", bos_token="<s>", eos_token="</s>", unk_token="<unk>"
     ).save_pretrained(folder)
+
+
+def _save_word_pieces(folder: Path) -> None:
+    """BERT's tokenizer in its oldest form, a list of word pieces."""
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    special = ["[PAD]", "[CLS]", "[SEP]", "[UNK]"]
+    trainer = trainers.WordPieceTrainer(vocab_size=80, special_tokens=special, show_progress=False)
+    tokenizer.train_from_iterator(TEXTS, trainer)
+    ids = tokenizer.get_vocab()
+    (folder / "vocab.txt").write_text("\n".join(sorted(ids, key=ids.__getitem__)) + "\n", encoding="utf-8")
+    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "BertTokenizer"}))
 
 
 def _save_marian_tokenizer(folder: Path) -> None:

@@ -1,0 +1,141 @@
+"""The library's ``EncoderDecoderModel`` (Rothe et al. 2020): a BERT or RoBERTa that reads and one that writes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+from transformers import PretrainedConfig, PreTrainedModel
+
+from pipeline.adapters.huggingface.weights import (
+    copy_linear,
+    find_activation,
+    find_parts,
+    is_tied,
+    join_linear,
+    make_output,
+)
+from pipeline.errors import CheckpointError
+from pipeline.models.transformer import StackConfig, TransformerConfig
+
+_KINDS = ("bert", "camembert", "roberta", "xlm-roberta")
+_SHARED = ("hidden_size", "hidden_act", "layer_norm_eps", "vocab_size")
+"""What encoder and decoder must have in common: there is one size, one activation and one tokenizer."""
+
+
+def configure(model: PreTrainedModel) -> TransformerConfig:
+    """The configuration of the exported module.
+
+    Raises:
+        CheckpointError: the encoder or the decoder is no BERT, or they do not go together in one Transformer.
+    """
+    encoder, decoder = model.config.encoder, model.config.decoder
+    _check_kinds(model, encoder, decoder)
+    parts = find_parts(model)
+    return TransformerConfig(
+        source_vocabulary=encoder.vocab_size,
+        target_vocabulary=decoder.vocab_size,
+        size=encoder.hidden_size,
+        encoder=_stack(encoder),
+        decoder=_stack(decoder),
+        activation=find_activation(encoder.hidden_act, model.config),
+        norm_first=False,
+        norm_epsilon=encoder.layer_norm_eps,
+        embedding_norm=True,
+        positions=min(len(_positions(parts.encoder)), len(_positions(parts.decoder.base_model))),
+        output_transform="gelu" if _is_roberta(decoder) else find_activation(decoder.hidden_act, model.config),
+        tied=is_tied(model),
+    )
+
+
+def convert(model: PreTrainedModel) -> dict[str, Tensor]:
+    """The weights of the exported module."""
+    parts, positions = find_parts(model), configure(model).positions
+    weights = make_output(parts.output.weight, parts.output.bias)
+    if _is_roberta(model.config.decoder):
+        dense, norm = parts.decoder.lm_head.dense, parts.decoder.lm_head.layer_norm
+    else:
+        transform = parts.decoder.cls.predictions.transform
+        dense, norm = transform.dense, transform.LayerNorm
+    weights |= copy_linear("output_transform.dense", dense) | copy_linear("output_transform.norm", norm)
+    weights |= _convert_stack("source_embedding", "encoder", parts.encoder, positions)
+    weights |= _convert_stack("target_embedding", "decoder", parts.decoder.base_model, positions)
+    return weights
+
+
+def find_contexts(model: PreTrainedModel) -> list[nn.Module]:
+    """The output projections of the decoder's cross-attentions."""
+    return [layer.crossattention.output.dense for layer in find_parts(model).decoder.base_model.encoder.layer]
+
+
+def _check_kinds(model: PreTrainedModel, encoder: PretrainedConfig, decoder: PretrainedConfig) -> None:
+    for side, config in (("encoder", encoder), ("decoder", decoder)):
+        if config.model_type not in _KINDS:
+            raise CheckpointError(
+                f"The {side} in {model.name_or_path} is a {config.model_type!r} model; two models as one "
+                f"can be exported where both are of {', '.join(_KINDS)}."
+            )
+    for name in _SHARED:
+        ours, theirs = getattr(encoder, name), getattr(decoder, name)
+        if ours != theirs:
+            raise CheckpointError(
+                f"The encoder in {model.name_or_path} has {name}={ours!r} and its decoder {theirs!r}; an "
+                "encoder-decoder of two models can be exported where these are equal."
+            )
+
+
+def _is_roberta(config: PretrainedConfig) -> bool:
+    return config.model_type != "bert"
+
+
+def _stack(config: PretrainedConfig) -> StackConfig:
+    heads = config.num_attention_heads
+    return StackConfig(config.num_hidden_layers, heads, config.hidden_size // heads, config.intermediate_size)
+
+
+def _positions(module: Any) -> Tensor:
+    """The table of positions from the first token's row on; every token is of the first type, which is added."""
+    embeddings = module.embeddings
+    first = embeddings.padding_idx + 1 if _is_roberta(module.config) else 0
+    table: Tensor = embeddings.position_embeddings.weight[first:] + embeddings.token_type_embeddings.weight[0]
+    return table
+
+
+def _convert_stack(embedding: str, stack: str, module: Any, positions: int) -> dict[str, Tensor]:
+    weights = {
+        f"{embedding}.tokens.weight": module.embeddings.word_embeddings.weight,
+        f"{embedding}.positions.weight": _positions(module)[:positions],
+        **copy_linear(f"{embedding}.norm", module.embeddings.LayerNorm),
+    }
+    for index, layer in enumerate(module.encoder.layer):
+        weights |= _convert_layer(f"{stack}.{index}", layer)
+    return weights
+
+
+def _convert_layer(target: str, layer: Any) -> dict[str, Tensor]:
+    own = layer.attention.self
+    weights = {
+        **join_linear(
+            f"{target}.attention.project",
+            copy_linear("query", own.query, own.scaling),
+            copy_linear("keys", own.key),
+            copy_linear("values", own.value),
+        ),
+        **copy_linear(f"{target}.attention.output", layer.attention.output.dense),
+        **copy_linear(f"{target}.attention_norm", layer.attention.output.LayerNorm),
+        **copy_linear(f"{target}.feed_forward.expand", layer.intermediate.dense),
+        **copy_linear(f"{target}.feed_forward.contract", layer.output.dense),
+        **copy_linear(f"{target}.feed_forward_norm", layer.output.LayerNorm),
+    }
+    return weights | (_convert_cross_attention(target, layer.crossattention) if layer.add_cross_attention else {})
+
+
+def _convert_cross_attention(target: str, attention: Any) -> dict[str, Tensor]:
+    cross = attention.self
+    return {
+        **copy_linear(f"{target}.cross_attention.query", cross.query, cross.scaling),
+        **copy_linear(f"{target}.cross_attention.keys", cross.key),
+        **copy_linear(f"{target}.cross_attention.values", cross.value),
+        **copy_linear(f"{target}.cross_attention.output", attention.output.dense),
+        **copy_linear(f"{target}.cross_attention_norm", attention.output.LayerNorm),
+    }
