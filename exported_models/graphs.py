@@ -71,7 +71,7 @@ STEP_INPUTS = (
     ),
     TensorSpec("override_on", "bool", ("rows", "layers", "heads"), "where they do"),
 )
-"""And every ``source.*`` and ``memory.*`` tensor of the encoder. A model without attention lacks the last two."""
+"""And every ``source.*`` and ``memory.*`` tensor of the encoder. A model without attention lacks the last three."""
 
 STEP_OUTPUTS = (
     TensorSpec("top_log_probs", "float32", ("rows", "top"), "natural-log probabilities, largest first"),

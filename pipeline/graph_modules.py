@@ -23,7 +23,7 @@ from exported_models.graphs import (
 )
 from pipeline.adapters import SourceModel
 
-_ATTENTION_TENSORS = frozenset({"attention_override", "override_on", "context", "cross_attention"})
+_ATTENTION_TENSORS = frozenset({"source_mask", "attention_override", "override_on", "context", "cross_attention"})
 GROWING, GROWN = "past", "present"
 """Names of the dimension of a memory tensor that is one longer after every step."""
 

@@ -111,7 +111,10 @@ def outdated_workspace(dates_workspace: Workspace, tmp_path: Path) -> Workspace:
 
 def _digest_builders() -> str:
     sources = [path for package in BUILDING_PACKAGES for path in sorted((ROOT / package).glob("*.py"))]
-    sources += [*sorted((ROOT / "pipeline" / "adapters").glob("*.py")), ROOT / "pipeline" / "models" / "luong.py"]
+    sources += [
+        *sorted((ROOT / "pipeline" / "adapters").glob("*.py")),
+        *sorted((ROOT / "pipeline" / "models").glob("*.py")),
+    ]
     sources += [DATES / "corpus.py", Path(__file__)]
     digests = {str(path): {"sha256": digest_file(path)} for path in sources}
     return content_hash({**digests, **list_files(DATES / "checkpoint")})

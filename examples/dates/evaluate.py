@@ -48,16 +48,13 @@ class Score:
 @torch.inference_mode()
 def decode_greedily(model: LuongModel, source_ids: Tensor, source_mask: Tensor) -> Tensor:
     """The likeliest token at every step, for ``LONGEST_TARGET`` steps: ids [N, T]."""
-    encoded = model.encode(source_ids, source_mask)
-    keys = model.attention_keys(encoded.states)
-    hidden, cell, feed = encoded.hidden, encoded.cell, torch.zeros_like(encoded.hidden)
-    previous = torch.full_like(source_ids[:, 0], model.config.start_id)
-    unused, off = torch.zeros(source_ids.shape), torch.zeros_like(source_mask[:, 0])
+    states, memory = model.encode(source_ids, source_mask)
+    source = model.read_source(states, source_mask)
+    previous = torch.full_like(source_ids[:, 0], model.sizes.start_id)
     chosen = []
     for _ in range(LONGEST_TARGET):
-        stepped = model.step(previous, hidden, cell, feed, encoded.states, keys, source_mask, unused, off)
-        hidden, cell, feed = stepped.hidden, stepped.cell, stepped.feed
-        previous = stepped.log_probs.argmax(dim=-1)
+        stepped = model.step(previous, memory, source, None)
+        memory, previous = stepped.memory, stepped.log_probs.argmax(dim=-1)
         chosen.append(previous)
     return torch.stack(chosen, dim=1)
 

@@ -81,11 +81,11 @@ def _fit(model: LuongModel, batches: list[Batch], epochs: int, generator: random
     optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
     steps = epochs * len(batches)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps)
-    loss_of = nn.NLLLoss(ignore_index=model.config.pad_id)
+    loss_of = nn.NLLLoss(ignore_index=model.sizes.pad_id)
     with tqdm(total=steps, unit="batch", mininterval=1.0) as progress:
         for epoch in range(epochs):
             for source_ids, source_mask, previous, expected in generator.sample(batches, len(batches)):
-                log_probs = model(hide_characters(source_ids, model.config), source_mask, previous)
+                log_probs = model(hide_characters(source_ids, model.sizes), source_mask, previous)
                 loss = loss_of(log_probs.flatten(0, 1), expected.flatten())
                 optimizer.zero_grad()
                 loss.backward()

@@ -1,14 +1,11 @@
-"""A bidirectional LSTM encoder and an LSTM decoder with Luong attention and input feeding, in torch.
+"""Recurrent models as the recipes here train them: a bidirectional LSTM encoder, an LSTM decoder, Luong attention.
 
 Luong, Pham, Manning: Effective Approaches to Attention-based Neural Machine Translation (2015). The score is
 "general" (section 3.1), the attentional vector is fed to the next step (section 3.3), and decoding starts from a
-learned bridge.
+learned projection of the encoder's last states.
 
 A checkpoint is a folder of ``config.json``, ``model.safetensors``, ``source_vocabulary.json`` and
 ``target_vocabulary.json`` (lists of tokens; a token's id is its place).
-
-Letters in shapes: N sentences, S source tokens, T target tokens, R rows of a search (R is a multiple of N and the
-rows of one sentence stand together), E encoder units per direction, D decoder units, V target tokens known.
 """
 
 from __future__ import annotations
@@ -17,15 +14,15 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
-from torch import Tensor, nn
+from torch import Tensor
 
 from exported_models.publishing import explain_disk_errors, write_bytes_atomically
 from pipeline.errors import CheckpointError
+from pipeline.models.recurrent import RecurrentConfig, RecurrentModel
 
 PAD, START, END, UNKNOWN = SPECIAL_TOKENS = ("<pad>", "<s>", "</s>", "<unk>")
 """The first tokens of both vocabularies. A source ends with ``</s>``, so that its end has a state."""
@@ -35,6 +32,15 @@ WEIGHTS_FILE = "model.safetensors"
 SOURCE_VOCABULARY_FILE = "source_vocabulary.json"
 TARGET_VOCABULARY_FILE = "target_vocabulary.json"
 ARCHITECTURE = "luong"
+
+_MODULES_IN_FILE = {
+    "encoder.0.ahead": "forward_encoder",
+    "encoder.0.back": "backward_encoder",
+    "start.hidden_bridge": "hidden_bridge",
+    "start.cell_bridge": "cell_bridge",
+    "decoder.0": "decoder",
+}
+"""What modules of the model are called in a weights file, where that differs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,121 +59,28 @@ class LuongConfig:
     unknown_id: int = 3
 
 
-class Encoded(NamedTuple):
-    """``states`` [N, S, 2E], zero on padding; the decoder's first ``hidden`` and ``cell`` [N, D]."""
+class LuongModel(RecurrentModel):
+    """One bidirectional LSTM layer, one LSTM layer with general attention and input feeding."""
 
-    states: Tensor
-    hidden: Tensor
-    cell: Tensor
-
-
-class Stepped(NamedTuple):
-    """One decoder step of R rows.
-
-    ``log_probs`` [R, V]; ``hidden`` (the top LSTM state) and ``cell`` [R, D]; ``feed`` [R, D], the attentional vector;
-    ``context`` [R, 2E]; ``attention`` [R, S], exactly zero on padding.
-    """
-
-    log_probs: Tensor
-    hidden: Tensor
-    cell: Tensor
-    feed: Tensor
-    context: Tensor
-    attention: Tensor
-
-
-class LuongModel(nn.Module):
-    """The model; its parts are methods, so that each can be exported as a graph of its own."""
-
-    def __init__(self, config: LuongConfig) -> None:
-        super().__init__()
-        self.config = config
-        width, units, embedding = 2 * config.encoder_units, config.decoder_units, config.embedding
-        self.source_embedding = nn.Embedding(config.source_vocabulary, embedding, config.pad_id)
-        self.target_embedding = nn.Embedding(config.target_vocabulary, embedding, config.pad_id)
-        self.forward_encoder = nn.LSTM(embedding, config.encoder_units, batch_first=True)
-        self.backward_encoder = nn.LSTM(embedding, config.encoder_units, batch_first=True)
-        self.hidden_bridge = nn.Linear(width, units)
-        self.cell_bridge = nn.Linear(width, units)
-        self.decoder = nn.LSTMCell(embedding + units, units)
-        self.key_projection = nn.Linear(width, units, bias=False)
-        self.attentional = nn.Linear(width + units, units, bias=False)
-        self.output = nn.Linear(units, config.target_vocabulary)
-        self.dropout = nn.Dropout(config.dropout)
-
-    def encode(self, source_ids: Tensor, source_mask: Tensor) -> Encoded:
-        """Read a ragged batch; every sentence gets what it would get alone.
-
-        The backward direction is a second LSTM over each row reversed within its own length: a bidirectional LSTM would
-        read the padding first, and packed sequences cannot be exported.
-
-        Args:
-            source_ids: [N, S] int64, padded on the right.
-            source_mask: [N, S] bool, true on tokens; at least one per row.
-        """
-        lengths = source_mask.sum(dim=1)
-        reversal = _reversal(source_mask, lengths)
-        embedded = self.dropout(self.source_embedding(source_ids))
-        ahead, _ = self.forward_encoder(embedded)
-        back, _ = self.backward_encoder(_gather_rows(embedded, reversal))
-        last = (lengths - 1).unsqueeze(1)
-        final = torch.cat([_gather_rows(ahead, last), _gather_rows(back, last)], dim=-1).squeeze(1)
-        states = torch.cat([ahead, _gather_rows(back, reversal)], dim=-1)
-        states = torch.where(source_mask.unsqueeze(-1), states, torch.zeros_like(states))
-        return Encoded(states, torch.tanh(self.hidden_bridge(final)), self.cell_bridge(final))
-
-    def attention_keys(self, states: Tensor) -> Tensor:
-        """``W_a`` of the general score applied to the states [N, S, 2E], once per sentence -> [N, S, D]."""
-        keys: Tensor = self.key_projection(states)
-        return keys
-
-    def step(
-        self,
-        previous_ids: Tensor,
-        hidden: Tensor,
-        cell: Tensor,
-        feed: Tensor,
-        states: Tensor,
-        keys: Tensor,
-        source_mask: Tensor,
-        override: Tensor,
-        override_on: Tensor,
-    ) -> Stepped:
-        """One target token further, for all rows at once.
-
-        The rows of a sentence are the queries of one matrix product with its keys: states and keys are never repeated.
-
-        Args:
-            previous_ids: [R] int64, the token before; the start token at the first step.
-            hidden, cell, feed: [R, D], from the step before; ``feed`` is zero at the first.
-            states, keys, source_mask: [N, S, 2E], [N, S, D], [N, S] bool.
-            override: [R, S], attention to use instead of the model's own where ``override_on`` [R] bool is true.
-                Rows sum to one over tokens; whatever stands on padding is ignored.
-        """
-        embedded = self.dropout(self.target_embedding(previous_ids))
-        hidden, cell = self.decoder(torch.cat([embedded, feed], dim=-1), (hidden, cell))
-        attention = _attend(hidden, keys, source_mask, override, override_on)
-        context = _per_row(_per_sentence(attention, states) @ states)
-        feed = torch.tanh(self.attentional(torch.cat([context, hidden], dim=-1)))
-        log_probs = torch.log_softmax(self.output(self.dropout(feed)), dim=-1)
-        return Stepped(log_probs, hidden, cell, feed, context, attention)
-
-    def forward(self, source_ids: Tensor, source_mask: Tensor, target_ids: Tensor) -> Tensor:
-        """Teacher forcing: log-probabilities [N, T, V] of every next token after ``target_ids`` [N, T].
-
-        ``target_ids`` begins with the start token; row t of the result is about the token after ``target_ids[:, t]``.
-        """
-        states, hidden, cell = self.encode(source_ids, source_mask)
-        keys = self.attention_keys(states)
-        feed = torch.zeros_like(hidden)
-        unused = torch.zeros_like(source_mask, dtype=states.dtype)
-        off = torch.zeros_like(source_mask[:, 0])
-        rows = []
-        for previous_ids in target_ids.unbind(dim=1):
-            stepped = self.step(previous_ids, hidden, cell, feed, states, keys, source_mask, unused, off)
-            hidden, cell, feed = stepped.hidden, stepped.cell, stepped.feed
-            rows.append(stepped.log_probs)
-        return torch.stack(rows, dim=1)
+    def __init__(self, sizes: LuongConfig) -> None:
+        super().__init__(
+            RecurrentConfig(
+                source_vocabulary=sizes.source_vocabulary,
+                target_vocabulary=sizes.target_vocabulary,
+                source_embedding=sizes.embedding,
+                target_embedding=sizes.embedding,
+                encoder_units=sizes.encoder_units,
+                decoder_units=sizes.decoder_units,
+                cell="lstm",
+                bidirectional=True,
+                start="projected",
+                attention="general",
+                input_feeding=True,
+                dropout=sizes.dropout,
+                pad_id=sizes.pad_id,
+            )
+        )
+        self.sizes = sizes
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,13 +101,13 @@ def save_checkpoint(
         CheckpointError: a vocabulary does not fit the model, or a weight is not finite.
         PublishingError: the disk is full or not writable.
     """
-    _check_vocabulary(SOURCE_VOCABULARY_FILE, source_vocabulary, model.config.source_vocabulary, folder)
-    _check_vocabulary(TARGET_VOCABULARY_FILE, target_vocabulary, model.config.target_vocabulary, folder)
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    _check_vocabulary(SOURCE_VOCABULARY_FILE, source_vocabulary, model.sizes.source_vocabulary, folder)
+    _check_vocabulary(TARGET_VOCABULARY_FILE, target_vocabulary, model.sizes.target_vocabulary, folder)
+    weights = {_name_in_file(name): tensor.detach().cpu() for name, tensor in model.state_dict().items()}
     _check_finite(weights, folder)
     with explain_disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    config = {"architecture": ARCHITECTURE, **asdict(model.config)}
+    config = {"architecture": ARCHITECTURE, **asdict(model.sizes)}
     write_bytes_atomically(folder / CONFIG_FILE, _json_bytes(config, indent=2))
     write_bytes_atomically(folder / SOURCE_VOCABULARY_FILE, _json_bytes(list(source_vocabulary)))
     write_bytes_atomically(folder / TARGET_VOCABULARY_FILE, _json_bytes(list(target_vocabulary)))
@@ -212,41 +125,16 @@ def load_checkpoint(folder: Path) -> LuongCheckpoint:
     target = _read_vocabulary(folder, TARGET_VOCABULARY_FILE, config.target_vocabulary)
     weights = _read_weights(folder)
     model = LuongModel(config)
-    _check_shapes(weights, model.state_dict(), folder)
+    expected = model.state_dict()
+    _check_shapes(weights, {_name_in_file(name): tensor for name, tensor in expected.items()}, folder)
     _check_finite(weights, folder)
-    model.load_state_dict(weights)
+    model.load_state_dict({name: weights[_name_in_file(name)] for name in expected})
     return LuongCheckpoint(model.eval(), source, target)
 
 
-def _reversal(source_mask: Tensor, lengths: Tensor) -> Tensor:
-    """[N, S]: where to gather from to reverse each row within its length; its own inverse; padding stays."""
-    positions = torch.arange(source_mask.shape[1], device=source_mask.device).unsqueeze(0)
-    return torch.where(source_mask, lengths.unsqueeze(1) - 1 - positions, positions)
-
-
-def _gather_rows(values: Tensor, positions: Tensor) -> Tensor:
-    """``values`` [N, S, X] at ``positions`` [N, P] -> [N, P, X]."""
-    return values.gather(1, positions.unsqueeze(-1).expand(-1, -1, values.shape[2]))
-
-
-def _per_sentence(rows: Tensor, states: Tensor) -> Tensor:
-    """[R, X] -> [N, R / N, X]: the rows of a sentence stand together."""
-    return rows.reshape(states.shape[0], -1, rows.shape[1])
-
-
-def _per_row(grouped: Tensor) -> Tensor:
-    """[N, R / N, X] -> [R, X]."""
-    return grouped.flatten(0, 1)
-
-
-def _attend(hidden: Tensor, keys: Tensor, source_mask: Tensor, override: Tensor, override_on: Tensor) -> Tensor:
-    """Attention weights [R, S] of the general score, or the override where it is on; zero on padding."""
-    scores = _per_sentence(hidden, keys) @ keys.transpose(1, 2)
-    padding = ~source_mask.unsqueeze(1)
-    own = torch.softmax(scores.masked_fill(padding, float("-inf")), dim=-1)
-    given = _per_sentence(override, keys).masked_fill(padding, 0.0)
-    on = _per_sentence(override_on.unsqueeze(-1), keys)
-    return _per_row(torch.where(on, given, own))
+def _name_in_file(name: str) -> str:
+    module, _, parameter = name.rpartition(".")
+    return f"{_MODULES_IN_FILE.get(module, module)}.{parameter}"
 
 
 def _json_bytes(value: object, indent: int | None = None) -> bytes:

@@ -1,0 +1,161 @@
+"""The graphs and spaces of `pipeline.models.recurrent`, for every adapter that reads a recurrent model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from exported_models.graphs import MEMORY_PREFIX, NEXT_PREFIX, SOURCE_PREFIX, TensorSpec
+from exported_models.manifest import CONTEXT_SPACE, DECODER_SPACE, ENCODER_SPACE, SpaceSpec
+from exported_models.trace import Floats
+from pipeline.adapters.stepwise import StepResult
+from pipeline.models.recurrent import Memory, Override, RecurrentConfig, RecurrentModel, Source
+
+_CELL_NAMES = {"lstm": "LSTM", "gru": "GRU"}
+
+
+class RecurrentEncoder(nn.Module):
+    """The encoder, with what the decoder reads of its states and starts with."""
+
+    def __init__(self, model: RecurrentModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, source_ids: Tensor, source_mask: Tensor) -> dict[str, Tensor]:
+        states, memory = self.model.encode(source_ids, source_mask)
+        found = {"encoder_state": states, **_name(MEMORY_PREFIX, memory)}
+        if self.model.config.attends:
+            source = self.model.read_source(states, source_mask)
+            found |= {f"{SOURCE_PREFIX}states": source.states, f"{SOURCE_PREFIX}keys": source.keys}
+        return found
+
+
+class RecurrentStep(nn.Module):
+    """One target token further."""
+
+    def __init__(self, model: RecurrentModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        config = self.model.config
+        source, override = None, None
+        if config.attends:
+            source = Source(inputs[f"{SOURCE_PREFIX}states"], inputs[f"{SOURCE_PREFIX}keys"], inputs["source_mask"])
+            override = Override(inputs["attention_override"][:, 0, 0], inputs["override_on"][:, 0, 0])
+        stepped = self.model.step(inputs["previous_ids"], _collect(inputs, config), source, override)
+        found = {
+            "log_probs": stepped.log_probs,
+            "decoder_state": stepped.state,
+            **_name(NEXT_PREFIX, stepped.memory),
+        }
+        if stepped.context is not None and stepped.attention is not None:
+            found |= {"context": stepped.context, "cross_attention": stepped.attention[:, None, None]}
+        return found
+
+
+class RecurrentRun:
+    """One source run by the torch model itself, alone and without padding: the oracle for ragged batches."""
+
+    def __init__(self, model: RecurrentModel, source_ids: Sequence[int]) -> None:
+        self._model = model
+        mask = torch.ones(1, len(source_ids), dtype=torch.bool)
+        states, self._memory = model.encode(torch.tensor([list(source_ids)]), mask)
+        self._source = model.read_source(states, mask) if model.config.attends else None
+        self.encoder_states = _floats(states[0])
+
+    def step(self, tokens: Sequence[int], parents: Sequence[int]) -> StepResult:
+        order = torch.tensor(list(parents))
+        hidden, cell, feed = self._memory
+        memory = Memory(
+            tuple(layer[order] for layer in hidden),
+            tuple(layer[order] for layer in cell),
+            None if feed is None else feed[order],
+        )
+        stepped = self._model.step(torch.tensor(list(tokens)), memory, self._source, None)
+        self._memory = stepped.memory
+        return StepResult(
+            log_probs=_floats(stepped.log_probs),
+            decoder_state=_floats(stepped.state),
+            context=None if stepped.context is None else _floats(stepped.context),
+            attention=None if stepped.attention is None else _floats(stepped.attention[:, None, None]),
+        )
+
+
+def source_tensors(config: RecurrentConfig) -> tuple[TensorSpec, ...]:
+    """What attention reads; nothing without it."""
+    if not config.attends:
+        return ()
+    width = config.encoder_size
+    keys = width if config.attention == "dot" else config.decoder_units
+    return (
+        TensorSpec(f"{SOURCE_PREFIX}states", "float32", ("sentences", "source", width), "encoder states"),
+        TensorSpec(
+            f"{SOURCE_PREFIX}keys", "float32", ("sentences", "source", keys), "encoder states as attention keys"
+        ),
+    )
+
+
+def memory_tensors(config: RecurrentConfig) -> tuple[TensorSpec, ...]:
+    """The state of every decoder layer, and the vector fed to the next step."""
+    shape, layer_name = ("sentences", config.decoder_units), f"decoder {_CELL_NAMES[config.cell]} layer"
+    kinds = ("hidden", "cell") if config.has_cell else ("hidden",)
+    layers = [
+        TensorSpec(f"{MEMORY_PREFIX}{kind}.{index}", "float32", shape, f"{kind} state of {layer_name} {index + 1}")
+        for kind in kinds
+        for index in range(config.decoder_layers)
+    ]
+    feed = TensorSpec(f"{MEMORY_PREFIX}feed", "float32", shape, "what predicted the token before (input feeding)")
+    return (*layers, feed) if config.input_feeding else tuple(layers)
+
+
+def recurrent_spaces(config: RecurrentConfig) -> tuple[SpaceSpec, ...]:
+    """Encoder and decoder states, and with attention contexts."""
+    cell = _CELL_NAMES[config.cell]
+    read = f"both directions of the encoder {cell}" if config.bidirectional else f"hidden state of the encoder {cell}"
+    spaces = (
+        SpaceSpec(
+            name=ENCODER_SPACE,
+            owner="source",
+            output="encoder_state",
+            size=config.encoder_size,
+            meaning=f"{read} at a source token",
+        ),
+        SpaceSpec(
+            name=DECODER_SPACE,
+            owner="target",
+            output="decoder_state",
+            size=config.decoder_units,
+            meaning=f"hidden state of the decoder {cell} that predicts a target token",
+        ),
+    )
+    context = SpaceSpec(
+        name=CONTEXT_SPACE,
+        owner="target",
+        output="context",
+        size=config.encoder_size,
+        meaning="attention-weighted sum of the encoder states for a target token",
+    )
+    return (*spaces, context) if config.attends else spaces
+
+
+def _name(prefix: str, memory: Memory) -> dict[str, Tensor]:
+    kinds = (("hidden", memory.hidden), ("cell", memory.cell))
+    named = {f"{prefix}{kind}.{index}": layer for kind, layers in kinds for index, layer in enumerate(layers)}
+    return named if memory.feed is None else {**named, f"{prefix}feed": memory.feed}
+
+
+def _collect(inputs: Mapping[str, Tensor], config: RecurrentConfig) -> Memory:
+    layers = range(config.decoder_layers)
+    return Memory(
+        tuple(inputs[f"{MEMORY_PREFIX}hidden.{index}"] for index in layers),
+        tuple(inputs[f"{MEMORY_PREFIX}cell.{index}"] for index in layers) if config.has_cell else (),
+        inputs[f"{MEMORY_PREFIX}feed"] if config.input_feeding else None,
+    )
+
+
+def _floats(values: Tensor) -> Floats:
+    array: Floats = values.to(torch.float32).numpy()
+    return array
