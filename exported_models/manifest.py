@@ -129,8 +129,18 @@ class ByteTokenizerSpec(Frozen):
         return len(self.special_tokens)
 
 
+class WordTokenizerSpec(Frozen):
+    """What stands between spaces is a token; ``file`` is a JSON list of tokens, the index being the id."""
+
+    kind: Literal["words"] = "words"
+    file: str
+    unknown_id: int | None = Field(description="What a token the vocabulary lacks becomes; None: it is refused.")
+    after: tuple[int, ...] = Field(description="Ids put after a complete text; a source may go without any.")
+
+
 TokenizerSpec = Annotated[
-    CharacterTokenizerSpec | SentencePieceSpec | TokenizerJsonSpec | ByteTokenizerSpec, Field(discriminator="kind")
+    CharacterTokenizerSpec | SentencePieceSpec | TokenizerJsonSpec | ByteTokenizerSpec | WordTokenizerSpec,
+    Field(discriminator="kind"),
 ]
 """How one side is tokenized; the files it names lie in the model's folder."""
 

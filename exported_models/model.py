@@ -15,11 +15,13 @@ from exported_models.manifest import (
     SentencePieceSpec,
     TokenizerJsonSpec,
     TokenizerSpec,
+    WordTokenizerSpec,
     load_model_manifest,
 )
 from exported_models.sentencepiece_tokenizer import load_sentencepiece_tokenizer
 from exported_models.sessions import EncoderSession, ForcedSession, SelfAttentionSession, StepSession
 from exported_models.tokenizer import Tokenizer, load_character_tokenizer
+from exported_models.word_tokenizer import load_word_tokenizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,8 @@ def load_tokenizer(folder: Path, spec: TokenizerSpec, manifest: ModelManifest) -
         return make_byte_tokenizer(spec, manifest.special_ids)
     if isinstance(spec, TokenizerJsonSpec):
         return load_json_tokenizer(folder, spec, manifest.special_ids)
+    if isinstance(spec, WordTokenizerSpec):
+        return load_word_tokenizer(folder, spec, manifest.special_ids)
     return load_character_tokenizer(folder / spec.file, manifest.end_id, manifest.special_ids)
 
 
