@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from beamscope.text_tables import format_table
 from exported_models.sizes import format_size
 
 if TYPE_CHECKING:
-    from pipeline.summary import BuildSummary, ExportSummary
+    from pipeline.summary import BuildSummary, ExportSummary, TwinSummary
 
 _SHOWN_OF_HASH = 16
 
@@ -43,9 +43,33 @@ def describe_export(summary: ExportSummary) -> str:
     )
 
 
+def describe_twin(summary: TwinSummary) -> str:
+    """The whole text, without a line break at its end."""
+    report = summary.quantization
+    done = "Published" if summary.changed else "Nothing changed:"
+    return (
+        f"{done} int8 twin {summary.model_id} ({summary.model_hash[:_SHOWN_OF_HASH]}), {format_size(summary.bytes)} "
+        f"(the full model has {format_size(report['full_bytes'])}) in {summary.folder} ({summary.seconds:.1f} s)\n"
+        f"  {_describe_comparison(report['comparison'])}"
+    )
+
+
+def _describe_comparison(found: Mapping[str, Any]) -> str:
+    on = f"{found['sentences']:,} made-up sentences" if found["made_up"] else f"{found['sentences']:,} sentences"
+    parts = [
+        f"on {on} the most probable token is the same before {found['agreement']:.2%} of {found['tokens']:,} tokens",
+        f"the best hypothesis for {found['same_best']:.1%}",
+    ]
+    if found["scores"]:
+        (full_bleu, bleu), (full_chrf, chrf) = found["scores"]["bleu"], found["scores"]["chrf"]
+        parts.append(f"BLEU {bleu:.2f} (full {full_bleu:.2f}), chrF {chrf:.2f} (full {full_chrf:.2f})")
+    return "; ".join(parts)
+
+
 def _describe_pairs(summary: BuildSummary) -> str:
     left_out = f" ({summary.pairs_left_out:,} left out)" if summary.pairs_left_out else ""
-    return f"{summary.pairs:,} sentence pairs{left_out}"
+    by_model = ", targets written by the model" if summary.targets_by_model else ""
+    return f"{summary.pairs:,} sentence pairs{left_out}{by_model}"
 
 
 def _space_lines(summary: BuildSummary) -> list[str]:

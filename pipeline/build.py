@@ -34,12 +34,13 @@ from pipeline.model_build import (
     published_model,
     verify_graphs,
 )
-from pipeline.plan import check_space, describe_plan, plan_store
+from pipeline.plan import StorePlan, check_space, describe_plan, plan_store
 from pipeline.progress import Progress, SilentProgress, format_seconds
 from pipeline.project import Project
 from pipeline.projections import project_space
 from pipeline.store_build import StoreBuild, build_folders, published_store
 from pipeline.summary import BuildSummary, ExportSummary, SpaceSummary, StepSummary
+from pipeline.translate import translate_corpus, translate_held_out
 from state_store.manifest import CorpusEntry, IndexEntry, SpaceEntry, StoreManifest, load_store_manifest
 from state_store.pairs import PairTable
 from state_store.spaces import sample_rows
@@ -95,7 +96,7 @@ def build(project: Project, workspace: Workspace, *, progress: Progress) -> Buil
     with open_build(project, workspace, progress=progress) as run:
         if is_up_to_date(run):
             return summarize(run, changed=False)
-        for name, step in STEPS:
+        for name, step in choose_steps(run.store):
             run_step(run, name, step)
         return summarize(run, changed=True)
 
@@ -142,9 +143,7 @@ def plan_step(run: BuildRun) -> bool:
     """1. Choose pairs and batches, estimate the size, refuse what does not fit on the disk."""
     plan, cached = plan_store(run.store, progress=run.progress)
     run.progress.note(describe_plan(plan))
-    if plan.left_out:
-        verb = "is" if plan.left_out == 1 else "are"
-        run.progress.note(f"{count(plan.left_out, 'pair')} {verb} left out; the first: {plan.first_left_out}")
+    _report_left_out(run, plan, 0)
     check_space(plan, run.store, encoded=_is_encoded(run.store))
     return cached
 
@@ -156,13 +155,30 @@ def export_step(run: BuildRun) -> bool:
 
 def verify_step(run: BuildRun) -> bool:
     """3. Compare the graphs with the checkpoint's own model, on planned pairs spread evenly over the corpus."""
-    pairs = PairTable(run.store.staged, int(run.store.ledger.last_result("plan")["pairs"]))
+    store = run.store
+    folder = store.staged if store.corpora.train.has_targets else store.sources
+    pairs = PairTable(folder, int(store.ledger.last_result("plan")["pairs"]))
     sample = [pairs[row] for row in sample_rows(len(pairs), VERIFIED_SENTENCES).tolist()]
     return not verify_graphs(run.store.model, sample, progress=run.progress)
 
 
+def translate_step(run: BuildRun) -> bool:
+    """4. Give sources without targets the model's own translations, shard by shard."""
+    store, manifest, open_model = run.store, run.model_manifest, cache(run.open_model)
+    cached = True
+    if not store.corpora.train.has_targets:
+        before = int(store.ledger.last_result("plan")["left_out"])
+        plan, cached = translate_corpus(store, manifest, open_model, progress=run.progress)
+        run.progress.note(describe_plan(plan))
+        _report_left_out(run, plan, before)
+        check_space(plan, store, encoded=_is_encoded(store))
+    if not store.corpora.held_out.has_targets:
+        cached &= translate_held_out(store, manifest, open_model, progress=run.progress)
+    return cached
+
+
 def encode_step(run: BuildRun) -> bool:
-    """4. Encode the corpus, shard by shard, and the held-out pairs."""
+    """5. Encode the corpus, shard by shard, and the held-out pairs."""
     # Opened once for both, if at all.
     open_model = cache(run.open_model)
     _, cached = encode_corpus(run.store, run.model_manifest, open_model, progress=run.progress)
@@ -171,12 +187,12 @@ def encode_step(run: BuildRun) -> bool:
 
 
 def index_step(run: BuildRun) -> bool:
-    """5. Index every space, measure its recall, and calibrate its distances."""
+    """6. Index every space, measure its recall, and calibrate its distances."""
     return all(cached for _, cached in _index(run, run.progress))
 
 
 def project_step(run: BuildRun) -> bool:
-    """6. Draw the global maps of every space."""
+    """7. Draw the global maps of every space."""
     manifest = run.model_manifest
     inputs = encode_fingerprint(run.store, manifest)
     spaces = run.store.chosen_spaces(manifest)
@@ -190,7 +206,7 @@ def project_step(run: BuildRun) -> bool:
 
 
 def publish_step(run: BuildRun) -> bool:
-    """7. Publish the model and then the store, each in one atomic step."""
+    """8. Publish the model and then the store, each in one atomic step."""
     store = run.store
     manifest = _describe_store(run)
     publish_model(store.model)
@@ -204,11 +220,18 @@ STEPS: tuple[tuple[str, Step], ...] = (
     ("plan", plan_step),
     ("export", export_step),
     ("verify", verify_step),
+    ("translate", translate_step),
     ("encode", encode_step),
     ("index", index_step),
     ("project", project_step),
     ("publish", publish_step),
 )
+
+
+def choose_steps(store: StoreBuild) -> tuple[tuple[str, Step], ...]:
+    """The steps of a build, in order: only sources without targets are translated."""
+    translates = not (store.corpora.train.has_targets and store.corpora.held_out.has_targets)
+    return tuple((name, step) for name, step in STEPS if translates or step is not translate_step)
 
 
 def summarize(run: BuildRun, *, changed: bool) -> BuildSummary:
@@ -217,7 +240,6 @@ def summarize(run: BuildRun, *, changed: bool) -> BuildSummary:
     folder = store.workspace.store_folder(store.project.store_id)
     manifest = load_store_manifest(folder)
     model = load_model_manifest(store.workspace.model_folder(store.model.model_id))
-    plan = store.ledger.last_result("plan")
     return BuildSummary(
         project=str(store.project.path),
         model_id=model.model_id,
@@ -227,7 +249,8 @@ def summarize(run: BuildRun, *, changed: bool) -> BuildSummary:
         store_folder=str(store.workspace.stores_folder / manifest.store_id),
         changed=changed,
         pairs=manifest.corpus.pairs,
-        pairs_left_out=int(plan.get("left_out", 0)),
+        pairs_left_out=int(store.planned.get("left_out", 0)),
+        targets_by_model=manifest.corpus.kind == "model_output",
         spaces=tuple(
             SpaceSummary(space.name, space.rows, space.index.kind, space.index.recall_at_10, space.maps)
             for space in manifest.spaces
@@ -270,6 +293,13 @@ def export_model(
         bytes=manifest.bytes,
         seconds=time.monotonic() - started,
     )
+
+
+def _report_left_out(run: BuildRun, plan: StorePlan, said: int) -> None:
+    """Say how many pairs are left out and why, if they are more than were ``said`` before."""
+    if plan.left_out > said:
+        verb = "is" if plan.left_out == 1 else "are"
+        run.progress.note(f"{count(plan.left_out, 'pair')} {verb} left out; the first: {plan.first_left_out}")
 
 
 def _is_encoded(store: StoreBuild) -> bool:
@@ -315,9 +345,10 @@ def _describe_store(run: BuildRun) -> StoreManifest:
         model_id=store.model.model_id,
         model_hash=run.model_manifest.content_hash,
         corpus=CorpusEntry(
-            name=store.project.content.corpus.train.name,
+            name=store.corpus_name,
             fingerprint=store.corpora.train.fingerprint,
-            pairs=int(store.ledger.last_result("plan")["pairs"]),
+            pairs=int(store.planned["pairs"]),
+            kind="parallel" if store.corpora.train.has_targets else "model_output",
         ),
         spaces=tuple(entry for entry, _ in _index(run, SilentProgress())),
         settings={

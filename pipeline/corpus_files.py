@@ -26,11 +26,13 @@ class Corpus:
     """A reader, limited to its first pairs where the project says so.
 
     ``fingerprint`` is of the content when the corpus was opened; it is asked for often, and reads the whole file.
+    ``has_targets`` is what its first pair says; a reader refuses a corpus that has targets for some sources only.
     """
 
     reader: CorpusReader
     limit: int | None
     fingerprint: str
+    has_targets: bool
 
     def __iter__(self) -> Iterator[SentencePair]:
         return islice(iter(self.reader), self.limit)
@@ -45,6 +47,11 @@ class ProjectCorpora:
 
     train: Corpus
     validation: Corpus | None
+
+    @property
+    def held_out(self) -> Corpus:
+        """The corpus that the held-out pairs are of."""
+        return self.validation or self.train
 
     @property
     def fingerprint(self) -> str:
@@ -77,9 +84,11 @@ def _open(folder: Path, path: Path, target: Path | None, section: CorpusSection)
         folder / path,
         None if target is None else folder / target,
         source_field=section.source_field,
-        target_field=section.target_field,
+        target_field=section.target_field or None,
     )
-    return Corpus(reader, section.limit, digest_value(["corpus", reader.fingerprint(), section.limit]))
+    fingerprint = digest_value(["corpus", reader.fingerprint(), section.limit])
+    first = next(iter(reader), None)
+    return Corpus(reader, section.limit, fingerprint, has_targets=first is None or first.target is not None)
 
 
 def _generate(script: Path, ledger: Ledger, *, progress: Progress) -> Path:

@@ -16,14 +16,16 @@ import numpy as np
 from exported_models.errors import RequestError
 from exported_models.manifest import ModelManifest, SpaceSpec
 from exported_models.model import ExportedModel
-from exported_models.publishing import digest_value, write_bytes_atomically
+from exported_models.publishing import digest_value
 from exported_models.scoring import force_batch
 from exported_models.trace import Floats
 from pipeline.batches import BatchPlan, plan_batches, read_plan
 from pipeline.pair_tokens import PairTokenizer, PairTokens
-from pipeline.plan import held_out_pairs
+from pipeline.plan import HELD_OUT_SENTENCES
 from pipeline.progress import Progress
+from pipeline.shard_folder import open_shard_folder
 from pipeline.store_build import StoreBuild
+from pipeline.translate import held_out_pairs
 from state_store import layout
 from state_store.arrays import map_array, write_array
 from state_store.pairs import PairTable
@@ -37,7 +39,6 @@ from state_store.shards import (
 )
 from state_store.spaces import sample_rows
 
-HELD_OUT_SENTENCES = 500
 HELD_OUT_STATES = 2_000
 _CENTER_SENTENCES = 2_000
 _HELD_OUT = "held_out"
@@ -80,7 +81,7 @@ def encode_corpus(
     spaces, model = build.chosen_spaces(manifest), open_model()
     plan = read_plan(build.folder)
     pairs = PairTable(build.staged, len(plan.sentences))
-    shards = _open_shards(build, fingerprint)
+    shards = open_shard_folder(build.shards, fingerprint)
     centers = _fit_centers(shards, spaces, model, pairs, build.batch_tokens)
     _encode_shards(shards, plan, spaces, centers, model, pairs, progress)
     rows = merge_shards(shards, plan.shard_numbers(), build.staged, spaces, centers, len(pairs))
@@ -111,17 +112,6 @@ def encode_held_out(
     return HeldOut(queries, {name: tuple(texts) for name, texts in known.items()}), fingerprint
 
 
-def _open_shards(build: StoreBuild, fingerprint: str) -> Path:
-    """The folder of the shards, emptied if what is in it belongs to another plan."""
-    folder = build.shards
-    stamp = folder / "fingerprint"
-    if not (stamp.is_file() and stamp.read_bytes() == fingerprint.encode()):
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        write_bytes_atomically(stamp, fingerprint.encode())
-    return folder
-
-
 def _fit_centers(
     shards: Path, spaces: Sequence[SpaceSpec], model: ExportedModel, pairs: PairTable, tokens: int
 ) -> dict[str, Floats]:
@@ -129,7 +119,7 @@ def _fit_centers(
     paths = {space.name: shards / f"center.{space.name}.npy" for space in spaces}
     if not all(path.is_file() for path in paths.values()):
         sample = sample_rows(len(pairs), _CENTER_SENTENCES).tolist()
-        tokenizer = _pair_tokenizer(model)
+        tokenizer = PairTokenizer.of(model)
         texts = {sentence: tokenizer.read(pairs[sentence]) for sentence in sample}
         for name, center in fit_centers(spaces, _encode(model, texts, tokens)).items():
             partial = paths[name].with_suffix(".tmp")
@@ -148,7 +138,7 @@ def _encode_shards(
     progress: Progress,
 ) -> None:
     done = set(shard_numbers(shards))
-    tokenizer = _pair_tokenizer(model)
+    tokenizer = PairTokenizer.of(model)
     with progress.track("encode", len(pairs), "sentences") as advance:
         for shard in plan.shard_numbers():
             if shard in done:
@@ -182,10 +172,6 @@ def _encode_batch(model: ExportedModel, texts: Mapping[int, PairTokens]) -> list
     ]
 
 
-def _pair_tokenizer(model: ExportedModel) -> PairTokenizer:
-    return PairTokenizer(model.manifest, model.source_tokenizer, model.target_tokenizer)
-
-
 def _write_held_out(build: StoreBuild, model: ExportedModel, folder: Path) -> Iterator[tuple[SpaceSpec, Sequence[str]]]:
     """Write the query vectors of each space; give the source text of each vector."""
     texts, sources = _tokenize_held_out(build, model)
@@ -201,15 +187,14 @@ def _write_held_out(build: StoreBuild, model: ExportedModel, folder: Path) -> It
 
 
 def _tokenize_held_out(build: StoreBuild, model: ExportedModel) -> tuple[dict[int, PairTokens], dict[int, str]]:
-    """A sample of the held-out pairs that the model can read: tokens and source text by number."""
-    pairs = list(held_out_pairs(build))
-    tokenizer = _pair_tokenizer(model)
+    """The sample of held-out pairs without those that the model cannot read: tokens and source text by number."""
+    tokenizer = PairTokenizer.of(model)
     texts: dict[int, PairTokens] = {}
     sources: dict[int, str] = {}
-    for number in sample_rows(len(pairs), HELD_OUT_SENTENCES).tolist() if pairs else ():
+    for number, pair in enumerate(held_out_pairs(build)):
         try:
-            texts[number] = tokenizer.read(pairs[number])
+            texts[number] = tokenizer.read(pair)
         except RequestError:
             continue
-        sources[number] = pairs[number].source
+        sources[number] = pair.source
     return texts, sources

@@ -11,7 +11,7 @@ from prefect import Task, flow, task
 from prefect.cache_policies import NO_CACHE
 
 from exported_models.workspace import Workspace
-from pipeline.build import STEPS, BuildRun, Step, is_up_to_date, open_build, run_step, summarize
+from pipeline.build import BuildRun, Step, choose_steps, is_up_to_date, open_build, run_step, summarize
 from pipeline.progress import LineProgress, Progress
 from pipeline.project import load_project
 
@@ -23,12 +23,18 @@ REPORTING: ContextVar[Progress | None] = ContextVar("REPORTING", default=None)
 def build_flow(project_path: str, workspace_root: str) -> dict[str, Any]:
     """Bring a project's model and store up to date; returns the `BuildSummary` as a document."""
     project, workspace = load_project(Path(project_path)), Workspace(Path(workspace_root))
-    with open_build(project, workspace, progress=REPORTING.get() or LineProgress(sys.stderr)) as run:
+    with open_build(project, workspace, progress=_progress()) as run:
         if is_up_to_date(run):
             return summarize(run, changed=False).to_document()
-        for name, step in STEPS:
+        for name, step in choose_steps(run.store):
             _as_task(run, name, step)()
         return summarize(run, changed=True).to_document()
+
+
+def _progress() -> Progress:
+    # Not in the flow itself: its function is pickled with what it names when a schedule starts it, and a context
+    # variable cannot be.
+    return REPORTING.get() or LineProgress(sys.stderr)
 
 
 def _as_task(run: BuildRun, name: str, step: Step) -> Task[[], None]:

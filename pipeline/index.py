@@ -69,4 +69,4 @@ def _pairs(build: StoreBuild) -> PairTable:
 
 
 def _sentences(build: StoreBuild) -> int:
-    return int(build.ledger.last_result("plan")["pairs"])
+    return int(build.planned["pairs"])

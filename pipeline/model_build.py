@@ -122,7 +122,7 @@ def verify_graphs(build: ModelBuild, corpus: Sequence[StoredPair] | None, *, pro
     source = load_adapter(build.adapter).load(build.checkpoint)
     unverified = seal(build.staged, describe_model(source, build.model_id, build.origin), None)
     exported = ExportedModel.open(build.staged)
-    sample = make_up_sample(source) if corpus is None else tokenize_sample(exported, corpus)
+    sample = make_up_sample(source) if corpus is None else tokenize_sample(source, exported, corpus)
     report = verify_model(source, exported, sample, progress=progress)
     seal(build.staged, unverified, report)
     # Last: it is what makes the folder count as finished.

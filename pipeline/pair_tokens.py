@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 from exported_models.errors import RequestError
 from exported_models.manifest import ModelManifest
+from exported_models.model import ExportedModel
 from exported_models.tokenizer import Tokenizer
 from pipeline.corpora import SentencePair
-from pipeline.errors import CorpusError
 from state_store.pairs import StoredPair
 
 
 @dataclass(frozen=True, slots=True)
 class PairTokens:
-    """Token ids of both sides, end of sentence included."""
+    """Token ids of both sides, end of sentence included; no ``target_ids`` where there is no target yet."""
 
     source_ids: tuple[int, ...]
     target_ids: tuple[int, ...]
@@ -28,19 +28,30 @@ class PairTokenizer:
     source: Tokenizer
     target: Tokenizer
 
+    @classmethod
+    def of(cls, model: ExportedModel) -> PairTokenizer:
+        """Those of an opened model."""
+        return cls(model.manifest, model.source_tokenizer, model.target_tokenizer)
+
     def read(self, pair: SentencePair | StoredPair) -> PairTokens:
-        """The tokens of a pair.
+        """The tokens of a pair, or of a source without a target.
 
         Raises:
             RequestError: the model cannot express it, or it is too long.
-            CorpusError: it has no target, so that nothing of its corpus can be used.
         """
-        if pair.target is None:
-            raise CorpusError("The corpus has sources only; a store needs a target for each, in a column or file.")
-        source_ids = self.source.encode(pair.source, end=True).ids
-        target_ids = self.target.encode(pair.target, end=True).ids
-        if len(source_ids) > self.manifest.max_source_tokens:
-            raise RequestError(f"The source has {len(source_ids)} tokens, more than the model reads.")
+        source_ids = self.read_source(pair.source)
+        target_ids = self.target.encode(pair.target, end=True).ids if pair.target else ()
         if self.manifest.max_target_tokens and len(target_ids) > self.manifest.max_target_tokens:
             raise RequestError(f"The target has {len(target_ids)} tokens, more than the model has positions for.")
         return PairTokens(source_ids, target_ids)
+
+    def read_source(self, text: str) -> tuple[int, ...]:
+        """The tokens of a source.
+
+        Raises:
+            RequestError: the model cannot express it, or it is too long.
+        """
+        source_ids = self.source.encode(text, end=True).ids
+        if len(source_ids) > self.manifest.max_source_tokens:
+            raise RequestError(f"The source has {len(source_ids)} tokens, more than the model reads.")
+        return source_ids

@@ -7,7 +7,8 @@
 
     [corpus]
     generator = "corpus.py"           # a script that writes the corpus files: python corpus.py --out FOLDER
-    train = "train.tsv"               # two-column .tsv, .jsonl, or text with train_target beside it
+    train = "train.tsv"               # two-column .tsv, .jsonl, or text with train_target beside it;
+                                      # sources alone get the model's own translations as targets
     validation = "validation.tsv"     # left out: 1 % of the pairs are held out for calibration
 
     [store]
@@ -67,7 +68,7 @@ class CorpusSection(Section):
     validation: Path | None = None
     validation_target: Path | None = None
     source_field: str = "source"
-    target_field: str = "target"
+    target_field: str = Field(default="target", description="Empty where the lines have sources only.")
     generator: Path | None = Field(default=None, description="Python script, run as: python SCRIPT --out FOLDER")
     limit: int | None = Field(default=None, gt=0, description="Only so many pairs, from the start of each file.")
 

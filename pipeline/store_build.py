@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from exported_models.manifest import ModelManifest, SpaceSpec
 from exported_models.publishing import digest_value
@@ -43,6 +44,21 @@ class StoreBuild:
     @property
     def staged(self) -> Path:
         return self.folder / STAGED
+
+    @property
+    def sources(self) -> Path:
+        """Where sources without targets are kept, which are staged when they are translated."""
+        return self.folder / "sources"
+
+    @property
+    def corpus_name(self) -> str:
+        """The name of the encoded corpus, for people."""
+        return self.project.content.corpus.train.name
+
+    @property
+    def planned(self) -> dict[str, Any]:
+        """The plan of the staged pairs, as recorded last: `pipeline.plan.StorePlan` as a document."""
+        return self.ledger.last_result("plan" if self.corpora.train.has_targets else "translate")
 
     @property
     def shards(self) -> Path:

@@ -39,6 +39,23 @@ class ExportSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class TwinSummary:
+    """What quantizing did; ``quantization`` is the report in the twin's manifest, the rest as of an export."""
+
+    model_id: str
+    model_hash: str
+    folder: str
+    changed: bool
+    quantization: dict[str, Any]
+    bytes: int
+    seconds: float
+
+    def to_document(self) -> dict[str, Any]:
+        """As a JSON object."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
 class SpaceSummary:
     """One space of the built store; ``recall_at_10`` is against exact search."""
 
@@ -56,6 +73,7 @@ class BuildSummary:
     Attributes:
         changed: false when model and store already were what the project describes.
         pairs: sentence pairs in the store; ``pairs_left_out``: the model's tokenizers cannot express them, or too long.
+        targets_by_model: the corpus has sources only, and the targets are the model's own translations.
         bytes: size of the published store.
     """
 
@@ -68,6 +86,7 @@ class BuildSummary:
     changed: bool
     pairs: int
     pairs_left_out: int
+    targets_by_model: bool
     spaces: tuple[SpaceSummary, ...]
     parity: dict[str, float | int | None]
     bytes: int

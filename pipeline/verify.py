@@ -132,22 +132,39 @@ def make_up_sample(source: SourceModel, size: int | None = None) -> tuple[Sample
     pairs = []
     for number in range(source.parity_sentences if size is None else size):
         ids = (*generator.choices(ordinary, k=1 + number % longest), source.end_id)
-        target = source.reference.search(ids, _greedy(source.generation))[0].token_ids
-        ended = target if target[-1] == source.end_id else (*target, source.end_id)
-        pairs.append(SamplePair(f"made-up sentence {number + 1}", ids, ended))
+        pairs.append(SamplePair(f"made-up sentence {number + 1}", ids, _make_up_target(source, ids)))
     return tuple(pairs)
 
 
-def tokenize_sample(exported: ExportedModel, pairs: Sequence[StoredPair]) -> tuple[SamplePair, ...]:
-    """Sentence pairs of a corpus as the exported model's tokenizers give them."""
-    return tuple(
-        SamplePair(
-            f"line {pair.line}",
-            exported.source_tokenizer.encode(pair.source, end=True).ids,
-            exported.target_tokenizer.encode(pair.target, end=True).ids,
-        )
-        for pair in pairs
-    )
+def tokenize_sample(
+    source: SourceModel, exported: ExportedModel, pairs: Sequence[StoredPair]
+) -> tuple[SamplePair, ...]:
+    """Sentence pairs of a corpus as the exported model's tokenizers give them.
+
+    A source without a target gets what the source model makes of it.
+    """
+    sample = []
+    for pair in pairs:
+        source_ids = exported.source_tokenizer.encode(pair.source, end=True).ids
+        given = exported.target_tokenizer.encode(pair.target, end=True).ids if pair.target else None
+        sample.append(SamplePair(f"line {pair.line}", source_ids, given or _make_up_target(source, source_ids)))
+    return tuple(sample)
+
+
+def _make_up_target(source: SourceModel, source_ids: Sequence[int]) -> tuple[int, ...]:
+    """The source model's greedy translation, with an end of sentence where it was cut off."""
+    target = source.reference.search(source_ids, _greedy(source.generation))[0].token_ids
+    return target if target[-1] == source.end_id else (*target, source.end_id)
+
+
+def decode_ids(exported: ExportedModel, source_ids: Sequence[int], longest: int) -> Trace:
+    """Search for a source given as ids, at the model's defaults, with at most ``longest`` target tokens."""
+    request = Request(exported.manifest.model_id, "", top_k=1, max_length=longest)
+    tokens = tuple(exported.source_tokenizer.tokens[token_id] for token_id in source_ids)
+    nowhere = ((0, 0),) * len(tokens)
+    encoding = Encoding("", tuple(source_ids), tokens, nowhere, (0,) * len(tokens))
+    recording = record_source(exported, encoding)
+    return search(exported, request, search_settings(request, exported), encoding, recording)
 
 
 def _greedy(generation: GenerationDefaults) -> GenerationDefaults:
@@ -165,7 +182,8 @@ def _batches(sample: Sequence[SamplePair]) -> Iterator[Sequence[SamplePair]]:
 def _compare_search(source: SourceModel, exported: ExportedModel, pair: SamplePair) -> tuple[str, bool]:
     """What is wrong with the exported model's n-best list, or nothing; and whether it is the source model's."""
     wanted = {entry.token_ids: entry for entry in source.reference.search(pair.source_ids, _bounded(source.generation))}
-    found = {entry.token_ids: entry for entry in _search(exported, pair).hypotheses}
+    longest = _bounded(exported.manifest.generation).max_length
+    found = {entry.token_ids: entry for entry in decode_ids(exported, pair.source_ids, longest).hypotheses}
     if len(found) != len(wanted):
         return f"beam search finds {len(found)} hypotheses for {pair.name} where {len(wanted)} are right", False
     for token_ids in wanted.keys() & found.keys():
@@ -197,16 +215,6 @@ def _running_totals(source: SourceModel, pair: SamplePair, token_ids: Sequence[i
     """The source model's score of each prefix of a hypothesis."""
     ended = token_ids if token_ids[-1] == source.end_id else (*token_ids, source.end_id)
     return source.reference.force(pair.source_ids, ended).log_probs[: len(token_ids)].astype(np.float64).cumsum()
-
-
-def _search(exported: ExportedModel, pair: SamplePair) -> Trace:
-    longest = _bounded(exported.manifest.generation).max_length
-    request = Request(exported.manifest.model_id, "", top_k=1, max_length=longest)
-    tokens = tuple(exported.source_tokenizer.tokens[token_id] for token_id in pair.source_ids)
-    nowhere = ((0, 0),) * len(tokens)
-    encoding = Encoding("", tuple(pair.source_ids), tokens, nowhere, (0,) * len(tokens))
-    recording = record_source(exported, encoding)
-    return search(exported, request, search_settings(request, exported), encoding, recording)
 
 
 def _describe_difference(exported: ExportedModel, pair: SamplePair, wanted: Sequence[int], found: str) -> str:

@@ -21,6 +21,9 @@ PAIR_OFFSETS = "pairs.offsets.npy"
 PAIR_KEYS = "pairs.keys.npy"
 PAIR_KEYED = "pairs.keyed.npy"
 
+PAIR_FILES = (PAIRS, PAIR_OFFSETS, PAIR_KEYS, PAIR_KEYED)
+"""What writing the pairs leaves in the store's folder."""
+
 VECTORS = "vectors.npy"
 TOKENS = "tokens.npy"
 CONTEXTS = "contexts.npy"

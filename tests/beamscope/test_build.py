@@ -41,6 +41,7 @@ def build_summary(*, changed: bool) -> BuildSummary:
         changed=changed,
         pairs=30_000,
         pairs_left_out=2,
+        targets_by_model=False,
         spaces=(SpaceSummary("encoder", 500_000, "tree", 0.9951, ("umap",)),),
         parity=PARITY,
         bytes=12_000_000,

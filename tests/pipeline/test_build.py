@@ -308,16 +308,6 @@ def test_without_a_validation_corpus_one_percent_is_held_out(project: Project, w
     assert all(space.calibration_states > 0 for space in manifest.spaces)
 
 
-def test_held_out_pairs_need_targets_as_encoded_ones_do(project: Project, workspace: Workspace, tmp_path: Path) -> None:
-    corpus = tmp_path / "sources.tsv"
-    corpus.write_text("1 May 2003\n2 May 2003\n", encoding="utf-8")
-    text = project.path.read_text(encoding="utf-8")
-    project.path.write_text(re.sub(r"validation = .*", f"validation = '{corpus}'", text), encoding="utf-8")
-    with pytest.raises(CorpusError, match="has sources only"):
-        build(load_project(project.path), workspace, progress=QUIET)
-    assert workspace.store_ids() == ()
-
-
 def test_a_generator_that_fails_is_told_with_its_last_words(
     project: Project, workspace: Workspace, tmp_path: Path
 ) -> None:
