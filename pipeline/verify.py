@@ -51,7 +51,9 @@ class _Worst:
         if found.shape != wanted.shape:
             self.difference, self.place = float("inf"), f"{sentence}: {found.shape} where {wanted.shape} is right"
             return
-        gaps = np.abs(found.astype(np.float64) - wanted)
+        # What is impossible for both is equal, though its logarithms have no difference.
+        equal = found == wanted
+        gaps = np.abs(np.where(equal, 0.0, found.astype(np.float64)) - np.where(equal, 0.0, wanted))
         # A NaN compares with nothing: it counts as the largest difference there is.
         gaps = np.where(np.isnan(gaps), np.inf, gaps).reshape(len(gaps), -1).max(axis=1, initial=0.0)
         if len(gaps) and gaps.max() > self.difference:
@@ -95,8 +97,9 @@ def verify_model(
     the same sentences alone and in the batch; then the n-best lists of beam searches that share no code.
 
     Raises:
-        ParityError: an output differs by more than `TOLERANCE`, a batch by more than `BATCH_TOLERANCE`, or an n-best
-            list by more than hypotheses that tie. The message says which, where and by how much.
+        ParityError: an output differs by more than `TOLERANCE`, a batch by more than `BATCH_TOLERANCE` (each times the
+            source's ``rounding``), or an n-best list by more than hypotheses that tie. The message says which, where
+            and by how much.
     """
     to_source, to_single = _Comparison(), _Comparison()
     equal, wrong_lists = 0, []
@@ -112,8 +115,8 @@ def verify_model(
             wrong_lists += [complaint] if complaint else []
             equal += same
             advance(1)
-    batch_complaints = [f"in a batch {line}" for line in to_single.complaints(BATCH_TOLERANCE)]
-    _refuse(exported, [*to_source.complaints(TOLERANCE), *batch_complaints, *wrong_lists[:1]])
+    batch_complaints = [f"in a batch {line}" for line in to_single.complaints(BATCH_TOLERANCE * source.rounding)]
+    _refuse(exported, [*to_source.complaints(TOLERANCE * source.rounding), *batch_complaints, *wrong_lists[:1]])
     return ParityReport(
         log_prob=to_source.largest("log-probabilities"),
         attention=to_source.largest("attention") if source.cross_attention_layers else None,
@@ -188,7 +191,7 @@ def _compare_search(source: SourceModel, exported: ExportedModel, pair: SamplePa
         return f"beam search finds {len(found)} hypotheses for {pair.name} where {len(wanted)} are right", False
     for token_ids in wanted.keys() & found.keys():
         gap = abs(found[token_ids].normalized - wanted[token_ids].score)
-        if not gap <= TOLERANCE:
+        if not gap <= TOLERANCE * source.rounding:
             return f"beam search scores {found[token_ids].text!r} otherwise for {pair.name} (by {gap:.2g})", False
     others = [token_ids for token_ids in found if token_ids not in wanted]
     for token_ids in wanted:
@@ -205,10 +208,10 @@ def _tie(source: SourceModel, pair: SamplePair, one: Sequence[int], other: Seque
     """
     totals = [_running_totals(source, pair, token_ids) for token_ids in (one, other)]
     normalized = [total[-1] / len(total) ** source.generation.length_penalty for total in totals]
-    shorter = min(len(one), len(other))
+    shorter, allowed = min(len(one), len(other)), TOLERANCE * source.rounding
     fork = next((step for step in range(shorter) if one[step] != other[step]), shorter)
     gaps = np.abs(totals[0][fork:shorter] - totals[1][fork:shorter])
-    return bool(abs(normalized[0] - normalized[1]) <= TOLERANCE or gaps.min(initial=np.inf) <= TOLERANCE)
+    return bool(abs(normalized[0] - normalized[1]) <= allowed or gaps.min(initial=np.inf) <= allowed)
 
 
 def _running_totals(source: SourceModel, pair: SamplePair, token_ids: Sequence[int]) -> NDArray[np.float64]:

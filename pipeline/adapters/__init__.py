@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from exported_models.graphs import TensorSpec
-from exported_models.manifest import GenerationDefaults, SpaceSpec, TokenizerSpec
+from exported_models.manifest import GenerationDefaults, HeadGrid, SpaceSpec, TokenizerSpec
 from exported_models.publishing import content_hash, digest_file, list_files
 from exported_models.trace import Floats
 from pipeline.errors import AdapterError, CheckpointError
@@ -84,7 +84,11 @@ class SourceModel:
         self_attention: module from a dict of `exported_models.graphs.SELF_ATTENTION_INPUTS` to one of its outputs; None
             for a model without self-attention.
         notices: sentences on what of the checkpoint is not honored.
+        encoder_self_attention, decoder_self_attention: how many heads there are to ablate, None for none: the modules
+            of such a side read its ``head_mask`` too (`exported_models.graphs.ENCODER_HEAD_MASK`), the encoder as its
+            third argument.
         parity_sentences: how many made-up sentences an export is verified on where there is no corpus.
+        rounding: how many times as coarsely as usual its arithmetic rounds; parity allows differences as much larger.
     """
 
     architecture: str
@@ -111,7 +115,10 @@ class SourceModel:
     teacher_forced: nn.Module | None = None
     self_attention: nn.Module | None = None
     notices: tuple[str, ...] = ()
+    encoder_self_attention: HeadGrid | None = None
+    decoder_self_attention: HeadGrid | None = None
     parity_sentences: int = 200
+    rounding: float = 1.0
 
 
 @runtime_checkable

@@ -1,0 +1,25 @@
+"""The adapter of native Marian models (Junczys-Dowmunt et al. 2018): Marian, Bergamot and Firefox Translations.
+
+`recognizes` is asked of every checkpoint, so that nothing heavy is imported before `load`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline.adapters import SourceModel
+from pipeline.adapters.marian.files import is_model_file, list_model_files
+
+
+class MarianAdapter:
+    """Reads ``model.npz`` and ``.bin`` files, or the folder of one, with the SentencePiece vocabulary beside it."""
+
+    name = "marian"
+
+    def recognizes(self, checkpoint: Path) -> bool:
+        return is_model_file(checkpoint) if checkpoint.is_file() else bool(list_model_files(checkpoint))
+
+    def load(self, checkpoint: Path) -> SourceModel:
+        from pipeline.adapters.marian.loading import load_source_model
+
+        return load_source_model(checkpoint)

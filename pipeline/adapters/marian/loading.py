@@ -1,0 +1,96 @@
+"""From a native Marian model to everything the exporter and the verifier need."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import cast
+
+from torch import Tensor
+
+from pipeline.adapters import SourceModel
+from pipeline.adapters.marian.checkpoint import MarianCheckpoint, read_checkpoint
+from pipeline.adapters.marian.generation import list_notices, read_generation
+from pipeline.adapters.marian.mapping import POSITIONS, map_weights
+from pipeline.adapters.marian.reference import MarianReference
+from pipeline.adapters.marian.tokenizers import read_tokenizers
+from pipeline.adapters.transformer_graphs import (
+    TransformerEncoder,
+    TransformerForced,
+    TransformerSelfAttention,
+    TransformerStep,
+    head_grids,
+    memory_tensors,
+    source_tensors,
+    transformer_spaces,
+)
+from pipeline.models.transformer import DecoderLayer, Transformer, TransformerConfig
+
+_PARITY_SENTENCES = 50
+"""The reference computes in NumPy, and takes a good part of a second to search one."""
+
+
+def load_source_model(path: Path) -> SourceModel:
+    """Read a model file, or the one in a folder.
+
+    Raises:
+        CheckpointError: it is incomplete, damaged, or not one that can be exported.
+    """
+    checkpoint = read_checkpoint(path)
+    config, state = map_weights(checkpoint.weights, checkpoint.options)
+    tokenizers = read_tokenizers(checkpoint, config.source_vocabulary, config.target_vocabulary)
+    generation = read_generation(checkpoint, tokenizers.start_id, tokenizers.unknown_id)
+    model = _build(config, state)
+    return SourceModel(
+        architecture=_describe(checkpoint, config),
+        encoder=TransformerEncoder(model),
+        decoder_step=TransformerStep(model),
+        teacher_forced=None if config.recurrent else TransformerForced(model),
+        self_attention=None if config.recurrent else TransformerSelfAttention(model),
+        source_tensors=source_tensors(config),
+        memory_tensors=memory_tensors(config),
+        spaces=transformer_spaces(config),
+        cross_attention_layers=config.decoder.layers,
+        cross_attention_heads=config.decoder.heads,
+        **head_grids(config),
+        source_vocabulary=config.source_vocabulary,
+        target_vocabulary=config.target_vocabulary,
+        source_tokenizer=tokenizers.source,
+        target_tokenizer=tokenizers.target,
+        tokenizer_files=tokenizers.files,
+        # Marian has no token for padding; what stands there is never read.
+        pad_id=tokenizers.end_id,
+        start_id=tokenizers.start_id,
+        end_id=tokenizers.end_id,
+        special_ids=tuple(sorted({tokenizers.start_id, tokenizers.end_id, tokenizers.unknown_id})),
+        max_source_tokens=POSITIONS,
+        max_target_tokens=POSITIONS,
+        generation=generation,
+        reference=MarianReference(
+            checkpoint.weights, tokenizers.start_id, tokenizers.end_id, generation.suppressed_ids
+        ),
+        notices=tuple(list_notices(checkpoint)),
+        parity_sentences=_PARITY_SENTENCES,
+        rounding=_measure_rounding(model),
+    )
+
+
+def _build(config: TransformerConfig, state: dict[str, Tensor]) -> Transformer:
+    model = Transformer(config)
+    model.load_state_dict(state)
+    model.eval().requires_grad_(requires_grad=False)
+    return model
+
+
+def _measure_rounding(model: Transformer) -> float:
+    """The size of the states that the last norm makes: distilled models have some of three times the usual."""
+    last = model.decoder_norm or cast(DecoderLayer, model.decoder[-1]).feed_forward_norm
+    squares = [float(weight.square().mean()) for weight in last.parameters()]
+    return max(1.0, math.sqrt(sum(squares)))
+
+
+def _describe(checkpoint: MarianCheckpoint, config: TransformerConfig) -> str:
+    kind = "SSRU " if config.recurrent else ""
+    layers = f"{config.encoder.layers} encoder and {config.decoder.layers} {kind}decoder layers"
+    stored = ", stored as integers" if checkpoint.weights.is_quantized else ""
+    return f"Marian Transformer, {layers} of {config.size} units, {config.decoder.heads} heads{stored}"
