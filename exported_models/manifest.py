@@ -175,23 +175,30 @@ class TranslationScores(Frozen):
     chrf: tuple[float, float]
 
 
+class TwinComparison(Frozen):
+    """What a quantized twin loses against the full model, measured before publishing."""
+
+    sentences: int
+    made_up: bool = Field(description="Whether they are random tokens: no sentences were given.")
+    tokens: int = Field(description="Target tokens that were forced: references, else the full model's best output.")
+    agreement: float = Field(description="Share of them before which both models find the same token most probable.")
+    log_prob: float = Field(description="Mean difference of their log-probabilities.")
+    largest_log_prob: float
+    same_best: float = Field(description="Share of the sentences whose best hypothesis is the same.")
+    scores: TranslationScores | None = Field(default=None, description="None without references.")
+
+
 class QuantizationReport(Frozen):
-    """What a quantized twin was made from and how, and what it lost against that model, measured before publishing."""
+    """What a quantized twin was made from, how, and what that costs."""
 
     kind: Literal["int8"]
     model_id: str = Field(description="The full model.")
     model_hash: str = Field(description="Its content hash.")
     method: str = Field(description="For people: which weights, and how.")
     products: int = Field(description="Products that are computed in int8, in all graphs.")
-    sentences: int = Field(description="How many sentences it was compared on.")
-    made_up: bool = Field(description="Whether they are random tokens: no sentences were given.")
-    tokens: int = Field(description="Target tokens that were forced: references, else the full model's best output.")
-    agreement: float = Field(description="Share of them before which both models find the same token most probable.")
+    full_bytes: int = Field(description="Size of the full model's files.")
     least_agreement: float = Field(description="Below it, nothing is published.")
-    log_prob: float = Field(description="Mean difference of their log-probabilities.")
-    largest_log_prob: float
-    same_best: float = Field(description="Share of the sentences whose best hypothesis is the same.")
-    scores: TranslationScores | None = Field(description="None without references.")
+    comparison: TwinComparison
 
 
 class CheckpointOrigin(Frozen):

@@ -8,6 +8,7 @@ BeamscopeError                  every error a person is meant to read
     ├── AdapterError            no adapter of that name, or none that can read the checkpoint
     ├── ExportError             the source model could not be turned into graphs
     ├── ParityError             the exported graphs do not compute what the source model computes; nothing is published
+    ├── QuantizationError       a quantized twin agrees too little with its model; nothing is published
     ├── BuildError              a build cannot start or go on (another one runs, too little space)
     └── ScheduleError           a schedule cannot be served
 """
@@ -43,6 +44,10 @@ class ExportError(PipelineError):
 
 class ParityError(PipelineError):
     """The exported graphs do not compute what the source model computes; nothing was published."""
+
+
+class QuantizationError(PipelineError):
+    """A quantized twin agrees too little with the model it was made from; nothing was published."""
 
 
 class BuildError(PipelineError):

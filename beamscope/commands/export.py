@@ -16,24 +16,78 @@ from exported_models.workspace import Workspace
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.option("--id", "model_id", required=True, metavar="ID", help="Name of the exported model in the workspace.")
 @click.option("--adapter", metavar="A", help="Model family [default: the adapter that recognizes the checkpoint].")
+@click.option(
+    "--quantize",
+    type=click.Choice(["int8"]),
+    help="Also publish a twin, ID-int8, whose large products are computed in 8-bit integers.",
+)
+@click.option(
+    "--quantize-on",
+    "sentences",
+    type=click.Path(path_type=Path),
+    metavar="F",
+    help="Sentences to compare the twin on: one a line, or pairs (.tsv, .jsonl) [default: made-up ones].",
+)
+@click.option(
+    "--references",
+    type=click.Path(path_type=Path),
+    metavar="F",
+    help="Their translations, a line each: BLEU and chrF of both are measured.",
+)
+@click.option(
+    "--least-agreement",
+    type=click.FloatRange(0, 1),
+    default=0.95,
+    show_default=True,
+    help="Share of tokens before which the twin must find the same token most probable.",
+)
 @json_option
 @workspace_option
-def export(checkpoint: Path, model_id: str, adapter: str | None, as_json: bool, workspace: Workspace) -> None:
+def export(
+    checkpoint: Path,
+    model_id: str,
+    adapter: str | None,
+    quantize: str | None,
+    sentences: Path | None,
+    references: Path | None,
+    least_agreement: float,
+    as_json: bool,
+    workspace: Workspace,
+) -> None:
     """Export CHECKPOINT, verify it, and publish the model.
 
     It is verified against the source model: log-probabilities, attention, states and beam results. The model can be
-    translated with at once; neighbors need a state store, which `beamscope build` makes.
+    translated with at once; neighbors need a state store, which `beamscope build` makes. A quantized twin is a model of
+    its own beside it; its manifest says what it was made from and how much it differs.
 
     \b
     Examples:
       beamscope export examples/dates/checkpoint --id dates
       beamscope export examples/dates/checkpoint --id dates --adapter luong --json
+      beamscope export opus-mt-de-en --id de-en --quantize int8 --quantize-on test.de --references test.en
     """
-    from beamscope.build_text import describe_export
+    from beamscope.build_text import describe_export, describe_twin
 
+    _check_options(quantize, sentences, references)
     with require_build_extra("Exporting"):
         from pipeline.build import export_model
         from pipeline.progress import open_progress
+        from pipeline.quantize_build import Comparison, check_twin, export_twin
 
+        comparison = Comparison(sentences, references, least_agreement)
+        if quantize:
+            check_twin(model_id, comparison)
         summary = export_model(checkpoint, adapter, model_id, workspace, progress=open_progress())
-    click.echo(json.dumps(summary.to_document(), indent=1) if as_json else describe_export(summary))
+        twin = export_twin(model_id, comparison, workspace, progress=open_progress()) if quantize else None
+    if as_json:
+        document = summary.to_document() | ({"twin": twin.to_document()} if twin else {})
+        click.echo(json.dumps(document, indent=1))
+    else:
+        click.echo("\n".join([describe_export(summary), *([describe_twin(twin)] if twin else [])]))
+
+
+def _check_options(quantize: str | None, sentences: Path | None, references: Path | None) -> None:
+    if quantize is None and (sentences or references):
+        raise click.UsageError("--quantize-on and --references are for comparing a twin; add --quantize int8")
+    if references and not sentences:
+        raise click.UsageError("--references are those of the sentences of --quantize-on; name them too")

@@ -1,0 +1,256 @@
+"""Quantized twins: their arithmetic, their files, what their report says, and when they are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+import sacrebleu
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from exported_models.engine import Engine
+from exported_models.errors import WorkspaceError
+from exported_models.graphs import Graph
+from exported_models.manifest import load_model_manifest
+from exported_models.model import ExportedModel
+from exported_models.request import Request
+from exported_models.workspace import Workspace
+from pipeline.errors import CorpusError, ExportError, QuantizationError
+from pipeline.progress import SilentProgress
+from pipeline.quantize import quantize_graphs
+from pipeline.quantize_build import Comparison, check_twin, export_twin
+from state_store.errors import StoreError
+from state_store.store import StateStore
+
+QUIET = SilentProgress()
+TEXTS = ("1 May 2003", "vendredi 15 février 2013", "4 декабря 1996 г.", "March 3, 1999")
+DATES = ("2003-05-01", "2013-02-15", "1996-12-04", "1999-03-04")
+"""The last is wrong."""
+SIZE, VOCABULARY = 128, 300
+Floats = NDArray[np.float32]
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> Path:
+    path = tmp_path / "pairs.tsv"
+    path.write_text("".join(f"{text}\t{date}\n" for text, date in zip(TEXTS, DATES, strict=True)), encoding="utf-8")
+    return path
+
+
+def test_a_twin_is_a_model_of_its_own_that_says_what_it_was_made_from(workspace: Workspace, pairs: Path) -> None:
+    summary = export_twin("dates", Comparison(pairs), workspace, progress=QUIET)
+    full, twin = (load_model_manifest(workspace.model_folder(name)) for name in ("dates", "dates-int8"))
+    report = twin.quantization
+    assert report is not None
+    assert (report.kind, report.model_id, report.model_hash) == ("int8", "dates", full.content_hash)
+    assert (summary.model_id, summary.model_hash, summary.changed) == ("dates-int8", twin.content_hash, True)
+    assert summary.quantization == report.model_dump(mode="json")
+    assert (report.full_bytes, twin.parity, full.quantization) == (full.bytes, None, None)
+    assert twin.bytes < full.bytes
+    assert twin.content_hash != full.content_hash
+    quantized = onnx.load(workspace.model_folder("dates-int8") / Graph.DECODER_STEP.filename).graph.node
+    assert 0 < sum(node.op_type == "DynamicQuantizeMatMul" for node in quantized) <= report.products
+
+
+def test_the_engine_runs_a_twin_as_any_model(workspace: Workspace, pairs: Path) -> None:
+    export_twin("dates", Comparison(pairs), workspace, progress=QUIET)
+    engine = Engine(workspace)
+    for text in TEXTS:
+        full, twin = (engine.translate(Request(name, text)) for name in ("dates", "dates-int8"))
+        assert twin.best.text == full.best.text
+        gap = abs(twin.best.score - full.best.score)
+        assert 0 < gap < 0.05
+
+
+def test_the_report_counts_what_the_engine_shows(workspace: Workspace, pairs: Path) -> None:
+    export_twin("dates", Comparison(pairs), workspace, progress=QUIET)
+    engine, report = Engine(workspace), load_model_manifest(workspace.model_folder("dates-int8")).quantization
+    assert report is not None
+    found = report.comparison
+    best = {name: [engine.translate(Request(name, text)).best for text in TEXTS] for name in ("dates", "dates-int8")}
+    assert (found.sentences, found.made_up, found.tokens) == (len(TEXTS), False, sum(len(date) + 1 for date in DATES))
+    same = [one.token_ids == other.token_ids for one, other in zip(*best.values(), strict=True)]
+    assert found.same_best == pytest.approx(np.mean(same))
+    assert found.scores is not None
+    texts = [[hypothesis.text for hypothesis in listed] for listed in best.values()]
+    assert found.scores.bleu == tuple(round(sacrebleu.corpus_bleu(listed, [DATES]).score, 2) for listed in texts)
+    assert found.scores.chrf == tuple(round(sacrebleu.corpus_chrf(listed, [DATES]).score, 2) for listed in texts)
+    # Forced to the reference, a step's most probable token is the one that a prefix search proposes first.
+    agreed, gaps = [], []
+    for text, date in zip(TEXTS, DATES, strict=True):
+        scores = [engine.score(Request(name, text), date) for name in ("dates", "dates-int8")]
+        gaps.append(np.abs(scores[0].log_probs - scores[1].log_probs))
+        steps = range(len(date) + 1)
+        agreed += [
+            _first(engine, "dates", text, date[:n]) == _first(engine, "dates-int8", text, date[:n]) for n in steps
+        ]
+    assert found.agreement == pytest.approx(np.mean(agreed))
+    # Rows are quantized together: a search with other rows beside it gives slightly other numbers.
+    assert found.log_prob == pytest.approx(np.concatenate(gaps).mean(), abs=2e-3)
+
+
+def _first(engine: Engine, model_id: str, text: str, prefix: str) -> str:
+    trace = engine.translate(Request(model_id, text, prefix=tuple(prefix), beam_size=1))
+    step = trace.steps[len(prefix)]
+    return trace.vocabulary[int(step.top_ids[0, 0])]
+
+
+def test_sentences_without_references_give_agreement_alone(workspace: Workspace, tmp_path: Path) -> None:
+    path = tmp_path / "sources.txt"
+    path.write_text("\n".join(TEXTS), encoding="utf-8")
+    export_twin("dates", Comparison(path), workspace, progress=QUIET)
+    report = load_model_manifest(workspace.model_folder("dates-int8")).quantization
+    assert report is not None
+    assert report.comparison.scores is None
+    assert report.comparison.agreement > 0.9
+
+
+def test_what_is_there_already_is_not_made_again(workspace: Workspace, pairs: Path) -> None:
+    first = export_twin("dates", Comparison(pairs), workspace, progress=QUIET)
+    again = export_twin("dates", Comparison(pairs), workspace, progress=QUIET)
+    assert (first.changed, again.changed, again.model_hash) == (True, False, first.model_hash)
+    pairs.write_text("1 May 2003\t2003-05-01\n", encoding="utf-8")
+    other = export_twin("dates", Comparison(pairs), workspace, progress=QUIET)
+    assert (other.changed, other.model_hash) == (True, first.model_hash)
+    assert other.quantization["comparison"]["sentences"] == 1
+
+
+def test_a_twin_that_agrees_too_little_is_not_published(workspace: Workspace) -> None:
+    """Made-up sentences are nothing that the model was trained on: it is hardly ever sure there."""
+    with pytest.raises(QuantizationError, match=r"before 9\d\.\d\d% of [\d,]+ tokens, less than the 100.00% it must"):
+        export_twin("dates", Comparison(least_agreement=1.0), workspace, progress=QUIET)
+    assert workspace.model_ids() == ("dates",)
+
+
+def test_a_store_of_the_full_model_is_not_the_twins(workspace: Workspace, dates_store: StateStore, pairs: Path) -> None:
+    export_twin("dates", Comparison(pairs), workspace, progress=QUIET)
+    with pytest.raises(StoreError):
+        StateStore.open(dates_store.folder, ExportedModel.open(workspace.model_folder("dates-int8")))
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("", "holds no sentence to compare on"),
+        ("1 May 2003\t2003-05-01\n2 May\t\n", "line 2: the target column is empty"),
+        (f"1 May 2003\t2003-05-01\n{'1' * 2000}\t2003-05-01\n", "line 2: The source text has 2001 tokens"),
+        ("1 May 2003\t2003/05/01\n", "line 1: "),
+    ],
+    ids=["empty", "no target", "too long", "unknown character"],
+)
+def test_bad_sentences_are_refused_with_their_place(
+    workspace: Workspace, pairs: Path, content: str, sentence: str
+) -> None:
+    pairs.write_text(content, encoding="utf-8")
+    with pytest.raises(CorpusError) as caught:
+        export_twin("dates", Comparison(pairs), workspace, progress=QUIET)
+    assert str(pairs) in str(caught.value)
+    assert sentence in str(caught.value)
+    assert workspace.model_ids() == ("dates",)
+
+
+def test_what_would_be_refused_later_is_refused_at_once(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match="There is no corpus file"):
+        check_twin("dates", Comparison(tmp_path / "missing.txt"))
+    with pytest.raises(WorkspaceError, match="cannot name a model"):
+        check_twin("d" * 64, Comparison())
+
+
+def test_products_are_computed_in_integers(tmp_path: Path) -> None:
+    """Against the same arithmetic in NumPy: weights with a scale for each output, inputs with one for all."""
+    table, projection, x = _write_graphs(tmp_path / "full")
+    (tmp_path / "twin").mkdir()
+    assert quantize_graphs(tmp_path / "full", tmp_path / "twin", "weights.bin") == 3
+    ids = np.array([3, 7, 7, 290])
+    logits, states = _run(tmp_path / "twin" / Graph.DECODER_STEP.filename, {"x": x, "ids": ids})
+    np.testing.assert_allclose(logits, _multiply(x, table.T) + 0.5, rtol=1e-4, atol=1e-4)
+    assert np.array_equal(states, table[ids])
+    full, _ = _run(tmp_path / "full" / Graph.DECODER_STEP.filename, {"x": x, "ids": ids})
+    assert 0 < np.abs(logits - full).max() < 0.05 * full.std()
+    (projected,) = _run(tmp_path / "twin" / Graph.ENCODER.filename, {"x": x})
+    np.testing.assert_allclose(projected, _multiply(x, projection), rtol=1e-4, atol=1e-4)
+
+
+def test_shared_weights_stay_in_one_file(tmp_path: Path) -> None:
+    """The table of embeddings in floats, and the output projection that it also is in bytes; each once."""
+    table, projection, _ = _write_graphs(tmp_path / "full")
+    (tmp_path / "twin").mkdir()
+    quantize_graphs(tmp_path / "full", tmp_path / "twin", "weights.bin")
+    shared = (tmp_path / "twin" / "weights.bin").read_bytes()
+    # And the scales; each begins a page of its own.
+    assert 0 < len(shared) - (table.nbytes + table.size) < 3 * 4096
+    assert table.tobytes() in shared
+    in_encoder = (tmp_path / "twin" / Graph.ENCODER.filename).stat().st_size
+    assert projection.size < in_encoder < 1.1 * projection.size
+    for name in (Graph.DECODER_STEP.filename, Graph.TEACHER_FORCED.filename):
+        assert (tmp_path / "twin" / name).stat().st_size < 10_000
+
+
+def test_equal_models_give_equal_twins(tmp_path: Path) -> None:
+    for name in ("full", "again"):
+        _write_graphs(tmp_path / name)
+        (tmp_path / f"{name} twin").mkdir()
+        quantize_graphs(tmp_path / name, tmp_path / f"{name} twin", "weights.bin")
+    for path in (tmp_path / "full twin").iterdir():
+        assert path.read_bytes() == (tmp_path / "again twin" / path.name).read_bytes()
+
+
+def test_a_model_of_small_products_is_refused(tmp_path: Path) -> None:
+    _write_graphs(tmp_path / "full", size=16)
+    (tmp_path / "twin").mkdir()
+    with pytest.raises(ExportError, match="there is nothing to quantize"):
+        quantize_graphs(tmp_path / "full", tmp_path / "twin", "weights.bin")
+    assert not list((tmp_path / "twin").iterdir())
+
+
+def _write_graphs(folder: Path, size: int = SIZE) -> tuple[Floats, Floats, Floats]:
+    """Two graphs with a table of embeddings that is the output projection too, and one with a weight of its own.
+
+    Returns the table, that weight, and an input.
+    """
+    folder.mkdir()
+    generator = np.random.default_rng(0)
+    table = generator.standard_normal((VOCABULARY, size)).astype(np.float32)
+    projection = generator.standard_normal((size, VOCABULARY)).astype(np.float32)
+    nodes = [
+        helper.make_node("Gemm", ["x", "table", "bias"], ["logits"], transB=1),
+        helper.make_node("Gather", ["table", "ids"], ["states"]),
+    ]
+    constants = {"table": table, "bias": np.full(VOCABULARY, 0.5, np.float32)}
+    for graph in (Graph.DECODER_STEP, Graph.TEACHER_FORCED):
+        _save(folder / graph.filename, nodes, constants, ["x", "ids"], ["logits", "states"])
+    product = helper.make_node("MatMul", ["x", "projection"], ["y"])
+    _save(folder / Graph.ENCODER.filename, [product], {"projection": projection}, ["x"], ["y"])
+    return table, projection, generator.standard_normal((4, size)).astype(np.float32)
+
+
+def _save(
+    path: Path, nodes: Sequence[onnx.NodeProto], constants: dict[str, Floats], inputs: list[str], outputs: list[str]
+) -> None:
+    kinds = {"ids": TensorProto.INT64}
+    values = [helper.make_tensor_value_info(name, kinds.get(name, TensorProto.FLOAT), None) for name in inputs]
+    results = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs]
+    tensors = [numpy_helper.from_array(value, name) for name, value in constants.items()]
+    graph = helper.make_graph(nodes, path.stem, values, results, tensors)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), path)
+
+
+def _run(path: Path, inputs: dict[str, np.ndarray]) -> list[Floats]:
+    found: list[Floats] = ort.InferenceSession(path, providers=["CPUExecutionProvider"]).run(None, inputs)
+    return found
+
+
+def _multiply(x: Floats, weights: Floats) -> Floats:
+    scales = np.abs(weights).max(axis=0) / 127
+    whole = np.rint(weights / scales)
+    low, high = min(x.min(), 0), max(x.max(), 0)
+    scale = (high - low) / 255
+    zero = np.rint(-low / scale)
+    codes = np.clip(np.rint(x / scale) + zero, 0, 255) - zero
+    product: Floats = (codes @ whole * scale * scales).astype(np.float32)
+    return product
