@@ -8,7 +8,7 @@ from beamscope.text_tables import format_table, quote_token, show_plainly
 from state_store.documents import PairDocument, TokenEvidenceDocument
 from state_store.neighborhood import TokenEvidence
 
-_HEADER = ("", "distance", "position", "token", "next", "equal", "source", "target")
+_HEADER = ("", "distance", "position", "token", "next", "equal", "source")
 _NUMBERS = frozenset({0, 1, 2, 5})
 
 
@@ -39,14 +39,21 @@ def describe_neighbors(space: str, evidence: TokenEvidence) -> str:
         for rank, neighbor in enumerate(evidence.neighbors, start=1)
     ]
     implied = "  ".join(f"{quote_token(entry.token)} {entry.share:.2f}" for entry in evidence.implied)
+    header = (*_HEADER, f"target{_say_author(evidence)}")
     return "\n".join(
         [
             f"{head}: {_judge_distance(evidence.nearest, evidence.typicality)}",
             f"the neighbors' tokens: {implied}",
             "",
-            *format_table([_HEADER, *rows], right=_NUMBERS),
+            *format_table([header, *rows], right=_NUMBERS),
         ]
     )
+
+
+def _say_author(evidence: TokenEvidence) -> str:
+    """Of whom the targets are, where the model wrote them: a store has references or the model's output, not both."""
+    by_model = any(neighbor.pair.target_is_model_output for neighbor in evidence.neighbors)
+    return " (written by the model)" if by_model else ""
 
 
 def _judge_distance(nearest: float, typicality: float | None) -> str:

@@ -1,5 +1,7 @@
 """What is said of one state and its neighbors."""
 
+from dataclasses import replace
+
 from beamscope.neighbor_report import describe_neighbors
 from state_store.neighborhood import ImpliedToken, TokenEvidence
 from state_store.neighbors import Neighbor
@@ -24,3 +26,13 @@ def test_a_distance_is_judged_only_beside_held_out_states() -> None:
 
 def test_a_state_without_neighbors_says_why() -> None:
     assert describe((), None) == "decoder state 2, e: the store holds no state but those of this very sentence."
+
+
+def test_targets_that_the_model_wrote_are_said_to_be() -> None:
+    def header(neighbor: Neighbor) -> str:
+        evidence = TokenEvidence(2, 5, "e", (neighbor,), (), 1.0, 0.1, None)
+        return describe_neighbors("decoder", evidence).splitlines()[3]
+
+    assert header(NEIGHBOR).endswith("source  target")
+    written = replace(NEIGHBOR, pair=replace(NEIGHBOR.pair, target_is_model_output=True))
+    assert header(written).endswith("source  target (written by the model)")
