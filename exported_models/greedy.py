@@ -6,13 +6,14 @@ as it may be. That is what a request with one beam and early stopping ``first`` 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from exported_models.manifest import ModelManifest
 from exported_models.model import ExportedModel
+from exported_models.rules import TokenRules
 from exported_models.scoring import encode_batch
 from exported_models.sessions import StepInput, StepOutput, Tensors
 from exported_models.trace import Ids
@@ -40,15 +41,18 @@ def translate_batch(
     manifest = model.manifest
     longest = manifest.generation.max_length if max_length is None else max_length
     tokens: list[list[int]] = [[] for _ in sources]
+    rules = [TokenRules.of(manifest, source) for source in sources]
     encoded = encode_batch(model, sources)
     memory: Tensors = encoded.memory
     sentences = continued = np.arange(len(sources), dtype=np.int64)
     running = np.ones(len(sources), np.bool_)
     previous = np.full(len(sources), manifest.start_id, np.int64)
     for position in range(longest):
-        asked = StepInput(previous, continued, position, np.zeros_like(previous), top_count=1)
+        ruled_out = [rules[sentence].find(tuple(tokens[sentence])) for sentence in sentences]
+        top_count = min(1 + max(map(len, ruled_out)), len(model.target_tokenizer.tokens))
+        asked = StepInput(previous, continued, position, np.zeros_like(previous), top_count)
         output = model.decoder.run(encoded, memory, asked)
-        memory, previous = output.memory, _choose_tokens(manifest, output, position, longest)
+        memory, previous = output.memory, _choose_tokens(manifest, output, ruled_out, position, longest)
         for row in np.flatnonzero(running):
             tokens[sentences[row]].append(int(previous[row]))
         running &= previous != manifest.end_id
@@ -62,9 +66,16 @@ def translate_batch(
     return [GreedyTranslation(tuple(row), row[-1] == manifest.end_id) for row in tokens]
 
 
-def _choose_tokens(manifest: ModelManifest, output: StepOutput, position: int, longest: int) -> Ids:
+def _choose_tokens(
+    manifest: ModelManifest, output: StepOutput, ruled_out: Sequence[Container[int]], position: int, longest: int
+) -> Ids:
     """The next token of each row: [rows] int64."""
-    generation, best = manifest.generation, output.ids("top_ids")[:, 0]
+    generation, top = manifest.generation, output.ids("top_ids")
+    permitted = (
+        next((token_id for token_id in row if token_id not in without), row[0])
+        for row, without in zip(top.tolist(), ruled_out, strict=True)
+    )
+    best = np.array(list(permitted), np.int64)
     if position == 0 and generation.forced_first_id is not None:
         return np.full_like(best, generation.forced_first_id)
     if position + 1 == longest and generation.forces_end:

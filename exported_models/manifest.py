@@ -155,6 +155,17 @@ class GenerationDefaults(Frozen):
     forced_first_id: int | None = Field(default=None, description="The only first token there is; it scores 0.")
     forces_end: bool = Field(default=False, description="At the maximum length only the end is left; it scores 0.")
     suppressed_ids: tuple[int, ...] = Field(default=(), description="Tokens that are never produced.")
+    begin_suppressed_ids: tuple[int, ...] = Field(default=(), description="Nor these where the first is chosen freely.")
+    bad_sequences: tuple[tuple[int, ...], ...] = Field(default=(), description="Runs of tokens that are not produced.")
+    min_length: int = Field(default=0, ge=0, description="Fewest target tokens, end of sentence included.")
+    ngram_size: int = Field(default=0, ge=0, description="No run of so many tokens comes twice in a target; 0: any.")
+    source_ngram_size: int = Field(default=0, ge=0, description="No run of so many tokens of the source comes in one.")
+
+    @property
+    def has_rules(self) -> bool:
+        """Whether what came before decides on what may come."""
+        wanted = self.begin_suppressed_ids or self.bad_sequences or self.min_length or self.ngram_size
+        return bool(wanted or self.source_ngram_size)
 
 
 class ParityReport(Frozen):

@@ -101,16 +101,16 @@ class SearchRecorder:
         return self._recording.encoded
 
     def replay(
-        self, prefix: tuple[int, ...], overrides: Sequence[AttentionOverride], top_count: int
+        self, prefix: tuple[int, ...], overrides: Sequence[AttentionOverride], top_counts: Sequence[int]
     ) -> list[ReplayedStep]:
         """The steps of a search with this prefix that need not run, from the first one on.
 
         The step after the prefix is one of them: its only row is the whole prefix. The last one has its memory.
 
         Args:
-            top_count: how many of the most probable tokens the search looks at.
+            top_counts: how many of the most probable tokens the search looks at, at each of these steps.
         """
-        steps = list(self._known_steps(prefix, overrides, top_count))
+        steps = list(self._known_steps(prefix, overrides, top_counts))
         while steps and steps[-1].memory is None:
             steps.pop()
         return steps
@@ -129,13 +129,13 @@ class SearchRecorder:
         self._recording.save_space()
 
     def _known_steps(
-        self, prefix: tuple[int, ...], overrides: Sequence[AttentionOverride], top_count: int
+        self, prefix: tuple[int, ...], overrides: Sequence[AttentionOverride], top_counts: Sequence[int]
     ) -> Iterator[ReplayedStep]:
         for position in range(len(prefix) + 1):
             path = prefix[:position]
             found = self._recording.find(path, overrides)
             forced_id = prefix[position] if position < len(prefix) else None
-            arrays = _answer(found[0].arrays, found[1], forced_id, top_count) if found else None
+            arrays = _answer(found[0].arrays, found[1], forced_id, top_counts[position]) if found else None
             if found is None or arrays is None:
                 return
             step, row = found

@@ -5,14 +5,16 @@ order: those that end the sentence finish if they rank within the beam size, the
 is compared by its summed log-probability over length to the power of the length penalty (Wu et al. 2016 without the
 constant); length counts every generated token, the forced prefix and the end of sentence included. While a prefix is
 forced there is one row, whose only permitted continuation is the prefix's next token, at its natural log-probability.
-A token that the model's generation settings force (a first token, the end at the maximum length) scores 0 instead.
+A token that the model's generation settings force (a first token, the end at the maximum length) scores 0 instead, and
+so does a prefix's token that they rule out. What else they rule out is listed where it would have been a candidate.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 import numpy as np
 
@@ -20,6 +22,7 @@ from exported_models.interventions import override_rows
 from exported_models.model import ExportedModel
 from exported_models.recording import Recording, SearchRecorder
 from exported_models.request import EarlyStopping, Request
+from exported_models.rules import TokenRules
 from exported_models.sessions import EncodedSource, Mask, StepInput, StepOutput, Tensors
 from exported_models.tokenizer import Encoding
 from exported_models.trace import (
@@ -61,6 +64,8 @@ class _Proposals:
     token_ids: Ids
     log_probs: Floats
     scores: Floats
+    ruled_out: tuple[PrunedBy | None, ...]
+    """By which of the model's rules, or None."""
 
 
 @dataclass(slots=True)
@@ -69,6 +74,7 @@ class _Search:
 
     model: ExportedModel
     settings: SearchSettings
+    rules: TokenRules
     nodes: list[Node] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     live: list[int] = field(default_factory=lambda: [ROOT])
@@ -94,8 +100,13 @@ class _Search:
 
     @property
     def top_count(self) -> int:
-        """How many tokens of a row a step looks at."""
-        return min(_candidate_count(self.settings), len(self.model.target_tokenizer.tokens))
+        """How many tokens of a row the next step looks at: the candidates and whatever the rules may leave out."""
+        return self.count_top([self.paths[node] for node in self.live])
+
+    def count_top(self, paths: Sequence[tuple[int, ...]]) -> int:
+        """How many tokens of rows with these prefixes a step looks at."""
+        ruled_out = max(len(self.rules.find(path)) for path in paths)
+        return min(_candidate_count(self.settings) + ruled_out, len(self.model.target_tokenizer.tokens))
 
     def settle(self, output: StepOutput, *, overridden: bool) -> list[int]:
         """Record a step, decide every candidate's fate and return, for each row that goes on, the row it continues."""
@@ -103,7 +114,12 @@ class _Search:
         proposals = self._propose(output, forced_id)
         last = self.position + 1 == self.settings.max_length
         self.live = []
-        candidates = tuple(self._decide(rows, proposals, rank, forced_id, last) for rank in range(len(proposals.rows)))
+        # How many better ones the rules leave.
+        places = accumulate((reason is None for reason in proposals.ruled_out), initial=0)
+        candidates = tuple(
+            self._decide(rows, proposals, rank, place, forced_id, last)
+            for rank, place in zip(range(len(proposals.rows)), places, strict=False)
+        )
         top_k = self.settings.top_k
         self.steps.append(
             Step(
@@ -122,25 +138,49 @@ class _Search:
 
     def _propose(self, output: StepOutput, forced_id: int | None) -> _Proposals:
         """The best candidates over all rows; a forced token is among them however improbable it is."""
-        count = _candidate_count(self.settings)
         before = np.array([self.nodes[node].score for node in self.live], np.float32)
         only = self._only_token(forced_id)
         if only is not None:
             rows = np.arange(len(before))
-            return _Proposals(rows, np.full_like(rows, only), np.zeros_like(before), before)
+            return _Proposals(rows, np.full_like(rows, only), np.zeros_like(before), before, (None,) * len(rows))
+        if forced_id is not None:
+            return self._propose_forced(output, forced_id, before)
+        return self._propose_best(output, before, [self.rules.find(self.paths[node]) for node in self.live])
+
+    def _propose_best(
+        self, output: StepOutput, before: Floats, ruled_out: Sequence[Mapping[int, PrunedBy]]
+    ) -> _Proposals:
+        """The best of what the rules leave; what they leave out stands where it would have been."""
         log_probs, ids = output.floats("top_log_probs"), output.ids("top_ids")
-        width = ids.shape[1]
+        width, count = ids.shape[1], _candidate_count(self.settings)
         scores = (log_probs + before[:, None]).ravel()
-        order = np.argsort(-scores, kind="stable")[:count]
-        found = _Proposals(order // width, ids.ravel()[order], log_probs.ravel()[order], scores[order])
-        if forced_id is None or forced_id in found.token_ids:
-            return found
-        forced = output.floats("forced_log_probs")[:1]
+        order = np.argsort(-scores, kind="stable")
+        reasons: list[PrunedBy | None] = [None] * len(order)
+        if any(ruled_out):
+            reasons = [ruled_out[place // width].get(int(ids.flat[place])) for place in order]
+        if all(reasons):  # a tiny vocabulary may have nothing else
+            reasons = [None] * len(order)
+        end = int(np.searchsorted(np.cumsum([reason is None for reason in reasons]), count)) + 1
+        order = order[:end]
         return _Proposals(
-            np.append(found.rows, 0),
-            np.append(found.token_ids, forced_id),
-            np.append(found.log_probs, forced),
-            np.append(found.scores, forced + before[:1]),
+            order // width, ids.ravel()[order], log_probs.ravel()[order], scores[order], tuple(reasons[:end])
+        )
+
+    def _propose_forced(self, output: StepOutput, forced_id: int, before: Floats) -> _Proposals:
+        """The best candidates of the only row, none ruled out, and the forced token among them."""
+        found = self._propose_best(output, before, [{}])
+        never = forced_id in self.model.manifest.generation.suppressed_ids
+        free = never or forced_id in self.rules.find(self.paths[self.live[0]])
+        forced = np.zeros(1, np.float32) if free else output.floats("forced_log_probs")[:1]
+        others = found.token_ids != forced_id
+        scores = np.append(found.scores[others], forced + before[:1])
+        order = np.argsort(-scores, kind="stable")
+        return _Proposals(
+            np.zeros_like(order),
+            np.append(found.token_ids[others], forced_id)[order],
+            np.append(found.log_probs[others], forced)[order],
+            scores[order],
+            (None,) * len(order),
         )
 
     def _only_token(self, forced_id: int | None) -> int | None:
@@ -152,12 +192,12 @@ class _Search:
         return self.model.manifest.end_id if last and generation.forces_end and forced_id is None else None
 
     def _decide(
-        self, rows: Sequence[int], proposals: _Proposals, rank: int, forced_id: int | None, last: bool
+        self, rows: Sequence[int], proposals: _Proposals, rank: int, place: int, forced_id: int | None, last: bool
     ) -> Candidate:
         token_id, parent = int(proposals.token_ids[rank]), rows[int(proposals.rows[rank])]
         log_prob, score = float(proposals.log_probs[rank]), float(proposals.scores[rank])
         normalized = self.settings.normalize(score, len(self.steps) + 1)
-        verdict = self._judge(token_id, rank, normalized, forced_id, last)
+        verdict = proposals.ruled_out[rank] or self._judge(token_id, place, normalized, forced_id, last)
         token = self.model.target_tokenizer.tokens[token_id]
         if isinstance(verdict, PrunedBy):
             return Candidate(parent, token_id, token, log_prob, score, normalized, rank, Fate.PRUNED, verdict)
@@ -169,12 +209,14 @@ class _Search:
             self.live.append(node)
         return Candidate(parent, token_id, token, log_prob, score, normalized, rank, verdict, None, node)
 
-    def _judge(self, token_id: int, rank: int, normalized: float, forced_id: int | None, last: bool) -> Fate | PrunedBy:
+    def _judge(
+        self, token_id: int, place: int, normalized: float, forced_id: int | None, last: bool
+    ) -> Fate | PrunedBy:
         if forced_id is not None and token_id != forced_id:
             return PrunedBy.PREFIX
         ends = token_id == self.model.manifest.end_id
         if ends or last:
-            if rank >= self.settings.beam_size and forced_id is None:
+            if place >= self.settings.beam_size and forced_id is None:
                 return PrunedBy.END_RANK if ends else PrunedBy.BEAM
             return Fate.FINISHED if self._enters_n_best(normalized) else PrunedBy.FINISHED
         return Fate.KEPT if len(self.live) < self.settings.beam_size else PrunedBy.BEAM
@@ -225,7 +267,8 @@ def search(
             read from ``settings``.
         recording: of `record_source` for this source; what it knows already is not computed again.
     """
-    found, recorder = _Search(model, settings), recording.begin()
+    rules = TokenRules.of(model.manifest, source.ids)
+    found, recorder = _Search(model, settings, rules), recording.begin()
     memory, continued = _replay(found, recorder, request)
     while found.stop() is None:
         override = override_rows(request.overrides, found.position, len(found.live), model.manifest, len(source))
@@ -239,7 +282,9 @@ def search(
 def _replay(found: _Search, recorder: SearchRecorder, request: Request) -> tuple[Tensors, list[int]]:
     """Settle the steps that are known; return the memory they leave, and its row for each live one."""
     memory, continued = recorder.encoded.memory, [0]
-    for step in recorder.replay(found.settings.prefix, request.overrides, found.top_count):
+    prefix = found.settings.prefix
+    top_counts = [found.count_top([prefix[:position]]) for position in range(len(prefix) + 1)]
+    for step in recorder.replay(prefix, request.overrides, top_counts):
         if found.stop() is not None:
             break
         overridden = any(override.step == found.position for override in request.overrides)

@@ -44,6 +44,12 @@ class PrunedBy(StrEnum):
     """It ends the sentence, but ranks below the beam size: only the best may finish (as in Hugging Face)."""
     FINISHED = "finished"
     """It ended the sentence, but better finished hypotheses already fill the n-best list."""
+    MIN_LENGTH = "min_length"
+    """It ends the sentence before the length that the generation settings demand."""
+    REPEATED = "repeated"
+    """It completes a run of tokens that the generation settings allow once, or not where the source has it."""
+    BAD_WORDS = "bad_words"
+    """It completes, or begins the sentence with, what the generation settings rule out."""
 
 
 class Stop(StrEnum):

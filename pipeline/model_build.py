@@ -23,7 +23,7 @@ from pipeline.fingerprints import STAGED, Ledger, is_current, is_intact, remembe
 from pipeline.progress import Progress
 from state_store.pairs import StoredPair
 
-EXPORT_REVISION = 2
+EXPORT_REVISION = 3
 """Raised when the same checkpoint would give another exported model than before."""
 
 

@@ -16,16 +16,11 @@ DEFAULT_MAX_LENGTH = 200
 """Most target tokens where neither the settings nor the positions set a limit."""
 
 _NEUTRAL: dict[str, Any] = {
-    "begin_suppress_tokens": None,
     "diversity_penalty": 0.0,
     "do_sample": False,
-    "encoder_no_repeat_ngram_size": 0,
     "encoder_repetition_penalty": 1.0,
     "exponential_decay_length_penalty": None,
     "guidance_scale": None,
-    "min_length": 0,
-    "min_new_tokens": None,
-    "no_repeat_ngram_size": 0,
     "num_beam_groups": 1,
     "penalty_alpha": None,
     "renormalize_logits": False,
@@ -45,15 +40,19 @@ class Generation:
     notices: tuple[str, ...]
 
 
-def read_generation(model: PreTrainedModel, max_target_tokens: int | None, first_id: int | None) -> Generation:
+def read_generation(
+    model: PreTrainedModel, vocabulary: int, max_target_tokens: int | None, first_id: int | None
+) -> Generation:
     """Read the generation settings of a checkpoint.
 
     Args:
+        vocabulary: how many target tokens there are.
         max_target_tokens: what the model has positions for.
         first_id: the first token of every target where the settings force none: a tokenizer's target language.
 
     Raises:
-        CheckpointError: it says neither with which token a target begins nor with which it ends.
+        CheckpointError: it says neither with which token a target begins nor with which it ends, or names one that
+            there is not.
     """
     settings = model.generation_config
     starts = _ids(settings.decoder_start_token_id) or _ids(settings.bos_token_id)
@@ -69,7 +68,13 @@ def read_generation(model: PreTrainedModel, max_target_tokens: int | None, first
         forced_first_id=next(iter(_ids(settings.forced_bos_token_id)), first_id),
         forces_end=ends[0] in _ids(settings.forced_eos_token_id),
         suppressed_ids=_suppressed(settings, ends),
+        begin_suppressed_ids=tuple(settings.begin_suppress_tokens or ()),
+        bad_sequences=tuple(tuple(words) for words in settings.bad_words_ids or () if len(words) > 1),
+        min_length=_min_length(settings),
+        ngram_size=settings.no_repeat_ngram_size or 0,
+        source_ngram_size=settings.encoder_no_repeat_ngram_size or 0,
     )
+    _check_ids(model, defaults, vocabulary)
     return Generation(defaults, starts[0], ends[0], tuple(_notices(settings, ends)))
 
 
@@ -84,6 +89,23 @@ def _max_length(settings: GenerationConfig, max_target_tokens: int | None) -> in
     counted: int = settings.max_length - 1 if settings.max_length else DEFAULT_MAX_LENGTH
     wanted: int = settings.max_new_tokens or counted
     return max(1, min(wanted, MAX_LENGTH_LIMIT, max_target_tokens or wanted))
+
+
+def _min_length(settings: GenerationConfig) -> int:
+    """Fewest generated tokens, the end included; ``min_new_tokens`` goes before and does not count it."""
+    if settings.min_new_tokens is not None:
+        return int(settings.min_new_tokens) + 1
+    return settings.min_length or 0
+
+
+def _check_ids(model: PreTrainedModel, defaults: GenerationDefaults, vocabulary: int) -> None:
+    named = {*defaults.suppressed_ids, *defaults.begin_suppressed_ids}.union(*defaults.bad_sequences)
+    unknown = sorted(token_id for token_id in named if not 0 <= token_id < vocabulary)
+    if unknown:
+        raise CheckpointError(
+            f"The generation settings of {model.name_or_path} suppress the token {unknown[0]}, but the model has only "
+            f"{vocabulary}."
+        )
 
 
 def _early_stopping(value: bool | str | None) -> EarlyStopping:
@@ -102,7 +124,5 @@ def _notices(settings: GenerationConfig, ends: list[int]) -> Iterator[str]:
         value = getattr(settings, name, None)
         if value is not None and value != neutral:
             yield f"The generation setting {name}={value!r} is not supported: searches run without it."
-    if any(len(words) > 1 for words in settings.bad_words_ids or ()):
-        yield "Bad words of more than one token are not supported: searches may produce them."
     if len(ends) > 1:
         yield f"Only the first of the end-of-sentence tokens {ends} ends a sentence."

@@ -39,7 +39,7 @@ def load_source_model(folder: Path) -> SourceModel:
     model.eval().requires_grad_(requires_grad=False)
     tokenizers = read_tokenizers(checkpoint, config.source_vocabulary, config.target_vocabulary)
     limit = config.positions or None
-    generation = read_generation(checkpoint.model, limit, tokenizers.first_id)
+    generation = read_generation(checkpoint.model, config.target_vocabulary, limit, tokenizers.first_id)
     return SourceModel(
         architecture=_describe(checkpoint.family.name, config),
         encoder=TransformerEncoder(model),

@@ -60,7 +60,7 @@ class HuggingFaceReference:
         """The n-best list of ``generate``, best first."""
         ids = torch.tensor([list(source_ids)])
         answer = cast(Any, self.model).generate(
-            ids, attention_mask=torch.ones_like(ids), generation_config=self._library_settings(generation)
+            ids, attention_mask=torch.ones_like(ids), generation_config=self.library_settings(generation)
         )
         rows = [self._cut(row) for row in answer.sequences.tolist()]
         if generation.beam_size > 1:
@@ -77,7 +77,7 @@ class HuggingFaceReference:
         length = tokens.index(end_id) + 1 if end_id in tokens else len(tokens)
         return tuple(tokens[:length])
 
-    def _library_settings(self, generation: GenerationDefaults) -> GenerationConfig:
+    def library_settings(self, generation: GenerationDefaults) -> GenerationConfig:
         """The honored settings alone, whatever else the checkpoint asks for."""
         return GenerationConfig(  # type: ignore[no-untyped-call]
             num_beams=generation.beam_size,
@@ -88,6 +88,11 @@ class HuggingFaceReference:
             forced_bos_token_id=generation.forced_first_id,
             forced_eos_token_id=self._generation.end_id if generation.forces_end else None,
             suppress_tokens=list(generation.suppressed_ids) or None,
+            begin_suppress_tokens=list(generation.begin_suppressed_ids) or None,
+            bad_words_ids=[list(ids) for ids in generation.bad_sequences] or None,
+            min_length=generation.min_length,
+            no_repeat_ngram_size=generation.ngram_size,
+            encoder_no_repeat_ngram_size=generation.source_ngram_size,
             decoder_start_token_id=self._generation.start_id,
             eos_token_id=self._generation.end_id,
             pad_token_id=self._pad_id,

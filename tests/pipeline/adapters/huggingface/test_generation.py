@@ -9,6 +9,7 @@ import pytest
 
 from exported_models.manifest import GenerationDefaults
 from pipeline.adapters import SourceModel, load_adapter
+from pipeline.errors import CheckpointError
 from tests.pipeline.adapters.huggingface.tiny_checkpoints import save_tiny_checkpoint
 
 
@@ -24,7 +25,11 @@ def test_settings_are_honored(tmp_path: Path) -> None:
         early_stopping=True,
         max_length=20,
         forced_bos_token_id=9,
-        bad_words_ids=[[5], [4]],
+        bad_words_ids=[[5], [4], [6, 7, 8]],
+        begin_suppress_tokens=[11],
+        min_length=3,
+        no_repeat_ngram_size=4,
+        encoder_no_repeat_ngram_size=5,
     )
     assert source.generation == GenerationDefaults(
         beam_size=7,
@@ -34,6 +39,11 @@ def test_settings_are_honored(tmp_path: Path) -> None:
         forced_first_id=9,
         forces_end=True,
         suppressed_ids=(4, 5),
+        begin_suppressed_ids=(11,),
+        bad_sequences=((6, 7, 8),),
+        min_length=3,
+        ngram_size=4,
+        source_ngram_size=5,
     )
     assert source.start_id == 2
     assert source.notices == ()
@@ -47,10 +57,8 @@ def test_the_longest_target_is_what_the_positions_allow(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "notice"),
     [
-        ({"no_repeat_ngram_size": 3}, "no_repeat_ngram_size=3 is not supported"),
-        ({"min_length": 5}, "min_length=5 is not supported"),
         ({"repetition_penalty": 1.2}, "repetition_penalty=1.2 is not supported"),
-        ({"bad_words_ids": [[4, 5]]}, "Bad words of more than one token"),
+        ({"exponential_decay_length_penalty": [3, 1.1]}, "exponential_decay_length_penalty=[3, 1.1] is not supported"),
         ({"eos_token_id": [2, 3]}, "Only the first of the end-of-sentence tokens"),
     ],
 )
@@ -58,3 +66,13 @@ def test_what_is_not_supported_is_said(tmp_path: Path, settings: dict[str, Any],
     notices = _load(tmp_path, **settings).notices
     assert len(notices) == 1
     assert notice in notices[0]
+
+
+def test_the_fewest_new_tokens_do_not_count_the_end(tmp_path: Path) -> None:
+    assert _load(tmp_path, min_length=9, min_new_tokens=4).generation.min_length == 5
+
+
+@pytest.mark.parametrize("settings", [{"bad_words_ids": [[5, 90]]}, {"suppress_tokens": [90]}])
+def test_a_token_that_there_is_not_is_refused(tmp_path: Path, settings: dict[str, Any]) -> None:
+    with pytest.raises(CheckpointError, match="suppress the token 90, but the model has only 90"):
+        _load(tmp_path, **settings)

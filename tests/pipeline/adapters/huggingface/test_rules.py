@@ -1,0 +1,216 @@
+"""Searches under a model's generation rules are those of ``generate``: n-best lists, scores, forced prefixes."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+from transformers import AutoModelForSeq2SeqLM
+
+from exported_models.engine import search_settings
+from exported_models.greedy import translate_batch
+from exported_models.manifest import CheckpointOrigin, GenerationDefaults
+from exported_models.model import ExportedModel
+from exported_models.request import Request
+from exported_models.search import record_source, search
+from exported_models.tokenizer import Encoding
+from exported_models.trace import Fate, PrunedBy, Trace
+from pipeline.adapters import load_adapter
+from pipeline.adapters.huggingface.checkpoint import quiet_library
+from pipeline.adapters.huggingface.reference import HuggingFaceReference
+from pipeline.export import describe_model, seal, write_graphs
+from tests.pipeline.adapters.huggingface.tiny_checkpoints import save_tiny_checkpoint
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:Unfeasible length constraints:UserWarning"),
+]
+
+LENGTH = 12
+BY_RULE = {PrunedBy.MIN_LENGTH, PrunedBy.REPEATED, PrunedBy.BAD_WORDS}
+TOLERANCE = 1e-4
+RULES: Mapping[str, dict[str, Any]] = {
+    "none": {},
+    "min_length": {"min_length": 6},
+    "no n-gram twice": {"ngram_size": 2},
+    "no token twice": {"ngram_size": 1},
+    "no n-gram of the source": {"source_ngram_size": 1},
+    "no pair of the source": {"source_ngram_size": 2, "ngram_size": 3},
+    "bad words": {"bad_sequences": "frequent pairs"},
+    "bad beginnings": {"begin_suppressed_ids": "frequent first"},
+    "bad after a forced first": {"begin_suppressed_ids": "frequent first", "forced_first_id": 30},
+    "all": {"min_length": 5, "ngram_size": 2, "bad_sequences": "frequent pairs", "suppressed_ids": (40, 41)},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The exported model and the library's own."""
+
+    exported: ExportedModel
+    reference: HuggingFaceReference
+
+    def translate(self, source_ids: tuple[int, ...], prefix: tuple[int, ...] = (), **settings: Any) -> Trace:
+        tokens = tuple(self.exported.target_tokenizer.tokens[token_id] for token_id in prefix)
+        request = Request("tiny", "", prefix=tokens, **{"max_length": LENGTH, **settings})
+        names = tuple(self.exported.source_tokenizer.tokens[token_id] for token_id in source_ids)
+        encoding = Encoding("", source_ids, names, ((0, 0),) * len(names), (0,) * len(names))
+        recording = record_source(self.exported, encoding)
+        return search(self.exported, request, search_settings(request, self.exported), encoding, recording)
+
+    def under(self, rules: Mapping[str, Any], folder: Path) -> Pair:
+        """The same model with other generation settings."""
+        shutil.copytree(self.exported.folder, folder)
+        manifest = json.loads((folder / "manifest.json").read_text())
+        manifest["generation"] |= rules
+        (folder / "manifest.json").write_text(json.dumps(manifest))
+        return Pair(ExportedModel.open(folder, threads=1), self.reference)
+
+    @property
+    def generation(self) -> GenerationDefaults:
+        return self.exported.manifest.generation.model_copy(update={"max_length": LENGTH})
+
+
+def _make_sentence(generator: random.Random) -> tuple[int, ...]:
+    """Of few different tokens, so that they repeat."""
+    return (*generator.choices(range(20, 28), k=generator.randrange(2, 8)), 2)
+
+
+def _sources() -> list[tuple[int, ...]]:
+    generator = random.Random(3)
+    return [_make_sentence(generator) for _ in range(6)]
+
+
+def _train(checkpoint: Path) -> None:
+    """Teach a checkpoint to copy, for two seconds: it ends its sentences, and is not sure of its words."""
+    generator = random.Random(1)
+    torch.manual_seed(1)
+    library: Any = AutoModelForSeq2SeqLM
+    model = library.from_pretrained(str(checkpoint)).train()
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.mul_(0.4)  # what is made for branching beams is too large to learn from
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+    for _ in range(80):
+        rows = [torch.tensor(_make_sentence(generator)) for _ in range(32)]
+        ids = pad_sequence(rows, batch_first=True)
+        labels = ids.masked_fill(ids == 0, -100)
+        loss = model(input_ids=ids, attention_mask=(ids != 0).long(), labels=labels).loss
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    with quiet_library():
+        model.eval().save_pretrained(checkpoint)
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    root = tmp_path_factory.mktemp("rules")
+    checkpoint = save_tiny_checkpoint("bart", root / "checkpoint")
+    _train(checkpoint)
+    source = load_adapter("huggingface").load(checkpoint)
+    # A search needs no more than these two.
+    write_graphs(replace(source, teacher_forced=None, self_attention=None), root / "tiny")
+    seal(root / "tiny", describe_model(source, "tiny", CheckpointOrigin(adapter="", name="", digest="")), None)
+    assert isinstance(source.reference, HuggingFaceReference)
+    return Pair(ExportedModel.open(root / "tiny", threads=1), source.reference)
+
+
+def _fill_in(rules: Mapping[str, Any], plain: Pair) -> dict[str, Any]:
+    """Rules against what the model says without them."""
+    said = [entry.token_ids for ids in _sources() for entry in plain.translate(ids).hypotheses]
+    filled = dict(rules)
+    if "bad_sequences" in rules:
+        pairs = {ids[at : at + 2] for ids in said for at in range(1, len(ids) - 1)}
+        filled["bad_sequences"] = [*sorted(pairs)[::2], (9, 9, 9), (plain.exported.manifest.start_id, said[0][0])]
+    if "begin_suppressed_ids" in rules:
+        filled["begin_suppressed_ids"] = sorted({ids[0] for ids in said} | {ids[1] for ids in said if len(ids) > 1})
+    return filled
+
+
+@pytest.fixture(scope="module", params=list(RULES))
+def pair(request: pytest.FixtureRequest, plain: Pair, tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    rules = _fill_in(RULES[request.param], plain)
+    return plain.under(rules, tmp_path_factory.mktemp("model") / "tiny")
+
+
+def _assert_equal(trace: Trace, wanted: list[tuple[tuple[int, ...], float]]) -> None:
+    found = [(hypothesis.token_ids, hypothesis.normalized) for hypothesis in trace.hypotheses]
+    assert [score for _, score in found] == pytest.approx([score for _, score in wanted], abs=TOLERANCE)
+    assert [ids for ids, _ in found] == [ids for ids, _ in wanted]
+
+
+def test_every_rule_changes_what_is_said(plain: Pair, tmp_path: Path) -> None:
+    """So that the comparisons below compare something."""
+    said = [plain.translate(ids).best.token_ids for ids in _sources()]
+    for number, rules in enumerate(RULES.values()):
+        pair = plain.under(_fill_in(rules, plain), tmp_path / f"{number}" / "tiny")
+        assert not rules or [pair.translate(ids).best.token_ids for ids in _sources()] != said, rules
+
+
+@pytest.mark.parametrize("beam", [1, 4])
+def test_a_search_finds_what_generate_finds(pair: Pair, beam: int) -> None:
+    for ids in _sources():
+        wanted = pair.reference.search(ids, pair.generation.model_copy(update={"beam_size": beam}))
+        _assert_equal(pair.translate(ids, beam_size=beam), [(entry.token_ids, entry.score) for entry in wanted])
+
+
+def test_a_batch_is_translated_greedily_under_the_same_rules(pair: Pair) -> None:
+    found = translate_batch(pair.exported, _sources(), max_length=LENGTH)
+    alone = [pair.translate(ids, beam_size=1, early_stopping="first").best for ids in _sources()]
+    assert [translation.token_ids for translation in found] == [best.token_ids for best in alone]
+
+
+def test_a_prefix_is_what_generate_is_allowed(pair: Pair) -> None:
+    """Also where the rules forbid a token of the prefix, which then costs nothing."""
+    generator = random.Random(7)
+    for ids in _sources():
+        best = pair.translate(ids).best.token_ids
+        prefix = (*best[: generator.randrange(1, len(best))], best[0], best[0])[: LENGTH - 2]
+        if 2 in prefix:
+            continue
+        _assert_equal(pair.translate(ids, prefix), _generate(pair, ids, prefix))
+
+
+def _generate(pair: Pair, source_ids: tuple[int, ...], prefix: tuple[int, ...]) -> list[tuple[tuple[int, ...], float]]:
+    everything = list(range(len(pair.exported.target_tokenizer.tokens)))
+
+    def allow(_: int, ids: Tensor) -> list[int]:
+        return [prefix[len(ids) - 1]] if len(ids) - 1 < len(prefix) else everything
+
+    settings = pair.reference.library_settings(pair.generation)
+    ids = torch.tensor([source_ids])
+    model: Any = pair.reference.model
+    with torch.inference_mode():
+        answer = model.generate(
+            ids,
+            attention_mask=torch.ones_like(ids),
+            generation_config=settings,
+            prefix_allowed_tokens_fn=allow,
+        )
+    rows = [row[1:] for row in answer.sequences.tolist()]
+    cut = [tuple(row[: row.index(2) + 1] if 2 in row else row) for row in rows]
+    return list(zip(cut, answer.sequences_scores.tolist(), strict=True))
+
+
+def test_what_is_ruled_out_is_in_the_record(plain: Pair, tmp_path: Path) -> None:
+    pair = plain.under({**_fill_in(RULES["all"], plain), "min_length": 9}, tmp_path / "tiny")
+    steps = [step for ids in _sources() for step in pair.translate(ids).steps[:-1]]
+    assert {candidate.pruned_by for step in steps for candidate in step.candidates} > BY_RULE
+    for step in steps:
+        scores = [candidate.score for candidate in step.candidates]
+        assert scores == sorted(scores, reverse=True)
+        assert [candidate.rank for candidate in step.candidates] == list(range(len(scores)))
+        permitted = [candidate for candidate in step.candidates if candidate.pruned_by not in BY_RULE]
+        assert len(permitted) == 2 * pair.generation.beam_size
+        assert sum(candidate.fate is Fate.KEPT for candidate in step.candidates) == pair.generation.beam_size
