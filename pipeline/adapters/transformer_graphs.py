@@ -61,7 +61,7 @@ class TransformerStep(nn.Module):
             "log_probs": torch.log_softmax(decoded.logits, dim=-1),
             "decoder_state": decoded.state,
             "context": decoded.context,
-            "cross_attention": _by_query(decoded.cross_attention, config).flatten(0, 1),
+            "cross_attention": _by_row(decoded.cross_attention, config),
             **_name(NEXT_PREFIX, decoded.memory),
         }
 
@@ -82,7 +82,7 @@ class TransformerForced(nn.Module):
             "log_probs": torch.log_softmax(decoded.logits, dim=-1).view(sentences, length, -1),
             "decoder_state": decoded.state.view(sentences, length, -1),
             "context": decoded.context.view(sentences, length, -1),
-            "cross_attention": _by_query(decoded.cross_attention, config),
+            "cross_attention": _by_row(decoded.cross_attention, config).unflatten(0, (sentences, length)),
         }
 
 
@@ -182,12 +182,12 @@ def _collect(
 def _by_sentence(weights: Tensor, on: Tensor, mask: Tensor) -> Override:
     """Override rows [R, L, A, S] and [R, L, A] as the queries of their sentences; padding never gets weight."""
     sentences, length = mask.shape
-    queries = weights.flatten(1, 2).view(sentences, -1, weights.shape[1] * weights.shape[2], length).transpose(1, 2)
-    switches = on.flatten(1, 2).view(sentences, -1, weights.shape[1] * weights.shape[2], 1).transpose(1, 2)
+    heads = weights.shape[1] * weights.shape[2]
+    queries = weights.view(sentences, -1, heads, length).transpose(1, 2)
+    switches = on.view(sentences, -1, heads, 1).transpose(1, 2)
     return Override(queries * mask[:, None, None, :].to(queries.dtype), switches)
 
 
-def _by_query(attention: Tensor, config: TransformerConfig) -> Tensor:
-    """[N, L x A, Q, S] -> [N, Q, L, A, S]."""
-    sentences, _, queries, length = attention.shape
-    return attention.transpose(1, 2).reshape(sentences, queries, config.decoder.layers, config.decoder.heads, length)
+def _by_row(attention: Tensor, config: TransformerConfig) -> Tensor:
+    """[N, L x A, Q, S] -> [R, L, A, S]."""
+    return attention.transpose(1, 2).reshape(-1, config.decoder.layers, config.decoder.heads, attention.shape[-1])

@@ -334,7 +334,7 @@ class Embedding(nn.Module):
         self.scale = config.embedding_scale
 
     def forward(self, ids: Tensor, positions: Tensor) -> Tensor:
-        """``ids`` [rows, tokens] at ``positions`` [tokens] -> [rows, tokens, D]."""
+        """``ids`` [rows, tokens] at ``positions`` [tokens], or [rows] at [1], with D as one more axis."""
         x = self.tokens(ids) * self.scale if self.scale != 1.0 else self.tokens(ids)
         x = x if self.positions is None else x + self.positions(positions)
         return x if self.norm is None else cast(Tensor, self.norm(x))
@@ -437,7 +437,7 @@ class Transformer(nn.Module):
             position: [1], the same for all rows.
             memory: of every layer, as `empty_past` and then the step before give it.
         """
-        x = self.target_embedding(previous_ids.unsqueeze(1), position).squeeze(1)
+        x = self.target_embedding(previous_ids, position)
         bias, source_bias = self._step_bias(memory[0], position), _padding_bias(source_mask)
         given = self._by_layer(override)
         cross, own, memories, context = [], [], [], x
@@ -518,7 +518,7 @@ def _after(layer: EncoderLayer | DecoderLayer, norm: nn.Module, x: Tensor) -> Te
 
 def _padding_bias(mask: Tensor) -> Tensor:
     """Zero on tokens and `_MASKED` on padding, [N, 1, 1, S]."""
-    return ((~mask).to(torch.float32) * _MASKED)[:, None, None, :]
+    return (mask.to(torch.float32) - 1.0)[:, None, None, :] * -_MASKED
 
 
 def _bucket(distance: Tensor, bias: RelativeBias, *, both_sides: bool) -> Tensor:
