@@ -56,7 +56,7 @@ def find_prediction(trace: Trace, hypothesis: Hypothesis, words: TokenText) -> F
     step, margin = _closest_call(trace, hypothesis)
     if margin < 0:
         said = f"“{words.show(hypothesis.tokens[step])}” {percent(hypothesis.log_probs[step])} %"
-        return Finding(f"{said}, not the model’s first choice", True)
+        return Finding(f"{said}, not its first choice", True)
     best = trace.top_k(hypothesis)[step][:2]
     pair = ", ".join(f"“{words.show(choice.token)}” {percent(choice.log_prob)}" for choice in best)
     return Finding(f"closest call: {pair} %", margin < CLOSE_CALL)

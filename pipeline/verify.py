@@ -21,6 +21,7 @@ from pipeline.adapters import ReferenceSentence, SourceModel
 from pipeline.errors import ParityError
 from pipeline.progress import Progress
 from state_store.pairs import StoredPair
+from state_store.spaces import sample_rows
 
 TOLERANCE = 1e-4
 """Largest difference to the source model, of log-probabilities, attention and states."""
@@ -144,10 +145,13 @@ def tokenize_sample(
 ) -> tuple[SamplePair, ...]:
     """Sentence pairs of a corpus as the exported model's tokenizers give them.
 
-    A source without a target gets what the source model makes of it.
+    Sources without targets get what the source model makes of them. That takes long, so it is done for as many as the
+    adapter wants made up, spread over those given.
     """
     sample = []
-    for pair in pairs:
+    without = [pair for pair in pairs if not pair.target]
+    chosen = [without[row] for row in sample_rows(len(without), source.parity_sentences)] if without else pairs
+    for pair in chosen:
         source_ids = exported.source_tokenizer.encode(pair.source, end=True).ids
         given = exported.target_tokenizer.encode(pair.target, end=True).ids if pair.target else None
         sample.append(SamplePair(f"line {pair.line}", source_ids, given or _make_up_target(source, source_ids)))

@@ -25,6 +25,7 @@ from dashboard.views.evidence import (
 from dashboard.views.missing_store import explain_missing_store
 from dashboard.views.scene import Scene, open_scene
 from dashboard.words import END_MARK, TokenText, count
+from state_store.neighborhood import TokenEvidence
 from state_store.neighbors import Neighbor
 
 Children = list[Component | str]
@@ -70,12 +71,11 @@ def register(app: Dash, services: Services) -> None:
         Input(PageId.SELECTION, "data"),
         Input(NeighborhoodId.SPACE, "value"),
         Input(NeighborsId.OFFSET, "value"),
-        State(NeighborhoodId.METHOD, "value"),
     )
     def show_neighbors(
-        shown: Json | None, selected: Json | None, space: str | None, offset: str, method: str | None
+        shown: Json | None, selected: Json | None, space: str | None, offset: str
     ) -> tuple[str, str, Children, Children]:
-        scene = open_scene(services, shown, space, method)
+        scene = open_scene(services, shown, space)
         content = describe_neighbors(scene, selected, int(offset)) if scene else describe_nothing(services, shown)
         return content.card_class, content.summary, content.implied, content.pairs
 
@@ -109,13 +109,13 @@ def describe_neighbors(scene: Scene, selected: Mapping[str, Any] | None, offset:
         "card",
         describe_focus(scene, focus),
         [*_draw_predictions(scene, focus), _draw_sentence(scene, focus)],
-        [_draw_pair(scene, neighbor, offset) for neighbor in scene.neighborhood.neighbors[focus.index]],
+        [_draw_pair(scene, neighbor, offset) for neighbor in scene.evidence[focus.index].neighbors],
     )
 
 
 def describe_focus(scene: Scene, focus: Focus) -> str:
     """Which state this is, in words, and why when nobody chose it."""
-    token = scene.words.show(scene.neighborhood.tokens[focus.index])
+    token = scene.words.show(scene.evidence[focus.index].token)
     place = f"token {focus.index + 1}, “{token}”"
     if scene.side == "target":
         place = f"step {focus.index + 1}, before “{token}”"
@@ -138,7 +138,7 @@ def _draw_predictions(scene: Scene, focus: Focus) -> Children:
     if scene.side == "source":
         return []
     choices = scene.trace.top_k(scene.hypothesis)[focus.index]
-    rows = compare_predictions(choices, scene.neighborhood.evidence[focus.index].implied)
+    rows = compare_predictions(choices, scene.evidence[focus.index].implied)
     head = html.Tr([html.Th("token", className="spoken"), html.Th("model"), html.Th("neighbors")])
     body = [_draw_row(row, scene.words) for row in rows]
     return [html.Table([html.Thead(head), html.Tbody(body)], className="implied")]
@@ -162,14 +162,21 @@ def _draw_bar(share: float | None, kind: str) -> Component:
 
 
 def _draw_sentence(scene: Scene, focus: Focus) -> Component:
-    evidence = scene.neighborhood.evidence[focus.index]
+    evidence = scene.evidence[focus.index]
     if evidence.nearest is None:
         return html.P("No training example is left: every state of this space is of this very sentence.")
     before, figure, after = describe_distance(evidence.nearest, evidence.typicality)
     agreeing = sum(other.count for other in evidence.implied if other.token_id == evidence.token_id)
-    verb = "go on with" if scene.side == "target" else "stand on"
-    share = f" {agreeing} of {count(len(evidence.neighbors), 'neighbor')} {verb} "
+    share = f" {agreeing} of {count(len(evidence.neighbors), 'neighbor')}{_say_verb(scene, evidence)} "
     return html.P([before, html.B(figure), after, share, html.B(f"“{scene.words.show(evidence.token)}”"), "."])
+
+
+def _say_verb(scene: Scene, evidence: TokenEvidence) -> str:
+    """What neighbors do at the token; a target that the model wrote is no witness of what people would."""
+    if scene.side == "source":
+        return " stand on"
+    by_model = any(neighbor.pair.target_is_model_output for neighbor in evidence.neighbors)
+    return ", in the model’s own words, go on with" if by_model else " go on with"
 
 
 def _draw_pair(scene: Scene, neighbor: Neighbor, offset: int) -> Component:
@@ -183,7 +190,7 @@ def _draw_pair(scene: Scene, neighbor: Neighbor, offset: int) -> Component:
         target = _draw_marked(mark_token(pair.target, position, scene.model.target_tokenizer, END_MARK))
     lines = [
         html.Span(source, className="pair-source", dir="auto"),
-        html.Span(target, className="pair-target", dir="auto"),
+        html.Span([*target, *_draw_author(neighbor)], className="pair-target", dir="auto"),
         html.Span(f"{neighbor.distance:.2f}", className="amount", title="distance"),
         *_draw_notes(neighbor),
     ]
@@ -198,7 +205,12 @@ def _draw_marked(text: MarkedText) -> Children:
 
 
 def _draw_notes(neighbor: Neighbor) -> Children:
-    notes = [f"{neighbor.duplicates} more with the same context"] if neighbor.duplicates else []
-    if neighbor.pair.target_is_model_output:
-        notes.append("target written by the model")
-    return [html.Span(" · ".join(notes), className="pair-notes muted")] if notes else []
+    if not neighbor.duplicates:
+        return []
+    return [html.Span(f"{neighbor.duplicates} more with the same context", className="pair-notes muted")]
+
+
+def _draw_author(neighbor: Neighbor) -> Children:
+    """Who wrote the target, where the corpus did not have one."""
+    written = neighbor.pair.target_is_model_output
+    return [" ", html.Span("written by the model", className="pair-author")] if written else []

@@ -53,7 +53,7 @@ def test_prediction_names_a_step_the_model_did_not_choose() -> None:
 
     finding = find_prediction(TRACE, unlike, TEXT)
 
-    assert "not the model’s first choice" in finding.sentence
+    assert "not its first choice" in finding.sentence
     assert finding.look is True
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import plotly.graph_objects as go
 import pytest
-from dash import html
+from dash import html, no_update
 from dash.development.base_component import Component
 
 from dashboard.page_state import PageState
@@ -18,6 +19,7 @@ from dashboard.services import Services
 from dashboard.views.map_figure import draw_map
 from dashboard.views.neighborhood import (
     drawing_of,
+    fit_maps,
     focus_index,
     lay_out_pictograms,
     mark_focus,
@@ -25,7 +27,7 @@ from dashboard.views.neighborhood import (
     tabulate,
 )
 from dashboard.views.neighbors import describe_neighbors, describe_nothing, open_chosen_pair
-from dashboard.views.scene import Scene, choose_space, open_scene, spaces_of
+from dashboard.views.scene import Scene, choose_space, find_map, open_scene, spaces_of
 from exported_models.manifest import SpaceSpec
 from exported_models.request import Request
 from exported_models.workspace import Workspace
@@ -39,8 +41,8 @@ def services(dates_workspace: Workspace) -> Services:
     return Services.open(dates_workspace)
 
 
-def open_dates(services: Services, space: str = "decoder", method: str = "pca", request: Request = REQUEST) -> Scene:
-    scene = open_scene(services, services.answer(request), space, method)
+def open_dates(services: Services, space: str = "decoder", request: Request = REQUEST) -> Scene:
+    scene = open_scene(services, services.answer(request), space)
     assert scene is not None
     return scene
 
@@ -68,31 +70,48 @@ def text_of(value: Any) -> str:
 def test_the_map_shows_every_state_and_every_neighbor(services: Services, space: str) -> None:
     scene = open_dates(services, space)
 
-    drawing = drawing_of(scene)
+    drawing = drawing_of(scene, find_map(services, scene, "pca"))
 
     go.Figure(draw_map(drawing, focus_index(scene, None), colors("light")))
-    assert len(drawing.path) == len(drawing.words) == len(scene.neighborhood.tokens)
-    assert [len(group) for group in drawing.neighbors] == [len(group) for group in scene.neighborhood.neighbors]
+    assert len(drawing.path) == len(drawing.words) == len(scene.evidence)
+    assert [len(group) for group in drawing.neighbors] == [len(token.neighbors) for token in scene.evidence]
 
 
 @pytest.mark.parametrize("method", ["umap", "landmark_mds"])
 def test_on_the_corpus_map_a_sample_of_the_corpus_lies_behind(services: Services, method: str) -> None:
-    scene = open_dates(services, method=method)
+    scene = open_dates(services)
+    found = find_map(services, scene, method)
 
-    assert 0 < len(drawing_of(scene).background) <= 5000
-    assert "corpus states" in summarize(scene)
+    assert 0 < len(drawing_of(scene, found).background) <= 5000
+    assert "corpus states" in summarize(scene, found)
 
 
 def test_a_method_or_space_the_store_lacks_is_replaced(services: Services) -> None:
-    scene = open_dates(services, space="attentional", method="isomap")
+    scene = open_dates(services, space="attentional")
 
-    assert scene.neighborhood.space in SPACES
-    assert scene.neighborhood.map_kind == "mds"
+    assert scene.space in SPACES
+    assert find_map(services, scene, "isomap").map_kind == "mds"
+
+
+def test_only_maps_that_the_store_keeps_are_offered() -> None:
+    def values(options: Any) -> list[str]:
+        return [option["value"] for option in options]
+
+    methods, method, extents, extent = fit_maps("corpus", "mds", ("landmark_mds",))
+    assert (values(methods), method) == (["landmark_mds"], "landmark_mds")
+    assert (values(extents), extent) == (["local", "corpus"], no_update)
+
+    methods, method, extents, extent = fit_maps("corpus", "umap", ())
+    assert (values(methods), method) == (["mds", "pca", "tsne"], "mds")
+    assert (values(extents), extent) == (["local"], "local")
+
+    _, method, _, extent = fit_maps("local", "tsne", ("umap", "landmark_mds"))
+    assert (method, extent) == (no_update, no_update)
 
 
 def test_a_change_of_the_chosen_word_sends_only_colors_and_sizes(services: Services) -> None:
     scene = open_dates(services)
-    drawing = drawing_of(scene)
+    drawing = drawing_of(scene, find_map(services, scene, "pca"))
 
     patch = json.dumps(mark_focus(drawing, 2, "light").to_plotly_json())
 
@@ -115,8 +134,8 @@ def test_the_table_tells_every_token_its_nearest_training_pair(services: Service
 
     rows = [row for row in components(tabulate(scene)) if isinstance(row, html.Tr)][1:]
 
-    assert len(rows) == len(scene.neighborhood.evidence)
-    for row, evidence in zip(rows, scene.neighborhood.evidence, strict=True):
+    assert len(rows) == len(scene.evidence)
+    for row, evidence in zip(rows, scene.evidence, strict=True):
         assert f"{evidence.nearest:.2f}" in text_of(row)
         assert evidence.neighbors[0].pair.source in text_of(row)
 
@@ -126,8 +145,8 @@ def test_the_card_lists_the_neighbors_of_the_selected_word(services: Services) -
 
     content = describe_neighbors(scene, {"side": "target", "index": 4}, 0)
 
-    neighbors = scene.neighborhood.neighbors[4]
-    assert content.summary == f"step 5, before “{scene.neighborhood.tokens[4]}”"
+    neighbors = scene.evidence[4].neighbors
+    assert content.summary == f"step 5, before “{scene.evidence[4].token}”"
     assert len(content.pairs) == len(neighbors)
     for item, neighbor in zip(content.pairs, neighbors, strict=True):
         assert neighbor.pair.source in text_of(item)
@@ -143,7 +162,7 @@ def test_the_offset_moves_the_mark_along_the_pair(services: Services, space: str
 
     before, after = (describe_neighbors(scene, selected, offset).pairs[0] for offset in (-1, 1))
 
-    neighbor = scene.neighborhood.neighbors[2][0]
+    neighbor = scene.evidence[2].neighbors[0]
     text = neighbor.pair.target if space == "decoder" else neighbor.pair.source
     marks = [text_of([p for p in components(item) if isinstance(p, html.Mark)]) for item in (before, after)]
     assert marks[0] == text[neighbor.position - 1]
@@ -155,10 +174,34 @@ def test_the_sentence_counts_who_goes_on_with_the_word(services: Services) -> No
 
     said = text_of(describe_neighbors(scene, {"side": "target", "index": 4}, 0).implied)
 
-    evidence = scene.neighborhood.evidence[4]
+    evidence = scene.evidence[4]
     agreeing = sum(neighbor.token == evidence.token for neighbor in evidence.neighbors)
     assert f"Nearest state at {evidence.nearest:.2f}" in said
     assert f"{agreeing} of {len(evidence.neighbors)} neighbors go on with “{evidence.token}”." in said
+
+
+def test_targets_that_the_model_wrote_are_said_to_be(services: Services) -> None:
+    scene = open_dates(services)
+    selected = {"side": "target", "index": 4}
+    assert "model" not in text_of(describe_neighbors(scene, selected, 0).pairs)
+
+    written = describe_neighbors(as_model_output(scene), selected, 0)
+
+    assert "neighbors, in the model’s own words, go on with" in text_of(written.implied)
+    for item, neighbor in zip(written.pairs, scene.evidence[4].neighbors, strict=True):
+        assert f"{neighbor.pair.target} written by the model" in text_of(item)
+
+
+def as_model_output(scene: Scene) -> Scene:
+    """The scene as of a store whose targets the model wrote."""
+    evidence = tuple(
+        replace(
+            token,
+            neighbors=tuple(replace(n, pair=replace(n.pair, target_is_model_output=True)) for n in token.neighbors),
+        )
+        for token in scene.evidence
+    )
+    return replace(scene, evidence=evidence)
 
 
 def test_nothing_selected_is_said(services: Services) -> None:
@@ -172,17 +215,17 @@ def test_a_what_if_has_the_neighbors_of_its_own_states(services: Services) -> No
 
     changed = open_dates(services, request=Request("dates", REQUEST.source, prefix=(other,), beam_size=3))
 
-    assert changed.neighborhood.tokens[0] == other
+    assert changed.evidence[0].token == other
     store = changed.store
     state = changed.trace.states("decoder")[1:2]
     wanted = store.neighbors("decoder", state, k=20, exclude_source=REQUEST.source)[0]
-    assert [n.row for n in changed.neighborhood.neighbors[1]] == [n.row for n in wanted]
-    assert changed.neighborhood.neighbors[1] != plain.neighborhood.neighbors[1]
+    assert [n.row for n in changed.evidence[1].neighbors] == [n.row for n in wanted]
+    assert changed.evidence[1].neighbors != plain.evidence[1].neighbors
 
 
 def test_a_neighbors_pair_opens_as_a_request_of_its_own_with_the_word_selected(services: Services) -> None:
     scene = open_dates(services)
-    neighbor = scene.neighborhood.neighbors[0][0]
+    neighbor = scene.evidence[0].neighbors[0]
     state = PageState(Request("dates", REQUEST.source, prefix=("1",), beam_size=3))
 
     shown, selected = open_chosen_pair(services, state, "decoder", f"{neighbor.sentence}:{neighbor.position}")
@@ -197,7 +240,7 @@ def test_without_a_store_the_card_says_why_and_what_to_do(dates_workspace: Works
     services = Services.open(Workspace(tmp_path))
     shown = services.answer(REQUEST)
 
-    assert open_scene(services, shown, "decoder", "mds") is None
+    assert open_scene(services, shown, "decoder") is None
     content = describe_nothing(services, shown)
     assert "is-empty" in content.card_class
     assert "no state store for dates" in text_of(content.implied)
@@ -209,7 +252,7 @@ def test_a_store_of_another_build_is_explained_in_the_card(outdated_workspace: W
     shown = services.answer(REQUEST)
 
     assert services.example("dates") is None
-    assert open_scene(services, shown, "decoder", "mds") is None
+    assert open_scene(services, shown, "decoder") is None
     content = describe_nothing(services, shown)
     assert "is-empty" in content.card_class
     assert "was built with the model 'dates'" in text_of(content.implied)
@@ -221,13 +264,13 @@ def test_only_spaces_that_the_store_holds_are_offered(contexts_workspace: Worksp
     shown = services.answer(REQUEST)
 
     assert [space.name for space in spaces_of(services, shown)] == ["context"]
-    scene = open_scene(services, shown, "decoder", "pca")
+    scene = open_scene(services, shown, "decoder")
     assert scene is not None
-    assert scene.neighborhood.space == "context"
+    assert scene.space == "context"
 
 
 def test_before_the_first_translation_there_is_nothing_to_show(services: Services) -> None:
-    assert open_scene(services, None, "decoder", "mds") is None
+    assert open_scene(services, None, "decoder") is None
     assert spaces_of(services, None) == ()
     assert "Translate" in text_of(describe_nothing(services, None).implied)
 
