@@ -13,7 +13,7 @@ from exported_models.workspace import Workspace
 WORKSPACE_VARIABLE = "BEAMSCOPE_WORKSPACE"
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8050
-_DEMO_PROJECT = Path("examples", "dates", "project.toml")
+EXAMPLES = ("dates", "translation")
 _CHECKOUT = Path(__file__).resolve().parent.parent
 
 
@@ -29,15 +29,14 @@ def resolve_workspace(path: Path) -> Workspace:
     return Workspace(root)
 
 
-def find_demo_project() -> Path:
-    """The project file of the dates example: of the current folder, else of the checkout this code runs from.
+def find_example(name: str) -> Path:
+    """The project file of one of `EXAMPLES`: of the current folder, else of the checkout this code runs from.
 
     Raises:
         CommandError: there is none; an installed wheel does not hold the examples.
     """
+    project = Path("examples", name, "project.toml")
     for root in (Path.cwd(), _CHECKOUT):
-        if (root / _DEMO_PROJECT).is_file():
-            return root / _DEMO_PROJECT
-    raise CommandError(
-        f"There is no {_DEMO_PROJECT} here: run `beamscope demo` in a checkout of the Beamscope repository."
-    )
+        if (root / project).is_file():
+            return root / project
+    raise CommandError(f"There is no {project} here: run `beamscope demo` in a checkout of the Beamscope repository.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from pathlib import Path
 
-from beamscope.settings import find_demo_project
+from beamscope.settings import find_example
 from examples.dates.corpus import ensure_corpus
 from exported_models.engine import Engine
 from exported_models.model import ExportedModel
@@ -28,7 +28,7 @@ class Dates:
 
     @cached_property
     def project(self) -> Project:
-        return load_project(find_demo_project())
+        return load_project(find_example("dates"))
 
     @cached_property
     def source_model(self) -> SourceModel:

