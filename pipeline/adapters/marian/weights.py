@@ -94,7 +94,7 @@ def read_yaml(content: str | bytes, origin: str) -> Mapping[str, Any]:
 
 def _read_archive(path: Path) -> MarianWeights:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             items = {name: archive[name] for name in archive.files}
     except (zipfile.BadZipFile, ValueError, EOFError, KeyError, zipfile.zlib.error) as error:  # type: ignore[attr-defined]
         raise CheckpointError(f"{path} is damaged or no NumPy archive of plain arrays; {_READABLE}.") from error
