@@ -15,6 +15,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
+from typing import NamedTuple
 
 import numpy as np
 
@@ -31,7 +32,6 @@ from exported_models.trace import (
     Fate,
     Floats,
     Hypothesis,
-    Ids,
     Node,
     PrunedBy,
     Step,
@@ -56,16 +56,14 @@ class SearchSettings:
         return score / math.pow(length, self.length_penalty)
 
 
-@dataclass(frozen=True, slots=True)
-class _Proposals:
-    """The best continuations of one step over all rows, best first; all arrays [candidates]."""
+class _Proposal(NamedTuple):
+    """One continuation of a step's row; ``ruled_out`` says by which of the model's rules, or None."""
 
-    rows: Ids
-    token_ids: Ids
-    log_probs: Floats
-    scores: Floats
-    ruled_out: tuple[PrunedBy | None, ...]
-    """By which of the model's rules, or None."""
+    row: int
+    token_id: int
+    log_prob: float
+    score: float
+    ruled_out: PrunedBy | None = None
 
 
 @dataclass(slots=True)
@@ -115,10 +113,10 @@ class _Search:
         last = self.position + 1 == self.settings.max_length
         self.live = []
         # How many better ones the rules leave.
-        places = accumulate((reason is None for reason in proposals.ruled_out), initial=0)
+        places = accumulate((proposal.ruled_out is None for proposal in proposals), initial=0)
         candidates = tuple(
-            self._decide(rows, proposals, rank, place, forced_id, last)
-            for rank, place in zip(range(len(proposals.rows)), places, strict=False)
+            self._decide(rows[proposal.row], proposal, rank, place, forced_id, last)
+            for rank, (proposal, place) in enumerate(zip(proposals, places, strict=False))
         )
         top_k = self.settings.top_k
         self.steps.append(
@@ -136,20 +134,19 @@ class _Search:
         row_of = {node: row for row, node in enumerate(rows)}
         return [row_of[self.nodes[node].parent] for node in self.live]
 
-    def _propose(self, output: StepOutput, forced_id: int | None) -> _Proposals:
-        """The best candidates over all rows; a forced token is among them however improbable it is."""
+    def _propose(self, output: StepOutput, forced_id: int | None) -> list[_Proposal]:
+        """The best candidates over all rows, best first; a forced token is among them however improbable it is."""
         before = np.array([self.nodes[node].score for node in self.live], np.float32)
         only = self._only_token(forced_id)
         if only is not None:
-            rows = np.arange(len(before))
-            return _Proposals(rows, np.full_like(rows, only), np.zeros_like(before), before, (None,) * len(rows))
+            return [_Proposal(row, only, 0.0, score) for row, score in enumerate(before.tolist())]
         if forced_id is not None:
             return self._propose_forced(output, forced_id, before)
         return self._propose_best(output, before, [self.rules.find(self.paths[node]) for node in self.live])
 
     def _propose_best(
         self, output: StepOutput, before: Floats, ruled_out: Sequence[Mapping[int, PrunedBy]]
-    ) -> _Proposals:
+    ) -> list[_Proposal]:
         """The best of what the rules leave; what they leave out stands where it would have been."""
         log_probs, ids = output.floats("top_log_probs"), output.ids("top_ids")
         width, count = ids.shape[1], _candidate_count(self.settings)
@@ -157,31 +154,22 @@ class _Search:
         order = np.argsort(-scores, kind="stable")
         reasons: list[PrunedBy | None] = [None] * len(order)
         if any(ruled_out):
-            reasons = [ruled_out[place // width].get(int(ids.flat[place])) for place in order]
-        if all(reasons):  # a tiny vocabulary may have nothing else
-            reasons = [None] * len(order)
-        end = int(np.searchsorted(np.cumsum([reason is None for reason in reasons]), count)) + 1
-        order = order[:end]
-        return _Proposals(
-            order // width, ids.ravel()[order], log_probs.ravel()[order], scores[order], tuple(reasons[:end])
-        )
+            found = [ruled_out[place // width].get(int(ids.flat[place])) for place in order]
+            if not all(found):  # a tiny vocabulary may have nothing else
+                reasons = found
+                count = int(np.searchsorted(np.cumsum([reason is None for reason in found]), count)) + 1
+        order = order[:count]
+        columns = (order // width, ids.ravel()[order], log_probs.ravel()[order], scores[order])
+        return [_Proposal(*values) for values in zip(*(column.tolist() for column in columns), reasons, strict=False)]
 
-    def _propose_forced(self, output: StepOutput, forced_id: int, before: Floats) -> _Proposals:
+    def _propose_forced(self, output: StepOutput, forced_id: int, before: Floats) -> list[_Proposal]:
         """The best candidates of the only row, none ruled out, and the forced token among them."""
-        found = self._propose_best(output, before, [{}])
         never = forced_id in self.model.manifest.generation.suppressed_ids
         free = never or forced_id in self.rules.find(self.paths[self.live[0]])
-        forced = np.zeros(1, np.float32) if free else output.floats("forced_log_probs")[:1]
-        others = found.token_ids != forced_id
-        scores = np.append(found.scores[others], forced + before[:1])
-        order = np.argsort(-scores, kind="stable")
-        return _Proposals(
-            np.zeros_like(order),
-            np.append(found.token_ids[others], forced_id)[order],
-            np.append(found.log_probs[others], forced)[order],
-            scores[order],
-            (None,) * len(order),
-        )
+        log_prob = np.float32(0) if free else output.floats("forced_log_probs")[0]
+        wanted = _Proposal(0, forced_id, float(log_prob), float(log_prob + before[0]))
+        others = [found for found in self._propose_best(output, before, [{}]) if found.token_id != forced_id]
+        return sorted([*others, wanted], key=lambda proposal: -proposal.score)
 
     def _only_token(self, forced_id: int | None) -> int | None:
         """The token that the generation settings leave here, or None; a request's prefix goes before the end."""
@@ -192,12 +180,11 @@ class _Search:
         return self.model.manifest.end_id if last and generation.forces_end and forced_id is None else None
 
     def _decide(
-        self, rows: Sequence[int], proposals: _Proposals, rank: int, place: int, forced_id: int | None, last: bool
+        self, parent: int, proposal: _Proposal, rank: int, place: int, forced_id: int | None, last: bool
     ) -> Candidate:
-        token_id, parent = int(proposals.token_ids[rank]), rows[int(proposals.rows[rank])]
-        log_prob, score = float(proposals.log_probs[rank]), float(proposals.scores[rank])
+        _, token_id, log_prob, score, ruled_out = proposal
         normalized = self.settings.normalize(score, len(self.steps) + 1)
-        verdict = proposals.ruled_out[rank] or self._judge(token_id, place, normalized, forced_id, last)
+        verdict = ruled_out or self._judge(token_id, place, normalized, forced_id, last)
         token = self.model.target_tokenizer.tokens[token_id]
         if isinstance(verdict, PrunedBy):
             return Candidate(parent, token_id, token, log_prob, score, normalized, rank, Fate.PRUNED, verdict)
@@ -322,7 +309,7 @@ def _make_trace(found: _Search, request: Request, source: Encoding, encoded: Enc
     assert stop is not None
     hypotheses = tuple(_hypothesis(found, node, normalized) for normalized, node in found.finished)
     tokens = model.target_tokenizer.tokens
-    mentioned = {int(token_id) for step in found.steps for token_id in step.top_ids.ravel()}
+    mentioned = {token_id for step in found.steps for token_id in step.top_ids.ravel().tolist()}
     mentioned |= {candidate.token_id for step in found.steps for candidate in step.candidates}
     return Trace(
         request=request,
