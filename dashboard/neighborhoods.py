@@ -1,16 +1,14 @@
-"""Neighborhoods, remembered: the map, the pictograms, the neighbor list and the API ask for the same ones."""
+"""Neighborhoods, remembered: strip, map, pictograms, neighbor list and API ask for the same ones."""
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
-from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
+from exported_models.remembering import OnceCache
 from exported_models.request import Request
 from exported_models.trace import Trace
-from state_store.neighborhood import MapKind, Neighborhood, neighborhood
+from state_store.neighborhood import MapKind, Neighborhood, TokenEvidence, gather_evidence, map_evidence
 from state_store.store import StateStore
 
 NEIGHBORS_A_WORD: Final = 20
@@ -19,8 +17,8 @@ MAX_BACKGROUND: Final = 5000
 
 
 @dataclass(frozen=True, slots=True)
-class NeighborhoodKey:
-    """Everything that decides a neighborhood: equal keys, equal pictures."""
+class EvidenceKey:
+    """Everything that decides the neighbors of the states of one side."""
 
     request: Request
     model_hash: str
@@ -28,16 +26,25 @@ class NeighborhoodKey:
     space: str
     hypothesis: int
     k: int
-    map_kind: MapKind
 
 
 class NeighborhoodCache:
-    """The least recently used go first; threads that ask the same thing at once compute it once."""
+    """The least recently used go first; threads that ask the same thing at once compute it once.
+
+    Neighbors are kept apart from maps: they take most of the time, and every map is of the same ones.
+    """
 
     def __init__(self, limit: int = 64) -> None:
-        self._limit = limit
-        self._entries: OrderedDict[NeighborhoodKey, Future[Neighborhood]] = OrderedDict()
-        self._lock = threading.Lock()
+        self._evidence: OnceCache[EvidenceKey, tuple[TokenEvidence, ...]] = OnceCache(limit)
+        self._maps: OnceCache[tuple[EvidenceKey, MapKind], Neighborhood] = OnceCache(limit)
+
+    def evidence(
+        self, store: StateStore, trace: Trace, hypothesis: int, space: str, *, k: int = NEIGHBORS_A_WORD
+    ) -> tuple[TokenEvidence, ...]:
+        """The neighbors of every token of a hypothesis (by rank), or of the source where the space belongs to it."""
+        chosen = trace.hypotheses[hypothesis]
+        key = _make_key(store, trace, hypothesis, space, k)
+        return self._evidence.get(key, lambda: gather_evidence(store, trace, chosen, space, k=k))
 
     def get(
         self,
@@ -49,31 +56,19 @@ class NeighborhoodCache:
         map_kind: MapKind,
         k: int = NEIGHBORS_A_WORD,
     ) -> Neighborhood:
-        """The neighborhood of a hypothesis (by rank), or of the source where the space belongs to it."""
-        key = NeighborhoodKey(
-            trace.request, trace.model_hash, store.manifest.content_hash, space, hypothesis, k, map_kind
-        )
-        entry, is_new = self._claim(key)
-        if is_new:
-            try:
-                chosen = trace.hypotheses[hypothesis]
-                entry.set_result(neighborhood(store, trace, chosen, space, k=k, map_kind=map_kind))
-            except BaseException as error:
-                self._forget(key)
-                entry.set_exception(error)
-        return entry.result()
+        """The same on a map."""
 
-    def _claim(self, key: NeighborhoodKey) -> tuple[Future[Neighborhood], bool]:
-        with self._lock:
-            known = self._entries.get(key)
-            if known is not None:
-                self._entries.move_to_end(key)
-                return known, False
-            entry = self._entries[key] = Future()
-            if len(self._entries) > self._limit:
-                self._entries.popitem(last=False)
-            return entry, True
+        def lay_out() -> Neighborhood:
+            evidence = self.evidence(store, trace, hypothesis, space, k=k)
+            items = [(trace, trace.hypotheses[hypothesis])]
+            return map_evidence(store, items, [evidence], space, map_kind=map_kind)[0]
 
-    def _forget(self, key: NeighborhoodKey) -> None:
-        with self._lock:
-            self._entries.pop(key, None)
+        return self._maps.get((_make_key(store, trace, hypothesis, space, k), map_kind), lay_out)
+
+
+def _make_key(store: StateStore, trace: Trace, hypothesis: int, space: str, k: int) -> EvidenceKey:
+    request = trace.request
+    if store.space(space).entry.owner == "source":
+        # No search decides about states of the source: a what-if has those of the request it began with.
+        request, hypothesis = replace(Request(request.model_id, request.source), ablations=request.ablations), 0
+    return EvidenceKey(request, trace.model_hash, store.manifest.content_hash, space, hypothesis, k)

@@ -154,9 +154,25 @@ def merged_neighborhoods(
         StoreMismatchError, SpaceError, RequestError: as `gather_evidence`.
         MapError: there is no such map; the message lists the known ones.
     """
+    evidence = [gather_evidence(store, trace, hypothesis, space, k=k) for trace, hypothesis in items]
+    return map_evidence(store, items, evidence, space, map_kind=map_kind)
+
+
+def map_evidence(
+    store: StateStore,
+    items: Sequence[tuple[Trace, Hypothesis | None]],
+    evidence: Sequence[tuple[TokenEvidence, ...]],
+    space: str,
+    *,
+    map_kind: MapKind,
+) -> tuple[Neighborhood, ...]:
+    """What `gather_evidence` found for each of the items, on one map; see `merged_neighborhoods`.
+
+    Raises:
+        SpaceError, MapError: as `merged_neighborhoods`.
+    """
     if map_kind not in MAP_KINDS:
         raise MapError(f"There is no map {map_kind!r} (known: {', '.join(MAP_KINDS)}).")
-    evidence = [gather_evidence(store, trace, hypothesis, space, k=k) for trace, hypothesis in items]
     states = [store.space(space).space.normalize(trace.states(space, hypothesis)) for trace, hypothesis in items]
     rows = _distinct_rows([token for tokens in evidence for token in tokens])
     places, row_places = _lay_out(store, space, map_kind, evidence, states, rows)

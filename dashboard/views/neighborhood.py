@@ -28,12 +28,13 @@ from dashboard.views.map_figure import (
 )
 from dashboard.views.missing_store import explain_missing_store
 from dashboard.views.pictograms import draw_pictograms
-from dashboard.views.scene import Scene, choose_space, open_scene, spaces_of
+from dashboard.views.scene import Scene, choose_space, find_map, open_scene, spaces_of
 from dashboard.words import count
 from exported_models.manifest import SpaceSpec
 from state_store.manifest import GLOBAL_MAP_KINDS
-from state_store.neighborhood import TokenEvidence
+from state_store.neighborhood import Neighborhood, TokenEvidence
 
+EXTENTS = {"local": "Local map", "corpus": "Corpus map"}
 LOCAL_METHODS = {"mds": "MDS", "pca": "PCA", "tsne": "t-SNE"}
 CORPUS_METHODS = {"umap": "UMAP", "landmark_mds": "Landmark MDS"}
 
@@ -54,9 +55,7 @@ def layout() -> Component:
         "decoder",
         "Space of states",
     )
-    extents = segmented(
-        NeighborhoodId.MAP, {"local": "Local map", "corpus": "Corpus map"}, "local", "Extent of the map"
-    )
+    extents = segmented(NeighborhoodId.MAP, EXTENTS, "local", "Extent of the map")
     methods = segmented(NeighborhoodId.METHOD, LOCAL_METHODS, "mds", "How the map is made")
     graph = dcc.Graph(id=NeighborhoodId.GRAPH, figure=draw_nothing(), config=_GRAPH_CONFIG, className="map-graph")
     return card(
@@ -98,12 +97,38 @@ def _register_controls(app: Dash, services: Services) -> None:
     @app.callback(
         Output(NeighborhoodId.METHOD, "options"),
         Output(NeighborhoodId.METHOD, "value"),
+        Output(NeighborhoodId.MAP, "options"),
+        Output(NeighborhoodId.MAP, "value"),
         Input(NeighborhoodId.MAP, "value"),
+        Input(NeighborhoodId.SPACE, "value"),
+        Input(PageId.REQUEST, "data"),
+        State(NeighborhoodId.METHOD, "value"),
         prevent_initial_call=True,
     )
-    def offer_methods(extent: str) -> tuple[list[Json], str]:
-        methods = CORPUS_METHODS if extent == "corpus" else LOCAL_METHODS
-        return [{"label": text, "value": kind} for kind, text in methods.items()], next(iter(methods))
+    def offer_maps(extent: str, space: str, shown: Json | None, method: str) -> tuple[Any, ...]:
+        scene = open_scene(services, shown, space)
+        return fit_maps(extent, method, tuple(CORPUS_METHODS) if scene is None else scene.maps)
+
+
+def fit_maps(extent: str, method: str, kept: Sequence[str]) -> tuple[Any, ...]:
+    """Options and value of the methods and of the extents, where the store keeps these maps of the corpus.
+
+    What need not change is left as it is: a value that is set, even to itself, draws the map again.
+    """
+    corpus = {kind: text for kind, text in CORPUS_METHODS.items() if kind in kept}
+    fitting = "local" if not corpus else extent
+    methods = corpus if fitting == "corpus" else LOCAL_METHODS
+    extents = EXTENTS if corpus else {"local": EXTENTS["local"]}
+    return (
+        _as_options(methods),
+        no_update if method in methods else next(iter(methods)),
+        _as_options(extents),
+        no_update if fitting == extent else fitting,
+    )
+
+
+def _as_options(texts: Mapping[str, str]) -> list[Json]:
+    return [{"label": text, "value": kind} for kind, text in texts.items()]
 
 
 def _register_drawings(app: Dash, services: Services) -> None:
@@ -123,13 +148,14 @@ def _register_drawings(app: Dash, services: Services) -> None:
     def draw(
         shown: Json | None, space: str, method: str, theme: Theme, selected: Json | None
     ) -> tuple[str, Json, Json, Any, Any]:
-        scene = open_scene(services, shown, space, method)
+        scene = open_scene(services, shown, space)
         if scene is None:
             return "card is-empty", draw_nothing(), {}, _explain(services, shown), ""
-        drawing, palette = drawing_of(scene), colors(theme)
+        found, palette = find_map(services, scene, method), colors(theme)
+        drawing = drawing_of(scene, found)
         figure = draw_map(drawing, focus_index(scene, selected), palette)
         sprite = draw_pictograms(drawing.path, drawing.neighbors, palette)
-        return "card", figure, {"--pictograms": f'url("{sprite}")'}, summarize(scene), tabulate(scene)
+        return "card", figure, {"--pictograms": f'url("{sprite}")'}, summarize(scene, found), tabulate(scene)
 
     @app.callback(
         Output(NeighborhoodId.GRAPH, "figure", allow_duplicate=True),
@@ -141,31 +167,32 @@ def _register_drawings(app: Dash, services: Services) -> None:
         prevent_initial_call=True,
     )
     def mark(selected: Json | None, shown: Json | None, space: str, method: str, theme: Theme) -> Any:
-        scene = open_scene(services, shown, space, method)
+        scene = open_scene(services, shown, space)
         # A word of the other side brings another space, and that is drawn anew.
-        stays = scene and (not selected or selected["side"] == scene.side)
-        return mark_focus(drawing_of(scene), focus_index(scene, selected), theme) if scene and stays else no_update
+        if scene is None or (selected and selected["side"] != scene.side):
+            return no_update
+        drawing = drawing_of(scene, find_map(services, scene, method))
+        return mark_focus(drawing, focus_index(scene, selected), theme)
 
     @app.callback(
         Output(NeighborhoodId.PICTOGRAMS, "children"),
         Input(PageId.REQUEST, "data"),
         Input(NeighborhoodId.SPACE, "value"),
         Input(PageId.SELECTION, "data"),
-        State(NeighborhoodId.METHOD, "value"),
         prevent_initial_call=True,
     )
-    def lay_out_words(shown: Json | None, space: str, selected: Json | None, method: str) -> list[Component]:
-        scene = open_scene(services, shown, space, method)
+    def lay_out_words(shown: Json | None, space: str, selected: Json | None) -> list[Component]:
+        scene = open_scene(services, shown, space)
         return lay_out_pictograms(scene, focus_index(scene, selected)) if scene else []
 
 
-def drawing_of(scene: Scene) -> MapDrawing:
-    """What the map shows of a scene."""
-    found = scene.neighborhood
+def drawing_of(scene: Scene, found: Neighborhood) -> MapDrawing:
+    """What a map shows of a scene."""
     place_of = dict(zip(found.neighbor_rows.tolist(), found.neighbor_positions, strict=True))
-    neighbors = tuple(_places([place_of[other.row] for other in group]) for group in found.neighbors)
+    groups = found.neighbors
+    neighbors = tuple(_places([place_of[other.row] for other in group]) for group in groups)
     notes = tuple(
-        tuple(f"{scene.words.show(other.token)} · {other.distance:.2f}" for other in group) for group in found.neighbors
+        tuple(f"{scene.words.show(other.token)} · {other.distance:.2f}" for other in group) for group in groups
     )
     return MapDrawing(
         side=scene.side,
@@ -173,7 +200,7 @@ def drawing_of(scene: Scene) -> MapDrawing:
         path=found.positions,
         neighbors=neighbors,
         notes=notes,
-        background=_background(scene),
+        background=_background(scene, found),
     )
 
 
@@ -197,14 +224,14 @@ def lay_out_pictograms(scene: Scene, chosen: int) -> list[Component]:
     return [
         html.Button(
             [
-                html.Span(className="window", style=_cut_window(index, len(scene.neighborhood.tokens))),
-                html.Span(scene.words.show(token), className="word"),
+                html.Span(className="window", style=_cut_window(index, len(scene.evidence))),
+                html.Span(scene.words.show(evidence.token), className="word"),
             ],
             className="pictogram",
-            title=scene.words.speak(token),
+            title=scene.words.speak(evidence.token),
             **wild(data_side=scene.side, data_index=str(index), aria_pressed="true" if index == chosen else "false"),
         )
-        for index, token in enumerate(scene.neighborhood.tokens)
+        for index, evidence in enumerate(scene.evidence)
     ]
 
 
@@ -214,12 +241,12 @@ def _cut_window(index: int, windows: int) -> Json:
     return {"backgroundSize": f"{100 * windows}% 100%", "backgroundPosition": f"{share:.4f}% 0"}
 
 
-def summarize(scene: Scene) -> str:
+def summarize(scene: Scene, found: Neighborhood) -> str:
     """What the map shows, in a line."""
-    if scene.neighborhood.map_kind in GLOBAL_MAP_KINDS:
-        rows = scene.store.manifest.space(scene.neighborhood.space).rows
+    if found.map_kind in GLOBAL_MAP_KINDS:
+        rows = scene.store.manifest.space(scene.space).rows
         return f"{min(rows, MAX_BACKGROUND):,} of {rows:,} corpus states · from ■ to □"
-    most = max(len(group) for group in scene.neighborhood.neighbors)
+    most = max(len(group) for group in found.neighbors)
     return f"{count(most, 'neighbor')} a token · from ■ to □"
 
 
@@ -227,8 +254,8 @@ def tabulate(scene: Scene) -> Component:
     """The map in words, for who does not see it."""
     names = ("token", "nearest distance", "neighbors with this token", "nearest training source", "its target")
     head = html.Thead(html.Tr([html.Th(name, scope="col") for name in names]))
-    rows = [_tabulate_token(scene, token) for token in scene.neighborhood.evidence]
-    title = html.Caption(f"Nearest training states in the {scene.neighborhood.space} space")
+    rows = [_tabulate_token(scene, token) for token in scene.evidence]
+    title = html.Caption(f"Nearest training states in the {scene.space} space")
     return html.Table([title, head, html.Tbody(rows)])
 
 
@@ -242,8 +269,7 @@ def _tabulate_token(scene: Scene, evidence: TokenEvidence) -> Component:
     return html.Tr([name, *(html.Td(cell) for cell in cells)])
 
 
-def _background(scene: Scene) -> Points:
-    found = scene.neighborhood
+def _background(scene: Scene, found: Neighborhood) -> Points:
     if found.map_kind not in GLOBAL_MAP_KINDS:
         return np.zeros((0, 2), np.float32)
     return scene.store.background(found.space, found.map_kind, MAX_BACKGROUND).positions

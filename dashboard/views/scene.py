@@ -13,7 +13,7 @@ from exported_models.manifest import SpaceSpec
 from exported_models.model import ExportedModel
 from exported_models.trace import Hypothesis, Trace
 from state_store.manifest import GLOBAL_MAP_KINDS
-from state_store.neighborhood import MAP_KINDS, MapKind, Neighborhood
+from state_store.neighborhood import MAP_KINDS, MapKind, Neighborhood, TokenEvidence
 from state_store.store import StateStore
 
 DEFAULT_METHOD: MapKind = "mds"
@@ -21,27 +21,40 @@ DEFAULT_METHOD: MapKind = "mds"
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A neighborhood with everything needed to show it; ``words`` writes the tokens of its side."""
+    """States with their neighbors, and everything needed to show them; ``words`` writes the tokens of their side.
+
+    Attributes:
+        rank: of the hypothesis in the n-best list.
+        evidence: one a token.
+    """
 
     model: ExportedModel
     trace: Trace
-    hypothesis: Hypothesis
+    rank: int
     store: StateStore
-    neighborhood: Neighborhood
+    space: str
+    evidence: tuple[TokenEvidence, ...]
     words: TokenText
+
+    @property
+    def hypothesis(self) -> Hypothesis:
+        return self.trace.hypotheses[self.rank]
 
     @property
     def side(self) -> Side:
         """Whose words the states belong to."""
-        return self.neighborhood.owner
+        return self.store.space(self.space).entry.owner
+
+    @property
+    def maps(self) -> tuple[MapKind, ...]:
+        """The corpus maps that the store holds of this space."""
+        return self.store.manifest.space(self.space).maps
 
 
-def open_scene(
-    services: Services, shown: Mapping[str, Any] | None, space: str | None, method: str | None
-) -> Scene | None:
-    """The neighborhood that the page's stores ask for; None when nothing is translated or there is no store to use.
+def open_scene(services: Services, shown: Mapping[str, Any] | None, space: str | None) -> Scene | None:
+    """The states that the page's stores ask for; None when nothing is translated or there is no store to use.
 
-    A space or a map that this store does not have is replaced by its first.
+    A space that this store does not have is replaced by its first.
     """
     if not shown:
         return None
@@ -52,23 +65,18 @@ def open_scene(
     trace, hypothesis = services.chosen(state)
     names = store.manifest.space_names
     chosen = space if space in names and space is not None else names[0]
-    found = services.neighborhoods.get(
-        store,
-        trace,
-        trace.hypotheses.index(hypothesis),
-        chosen,
-        map_kind=choose_method(method, store, chosen),
-    )
+    rank = trace.hypotheses.index(hypothesis)
+    evidence = services.neighborhoods.evidence(store, trace, rank, chosen)
     text = services.token_text(state.request.model_id)
-    words = text.source if found.owner == "source" else text.target
-    return Scene(services.engine.model(state.request.model_id), trace, hypothesis, store, found, words)
+    words = text.source if store.space(chosen).entry.owner == "source" else text.target
+    return Scene(services.engine.model(state.request.model_id), trace, rank, store, chosen, evidence, words)
 
 
-def choose_method(wanted: str | None, store: StateStore, space: str) -> MapKind:
-    """The wanted kind of map if this space has it, else the default."""
+def find_map(services: Services, scene: Scene, wanted: str | None) -> Neighborhood:
+    """The scene on the wanted kind of map if its space has it, else on the default."""
     kind = next((kind for kind in MAP_KINDS if kind == wanted), DEFAULT_METHOD)
-    missing = kind in GLOBAL_MAP_KINDS and kind not in store.manifest.space(space).maps
-    return DEFAULT_METHOD if missing else kind
+    kind = DEFAULT_METHOD if kind in GLOBAL_MAP_KINDS and kind not in scene.maps else kind
+    return services.neighborhoods.get(scene.store, scene.trace, scene.rank, scene.space, map_kind=kind)
 
 
 def choose_space(spaces: Sequence[SpaceSpec], current: str, side: str | None) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import dash
@@ -23,11 +24,9 @@ from dashboard.picture import Picture, read_picker
 from dashboard.services import Services
 from dashboard.views.attributes import wild
 from exported_models.manifest import DECODER_SPACE, ENCODER_SPACE
-from exported_models.trace import Hypothesis, Trace
-from state_store.store import StateStore
+from state_store.neighborhood import TokenEvidence
 
 NAMES = ("Encoder", "Decoder", "Attention", "Prediction", "Search")
-NEIGHBORS = 10
 NO_INDEX = Finding("no index to compare with", None)
 
 
@@ -56,9 +55,7 @@ def register(app: dash.Dash, services: Services) -> None:
         prevent_initial_call=True,
     )
     def show_states(shown: Json) -> tuple[Component, ...]:
-        state = PageState.from_json(shown)
-        store, _ = services.store_or_reason(state.request.model_id)
-        found = find_in_states(store, *services.chosen(state))
+        found = find_in_states(services, PageState.from_json(shown))
         return tuple(draw_finding(number, finding) for number, finding in enumerate(found, 1))
 
     @app.callback(
@@ -85,13 +82,12 @@ def register(app: dash.Dash, services: Services) -> None:
     )
 
 
-def find_in_states(store: StateStore | None, trace: Trace, hypothesis: Hypothesis) -> tuple[Finding, Finding]:
+def find_in_states(services: Services, state: PageState) -> tuple[Finding, Finding]:
     """Stages 1 and 2: whether the nearest training states are of the same words; a store need not hold both spaces."""
-    own = _count_at_home(store, trace, hypothesis, ENCODER_SPACE, trace.source.tokens)
-    agreeing = _count_at_home(store, trace, hypothesis, DECODER_SPACE, hypothesis.tokens)
+    own, agreeing = (_evidence(services, state, space) for space in (ENCODER_SPACE, DECODER_SPACE))
     return (
-        NO_INDEX if own is None else find_encoder(own, len(trace.source)),
-        NO_INDEX if agreeing is None else find_decoder(agreeing, len(hypothesis.tokens)),
+        NO_INDEX if own is None else find_encoder(_count_at_home(own), len(own)),
+        NO_INDEX if agreeing is None else find_decoder(_count_at_home(agreeing), len(agreeing)),
     )
 
 
@@ -115,18 +111,18 @@ def draw_finding(number: int, finding: Finding) -> Component:
     )
 
 
-def _count_at_home(
-    store: StateStore | None, trace: Trace, hypothesis: Hypothesis, space: str, tokens: tuple[str, ...]
-) -> int | None:
-    """How many tokens are also those of most of their nearest training states; None where the space is not indexed."""
+def _evidence(services: Services, state: PageState, space: str) -> tuple[TokenEvidence, ...] | None:
+    """What the neighbor list shows of a space; None where it is not indexed."""
+    store, _ = services.store_or_reason(state.request.model_id)
     if store is None or space not in store.manifest.space_names:
         return None
-    states = trace.states(space, hypothesis)
-    found = store.neighbors(space, states, k=NEIGHBORS, exclude_source=trace.source.text)
-    return sum(
-        2 * sum(neighbor.token == token for neighbor in neighbors) > len(neighbors)
-        for token, neighbors in zip(tokens, found, strict=True)
-    )
+    trace, hypothesis = services.chosen(state)
+    return services.neighborhoods.evidence(store, trace, trace.hypotheses.index(hypothesis), space)
+
+
+def _count_at_home(evidence: Sequence[TokenEvidence]) -> int:
+    """How many tokens are also those of most of their nearest training states."""
+    return sum(token.agreement > 1 / 2 for token in evidence)
 
 
 def _stage_button(number: int, name: str) -> Component:
