@@ -1,0 +1,26 @@
+"""The adapter of OpenNMT-py checkpoints (Klein et al. 2017), versions 2 and 3.
+
+`recognizes` is asked of every checkpoint, so that nothing heavy is imported before `load`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline.adapters import SourceModel
+from pipeline.adapters.opennmt.files import find_model_file, looks_like_checkpoint
+
+
+class OpenNmtAdapter:
+    """Reads ``.pt`` files as OpenNMT-py's training writes them, or a folder with one."""
+
+    name = "opennmt"
+
+    def recognizes(self, checkpoint: Path) -> bool:
+        file = find_model_file(checkpoint)
+        return file is not None and looks_like_checkpoint(file)
+
+    def load(self, checkpoint: Path) -> SourceModel:
+        from pipeline.adapters.opennmt.loading import load_source_model
+
+        return load_source_model(checkpoint)

@@ -1,0 +1,175 @@
+"""From a checkpoint of OpenNMT-py to everything the exporter and the verifier need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TypedDict
+
+from torch import Tensor
+
+from exported_models.manifest import GenerationDefaults, SentencePieceSpec, TokenizerSpec
+from pipeline.adapters import SourceModel, recurrent_graphs, transformer_graphs
+from pipeline.adapters.opennmt.checkpoint import Checkpoint, read_checkpoint
+from pipeline.adapters.opennmt.options import RecurrentOptions, TransformerOptions
+from pipeline.adapters.opennmt.recurrent import build_recurrent_model
+from pipeline.adapters.opennmt.recurrent_reference import RecurrentParts, RecurrentRun
+from pipeline.adapters.opennmt.transformer import MAX_POSITIONS, build_transformer
+from pipeline.adapters.opennmt.transformer_reference import TransformerParts, TransformerRun
+from pipeline.adapters.opennmt.vocabulary import Vocabularies, read_vocabularies
+from pipeline.adapters.opennmt.weights import SOURCE_EMBEDDING
+from pipeline.adapters.recurrent_graphs import RecurrentEncoder, RecurrentStep, recurrent_spaces
+from pipeline.adapters.stepwise import SentenceRun, StepwiseReference
+from pipeline.adapters.transformer_graphs import (
+    TransformerEncoder,
+    TransformerForced,
+    TransformerSelfAttention,
+    TransformerStep,
+    transformer_spaces,
+)
+from pipeline.models.recurrent import RecurrentConfig
+from pipeline.models.transformer import TransformerConfig
+
+MAX_SOURCE_TOKENS = 512
+"""Longest source of a model without positions: nothing bounds it but what a mistake may cost."""
+_PARITY_SENTENCES = 50
+"""The reference of a Transformer runs every prefix anew."""
+_TRANSLATING = {
+    2: GenerationDefaults(beam_size=5, length_penalty=0.0, max_length=100),
+    3: GenerationDefaults(beam_size=5, length_penalty=1.0, max_length=250),
+}
+"""What ``onmt_translate`` does by default; a checkpoint does not say how it is to be translated with."""
+_SEARCH_NOTICES = {
+    2: "OpenNMT-py's own search differs: hypotheses that ended keep their place in the beam, and the search ends when "
+    "the best one has.",
+    3: "OpenNMT-py's own search differs: hypotheses that ended keep their place in the beam, the search ends when the "
+    "best one has, the length penalty counts one token more, and targets are cut at 1.25 times the source plus 5.",
+}
+_TEXT_TRANSFORMS = ("bpe", "docify", "normalize", "onmt_tokenize", "prefix", "sentencepiece", "suffix", "uppercase")
+"""Transforms that change what a text to be translated must look like."""
+
+
+def load_source_model(path: Path) -> SourceModel:
+    """Read a checkpoint.
+
+    Raises:
+        CheckpointError: it is damaged, would run code, or is of a model that cannot be exported.
+    """
+    checkpoint = read_checkpoint(path)
+    vocabularies = read_vocabularies(checkpoint)
+    embedding = vocabularies.arrangement.arrange(checkpoint.weights.take(SOURCE_EMBEDDING))
+    if isinstance(checkpoint.options, TransformerOptions):
+        return _load_transformer(checkpoint, checkpoint.options, vocabularies, embedding)
+    return _load_recurrent(checkpoint, checkpoint.options, vocabularies, embedding)
+
+
+class _Shared(TypedDict):
+    """The fields of `SourceModel` that both kinds of models fill alike."""
+
+    source_tokenizer: TokenizerSpec
+    target_tokenizer: TokenizerSpec
+    tokenizer_files: Mapping[str, bytes]
+    pad_id: int
+    start_id: int
+    end_id: int
+    special_ids: tuple[int, ...]
+    notices: tuple[str, ...]
+
+
+def _share(checkpoint: Checkpoint, vocabularies: Vocabularies) -> _Shared:
+    special = {vocabularies.pad_id, vocabularies.start_id, vocabularies.end_id}
+    return {
+        "source_tokenizer": vocabularies.source,
+        "target_tokenizer": vocabularies.target,
+        "tokenizer_files": vocabularies.files,
+        "pad_id": vocabularies.pad_id,
+        "start_id": vocabularies.start_id,
+        "end_id": vocabularies.end_id,
+        "special_ids": tuple(sorted(special)),
+        "notices": tuple(_notices(checkpoint, vocabularies)),
+    }
+
+
+def _make_reference(run: Callable[[Sequence[int]], SentenceRun], vocabularies: Vocabularies) -> StepwiseReference:
+    return StepwiseReference(run, start_id=vocabularies.start_id, end_id=vocabularies.end_id)
+
+
+def _load_recurrent(
+    checkpoint: Checkpoint, options: RecurrentOptions, vocabularies: Vocabularies, embedding: Tensor
+) -> SourceModel:
+    model = build_recurrent_model(checkpoint, options, embedding)
+    parts = RecurrentParts(options, checkpoint.weights, embedding)
+    config = model.config
+    return SourceModel(
+        architecture=_describe_recurrent(config, options),
+        encoder=RecurrentEncoder(model),
+        decoder_step=RecurrentStep(model),
+        source_tensors=recurrent_graphs.source_tensors(config),
+        memory_tensors=recurrent_graphs.memory_tensors(config),
+        spaces=recurrent_spaces(config),
+        cross_attention_layers=int(config.attends),
+        cross_attention_heads=int(config.attends),
+        source_vocabulary=config.source_vocabulary,
+        target_vocabulary=config.target_vocabulary,
+        max_source_tokens=MAX_SOURCE_TOKENS,
+        generation=_TRANSLATING[checkpoint.version],
+        reference=_make_reference(partial(RecurrentRun, parts), vocabularies),
+        **_share(checkpoint, vocabularies),
+    )
+
+
+def _load_transformer(
+    checkpoint: Checkpoint, options: TransformerOptions, vocabularies: Vocabularies, embedding: Tensor
+) -> SourceModel:
+    model = build_transformer(options, checkpoint.weights, embedding)
+    parts = TransformerParts(options, checkpoint.weights, embedding)
+    config, limit = model.config, model.config.positions or None
+    generation = _TRANSLATING[checkpoint.version]
+    return SourceModel(
+        architecture=_describe_transformer(config),
+        encoder=TransformerEncoder(model),
+        decoder_step=TransformerStep(model),
+        teacher_forced=TransformerForced(model),
+        self_attention=TransformerSelfAttention(model),
+        source_tensors=transformer_graphs.source_tensors(config),
+        memory_tensors=transformer_graphs.memory_tensors(config),
+        spaces=transformer_spaces(config),
+        cross_attention_layers=config.decoder.layers,
+        cross_attention_heads=config.decoder.heads,
+        source_vocabulary=config.source_vocabulary,
+        target_vocabulary=config.target_vocabulary,
+        max_source_tokens=limit or MAX_SOURCE_TOKENS,
+        max_target_tokens=limit,
+        generation=generation.model_copy(update={"max_length": min(generation.max_length, limit or MAX_POSITIONS)}),
+        reference=_make_reference(partial(TransformerRun, parts), vocabularies),
+        parity_sentences=_PARITY_SENTENCES,
+        **_share(checkpoint, vocabularies),
+    )
+
+
+def _notices(checkpoint: Checkpoint, vocabularies: Vocabularies) -> Iterator[str]:
+    yield _SEARCH_NOTICES[checkpoint.version]
+    runs_pieces = isinstance(vocabularies.source, SentencePieceSpec)
+    lost = [name for name in _TEXT_TRANSFORMS if name in checkpoint.options.transforms]
+    lost = [name for name in lost if not (name == "sentencepiece" and runs_pieces)]
+    if lost:
+        yield (
+            f"The model was trained on texts that went through {' and '.join(lost)}, which is not run here: write "
+            "texts as they come out of it, tokens between spaces."
+        )
+    options = checkpoint.options
+    if isinstance(options, RecurrentOptions) and options.bridge and checkpoint.version == 2 and options.enc_layers > 1:
+        yield "In OpenNMT-py 2 the bridge of several layers mixed the sentences of a batch; here it reads each alone."
+
+
+def _describe_recurrent(config: RecurrentConfig, options: RecurrentOptions) -> str:
+    encoder = f"{'bidirectional ' if config.bidirectional else ''}{options.rnn_type} encoder"
+    attention = f"{config.attention} attention" if config.attends else "no attention"
+    fed = " with input feeding" if config.input_feeding else ""
+    return f"OpenNMT-py {encoder}, {options.rnn_type} decoder, {config.decoder_layers} layers, {attention}{fed}"
+
+
+def _describe_transformer(config: TransformerConfig) -> str:
+    layers = f"{config.encoder.layers} encoder and {config.decoder.layers} decoder layers"
+    return f"OpenNMT-py Transformer, {layers} of {config.size} units, {config.decoder.heads} heads"

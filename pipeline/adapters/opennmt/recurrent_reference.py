@@ -1,0 +1,113 @@
+"""OpenNMT-py's recurrent models as its modules compute them, with torch's own stacks: the oracle of an export."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from exported_models.trace import Floats
+from pipeline.adapters.opennmt.options import RecurrentOptions
+from pipeline.adapters.opennmt.recurrent import KINDS, name_layer
+from pipeline.adapters.opennmt.weights import TARGET_EMBEDDING, Weights
+from pipeline.adapters.stepwise import StepResult
+
+
+class RecurrentParts:
+    """The modules of a checkpoint; ``embedding`` is the source's, in the order of the exported model's vocabulary."""
+
+    def __init__(self, options: RecurrentOptions, weights: Weights, embedding: Tensor) -> None:
+        self.options = options
+        self.weights = weights
+        self.source_embedding = embedding
+        self.target_embedding = weights.take(TARGET_EMBEDDING)
+        self.encoder = self._make_stack("encoder", options.enc_layers, bidirectional=options.encoder_type == "brnn")
+        self.decoder = self._make_stack("decoder", options.dec_layers, bidirectional=False)
+
+    def linear(self, name: str, x: Tensor) -> Tensor:
+        bias = f"{name}.bias"
+        return F.linear(
+            x, self.weights.take(f"{name}.weight"), self.weights.take(bias) if bias in self.weights else None
+        )
+
+    def _make_stack(self, side: str, layers: int, *, bidirectional: bool) -> nn.RNNBase:
+        fed = side == "decoder" and self.options.input_feed
+        names = {
+            name_layer(kind, index, backward=backward): f"layers.{index}.{kind}"
+            if fed
+            else name_layer(kind, index, backward=backward)
+            for kind in KINDS
+            for index in range(layers)
+            for backward in ((False, True) if bidirectional else (False,))
+        }
+        state = {own: self.weights.take(f"{side}.rnn.{name}") for own, name in names.items()}
+        width, units = state["weight_ih_l0"].shape[1], state["weight_hh_l0"].shape[1]
+        kind = nn.LSTM if self.options.rnn_type == "LSTM" else nn.GRU
+        stack = kind(width, units, layers, batch_first=True, bidirectional=bidirectional)
+        stack.load_state_dict(state)
+        return stack.eval()
+
+
+class RecurrentRun:
+    """One source, alone and without padding, with the decoder's running state."""
+
+    def __init__(self, parts: RecurrentParts, source_ids: Sequence[int]) -> None:
+        self._parts = parts
+        outputs, final = parts.encoder(parts.source_embedding[list(source_ids)].unsqueeze(0))
+        self._outputs = outputs[0]
+        self.encoder_states = _floats(self._outputs)
+        kinds = final if isinstance(final, tuple) else (final,)
+        self._states = tuple(self._start(kind, index) for index, kind in enumerate(kinds))
+        self._feed = torch.zeros(1, parts.decoder.hidden_size)
+
+    def step(self, tokens: Sequence[int], parents: Sequence[int]) -> StepResult:
+        parts, order = self._parts, torch.tensor(list(parents))
+        x = parts.target_embedding[list(tokens)]
+        if parts.options.input_feed:
+            x = torch.cat([x, self._feed[order]], dim=1)
+        states = tuple(state[:, order] for state in self._states)
+        outputs, final = parts.decoder(x.unsqueeze(1), states if len(states) > 1 else states[0])
+        self._states = final if isinstance(final, tuple) else (final,)
+        state = outputs[:, 0]
+        predictor, attention, context = self._attend(state)
+        self._feed = predictor
+        return StepResult(
+            log_probs=_floats(torch.log_softmax(parts.linear("generator", predictor), dim=-1)),
+            decoder_state=_floats(state),
+            context=None if context is None else _floats(context),
+            attention=None if attention is None else _floats(attention[:, None, None]),
+        )
+
+    def _start(self, final: Tensor, kind: int) -> Tensor:
+        """[layers x directions, 1, units] -> [layers, 1, decoder units], through the bridge if there is one."""
+        parts = self._parts
+        layers, directions = parts.options.enc_layers, 2 if parts.encoder.bidirectional else 1
+        flat = final.transpose(0, 1)
+        if parts.options.bridge:
+            whole = flat.reshape(-1, layers * parts.encoder.hidden_size)
+            flat = torch.relu(parts.linear(f"encoder.bridge.{kind}", whole)).reshape(flat.shape)
+        return flat.reshape(1, layers, directions * parts.encoder.hidden_size).transpose(0, 1).contiguous()
+
+    def _attend(self, query: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """What the generator reads, attention [rows, source], context [rows, size] (onmt.modules.GlobalAttention)."""
+        parts, kind = self._parts, self._parts.options.global_attention
+        if kind == "none":
+            return query, None, None
+        if kind == "mlp":
+            sums = parts.linear("decoder.attn.linear_query", query)[:, None]
+            sums = sums + parts.linear("decoder.attn.linear_context", self._outputs)[None]
+            scores = parts.linear("decoder.attn.v", torch.tanh(sums)).squeeze(-1)
+        else:
+            asked = parts.linear("decoder.attn.linear_in", query) if kind == "general" else query
+            scores = asked @ self._outputs.T
+        attention = torch.softmax(scores, dim=-1)
+        context = attention @ self._outputs
+        mixed = parts.linear("decoder.attn.linear_out", torch.cat([context, query], dim=1))
+        return mixed if kind == "mlp" else torch.tanh(mixed), attention, context
+
+
+def _floats(values: Tensor) -> Floats:
+    return cast(Floats, values.numpy())

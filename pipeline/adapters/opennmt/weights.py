@@ -1,0 +1,74 @@
+"""The weights of a checkpoint by OpenNMT-py's names, with account of which were read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from pipeline.errors import CheckpointError
+
+SOURCE_EMBEDDING = "encoder.embeddings.make_embedding.emb_luts.0.weight"
+TARGET_EMBEDDING = "decoder.embeddings.make_embedding.emb_luts.0.weight"
+
+
+class Weights:
+    """Hands out tensors as float32 and knows in the end what nobody asked for."""
+
+    def __init__(self, tensors: Mapping[str, Tensor], path: Path) -> None:
+        self._tensors = dict(tensors)
+        self._read: dict[str, Tensor] = {}
+        self._path = path
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._tensors
+
+    def take(self, name: str) -> Tensor:
+        """The tensor of that name.
+
+        Raises:
+            CheckpointError: there is none, or it has values that are not finite.
+        """
+        if name in self._read:
+            return self._read[name]
+        if name not in self._tensors:
+            raise CheckpointError(f"{self._path} has no weights {name}, which a model of its options has.")
+        tensor = self._tensors[name].to(torch.float32)
+        if not bool(torch.isfinite(tensor).all()):
+            raise CheckpointError(f"{self._path} has weights that are not finite, in {name}.")
+        self._read[name] = tensor
+        return tensor
+
+    def take_layer(self, source: str, target: str) -> dict[str, Tensor]:
+        """Weight and, where there is one, bias of a layer under another name."""
+        names = [name for name in ("weight", "bias") if name == "weight" or f"{source}.{name}" in self]
+        return {f"{target}.{name}": self.take(f"{source}.{name}") for name in names}
+
+    def finish(self) -> None:
+        """Say that everything was read.
+
+        Raises:
+            CheckpointError: something was not, so that the model computes what is not known here.
+        """
+        unread = self._tensors.keys() - self._read.keys()
+        if unread:
+            raise CheckpointError(
+                f"{self._path} has {len(unread)} weights that no supported model has, for instance {min(unread)}; it "
+                "cannot be exported."
+            )
+
+    def fill(self, model: nn.Module, weights: Mapping[str, Tensor]) -> None:
+        """Put converted weights into a model.
+
+        Raises:
+            CheckpointError: the shape of one is not what the options say.
+        """
+        for name, expected in model.state_dict().items():
+            found = weights[name].shape if name in weights else None
+            if found != expected.shape:
+                shapes = f"{list(found or ())}, expected {list(expected.shape)}"
+                raise CheckpointError(f"The weights in {self._path} do not fit its options: {name} is {shapes}.")
+        model.load_state_dict(dict(weights))
+        model.eval().requires_grad_(requires_grad=False)

@@ -1,0 +1,185 @@
+"""OpenNMT-py checkpoints: the exported modules compute what the model that was trained computes, and search alike."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from exported_models.engine import Engine
+from exported_models.manifest import SentencePieceSpec, load_model_manifest
+from exported_models.request import Request
+from exported_models.workspace import Workspace
+from pipeline.adapters import SourceModel, find_adapter, load_adapter
+from pipeline.build import export_model
+from pipeline.graph_modules import EncoderGraph, StepGraph
+from pipeline.progress import SilentProgress
+from tests.pipeline.adapters.opennmt.checkpoints import (
+    SHAPES,
+    SOURCE_TOKENS,
+    TARGET_TOKENS,
+    make_content,
+    make_pairs,
+    number,
+    pad,
+    save_checkpoint,
+    train_model,
+)
+
+TOLERANCE = 1e-4
+STEPS = 60
+QUICK = ("lstm", "transformer")
+END = 3
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)  # two wait for each other on a busy machine
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in SHAPES],
+)
+def trained(request: pytest.FixtureRequest) -> nn.Module:
+    return train_model(request.param, STEPS)
+
+
+@pytest.fixture(scope="module")
+def source(trained: nn.Module, tmp_path_factory: pytest.TempPathFactory) -> SourceModel:
+    path = save_checkpoint(tmp_path_factory.mktemp("opennmt") / "model_step_60.pt", make_content(trained))
+    assert find_adapter(path) == "opennmt"
+    return load_adapter("opennmt").load(path)
+
+
+def _ids(count: int) -> tuple[list[list[int]], list[list[int]]]:
+    pairs = make_pairs(count)
+    sources = [number(source, SOURCE_TOKENS) for source, _ in pairs]
+    return sources, [[*number(target, TARGET_TOKENS), END] for _, target in pairs]
+
+
+def _force(source: SourceModel, sources: list[list[int]], targets: list[list[int]]) -> Tensor:
+    """Log-probabilities [sentences, tokens] of a ragged batch, step by step through the modules that are exported."""
+    encoder, step = EncoderGraph(source), StepGraph(source)
+    ids = pad(sources)
+    mask = torch.arange(ids.shape[1])[None] < torch.tensor([len(row) for row in sources])[:, None]
+    values = dict(zip((spec.name for spec in encoder.outputs), encoder(ids, mask), strict=True))
+    values |= {"source_mask": mask, "beam_index": torch.arange(len(ids)), "top_count": torch.tensor([1])}
+    shape = (len(ids), source.cross_attention_layers, source.cross_attention_heads)
+    values |= {"attention_override": torch.zeros(*shape, ids.shape[1]), "override_on": torch.zeros(shape) > 0}
+    forced, previous, found = pad(targets), torch.full((len(ids),), source.start_id), []
+    for place in range(forced.shape[1]):
+        values |= {"previous_ids": previous, "position": torch.tensor([place]), "forced_ids": forced[:, place]}
+        outputs = step(*(values[spec.name] for spec in step.inputs))
+        named = dict(zip((spec.name for spec in step.outputs), outputs, strict=True))
+        values |= {name.replace("next.", "memory."): value for name, value in named.items() if "next." in name}
+        found.append(named["forced_log_probs"])
+        previous = forced[:, place]
+    return torch.stack(found, 1)
+
+
+@torch.inference_mode()
+def test_a_ragged_batch_gives_what_the_trained_model_gives(trained: nn.Module, source: SourceModel) -> None:
+    sources, targets = _ids(12)
+    forced = pad(targets)
+    previous = torch.cat([torch.full((12, 1), 2), forced[:, :-1]], 1)
+    wanted = trained(pad(sources), previous).gather(-1, forced.unsqueeze(-1)).squeeze(-1)
+    torch.testing.assert_close(_force(source, sources, targets), wanted, atol=TOLERANCE, rtol=0)
+
+
+@torch.inference_mode()
+def test_the_reference_gives_what_the_trained_model_gives(trained: nn.Module, source: SourceModel) -> None:
+    for ids, target in zip(*_ids(6), strict=True):
+        previous = torch.tensor([[2, *target[:-1]]])
+        wanted = trained(torch.tensor([ids]), previous)[0].gather(-1, torch.tensor(target)[:, None])[:, 0]
+        found = source.reference.force(ids, target)
+        np.testing.assert_allclose(found.log_probs, wanted.numpy(), atol=TOLERANCE)
+        assert set(found.states) == {space.name for space in source.spaces}
+        assert (found.attention is None) == (source.cross_attention_layers == 0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["lstm", "gru", "no attention", "transformer"])
+def test_a_checkpoint_is_exported_and_translates_dates(name: str, tmp_path: Path) -> None:
+    model = train_model(name, STEPS)
+    path = save_checkpoint(tmp_path / "model.pt", make_content(model))
+    workspace = Workspace(tmp_path)
+    export_model(path, None, "dates", workspace, progress=SilentProgress())
+    manifest = load_model_manifest(workspace.model_folder("dates"))
+    assert manifest.parity is not None
+    assert manifest.parity.beam_sentences_equal == manifest.parity.beam_sentences
+    assert manifest.has_attention == (name != "no attention")
+    engine = Engine(workspace, threads=1)
+    for source, _ in make_pairs(5):
+        trace = engine.translate(Request("dates", " ".join(source), beam_size=1))
+        assert list(trace.best.token_ids) == _decode_greedily(model, number(source, SOURCE_TOKENS))
+
+
+@torch.inference_mode()
+def _decode_greedily(model: nn.Module, source: list[int]) -> list[int]:
+    ids = [2]
+    while ids[-1] != END and len(ids) <= 250:
+        ids.append(int(model(torch.tensor([source]), torch.tensor([ids]))[0, -1].argmax()))
+    return ids[1:]
+
+
+def test_version_2_with_a_vocabulary_of_lists_reads_the_same(tmp_path: Path) -> None:
+    model = train_model("lstm", 1)
+    newer, older = (
+        load_adapter("opennmt").load(save_checkpoint(tmp_path / f"v{version}.pt", make_content(model, version)))
+        for version in (3, 2)
+    )
+    sources, targets = _ids(3)
+    torch.testing.assert_close(_force(older, sources, targets), _force(newer, sources, targets), atol=0, rtol=0)
+    assert (older.generation.length_penalty, newer.generation.length_penalty) == (0.0, 1.0)
+    assert "OpenNMT-py's own search differs" in older.notices[0]
+
+
+@torch.inference_mode()
+def test_special_tokens_may_have_other_numbers_in_the_source(tmp_path: Path) -> None:
+    """As in version 2, where a source has neither start nor end."""
+    model = train_model("lstm", 1)
+    content = make_content(model, version=2)
+    content["vocab"]["src"] = ["<unk>", "<blank>", *SOURCE_TOKENS[4:], "<s>", "</s>"]
+    order = [SOURCE_TOKENS.index(token) for token in content["vocab"]["src"]]
+    name = "encoder.embeddings.make_embedding.emb_luts.0.weight"
+    content["model"] = {**content["model"], name: content["model"][name][order]}
+    content["vocab"]["src"], content["model"][name] = content["vocab"]["src"][:-2], content["model"][name][:-2]
+    source = load_adapter("opennmt").load(save_checkpoint(tmp_path / "model.pt", content))
+    sources, targets = _ids(3)
+    previous = torch.tensor([[2, *target[:-1]] for target in targets])
+    wanted = model(pad(sources), previous).gather(-1, torch.tensor(targets).unsqueeze(-1)).squeeze(-1)
+    torch.testing.assert_close(_force(source, sources, targets), wanted, atol=TOLERANCE, rtol=0)
+
+
+def test_vocabulary_and_weights_may_lie_beside_the_file(tmp_path: Path) -> None:
+    content = make_content(train_model("lstm", 1))
+    whole = load_adapter("opennmt").load(save_checkpoint(tmp_path / "whole.pt", content))
+    generator = {f"generator.{name}": tensor for name, tensor in content.pop("generator").items()}
+    save_file({**content.pop("model"), **generator}, tmp_path / "parts.safetensors")
+    (tmp_path / "parts.vocab.json").write_text(json.dumps(content.pop("vocab")), encoding="utf-8")
+    parts = load_adapter("opennmt").load(save_checkpoint(tmp_path / "parts.pt", content))
+    sources, targets = _ids(2)
+    torch.testing.assert_close(_force(parts, sources, targets), _force(whole, sources, targets), atol=0, rtol=0)
+    assert parts.tokenizer_files == whole.tokenizer_files
+
+
+def test_a_sentencepiece_model_beside_the_file_travels_along(tmp_path: Path) -> None:
+    options: dict[str, Any] = {
+        "transforms": ["sentencepiece", "filtertoolong"],
+        "src_subword_model": "/data/pieces.model",
+    }
+    path = save_checkpoint(tmp_path / "model.pt", make_content(train_model("lstm", 1), **options))
+    without = load_adapter("opennmt").load(path)
+    assert "went through sentencepiece, which is not run here" in without.notices[1]
+    (tmp_path / "pieces.model").write_bytes(b"pieces")
+    source = load_adapter("opennmt").load(path)
+    assert isinstance(source.source_tokenizer, SentencePieceSpec)
+    assert source.tokenizer_files[source.source_tokenizer.file] == b"pieces"
+    assert len(source.notices) == 1
