@@ -17,6 +17,9 @@ from pipeline.build import export_model
 from pipeline.progress import SilentProgress
 from tests.pipeline.adapters.marian.tiny_models import SSRU, VOCABULARY, pack_binary, save_tiny_model
 
+# The export alone takes more than five seconds.
+pytestmark = pytest.mark.slow
+
 TEXT = "the quick brown fox"
 RECURRENT = {name.replace("-", "_"): value for name, value in SSRU.items()}
 
@@ -25,7 +28,12 @@ RECURRENT = {name.replace("-", "_"): value for name, value in SSRU.items()}
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An SSRU in intgemm8 with a shortlist beside it."""
     folder = save_tiny_model(
-        tmp_path_factory.mktemp("ssru"), "model.bin", partial(pack_binary, quantized_kind=0x4101), **RECURRENT
+        tmp_path_factory.mktemp("ssru"),
+        "model.bin",
+        partial(pack_binary, quantized_kind=0x4101),
+        **RECURRENT,
+        enc_depth=1,
+        dec_depth=2,
     )
     (folder / "lex.50.50.bin").write_bytes(bytes.fromhex("f51734018dd41af1") + bytes(48))
     return folder
