@@ -18,6 +18,7 @@ from exported_models.request import (
     MAX_TOP_K,
     AttentionOverride,
     EarlyStopping,
+    HeadAblation,
     Request,
 )
 
@@ -38,6 +39,7 @@ class RequestOptions:
     max_length: int | None
     top_k: int
     early_stopping: EarlyStopping | None
+    ablate: tuple[HeadAblation, ...]
 
     def request(self, engine: Engine, model_id: str, text: str) -> Request:
         """The request for one source text.
@@ -56,6 +58,7 @@ class RequestOptions:
             max_length=self.max_length,
             top_k=self.top_k,
             early_stopping=self.early_stopping,
+            ablations=self.ablate,
         )
 
     def _prefix_tokens(self, engine: Engine, model_id: str) -> tuple[str, ...]:
@@ -90,6 +93,17 @@ def _to_overrides(
 
     try:
         return merge_overrides(parse_attention(value) for value in values)
+    except BeamscopeError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def _to_ablations(
+    _context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]
+) -> tuple[HeadAblation, ...]:
+    from exported_models.ablation import parse_ablation
+
+    try:
+        return tuple(parse_ablation(value) for value in values)
     except BeamscopeError as error:
         raise click.BadParameter(str(error)) from error
 
@@ -139,5 +153,13 @@ _OPTIONS = (
         type=click.Choice(get_args(EarlyStopping)),
         show_default=_DEFAULT,
         help="When the search ends.",
+    ),
+    click.option(
+        "--ablate",
+        multiple=True,
+        callback=_to_ablations,
+        metavar="KIND:LAYER:HEAD",
+        help="Let this head contribute nothing; KIND is encoder, decoder (self-attention) or cross. "
+        "Repeat it to ablate several.",
     ),
 )

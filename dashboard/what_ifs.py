@@ -62,6 +62,7 @@ def describe_change(before: Trace, hypothesis: Hypothesis, after: Trace, text: P
         return describe_start(new)
     changes = [
         _describe_overrides(old, after, text.source) or _describe_prefix(old, new, hypothesis.tokens, text.target),
+        _describe_ablations(old, new),
         f"beam {new.beam_size}" if new.beam_size != old.beam_size else "",
         f"length α {new.length_penalty:g}" if _differ(new.length_penalty, old.length_penalty) else "",
     ]
@@ -91,6 +92,14 @@ def _describe_overrides(before: Request, after: Trace, text: TokenText) -> str:
         return "own attention" if before.overrides and not after.request.overrides else ""
     heaviest = max(fresh[-1].weights, key=lambda pair: pair[1])[0]
     return f"{fresh[-1].step + 1}: attention → “{text.show(after.source.tokens[heaviest])}”"
+
+
+def _describe_ablations(before: Request, after: Request) -> str:
+    fresh = [ablation for ablation in after.ablations if ablation not in before.ablations]
+    if not fresh:
+        return "every head" if before.ablations and not after.ablations else ""
+    head = fresh[-1]
+    return f"without {head.kind} head {head.layer + 1}.{head.head + 1}"
 
 
 def _differ(one: float | None, other: float | None) -> bool:

@@ -17,6 +17,8 @@ from exported_models.request import (
     MAX_TOP_K,
     AttentionOverride,
     EarlyStopping,
+    HeadAblation,
+    HeadKind,
     Request,
 )
 from exported_models.trace import Candidate, Fate, Floats, Hypothesis, Node, PrunedBy, Stop, TokenChoice, Trace
@@ -43,6 +45,14 @@ class OverrideDocument(_Document):
     head: StrictInt | None = Field(default=None, description="Attention head; null for all.")
 
 
+class AblationDocument(_Document):
+    """A head of attention that contributes nothing; see `HeadAblation`."""
+
+    kind: HeadKind = Field(description="Self-attention of the encoder or the decoder, or cross-attention.")
+    layer: StrictInt = Field(ge=0, description="Counted from 0.")
+    head: StrictInt = Field(ge=0, description="Counted from 0.")
+
+
 class RequestDocument(_Document):
     """A request; what is left out takes the model's default. See `Request`."""
 
@@ -57,6 +67,7 @@ class RequestDocument(_Document):
     max_length: StrictInt | None = Field(default=None, ge=1, le=MAX_LENGTH_LIMIT)
     top_k: StrictInt = Field(default=5, ge=1, le=MAX_TOP_K)
     early_stopping: EarlyStopping | None = None
+    ablations: list[AblationDocument] = []
 
     @classmethod
     def of(cls, request: Request) -> RequestDocument:
@@ -71,6 +82,9 @@ class RequestDocument(_Document):
             max_length=request.max_length,
             top_k=request.top_k,
             early_stopping=request.early_stopping,
+            ablations=[
+                AblationDocument(kind=entry.kind, layer=entry.layer, head=entry.head) for entry in request.ablations
+            ],
         )
 
     def to_request(self) -> Request:
@@ -87,6 +101,7 @@ class RequestDocument(_Document):
             max_length=self.max_length,
             top_k=self.top_k,
             early_stopping=self.early_stopping,
+            ablations=tuple(HeadAblation(entry.kind, entry.layer, entry.head) for entry in self.ablations),
         )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from exported_models.ablation import check_ablations, mask_heads
 from exported_models.errors import RequestError
 from exported_models.interventions import check_overrides, override_rows
 from exported_models.model import ExportedModel
@@ -22,6 +23,7 @@ from exported_models.request import (
     MAX_SOURCE_CHARACTERS,
     MAX_TOP_K,
     AttentionOverride,
+    HeadAblation,
     Request,
 )
 from exported_models.scoring import force_batch
@@ -33,6 +35,10 @@ from exported_models.workspace import Workspace
 
 RECORDED_SOURCES = 4
 """How many of the newest sources a what-if need not begin anew for; each may keep `recording.MEMORY_BYTES`."""
+
+
+_RecordingKey = tuple[Path, tuple[int, ...], tuple[HeadAblation, ...]]
+"""The model's build, the source's tokens, and what is ablated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +66,7 @@ class Engine:
         self._models: dict[str, ExportedModel] = {}
         self._models_lock = threading.Lock()
         self._traces: OnceCache[tuple[Path, Request], Trace] = OnceCache(cache_bytes, _trace_bytes)
-        self._recordings: OnceCache[tuple[Path, tuple[int, ...]], Recording] = OnceCache(RECORDED_SOURCES)
+        self._recordings: OnceCache[_RecordingKey, Recording] = OnceCache(RECORDED_SOURCES)
 
     @property
     def workspace(self) -> Workspace:
@@ -92,6 +98,7 @@ class Engine:
         complete = complete_request(request, model)
         source = tokenize_source(complete.source, model)
         check_overrides(complete.overrides, model.manifest, len(source), search_settings(complete, model).max_length)
+        check_ablations(complete.ablations, model.manifest)
         pinned = self._pin(complete, model, source)
         return self._decode(pinned, model, source)
 
@@ -107,11 +114,13 @@ class Engine:
         wanted = tokenize_target(target, model)
         settings = search_settings(complete, model)
         check_overrides(complete.overrides, model.manifest, len(source), settings.max_length)
+        check_ablations(complete.ablations, model.manifest)
 
         def override(step: int) -> tuple[Floats, Mask] | None:
             return override_rows(complete.overrides, step, 1, model.manifest, len(source))
 
-        forced = force_batch(model, [source.ids], [wanted.ids], override if complete.overrides else None)[0]
+        heads = mask_heads(complete.ablations, model.manifest)
+        forced = force_batch(model, [source.ids], [wanted.ids], override if complete.overrides else None, heads)[0]
         # As in a search, a first token that the settings force costs nothing.
         free = int(wanted.ids[0] == model.manifest.generation.forced_first_id)
         score = float(np.sum(forced.log_probs[free:], dtype=np.float64))
@@ -137,7 +146,8 @@ class Engine:
         return self._traces.get((model.folder, request), lambda: self._search(request, model, source))
 
     def _search(self, request: Request, model: ExportedModel, source: Encoding) -> Trace:
-        recording = self._recordings.get((model.folder, source.ids), lambda: record_source(model, source))
+        key = (model.folder, source.ids, request.ablations)
+        recording = self._recordings.get(key, lambda: record_source(model, source, request.ablations))
         return search(model, request, search_settings(request, model), source, recording)
 
 
@@ -155,6 +165,7 @@ def complete_request(request: Request, model: ExportedModel) -> Request:
         max_length=defaults.max_length if request.max_length is None else request.max_length,
         early_stopping=request.early_stopping or defaults.early_stopping,
         overrides=tuple(_canonical(override) for override in request.overrides),
+        ablations=tuple(sorted(set(request.ablations))),
     )
     _check_range("beam_size", complete.beam_size, 1, MAX_BEAM_SIZE)
     _check_range("length_penalty", complete.length_penalty, -MAX_LENGTH_PENALTY, MAX_LENGTH_PENALTY)

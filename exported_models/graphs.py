@@ -51,6 +51,21 @@ ENCODER_INPUTS = (
     TensorSpec("source_ids", "int64", ("sentences", "source"), "source token ids, padded on the right"),
     TensorSpec("source_mask", "bool", ("sentences", "source"), "true where there is a token"),
 )
+ENCODER_HEAD_MASK = TensorSpec(
+    "head_mask",
+    "float32",
+    ("encoder_layers", "encoder_heads"),
+    "0 for heads of the encoder's self-attention that are ablated, 1 for the others",
+)
+DECODER_HEAD_MASK = TensorSpec(
+    "decoder_head_mask",
+    "float32",
+    ("decoder_layers", "decoder_heads"),
+    "0 for heads of the decoder's self-attention that are ablated, 1 for the others",
+)
+"""Read by every graph that holds such self-attention; one mask for all sentences. A head of cross-attention is ablated
+by an override of zeros."""
+
 ENCODER_OUTPUTS = (
     TensorSpec("encoder_state", "float32", ("sentences", "source", "encoder_size"), "the encoder's last output"),
 )

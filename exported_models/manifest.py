@@ -218,6 +218,14 @@ class CheckpointOrigin(Frozen):
     adapter: str
     name: str
     digest: str
+    revision: str | None = Field(default=None, description="The commit, where it came from the Hugging Face hub.")
+
+
+class HeadGrid(Frozen):
+    """How many heads there are of one kind of attention."""
+
+    layers: int = Field(gt=0)
+    heads: int = Field(gt=0, description="Of each layer.")
 
 
 class ModelManifest(ArtefactManifest):
@@ -230,6 +238,8 @@ class ModelManifest(ArtefactManifest):
     architecture: str = Field(description='For people, e.g. "BiLSTM encoder, LSTM decoder, Luong attention".')
     cross_attention_layers: int = Field(ge=0, description="Decoder layers whose cross-attention is recorded.")
     cross_attention_heads: int = Field(ge=0)
+    encoder_self_attention: HeadGrid | None = None
+    decoder_self_attention: HeadGrid | None = None
     spaces: tuple[SpaceSpec, ...]
     source_tokenizer: TokenizerSpec
     target_tokenizer: TokenizerSpec

@@ -37,6 +37,19 @@ class AttentionOverride:
     head: int | None = None
 
 
+HeadKind = Literal["encoder", "decoder", "cross"]
+"""Self-attention of the encoder, that of the decoder, or cross-attention."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class HeadAblation:
+    """Let a head of attention contribute nothing, in every step (Michel et al. 2019); counted from 0."""
+
+    kind: HeadKind
+    layer: int
+    head: int
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """What to decode and how.
@@ -47,6 +60,7 @@ class Request:
         prefix: target tokens every hypothesis must begin with.
         overrides: attention overrides; steps before an override that `prefix` does not cover are pinned by the engine
             to the model's own best output.
+        ablations: heads that contribute nothing.
         beam_size: hypotheses kept a step; None for the model's default.
         length_penalty: exponent of the length that divides a hypothesis' summed log-probability (Hugging Face's
             ``length_penalty``); None for the model's default.
@@ -64,3 +78,4 @@ class Request:
     max_length: int | None = None
     top_k: int = 5
     early_stopping: EarlyStopping | None = None
+    ablations: tuple[HeadAblation, ...] = ()

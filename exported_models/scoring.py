@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from exported_models.model import ExportedModel
-from exported_models.sessions import EncodedSource, Mask, StepInput, StepOutput, Tensors
+from exported_models.sessions import EVERY_HEAD, EncodedSource, HeadMasks, Mask, StepInput, StepOutput, Tensors
 from exported_models.trace import Floats, Ids
 
 StepOverride = Callable[[int], tuple[Floats, Mask] | None]
@@ -42,18 +42,20 @@ def force_batch(
     sources: Sequence[Sequence[int]],
     targets: Sequence[Sequence[int]],
     override: StepOverride | None = None,
+    heads: HeadMasks = EVERY_HEAD,
 ) -> list[ForcedSentence]:
     """Run a ragged batch of sentence pairs with the targets given.
 
     Args:
         sources, targets: token ids as the tokenizers give them, end of sentence included.
+        heads: heads to ablate.
     """
     if not sources:
         return []
-    encoded = encode_batch(model, sources)
+    encoded = encode_batch(model, sources, heads)
     padded, _ = pad(targets, model.manifest.pad_id)
-    # Overrides are inputs of single steps.
-    if model.forced is not None and override is None:
+    # Overrides, and what is done by them, are inputs of single steps.
+    if model.forced is not None and override is None and heads.cross is None:
         by_name = model.forced.run(encoded, _previous(model, padded), padded)
     else:
         outputs = _run_steps(model, encoded, padded, override)
@@ -64,10 +66,12 @@ def force_batch(
     ]
 
 
-def encode_batch(model: ExportedModel, sources: Sequence[Sequence[int]]) -> EncodedSource:
+def encode_batch(
+    model: ExportedModel, sources: Sequence[Sequence[int]], heads: HeadMasks = EVERY_HEAD
+) -> EncodedSource:
     """Encode a ragged batch of source ids."""
     ids, mask = pad(sources, model.manifest.pad_id)
-    return model.encoder.run(ids, mask)
+    return model.encoder.run(ids, mask, heads)
 
 
 def pad(rows: Sequence[Sequence[int]], pad_id: int) -> tuple[Ids, Mask]:

@@ -19,10 +19,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from exported_models.ablation import mask_heads
 from exported_models.interventions import override_rows
 from exported_models.model import ExportedModel
 from exported_models.recording import Recording, SearchRecorder
-from exported_models.request import EarlyStopping, Request
+from exported_models.request import EarlyStopping, HeadAblation, Request
 from exported_models.rules import TokenRules
 from exported_models.sessions import EncodedSource, Mask, StepInput, StepOutput, Tensors
 from exported_models.tokenizer import Encoding
@@ -279,10 +280,11 @@ def _replay(found: _Search, recorder: SearchRecorder, request: Request) -> tuple
     return memory, continued
 
 
-def record_source(model: ExportedModel, source: Encoding) -> Recording:
-    """Encode a source text, for searches of it to share."""
+def record_source(model: ExportedModel, source: Encoding, ablations: Sequence[HeadAblation] = ()) -> Recording:
+    """Encode a source text, for searches of it with these heads ablated to share."""
     ids = np.array([source.ids], np.int64)
-    return Recording(model.encoder.run(ids, np.ones(ids.shape, np.bool_)))
+    heads = mask_heads(ablations, model.manifest)
+    return Recording(model.encoder.run(ids, np.ones(ids.shape, np.bool_), heads))
 
 
 def _step_input(found: _Search, continued: Sequence[int], override: tuple[Floats, Mask] | None) -> StepInput:

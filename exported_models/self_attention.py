@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from exported_models.ablation import mask_heads
 from exported_models.interventions import override_row
 from exported_models.model import ExportedModel
 from exported_models.sessions import Mask
@@ -33,12 +34,17 @@ def find_self_attention(model: ExportedModel, trace: Trace, hypothesis: Hypothes
     source_ids = np.array([trace.source.ids], np.int64)
     previous = np.array([[model.manifest.start_id, *hypothesis.token_ids[:-1]]], np.int64)
     override = _override(model, trace, previous.shape[1])
-    encoder, decoder = model.self_attention.run(source_ids, np.ones(source_ids.shape, np.bool_), previous, override)
+    heads = mask_heads(trace.request.ablations, model.manifest)
+    mask = np.ones(source_ids.shape, np.bool_)
+    encoder, decoder = model.self_attention.run(source_ids, mask, previous, override, heads)
     return SelfAttention(encoder[0], decoder[0])
 
 
 def _override(model: ExportedModel, trace: Trace, length: int) -> tuple[Floats, Mask]:
-    """The request's overrides for every target step: [1, target, layers, heads, source] weights and where they are."""
+    """The request's overrides for every target step: [1, target, layers, heads, source] weights and where they are.
+
+    A head of cross-attention that is ablated has one of zeros.
+    """
     manifest, source = model.manifest, len(trace.source)
     shape = (1, length, manifest.cross_attention_layers, manifest.cross_attention_heads)
     weights, on = np.zeros((*shape, source), np.float32), np.zeros(shape, np.bool_)
@@ -46,4 +52,7 @@ def _override(model: ExportedModel, trace: Trace, length: int) -> tuple[Floats, 
         row = override_row(trace.request.overrides, step, manifest, source)
         if row is not None:
             weights[0, step], on[0, step] = row
+    cross = mask_heads(trace.request.ablations, manifest).cross
+    if cross is not None:
+        weights, on = np.where(cross[..., None], np.float32(0), weights), on | cross
     return weights, on

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from exported_models.errors import ModelError
 from exported_models.graphs import (
+    DECODER_HEAD_MASK,
+    ENCODER_HEAD_MASK,
     ENCODER_INPUTS,
     ENCODER_OUTPUTS,
     FORCED_OUTPUTS,
@@ -22,6 +24,7 @@ from exported_models.graphs import (
     SELF_ATTENTION_OUTPUTS,
     SOURCE_PREFIX,
     Graph,
+    TensorSpec,
     memory_name,
 )
 from exported_models.providers import provider_order, runs_on_gpu, session_options
@@ -37,6 +40,24 @@ _STEP_FETCHES = ("top_log_probs", "top_ids", "forced_log_probs", "forced_ranks",
 
 
 @dataclass(frozen=True, slots=True)
+class HeadMasks:
+    """Which heads are ablated, for a whole sentence; None where all of a kind are kept.
+
+    Attributes:
+        encoder, decoder: [layers, heads] float32, 0 for an ablated head of self-attention and 1 for the others.
+        cross: [layers, heads] bool, true for an ablated head of cross-attention.
+    """
+
+    encoder: Floats | None = None
+    decoder: Floats | None = None
+    cross: Mask | None = None
+
+
+EVERY_HEAD = HeadMasks()
+"""No head is ablated."""
+
+
+@dataclass(frozen=True, slots=True)
 class EncodedSource:
     """What the encoder made of a batch of sentences.
 
@@ -45,18 +66,20 @@ class EncodedSource:
         mask: [sentences, source] bool.
         source: ``source.*`` tensors, which every step reads; they stay on the device.
         memory: what the first step reads; it stays there too.
+        heads: heads that are ablated, in the encoder that was and in every step to come.
     """
 
     states: Floats
     mask: Mask
     source: Tensors
     memory: Tensors
+    heads: HeadMasks = EVERY_HEAD
 
     def select(self, sentences: Ids) -> EncodedSource:
         """The same of some sentences; a step that reads it gives each of them its share of the rows."""
         source = {name: _array(tensor)[sentences] for name, tensor in self.source.items()}
         memory = {name: _array(tensor)[sentences] for name, tensor in self.memory.items()}
-        return EncodedSource(self.states[sentences], self.mask[sentences], source, memory)
+        return EncodedSource(self.states[sentences], self.mask[sentences], source, memory, self.heads)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,15 +118,17 @@ class EncoderSession:
         _require(folder, Graph.ENCODER, {spec.name for spec in ENCODER_OUTPUTS}, set(outputs))
         self._device_outputs = [name for name in outputs if name.startswith((SOURCE_PREFIX, MEMORY_PREFIX))]
 
-    def run(self, source_ids: Ids, source_mask: Mask) -> EncodedSource:
+    def run(self, source_ids: Ids, source_mask: Mask, heads: HeadMasks = EVERY_HEAD) -> EncodedSource:
         """Encode [sentences, source] ids, padded on the right."""
-        inputs = {"source_ids": source_ids, "source_mask": source_mask}
+        mask = self._graph.mask_heads(ENCODER_HEAD_MASK, heads.encoder)
+        inputs = {"source_ids": source_ids, "source_mask": source_mask, **mask}
         found = self._graph.run(inputs, ["encoder_state"], self._device_outputs)
         return EncodedSource(
             states=_array(found["encoder_state"]).astype(np.float32, copy=False),
             mask=source_mask,
             source={name: found[name] for name in self._device_outputs if name.startswith(SOURCE_PREFIX)},
             memory={name: found[name] for name in self._device_outputs if name.startswith(MEMORY_PREFIX)},
+            heads=heads,
         )
 
 
@@ -131,10 +156,13 @@ class StepSession:
             "top_count": np.array([asked.top_count], np.int64),
             **{name: encoded.source[name] for name in self._reads_source},
             **memory,
+            **self._graph.mask_heads(DECODER_HEAD_MASK, encoded.heads.decoder),
         }
         if self._attention_shape:
             inputs["source_mask"] = encoded.mask
             weights, on = asked.override or self._no_override(len(asked.previous_ids), encoded.mask.shape[1])
+            if encoded.heads.cross is not None:
+                weights, on = np.where(encoded.heads.cross[..., None], np.float32(0), weights), on | encoded.heads.cross
             inputs["attention_override"], inputs["override_on"] = weights, on
         found = self._graph.run(inputs, self._fetches, self._next_names)
         return StepOutput(
@@ -163,6 +191,7 @@ class ForcedSession:
             "forced_ids": forced_ids,
             "source_mask": encoded.mask,
             **{name: encoded.source[name] for name in self._reads_source},
+            **self._graph.mask_heads(DECODER_HEAD_MASK, encoded.heads.decoder),
         }
         found = self._graph.run(inputs, self._fetches)
         return {name: _array(found[name]) for name in self._fetches}
@@ -177,17 +206,25 @@ class SelfAttentionSession:
         self._graph: _GraphSession | None = None
 
     def run(
-        self, source_ids: Ids, source_mask: Mask, previous_ids: Ids, override: tuple[Floats, Mask]
+        self,
+        source_ids: Ids,
+        source_mask: Mask,
+        previous_ids: Ids,
+        override: tuple[Floats, Mask],
+        heads: HeadMasks = EVERY_HEAD,
     ) -> tuple[Floats, Floats]:
         """Run [sentences, source] and [sentences, target] ids; see `graphs.SELF_ATTENTION_OUTPUTS` for the answer."""
+        graph = self._open()
         inputs = {
             "source_ids": source_ids,
             "source_mask": source_mask,
             "previous_ids": previous_ids,
             "attention_override": override[0],
             "override_on": override[1],
+            **graph.mask_heads(ENCODER_HEAD_MASK, heads.encoder),
+            **graph.mask_heads(DECODER_HEAD_MASK, heads.decoder),
         }
-        found = self._open().run(inputs, [spec.name for spec in SELF_ATTENTION_OUTPUTS])
+        found = graph.run(inputs, [spec.name for spec in SELF_ATTENTION_OUTPUTS])
         encoder, decoder = (_array(value).astype(np.float32, copy=False) for value in found.values())
         return encoder, decoder
 
@@ -216,7 +253,17 @@ class _GraphSession:
             ) from error
         self._on_gpu = runs_on_gpu(self._session)
         self.inputs = {entry.name for entry in self._session.get_inputs()}
+        self._every_head = {
+            entry.name: np.ones(entry.shape, np.float32)
+            for entry in self._session.get_inputs()
+            if entry.name in (ENCODER_HEAD_MASK.name, DECODER_HEAD_MASK.name)
+        }
         self.outputs = [entry.name for entry in self._session.get_outputs()]
+
+    def mask_heads(self, spec: TensorSpec, kept: Floats | None) -> dict[str, Floats]:
+        """The input of that name, where the graph has it; None keeps all heads."""
+        every = self._every_head.get(spec.name)
+        return {} if every is None else {spec.name: every if kept is None else kept}
 
     def run(self, inputs: Tensors, host: Sequence[str], device: Sequence[str] = ()) -> dict[str, DeviceTensor]:
         """Run with outputs where they are read next: ``host`` in main memory, ``device`` where the session runs."""

@@ -75,6 +75,8 @@ def describe_model(model: SourceModel, model_id: str, origin: CheckpointOrigin) 
         architecture=model.architecture,
         cross_attention_layers=model.cross_attention_layers,
         cross_attention_heads=model.cross_attention_heads,
+        encoder_self_attention=model.encoder_self_attention,
+        decoder_self_attention=model.decoder_self_attention,
         spaces=model.spaces,
         source_tokenizer=model.source_tokenizer,
         target_tokenizer=model.target_tokenizer,

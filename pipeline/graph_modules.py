@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from exported_models.graphs import (
+    DECODER_HEAD_MASK,
+    ENCODER_HEAD_MASK,
     ENCODER_INPUTS,
     ENCODER_OUTPUTS,
     FORCED_INPUTS,
@@ -30,6 +32,11 @@ GROWING, GROWN = "past", "present"
 _GRAPH_INPUTS = frozenset({"beam_index", "forced_ids", "top_count"})
 
 
+def encoder_inputs(model: SourceModel) -> tuple[TensorSpec, ...]:
+    """Every input of the model's encoder graph."""
+    return (*ENCODER_INPUTS, *_head_masks(model, ENCODER_HEAD_MASK))
+
+
 def encoder_outputs(model: SourceModel) -> tuple[TensorSpec, ...]:
     """Every output of the model's encoder graph."""
     return (*(_sized(spec, model) for spec in ENCODER_OUTPUTS), *model.source_tensors, *model.memory_tensors)
@@ -39,7 +46,7 @@ def step_inputs(model: SourceModel) -> tuple[TensorSpec, ...]:
     """Every input of the model's step graph; memory has a row for each row of the step before."""
     own = tuple(_sized(spec, model) for spec in STEP_INPUTS if _belongs(spec, model))
     memory = (_with_rows(spec, spec.name, "incoming") for spec in model.memory_tensors)
-    return (*own, *model.source_tensors, *memory)
+    return (*own, *_head_masks(model, DECODER_HEAD_MASK), *model.source_tensors, *memory)
 
 
 def step_outputs(model: SourceModel) -> tuple[TensorSpec, ...]:
@@ -51,7 +58,7 @@ def step_outputs(model: SourceModel) -> tuple[TensorSpec, ...]:
 
 def forced_inputs(model: SourceModel) -> tuple[TensorSpec, ...]:
     """Every input of the model's teacher-forced graph."""
-    return (*FORCED_INPUTS, *model.source_tensors)
+    return (*FORCED_INPUTS, *_head_masks(model, DECODER_HEAD_MASK), *model.source_tensors)
 
 
 def forced_outputs(model: SourceModel) -> tuple[TensorSpec, ...]:
@@ -64,7 +71,7 @@ class EncoderGraph(nn.Module):
 
     def __init__(self, model: SourceModel) -> None:
         super().__init__()
-        self.inputs = ENCODER_INPUTS
+        self.inputs = encoder_inputs(model)
         self.outputs = encoder_outputs(model)
         self.encoder = model.encoder
 
@@ -127,7 +134,8 @@ class SelfAttentionGraph(nn.Module):
 
     def __init__(self, model: SourceModel) -> None:
         super().__init__()
-        self.inputs = tuple(_sized(spec, model) for spec in SELF_ATTENTION_INPUTS)
+        masks = _head_masks(model, ENCODER_HEAD_MASK, DECODER_HEAD_MASK)
+        self.inputs = (*(_sized(spec, model) for spec in SELF_ATTENTION_INPUTS), *masks)
         self.outputs = SELF_ATTENTION_OUTPUTS
         self.self_attention = model.self_attention
 
@@ -164,10 +172,18 @@ def _belongs(spec: TensorSpec, model: SourceModel) -> bool:
     return model.cross_attention_layers > 0 or spec.name not in _ATTENTION_TENSORS
 
 
+def _head_masks(model: SourceModel, *specs: TensorSpec) -> tuple[TensorSpec, ...]:
+    """Those of the masks whose heads the model has."""
+    there = {ENCODER_HEAD_MASK: model.encoder_self_attention, DECODER_HEAD_MASK: model.decoder_self_attention}
+    return tuple(_sized(spec, model) for spec in specs if there[spec])
+
+
 def _sized(spec: TensorSpec, model: SourceModel) -> TensorSpec:
     """The spec with every dimension that is fixed for this model as a number."""
     sizes = {f"{space.output.removesuffix('_state')}_size": space.size for space in model.spaces}
     sizes |= {"layers": model.cross_attention_layers, "heads": model.cross_attention_heads}
+    for owner, grid in (("encoder", model.encoder_self_attention), ("decoder", model.decoder_self_attention)):
+        sizes |= {f"{owner}_layers": grid.layers, f"{owner}_heads": grid.heads} if grid else {}
     shape = tuple(sizes.get(size, size) if isinstance(size, str) else size for size in spec.shape)
     return TensorSpec(spec.name, spec.dtype, shape, spec.meaning)
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from typing import TypedDict, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from exported_models.graphs import MEMORY_PREFIX, NEXT_PREFIX, SOURCE_PREFIX, TensorSpec
-from exported_models.manifest import CONTEXT_SPACE, DECODER_SPACE, ENCODER_SPACE, SpaceSpec
+from exported_models.manifest import CONTEXT_SPACE, DECODER_SPACE, ENCODER_SPACE, HeadGrid, SpaceSpec
 from pipeline.graph_modules import GROWING
 from pipeline.models.transformer import Cell, Keys, Memory, Override, Transformer, TransformerConfig
 
@@ -26,8 +26,8 @@ class TransformerEncoder(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, source_ids: Tensor, source_mask: Tensor) -> dict[str, Tensor]:
-        states = self.model.encode(source_ids, source_mask).states
+    def forward(self, source_ids: Tensor, source_mask: Tensor, head_mask: Tensor | None = None) -> dict[str, Tensor]:
+        states = self.model.encode(source_ids, source_mask, head_mask).states
         return {
             "encoder_state": states,
             **_name(SOURCE_PREFIX, self.model.read_source(states)),
@@ -56,6 +56,7 @@ class TransformerStep(nn.Module):
             _collect(SOURCE_PREFIX, inputs, config, Keys),
             mask,
             _by_sentence(inputs["attention_override"], inputs["override_on"], mask),
+            inputs.get("decoder_head_mask"),
         )
         return {
             "log_probs": torch.log_softmax(decoded.logits, dim=-1),
@@ -76,13 +77,15 @@ class TransformerForced(nn.Module):
     def forward(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         config, previous_ids = self.model.config, inputs["previous_ids"]
         source = _collect(SOURCE_PREFIX, inputs, config, Keys)
-        decoded = self.model.force(previous_ids, source, inputs["source_mask"], None)
+        head_mask = inputs.get("decoder_head_mask")
+        decoded = self.model.force(previous_ids, source, inputs["source_mask"], None, head_mask)
         sentences, length = previous_ids.shape
+        attention = _by_row(decoded.cross_attention, config)
         return {
             "log_probs": torch.log_softmax(decoded.logits, dim=-1).view(sentences, length, -1),
             "decoder_state": decoded.state.view(sentences, length, -1),
             "context": decoded.context.view(sentences, length, -1),
-            "cross_attention": _by_row(decoded.cross_attention, config).unflatten(0, (sentences, length)),
+            "cross_attention": attention.view(sentences, length, *attention.shape[1:]),
         }
 
 
@@ -95,13 +98,30 @@ class TransformerSelfAttention(nn.Module):
 
     def forward(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         mask, previous_ids = inputs["source_mask"], inputs["previous_ids"]
-        encoded = self.model.encode(inputs["source_ids"], mask)
+        encoded = self.model.encode(inputs["source_ids"], mask, inputs.get("head_mask"))
         override = _by_sentence(inputs["attention_override"].flatten(0, 1), inputs["override_on"].flatten(0, 1), mask)
-        decoded = self.model.force(previous_ids, self.model.read_source(encoded.states), mask, override)
+        source, decoder_head_mask = self.model.read_source(encoded.states), inputs.get("decoder_head_mask")
+        decoded = self.model.force(previous_ids, source, mask, override, decoder_head_mask)
         return {
             "encoder_attention": torch.stack(encoded.attention, dim=1),
             "decoder_attention": torch.stack(decoded.attention, dim=1),
         }
+
+
+class HeadGrids(TypedDict):
+    """The fields of `SourceModel` about self-attention."""
+
+    encoder_self_attention: HeadGrid
+    decoder_self_attention: HeadGrid | None
+
+
+def head_grids(config: TransformerConfig) -> HeadGrids:
+    """How many heads of self-attention there are."""
+    encoder, decoder = config.encoder, config.decoder
+    return {
+        "encoder_self_attention": HeadGrid(layers=encoder.layers, heads=encoder.heads),
+        "decoder_self_attention": None if config.recurrent else HeadGrid(layers=decoder.layers, heads=decoder.heads),
+    }
 
 
 def source_tensors(config: TransformerConfig) -> tuple[TensorSpec, ...]:

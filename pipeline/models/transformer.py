@@ -186,27 +186,28 @@ class SelfAttention(nn.Module):
         self.project = nn.Linear(config.size, 3 * stack.heads * stack.head_size, config.bias)
         self.output = nn.Linear(stack.heads * stack.head_size, config.size, config.bias)
 
-    def forward(self, x: Tensor, rows: int, bias: Tensor | None) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, rows: int, bias: Tensor | None, kept: Tensor | None) -> tuple[Tensor, Tensor]:
         """Attend within rows of many tokens.
 
         Args:
             x: [rows x tokens, D].
             bias: added to the scores, broadcast to [rows, A, tokens, tokens].
+            kept: [1, A, 1, 1], 0 for a head that is ablated and 1 for the others; None keeps all.
         """
         split = self.project(x).view(rows, -1, 3, self.heads, self.head_size).permute(2, 0, 3, 1, 4)
         query, keys, values = split.unbind(0)
         scores = query @ keys.transpose(-1, -2)
-        attention = torch.softmax(scores if bias is None else scores + bias, dim=-1)
+        attention = _ablate(torch.softmax(scores if bias is None else scores + bias, dim=-1), kept)
         mixed = (attention @ values).transpose(1, 2).reshape(-1, self.heads * self.head_size)
         return self.output(mixed), attention
 
-    def step(self, x: Tensor, past: Memory, bias: Tensor | None) -> tuple[Tensor, Tensor, Keys]:
+    def step(self, x: Tensor, past: Memory, bias: Tensor | None, kept: Tensor | None) -> tuple[Tensor, Tensor, Keys]:
         """Attend from one new token a row [R, D] to itself and the past; a single token needs no transposition."""
         past = cast(Keys, past)
         query, key, value = self.project(x).view(-1, 3 * self.heads, 1, self.head_size).chunk(3, dim=1)
         memory = Keys(torch.cat([past.keys, key], dim=2), torch.cat([past.values, value], dim=2))
         scores = query @ memory.keys.transpose(-1, -2)
-        attention = torch.softmax(scores if bias is None else scores + bias, dim=-1)
+        attention = _ablate(torch.softmax(scores if bias is None else scores + bias, dim=-1), kept)
         mixed = (attention @ memory.values).view(-1, self.heads * self.head_size)
         return self.output(mixed), attention, memory
 
@@ -223,7 +224,13 @@ class Ssru(nn.Module):
         self.project = nn.Linear(config.size, 2 * config.size)
         self.output = nn.Linear(config.size, config.size) if config.recurrent_projection else None
 
-    def step(self, x: Tensor, past: Memory, bias: Tensor | None) -> tuple[Tensor, Tensor, Cell]:  # noqa: ARG002
+    def step(
+        self,
+        x: Tensor,
+        past: Memory,
+        bias: Tensor | None,  # noqa: ARG002 (of self-attention, as the next)
+        kept: Tensor | None,  # noqa: ARG002
+    ) -> tuple[Tensor, Tensor, Cell]:
         """Read one new token a row [R, D]; the attention it returns, as self-attention does, has no heads."""
         gate, candidate = self.project(x).chunk(2, dim=-1)
         forget = torch.sigmoid(gate)
@@ -275,8 +282,8 @@ class EncoderLayer(nn.Module):
         self.feed_forward = FeedForward(config, config.encoder.feed_forward)
         self.feed_forward_norm = _make_norm(config)
 
-    def forward(self, x: Tensor, rows: int, bias: Tensor) -> tuple[Tensor, Tensor]:
-        change, attention = self.attention(_before(self, self.attention_norm, x), rows, bias)
+    def forward(self, x: Tensor, rows: int, bias: Tensor, kept: Tensor | None) -> tuple[Tensor, Tensor]:
+        change, attention = self.attention(_before(self, self.attention_norm, x), rows, bias, kept)
         x = _after(self, self.attention_norm, x + change)
         change = self.feed_forward(_before(self, self.feed_forward_norm, x))
         return _after(self, self.feed_forward_norm, x + change), attention
@@ -296,19 +303,33 @@ class DecoderLayer(nn.Module):
         self.feed_forward_norm = _make_norm(config)
 
     def step(
-        self, x: Tensor, past: Memory, bias: Tensor | None, source: Keys, source_bias: Tensor, override: Override | None
+        self,
+        x: Tensor,
+        past: Memory,
+        bias: Tensor | None,
+        kept: Tensor | None,
+        source: Keys,
+        source_bias: Tensor,
+        override: Override | None,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Memory]:
         """One token a row; return states, context, cross-attention, self-attention and memory."""
-        change, attention, memory = self.attention.step(_before(self, self.attention_norm, x), past, bias)
+        change, attention, memory = self.attention.step(_before(self, self.attention_norm, x), past, bias, kept)
         x = _after(self, self.attention_norm, x + change)
         x, context, cross_attention = self._read_source(x, source, source_bias, override)
         return x, context, cross_attention, attention, memory
 
     def forward(
-        self, x: Tensor, rows: int, bias: Tensor, source: Keys, source_bias: Tensor, override: Override | None
+        self,
+        x: Tensor,
+        rows: int,
+        bias: Tensor,
+        kept: Tensor | None,
+        source: Keys,
+        source_bias: Tensor,
+        override: Override | None,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """All tokens of every row; return states, context, cross-attention and self-attention."""
-        change, attention = self.attention(_before(self, self.attention_norm, x), rows, bias)
+        change, attention = self.attention(_before(self, self.attention_norm, x), rows, bias, kept)
         x = _after(self, self.attention_norm, x + change)
         x, context, cross_attention = self._read_source(x, source, source_bias, override)
         return x, context, cross_attention, attention
@@ -393,8 +414,12 @@ class Transformer(nn.Module):
         if config.tied:
             self.output.weight = self.target_embedding.tokens.weight
 
-    def encode(self, source_ids: Tensor, source_mask: Tensor) -> Encoded:
-        """Read a ragged batch: [N, S] ids padded on the right and the mask, true on tokens."""
+    def encode(self, source_ids: Tensor, source_mask: Tensor, head_mask: Tensor | None = None) -> Encoded:
+        """Read a ragged batch: [N, S] ids padded on the right and the mask, true on tokens.
+
+        Args:
+            head_mask: [encoder layers, A], 0 for heads of self-attention that are ablated and 1 for the others.
+        """
         sentences, length = source_ids.shape
         positions = torch.arange(length, device=source_ids.device)
         bias = _padding_bias(source_mask)
@@ -402,8 +427,8 @@ class Transformer(nn.Module):
             bias = bias + self.encoder_bias(positions, positions)
         x = self.source_embedding(source_ids, positions).flatten(0, 1)
         attentions = []
-        for layer in self.encoder:
-            x, attention = layer(x, sentences, bias)
+        for layer, kept in zip(self.encoder, _split_mask(head_mask, self.config.encoder), strict=True):
+            x, attention = layer(x, sentences, bias, kept)
             attentions.append(attention)
         x = x if self.encoder_norm is None else self.encoder_norm(x)
         return Encoded(x.view(sentences, length, -1), tuple(attentions))
@@ -429,6 +454,7 @@ class Transformer(nn.Module):
         source: Sequence[Keys],
         source_mask: Tensor,
         override: Override | None,
+        head_mask: Tensor | None = None,
     ) -> Decoded:
         """One target token further for all rows.
 
@@ -436,22 +462,28 @@ class Transformer(nn.Module):
             previous_ids: [R], the rows of a sentence standing together.
             position: [1], the same for all rows.
             memory: of every layer, as `empty_past` and then the step before give it.
+            head_mask: [L, A], of the decoder's self-attention, as that of `encode`.
         """
         x = self.target_embedding(previous_ids, position)
         bias, source_bias = self._step_bias(memory[0], position), _padding_bias(source_mask)
-        given = self._by_layer(override)
+        given, kept = self._by_layer(override), _split_mask(head_mask, self.config.decoder)
         cross, own, memories, context = [], [], [], x
         for index in self._layers:
-            x, context, attention, self_attention, kept = self._decoder_layer(index).step(
-                x, memory[index], bias, source[index], source_bias, given[index]
+            x, context, attention, self_attention, remembered = self._decoder_layer(index).step(
+                x, memory[index], bias, kept[index], source[index], source_bias, given[index]
             )
             cross.append(attention)
             own.append(self_attention)
-            memories.append(kept)
+            memories.append(remembered)
         return self._finish(x, context, cross, own, memories)
 
     def force(
-        self, previous_ids: Tensor, source: Sequence[Keys], source_mask: Tensor, override: Override | None
+        self,
+        previous_ids: Tensor,
+        source: Sequence[Keys],
+        source_mask: Tensor,
+        override: Override | None,
+        head_mask: Tensor | None = None,
     ) -> Decoded:
         """All target tokens at once: ``previous_ids`` [N, T] begins with the start token, row t predicts token t.
 
@@ -463,11 +495,12 @@ class Transformer(nn.Module):
         if self.decoder_bias is not None:
             bias = bias + self.decoder_bias(positions, positions)
         source_bias, given = _padding_bias(source_mask), self._by_layer(override)
+        kept = _split_mask(head_mask, self.config.decoder)
         x = self.target_embedding(previous_ids, positions).flatten(0, 1)
         cross, own, context = [], [], x
         for index in self._layers:
             x, context, attention, self_attention = self._decoder_layer(index)(
-                x, sentences, bias, source[index], source_bias, given[index]
+                x, sentences, bias, kept[index], source[index], source_bias, given[index]
             )
             cross.append(attention)
             own.append(self_attention)
@@ -514,6 +547,16 @@ def _before(layer: EncoderLayer | DecoderLayer, norm: nn.Module, x: Tensor) -> T
 
 def _after(layer: EncoderLayer | DecoderLayer, norm: nn.Module, x: Tensor) -> Tensor:
     return x if layer.norm_first else cast(Tensor, norm(x))
+
+
+def _ablate(attention: Tensor, kept: Tensor | None) -> Tensor:
+    """Attention [..., A, queries, keys] without that of ablated heads (Michel et al. 2019)."""
+    return attention if kept is None else attention * kept
+
+
+def _split_mask(head_mask: Tensor | None, stack: StackConfig) -> Sequence[Tensor | None]:
+    """A mask [layers, A] of heads as [1, A, 1, 1] of every layer."""
+    return [None] * stack.layers if head_mask is None else torch.split(head_mask.view(-1, stack.heads, 1, 1), 1)
 
 
 def _padding_bias(mask: Tensor) -> Tensor:

@@ -88,6 +88,7 @@ def test_help_imports_nothing_heavy(program: Program) -> None:
         ["translate", "dates", "x", "--beam", "0"],
         ["translate", "dates", "x", "--beam", "many"],
         ["translate", "dates", "x", "--attend", "3"],
+        ["translate", "dates", "x", "--ablate", "cross:0"],
         ["translate", "dates", "x", "--attend", "3:1=much"],
         ["translate", "dates", "x", "--early-stopping", "soon"],
         ["translate", "dates", "--file", "there-is-none.txt"],

@@ -70,6 +70,8 @@ def test_attention_is_overridden_and_its_weights_are_joined(beamscope: Beamscope
         ((SOURCE, "--prefix", "x"), "In the prefix: The character 'x'"),
         ((SOURCE, "--prefix", "1" * 200, "--max-length", "20"), "200 tokens, more than the maximum length of 20"),
         ((SOURCE, "--attend", "99999:0"), "no attention step 99999"),
+        ((SOURCE, "--ablate", "cross:1:0"), "no layer 1 in the cross-attention of dates"),
+        ((SOURCE, "--ablate", "encoder:0:0"), "has no self-attention of the encoder"),
         ((SOURCE, "--attend", "0:99"), "no source position 99"),
         ((SOURCE, "--attend", "0:0=-1"), "attention weight -1.0"),
         ((SOURCE, "--attend", "0:0=nan"), "attention weight nan"),

@@ -49,9 +49,15 @@ def _encode(source: SourceModel, sources: Sequence[Sequence[int]]) -> dict[str, 
     graph = EncoderGraph(source)
     ids = _pad(sources, source.pad_id)
     mask = torch.arange(ids.shape[1])[None] < torch.tensor([len(row) for row in sources])[:, None]
-    outputs = graph(ids, mask)
+    every = _keep_every_head(source)
+    outputs = graph(ids, mask, every["head_mask"])
     names = [spec.name for spec in graph.outputs]
-    return {"source_mask": mask, **dict(zip(names, outputs, strict=True))}
+    return {"source_mask": mask, **every, **dict(zip(names, outputs, strict=True))}
+
+
+def _keep_every_head(source: SourceModel) -> dict[str, Tensor]:
+    grids = {"head_mask": source.encoder_self_attention, "decoder_head_mask": source.decoder_self_attention}
+    return {name: torch.ones(grid.layers, grid.heads) for name, grid in grids.items() if grid}
 
 
 def _force(
@@ -164,7 +170,12 @@ def test_self_attention_is_the_librarys(source: SourceModel) -> None:
     shape = (1, previous.shape[1], source.cross_attention_layers, source.cross_attention_heads)
     ids = torch.tensor([SOURCES[0]])
     own = graph(
-        ids, torch.ones_like(ids, dtype=torch.bool), previous, torch.zeros(*shape, ids.shape[1]), torch.zeros(shape) > 0
+        ids,
+        torch.ones_like(ids, dtype=torch.bool),
+        previous,
+        torch.zeros(*shape, ids.shape[1]),
+        torch.zeros(shape) > 0,
+        *_keep_every_head(source).values(),
     )
     answer = reference.model(input_ids=ids, decoder_input_ids=previous, output_attentions=True)
     for found, wanted in zip(own, (answer.encoder_attentions, answer.decoder_attentions), strict=True):
