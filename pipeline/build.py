@@ -17,6 +17,7 @@ from exported_models.manifest import ModelManifest, SpaceSpec, load_model_manife
 from exported_models.model import ExportedModel
 from exported_models.publishing import publish
 from exported_models.workspace import Workspace, check_artefact_name
+from pipeline.adapters.installed import find_installed
 from pipeline.batches import choose_batch_tokens
 from pipeline.build_lock import only_build
 from pipeline.corpora import count
@@ -115,7 +116,9 @@ def open_build(project: Project, workspace: Workspace, *, progress: Progress) ->
 
 def _prepare_run(project: Project, workspace: Workspace, folder: Path, progress: Progress) -> BuildRun:
     """Find out what the project builds; its corpus is generated here if need be."""
-    model = plan_model(workspace, project.model_id, project.checkpoint, project.content.model.adapter)
+    model = plan_model(
+        workspace, project.model_id, project.checkpoint, project.content.model.adapter, progress=progress
+    )
     ledger = Ledger(folder, workspace.stores_folder / project.store_id)
     corpora = open_corpora(project, ledger, progress=progress)
     return BuildRun(StoreBuild(project, workspace, model, corpora, ledger, choose_batch_tokens()), progress)
@@ -276,7 +279,8 @@ def export_model(
         PipelineError: the checkpoint cannot be read or exported, or parity fails; nothing is published then.
     """
     started = time.monotonic()
-    plan = plan_model(workspace, check_artefact_name(model_id), checkpoint, adapter)
+    checkpoint = find_installed(str(checkpoint)) or checkpoint
+    plan = plan_model(workspace, check_artefact_name(model_id), checkpoint, adapter, progress=progress)
     with only_build(plan.folder, f"The model {model_id}"):
         # 1. Graphs and tokenizers, staged
         export_graphs(plan, progress=progress)

@@ -19,8 +19,10 @@ from exported_models.model import ExportedModel
 from exported_models.publishing import PROVENANCE_NAME, digest_value, publish, write_json_atomically
 from exported_models.workspace import Workspace
 from pipeline.adapters import digest_checkpoint, find_adapter, load_adapter
+from pipeline.errors import CheckpointError
 from pipeline.fingerprints import STAGED, Ledger, is_current, is_intact, remember_published
-from pipeline.progress import Progress
+from pipeline.hub import HubCheckpoint, HubId, hint_at_hub, names_hub, parse_hub_id
+from pipeline.progress import Progress, SilentProgress
 from state_store.pairs import StoredPair
 
 EXPORT_REVISION = 3
@@ -36,6 +38,7 @@ class ModelBuild:
     adapter: str
     checkpoint: Path
     digest: str
+    hub: HubCheckpoint | None = None
 
     @property
     def folder(self) -> Path:
@@ -52,7 +55,10 @@ class ModelBuild:
 
     @property
     def origin(self) -> CheckpointOrigin:
-        return CheckpointOrigin(adapter=self.adapter, name=self.checkpoint.name, digest=self.digest)
+        if self.hub is None:
+            return CheckpointOrigin(adapter=self.adapter, name=self.checkpoint.name, digest=self.digest)
+        name, revision = self.hub.name, self.hub.commit
+        return CheckpointOrigin(adapter=self.adapter, name=name, digest=self.digest, revision=revision)
 
 
 def model_build_folder(workspace: Workspace, model_id: str) -> Path:
@@ -60,14 +66,37 @@ def model_build_folder(workspace: Workspace, model_id: str) -> Path:
     return workspace.builds_folder / "models" / model_id
 
 
-def plan_model(workspace: Workspace, model_id: str, checkpoint: Path, adapter: str | None) -> ModelBuild:
-    """Find the adapter and identify the checkpoint.
+def plan_model(
+    workspace: Workspace,
+    model_id: str,
+    checkpoint: Path,
+    adapter: str | None,
+    *,
+    progress: Progress = SilentProgress(),  # noqa: B008 (it has no state)
+) -> ModelBuild:
+    """Find the adapter and identify the checkpoint; one that is named ``hub:owner/name@revision`` is fetched.
 
     Raises:
-        CheckpointError: there is no checkpoint. AdapterError: no adapter fits.
+        CheckpointError: there is no checkpoint, or the hub does not give it. AdapterError: no adapter fits.
     """
+    if names_hub(checkpoint):
+        return _plan_hub_model(workspace, model_id, parse_hub_id(checkpoint), adapter, progress)
+    if not checkpoint.exists():
+        raise CheckpointError(f"There is no checkpoint at {checkpoint}.{hint_at_hub(checkpoint)}")
     found = find_adapter(checkpoint, adapter)
     return ModelBuild(workspace, model_id, found, checkpoint, digest_checkpoint(checkpoint))
+
+
+def _plan_hub_model(
+    workspace: Workspace, model_id: str, hub_id: HubId, adapter: str | None, progress: Progress
+) -> ModelBuild:
+    from pipeline.hub_download import fetch_checkpoint
+
+    fetched = fetch_checkpoint(hub_id, progress)
+    found = find_adapter(fetched.folder, adapter)
+    # The folder is a cache, in which other programs may keep more of the repository.
+    digest = digest_value(["hub", fetched.name, fetched.commit])
+    return ModelBuild(workspace, model_id, found, fetched.folder, digest, fetched)
 
 
 def find_model(build: ModelBuild) -> Path | None:

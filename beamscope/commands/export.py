@@ -56,6 +56,7 @@ def export(
 ) -> None:
     """Export CHECKPOINT, verify it, and publish the model.
 
+    CHECKPOINT is a file or folder, or hub:OWNER/NAME@REVISION of the Hugging Face hub. A path never uses the network.
     It is verified against the source model: log-probabilities, attention, states and beam results. The model can be
     translated with at once; neighbors need a state store, which `beamscope build` makes. A quantized twin is a model of
     its own beside it; its manifest says what it was made from and how much it differs.
@@ -64,6 +65,7 @@ def export(
     Examples:
       beamscope export examples/dates/checkpoint --id dates
       beamscope export examples/dates/checkpoint --id dates --adapter luong --json
+      beamscope export hub:Helsinki-NLP/opus-mt-de-en@main --id de-en
       beamscope export opus-mt-de-en --id de-en --quantize int8 --quantize-on test.de --references test.en
     """
     from beamscope.build_text import describe_export, describe_twin

@@ -9,8 +9,7 @@ import json
 from pathlib import Path
 
 from pipeline.adapters import SourceModel
-
-CONFIG_FILE = "config.json"
+from pipeline.adapters.huggingface.files import CONFIG_FILE
 
 
 class HuggingFaceAdapter:

@@ -17,21 +17,9 @@ import torch
 from transformers import AutoModelForSeq2SeqLM, PreTrainedModel
 from transformers.utils import logging as library_logging
 
-from pipeline.adapters.huggingface import CONFIG_FILE
 from pipeline.adapters.huggingface.families import Family, find_family
+from pipeline.adapters.huggingface.files import CONFIG_FILE, WEIGHT_FILES
 from pipeline.errors import CheckpointError
-
-WEIGHT_FILES = (
-    "model.safetensors",
-    "model.safetensors.index.json",
-    "pytorch_model.bin",
-    "pytorch_model.bin.index.json",
-)
-"""In the order in which they are looked for; an index names the shards of a large model.
-
-The last two are pickles: torch reads the tensors in them and refuses, without running anything, whatever else they
-would make.
-"""
 
 
 @dataclass(frozen=True, slots=True)
