@@ -48,7 +48,7 @@ class Workspace:
         Raises:
             WorkspaceError: no model of that name; the message lists the known ones.
         """
-        return _resolve(self.models_folder, model_id, "exported model", self.model_ids(), self.root)
+        return _resolve(self.models_folder, model_id, "exported model", self.root)
 
     def store_folder(self, store_id: str) -> Path:
         """The immutable folder of a published store.
@@ -56,7 +56,7 @@ class Workspace:
         Raises:
             WorkspaceError: no store of that name; the message lists the known ones.
         """
-        return _resolve(self.stores_folder, store_id, "state store", self.store_ids(), self.root)
+        return _resolve(self.stores_folder, store_id, "state store", self.root)
 
 
 def check_artefact_name(name: str) -> str:
@@ -80,10 +80,10 @@ def _published(folder: Path) -> tuple[str, ...]:
     return tuple(sorted(entry.name for entry in entries if (entry / MANIFEST_NAME).is_file()))
 
 
-def _resolve(folder: Path, name: str, kind: str, known: tuple[str, ...], root: Path) -> Path:
+def _resolve(folder: Path, name: str, kind: str, root: Path) -> Path:
     check_artefact_name(name)
-    if name not in known:
-        listing = ", ".join(known) if known else "none yet; `beamscope build` makes one"
+    if not (folder / name / MANIFEST_NAME).is_file():
+        listing = ", ".join(_published(folder)) or "none yet; `beamscope build` makes one"
         raise WorkspaceError(f"There is no {kind} named {name!r} in {root.resolve()} (known: {listing}).")
     # Resolved once: everything a reader opens then comes from one build, also while a new one is published.
     return (folder / name).resolve()
