@@ -70,7 +70,7 @@ def find_search(trace: Trace, hypothesis: Hypothesis) -> Finding:
         )
     if len(trace.hypotheses) < 2:
         pruned = sum(entry.fate is Fate.PRUNED for step in trace.steps for entry in step.candidates)
-        return Finding(f"one hypothesis, {count(pruned, 'candidate')} pruned", False)
+        return Finding(f"one hypothesis, {pruned:,} pruned", False)
     best, second = trace.hypotheses[0].normalized, trace.hypotheses[1].normalized
     return Finding(f"best {signed(best)}, next {signed(second)} a token", best - second < CLOSE_SCORES)
 

@@ -190,9 +190,8 @@ def _draw_pair(scene: Scene, neighbor: Neighbor, offset: int) -> Component:
         target = _draw_marked(mark_token(pair.target, position, scene.model.target_tokenizer, END_MARK))
     lines = [
         html.Span(source, className="pair-source", dir="auto"),
-        html.Span([*target, *_draw_author(neighbor)], className="pair-target", dir="auto"),
+        html.Span([*target, *_draw_notes(neighbor)], className="pair-target", dir="auto"),
         html.Span(f"{neighbor.distance:.2f}", className="amount", title="distance"),
-        *_draw_notes(neighbor),
     ]
     value = f"{neighbor.sentence}:{neighbor.position}"
     title = f"Translate this source · line {pair.line} of the corpus"
@@ -205,12 +204,9 @@ def _draw_marked(text: MarkedText) -> Children:
 
 
 def _draw_notes(neighbor: Neighbor) -> Children:
-    if not neighbor.duplicates:
-        return []
-    return [html.Span(f"{neighbor.duplicates} more with the same context", className="pair-notes muted")]
-
-
-def _draw_author(neighbor: Neighbor) -> Children:
-    """Who wrote the target, where the corpus did not have one."""
-    written = neighbor.pair.target_is_model_output
-    return [" ", html.Span("written by the model", className="pair-author")] if written else []
+    """Who wrote the target, where the corpus had none, and for how many rows the neighbor stands."""
+    notes = ["written by the model"] if neighbor.pair.target_is_model_output else []
+    if neighbor.duplicates:
+        notes.append(f"{neighbor.duplicates} more with the same context")
+    # The blank keeps the notes from being read as the target's last word.
+    return [" ", html.Span(" · ".join(notes), className="pair-notes")] if notes else []
