@@ -1,0 +1,45 @@
+"""An exported model as an analyst's request uses it, with nothing remembered of whole answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from exported_models.engine import complete_request, search_settings, tokenize_source
+from exported_models.model import ExportedModel
+from exported_models.recording import Recording
+from exported_models.request import Request
+from exported_models.search import record_source, search
+from exported_models.trace import Trace
+
+BEAM_SIZE = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """A model and its searches; ``max_length`` is that of every request, None for the model's own."""
+
+    model: ExportedModel
+    max_length: int | None = None
+
+    def ids(self, line: str) -> tuple[int, ...]:
+        return self.model.source_tokenizer.encode(line, end=True).ids
+
+    def tokens(self, line: str) -> tuple[str, ...]:
+        return self.model.source_tokenizer.encode(line, end=True).tokens
+
+    def trace(self, line: str, prefix: Sequence[str] = ()) -> Trace:
+        """A sentence decoded from nothing."""
+        return self.go_on(line, prefix, self.record(line))
+
+    def record(self, line: str) -> Recording:
+        """A sentence encoded."""
+        return record_source(self.model, tokenize_source(line, self.model))
+
+    def go_on(self, line: str, prefix: Sequence[str], recording: Recording) -> Trace:
+        """A sentence decoded with what is recorded of it."""
+        name = self.model.manifest.model_id
+        asked = Request(name, line, tuple(prefix), beam_size=BEAM_SIZE, max_length=self.max_length)
+        request = complete_request(asked, self.model)
+        settings = search_settings(request, self.model)
+        return search(self.model, request, settings, tokenize_source(line, self.model), recording)
