@@ -88,26 +88,19 @@ def _check_model(folder: Path) -> _Findings:
 
 
 def _check_store(folder: Path, workspace: Workspace) -> _Findings:
-    """Files, contents and binding; what `check_store` says of contents names a folder, or a file a second time."""
-    from exported_models.model import ExportedModel
-    from state_store.check import check_store
+    """Files, contents, and whether the model it names is the one it was built with."""
+    from exported_models.manifest import load_model_manifest
+    from state_store.check import check_contents
     from state_store.manifest import load_store_manifest
     from state_store.store import check_model
 
-    files: dict[Path, FileCheck] = {}
-    problems = []
-    for check in check_store(folder):
-        if check.path.is_dir() or check.path in files:
-            problems += [_describe_file(folder, check)] if check.problem else []
-        else:
-            files[check.path] = check
     manifest = load_store_manifest(folder)
 
     def check_binding() -> None:
-        model = ExportedModel.open(workspace.model_folder(manifest.model_id), threads=1)
+        model = load_model_manifest(workspace.model_folder(manifest.model_id))
         check_model(manifest, manifest.model_id, model.content_hash)
 
-    return tuple(files.values()), [*problems, *_problem_of(check_binding)]
+    return tuple(check_files(folder)), [*check_contents(folder), *_problem_of(check_binding)]
 
 
 def _problem_of(attempt: Callable[[], object]) -> list[str]:

@@ -1,14 +1,12 @@
-"""Checking a published store: every file against the manifest, and the files against each other."""
+"""Checking the contents of a published store: whether its files fit each other."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from exported_models.errors import BeamscopeError
-from exported_models.publishing import FileCheck, check_files
 from state_store import layout
 from state_store.calibration import load_calibration
 from state_store.contexts import POSITION, SENTENCE, number_contexts
@@ -22,21 +20,19 @@ _CHECKED_ROWS = 1 << 16
 _LENGTH_TOLERANCE = 0.01
 
 
-def check_store(folder: Path) -> Iterator[FileCheck]:
-    """Compare every file of a store with its manifest, then the contents of pairs and spaces with each other.
-
-    Yields one result a file, one for the pairs and one a space (``path`` is its folder); ``problem`` is empty where
-    all is well.
+def check_contents(folder: Path) -> list[str]:
+    """What does not fit among pairs and spaces, a sentence each; `publishing.check_files` compares bytes.
 
     Raises:
         ArtefactError, StoreError: there is no readable manifest.
     """
     manifest = load_store_manifest(folder)
-    yield from check_files(folder)
-    yield FileCheck(folder / layout.PAIRS, 0, _check_pairs(folder, manifest.corpus.pairs))
+    pairs = manifest.corpus.pairs
+    found = {layout.PAIRS: _check_pairs(folder, pairs)}
     for entry in manifest.spaces:
         place = layout.space_folder(folder, entry.name)
-        yield FileCheck(place, 0, _check_space(place, entry, manifest.corpus.pairs))
+        found[place.relative_to(folder).as_posix()] = _check_space(place, entry, pairs)
+    return [f"{name} {problem}." for name, problem in found.items() if problem]
 
 
 def _check_pairs(folder: Path, count: int) -> str:
@@ -44,7 +40,7 @@ def _check_pairs(folder: Path, count: int) -> str:
         for _ in PairTable(folder, count):
             pass
     except BeamscopeError as error:
-        return f"does not fit: {error}"
+        return f"does not fit: {str(error).rstrip('.')}"
     return ""
 
 
@@ -56,7 +52,7 @@ def _check_space(place: Path, entry: SpaceEntry, sentences: int) -> str:
         for kind in entry.maps:
             GlobalMap(place, kind, entry.rows)
     except BeamscopeError as error:
-        return f"does not fit: {error}"
+        return f"does not fit: {str(error).rstrip('.')}"
     for start in range(0, len(space), _CHECKED_ROWS):
         if problem := _check_rows(space, slice(start, start + _CHECKED_ROWS)):
             return problem

@@ -21,8 +21,8 @@ from exported_models.workspace import Workspace
 def verify(as_json: bool, workspace: Workspace) -> None:
     """Check every file of every published artefact.
 
-    Compares sizes and SHA-256 with the manifests, opens each model, and opens each state store with the model that
-    it is bound to. A workspace without artefacts fails.
+    Compares sizes and SHA-256 with the manifests, opens each model, and checks that the contents of each state store
+    fit each other and that its model is the one it was built with. A workspace without artefacts fails.
 
     \b
     Examples:

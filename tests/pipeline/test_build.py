@@ -31,7 +31,7 @@ from pipeline.errors import BuildError, CorpusError, ProjectFileError
 from pipeline.fingerprints import Ledger
 from pipeline.progress import LineProgress, SilentProgress
 from pipeline.project import Project, load_project
-from state_store.check import check_store
+from state_store.check import check_contents
 from state_store.manifest import load_store_manifest
 from state_store.shards import SentenceStates, write_shard
 from state_store.store import StateStore
@@ -53,7 +53,7 @@ def test_the_store_holds_the_corpus_and_belongs_to_the_model(
         assert space.index.recall_queries > 0
         assert space.calibration_states > 0
         assert space.maps == ("umap", "landmark_mds")
-    assert not [check for check in check_store(dates_workspace.store_folder("dates")) if check.problem]
+    assert check_contents(dates_workspace.store_folder("dates")) == []
 
 
 def test_rows_are_the_states_of_the_tokens_they_name(dates_model: ExportedModel, dates_store: StateStore) -> None:
