@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,10 +87,16 @@ def compare(trace: Trace, wanted: Sequence[Listed]) -> int:
     return ties
 
 
-def compare_lines(engine: Engine, library: Library, lines: Sequence[str], **settings: Any) -> int:
-    """Compare the searches of sentences, with settings as a `Request` names them; return the ties."""
+def compare_lines(
+    engine: Engine, library: Library, lines: Sequence[str], rules: Mapping[str, Any] | None = None, **settings: Any
+) -> int:
+    """Compare the searches of sentences, with settings as a `Request` names them; return the ties.
+
+    Args:
+        rules: settings of ``generate`` that are the engine's own already.
+    """
     names = {"beam_size": "num_beams", "length_penalty": "length_penalty"}
-    theirs = {names[name]: value for name, value in settings.items() if name in names}
+    theirs = {names[name]: value for name, value in settings.items() if name in names} | dict(rules or {})
     if "max_length" in settings:
         theirs["max_length"] = settings["max_length"] + 1
     if "early_stopping" in settings:

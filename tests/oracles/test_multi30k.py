@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import sacrebleu
 import torch
 from torch import Tensor
 from transformers import AttentionInterface, AttentionMaskInterface, MarianTokenizer
 from transformers.masking_utils import eager_mask
 
 from exported_models.engine import Engine
+from exported_models.publishing import publish, read_manifest
 from exported_models.request import AttentionOverride, Request
 from exported_models.scoring import force_batch
 from exported_models.workspace import Workspace
@@ -35,6 +39,14 @@ from tests.oracles.multi30k import (
 
 pytestmark = [pytest.mark.slow, pytest.mark.shared, pytest.mark.filterwarnings("ignore::UserWarning:transformers")]
 
+RULES: tuple[tuple[dict[str, Any], dict[str, Any]], ...] = (
+    ({"min_length": 25}, {"min_length": 25}),
+    ({"ngram_size": 2}, {"no_repeat_ngram_size": 2}),
+    ({"source_ngram_size": 2, "ngram_size": 1}, {"encoder_no_repeat_ngram_size": 2, "no_repeat_ngram_size": 1}),
+    ({"bad_sequences": ((7, 19), (4, 3), (7999, 40))}, {"bad_words_ids": [[7999], [7, 19], [4, 3], [7999, 40]]}),
+    ({"begin_suppressed_ids": (7, 40)}, {"begin_suppress_tokens": [7, 40]}),
+)
+"""As the manifest has them, and as ``generate`` does."""
 SAMPLE = (
     {"beam_size": 1},
     {"beam_size": 4, "length_penalty": 0.6, "early_stopping": "first"},
@@ -42,6 +54,7 @@ SAMPLE = (
     {"beam_size": 4, "length_penalty": 1.4, "early_stopping": "never", "max_length": 40},
     {"beam_size": 5, "max_length": 6},
 )
+EngineOf = Callable[[Mapping[str, Any]], Engine]
 LONGEST = 60
 """Of the grid's searches: one that never stops early runs to the end, for minutes where the end is far."""
 
@@ -74,6 +87,29 @@ def test_a_sample_at_the_defaults(engine: Engine, library: Library, materials: P
 @pytest.mark.parametrize("settings", SAMPLE, ids=str)
 def test_a_sample_of_settings(engine: Engine, library: Library, materials: Path, settings: dict[str, Any]) -> None:
     assert compare_lines(engine, library, read_lines(materials, 5), **settings) <= 1
+
+
+@pytest.fixture(scope="module")
+def engine_of(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> EngineOf:
+    """The same model with further generation settings."""
+
+    def make(rules: Mapping[str, Any]) -> Engine:
+        root = tmp_path_factory.mktemp("rules")
+        workspace = Workspace(root)
+        staged = Path(shutil.copytree(engine.model(MODEL_ID).folder, root / "staged"))
+        manifest = read_manifest(staged)
+        manifest["generation"] |= rules
+        publish(staged, workspace.models_folder / MODEL_ID, manifest, {})
+        return Engine(workspace, threads=1)
+
+    return make
+
+
+@pytest.mark.parametrize(("ours", "theirs"), RULES, ids=str)
+def test_a_sample_of_rules(
+    engine_of: EngineOf, library: Library, materials: Path, ours: dict[str, Any], theirs: dict[str, Any]
+) -> None:
+    assert compare_lines(engine_of(ours), library, read_lines(materials, 4), theirs) <= 1
 
 
 def test_a_prefix_is_what_the_library_is_allowed(engine: Engine, library: Library, materials: Path) -> None:
@@ -167,11 +203,58 @@ def test_attention_and_states_are_the_librarys(engine: Engine, library: Library,
         np.testing.assert_allclose(sentence.attention, wanted, atol=TOLERANCE)
 
 
+@dataclass(frozen=True, slots=True)
+class Translated:
+    """The test set at the defaults: how many ranks differ by a tie of scores, and both best translations."""
+
+    ties: int
+    ours: list[str]
+    theirs: list[str]
+
+
+@pytest.fixture(scope="module")
+def translated(engine: Engine, library: Library, materials: Path) -> Translated:
+    with quiet_library():
+        tokenizer = MarianTokenizer.from_pretrained(str(materials / CHECKPOINT))
+    ties, ours, theirs = 0, [], []
+    for line in read_lines(materials, 1000):
+        trace = engine.translate(Request(MODEL_ID, line))
+        wanted = library.generate(trace.source.ids)
+        ties += compare(trace, wanted)
+        ours.append(trace.best.text)
+        theirs.append(tokenizer.decode(wanted[0].token_ids, skip_special_tokens=True))
+    return Translated(ties, ours, theirs)
+
+
 @pytest.mark.oracle
-def test_every_sentence_at_the_defaults(
-    engine: Engine, library: Library, materials: Path, record_property: Callable[[str, object], None]
+def test_every_sentence_at_the_defaults(translated: Translated, record_property: Callable[[str, object], None]) -> None:
+    assert translated.ties <= 0.02 * len(translated.ours)
+    record_property("ties", translated.ties)
+
+
+@pytest.mark.oracle
+def test_bleu_is_that_of_torch(
+    translated: Translated, materials: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    ties = compare_lines(engine, library, read_lines(materials, 1000))
+    references = [read_lines(materials, len(translated.ours), "en")]
+    ours, theirs = (sacrebleu.corpus_bleu(texts, references).score for texts in (translated.ours, translated.theirs))
+    record_property("bleu", (ours, theirs))
+    assert ours == pytest.approx(theirs, abs=0.05)
+    # A floor, so that two equal failures are no success.
+    assert ours > 30
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize(("ours", "theirs"), RULES, ids=str)
+def test_every_rule(
+    engine_of: EngineOf,
+    library: Library,
+    materials: Path,
+    record_property: Callable[[str, object], None],
+    ours: dict[str, Any],
+    theirs: dict[str, Any],
+) -> None:
+    ties = compare_lines(engine_of(ours), library, read_lines(materials, 100), theirs)
     record_property("ties", ties)
 
 
