@@ -38,35 +38,28 @@ def _n_best(trace: Trace) -> list[str]:
 
 def _steps(trace: Trace) -> list[str]:
     best = trace.best
-    attended = _attended_positions(trace.attention(best), len(best.tokens))
-    header = ("step", "token", "probability", "attends to", f"top {trace.request.top_k}")
+    attention = trace.attention(best)
+    attended = [()] * len(best.tokens) if attention is None else _describe_attention(trace, attention)
+    columns = ("step", "token", "probability", *(() if attention is None else ("attends to",)))
     rows = [
-        (
-            str(step),
-            quote_token(token),
-            _describe_probability(log_prob),
-            _describe_source(trace, *position) + (" (overridden)" if trace.steps[step].overridden else ""),
-            _describe_choices(choices),
-        )
-        for step, (token, log_prob, position, choices) in enumerate(
+        (str(step), quote_token(token), _describe_probability(log_prob), *sources, _describe_choices(choices))
+        for step, (token, log_prob, sources, choices) in enumerate(
             zip(best.tokens, best.log_probs, attended, trace.top_k(best), strict=True)
         )
     ]
-    return format_table([header, *rows], right=_NUMBERS)
+    table = format_table([(*columns, f"top {trace.request.top_k}"), *rows], right=_NUMBERS)
+    return [*table, "", f"The model {trace.request.model_id} has no attention."] if attention is None else table
 
 
-def _attended_positions(attention: Floats | None, steps: int) -> list[tuple[int, float]]:
-    """For each step the source position with most weight, averaged over layers and heads, and that weight."""
-    if attention is None:
-        return [(-1, 0.0)] * steps
-    mean = attention.mean(axis=(1, 2))
-    return [(int(row.argmax()), float(row.max())) for row in mean]
-
-
-def _describe_source(trace: Trace, position: int, weight: float) -> str:
-    if position < 0:
-        return "-"
-    return f"{quote_token(trace.source.tokens[position])} ({position}) {weight:.2f}"
+def _describe_attention(trace: Trace, attention: Floats) -> list[tuple[str, ...]]:
+    """For each step the source token with most weight, averaged over layers and heads, and that weight."""
+    described: list[tuple[str, ...]] = []
+    for step, weights in enumerate(attention.mean(axis=(1, 2))):
+        position = int(weights.argmax())
+        overridden = " (overridden)" if trace.steps[step].overridden else ""
+        token = quote_token(trace.source.tokens[position])
+        described.append((f"{token} ({position}) {weights[position]:.2f}{overridden}",))
+    return described
 
 
 def _describe_choices(choices: Sequence[TokenChoice]) -> str:

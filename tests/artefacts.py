@@ -80,6 +80,24 @@ def dates_store(dates_workspace: Workspace, dates_model: ExportedModel) -> State
     return StateStore.open(dates_workspace.store_folder("dates"), dates_model)
 
 
+@pytest.fixture(scope="session")
+def phonemes_workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A workspace with the model ``g2p``, which has no attention, not verified and without a store."""
+    from exported_models.manifest import CheckpointOrigin
+    from pipeline.adapters import load_adapter
+    from pipeline.adapters.g2p import find_g2p_en
+    from pipeline.export import describe_model, write_graphs
+
+    workspace = Workspace(tmp_path_factory.mktemp("phonemes"))
+    staged = workspace.root / "staged"
+    source = load_adapter("g2p").load(find_g2p_en())
+    write_graphs(source, staged)
+    manifest = describe_model(source, "g2p", CheckpointOrigin(adapter="g2p", name="g2p-en", digest="0"))
+    workspace.models_folder.mkdir()
+    publish(staged, workspace.models_folder / "g2p", manifest.for_publishing(), {})
+    return workspace
+
+
 @pytest.fixture
 def contexts_workspace(dates_workspace: Workspace, tmp_path: Path) -> Workspace:
     """The dates model with a store of its contexts only, as a project file may ask for."""

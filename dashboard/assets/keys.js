@@ -14,7 +14,8 @@
     const body = document.getElementById("page-body");
     const wanted = body.dataset.mode === "attention" ? 0 : 1;
     const choices = document.querySelectorAll("#translation-mode input");
-    if (choices[wanted]) {
+    // A model without attention shows no choice.
+    if (choices[wanted] && choices[wanted].offsetParent) {
       choices[wanted].click();
     }
   }

@@ -25,6 +25,8 @@ from dashboard.words import count
 
 DEFAULT_MASS = 75
 NO_ATTENTION = "This model has no attention to draw."
+WITHOUT_ATTENTION = "card without-attention"
+"""The style of the card that leaves out the controls of attention."""
 FIGURE_CONFIG: Any = {"displayModeBar": False, "showSendToCloud": False, "responsive": False}
 
 
@@ -122,9 +124,9 @@ def _register_attention(app: dash.Dash, services: Services) -> None:
     def show_twin(
         shown: Json | None, drawing: str, mass: Any, layer: Any, head: Any, room: Any, theme: Theme
     ) -> Component | None:
-        if drawing == "links":
-            return None
         picture = _picture(services, shown, room)
+        if drawing == "links" and picture.attention(None, None) is not None:
+            return None
         return draw_twin(picture, drawing, float(mass), read_picker(layer), read_picker(head), theme)
 
 
@@ -149,13 +151,16 @@ def _register_options(app: dash.Dash, services: Services) -> None:
         Output(TranslationId.LAYER, "options"),
         Output(TranslationId.HEAD, "options"),
         Output(TranslationId.AVERAGING, "hidden"),
+        Output(TranslationId.CARD, "className"),
+        Output(TranslationId.MODE, "value"),
         Input(PageId.REQUEST, "data"),
         prevent_initial_call=True,
     )
-    def show_options(shown: Json) -> tuple[list[Any], list[Any], bool]:
+    def show_options(shown: Json) -> tuple[list[Any], list[Any], bool, str, Any]:
         manifest = services.engine.model(shown["request"]["model_id"]).manifest
         layers, heads = manifest.cross_attention_layers, manifest.cross_attention_heads
-        return layer_options(layers, "layer"), layer_options(heads, "head"), layers * heads <= 1
+        pickers = layer_options(layers, "layer"), layer_options(heads, "head"), layers * heads <= 1
+        return (*pickers, "card", dash.no_update) if manifest.has_attention else (*pickers, WITHOUT_ATTENTION, "words")
 
     run_in_browser(
         app,

@@ -1,0 +1,29 @@
+"""The page over a model that has no attention: it says so, and offers nothing that needs it."""
+
+from __future__ import annotations
+
+from playwright.sync_api import expect
+
+from dashboard.ids import TranslationId
+from dashboard.page_state import PageState
+from dashboard.views.translation import NO_ATTENTION
+from exported_models.request import Request
+from exported_models.workspace import Workspace
+from scripts.running_workbench import running_workbench
+from tests.browser.conftest import Visit
+
+
+def test_a_model_without_attention_says_so_and_decodes(come: Visit, phonemes_workspace: Workspace) -> None:
+    with running_workbench("serve", phonemes_workspace.root) as address:
+        workbench = come(address).open(PageState(Request("g2p", "beamscope", beam_size=3)))
+
+        expect(workbench.translation.get_by_text(NO_ATTENTION)).to_be_visible()
+        expect(workbench.page.get_by_role("button", name="Attention")).to_contain_text("this model has no attention")
+        for control in (TranslationId.MODE, TranslationId.DRAWING, TranslationId.MASS):
+            expect(workbench.page.locator(f"#{control}")).to_be_hidden()
+        workbench.page.keyboard.press("a")
+        workbench.top_k(5).nth(1).click()
+        expect(workbench.translation).to_contain_text("OW2")
+        workbench.expect_no_notice()
+        workbench.settle()
+        workbench.leave()

@@ -1,0 +1,48 @@
+"""The page and the HTTP API over a model that has no attention."""
+
+from __future__ import annotations
+
+import pytest
+from dash import html
+from flask import Flask
+
+from dashboard.api import register_api
+from dashboard.page_state import PageState
+from dashboard.picture import DEFAULT_ROOM
+from dashboard.services import Services
+from dashboard.views.translation import NO_ATTENTION, draw_twin, pruned_links
+from exported_models.request import Request
+from exported_models.workspace import Workspace
+
+pytestmark = pytest.mark.slow
+
+REQUEST = Request("g2p", "beamscope", beam_size=2)
+
+
+@pytest.fixture(scope="module")
+def services(phonemes_workspace: Workspace) -> Services:
+    return Services.open(phonemes_workspace)
+
+
+def test_every_drawing_of_attention_is_a_sentence(services: Services) -> None:
+    picture = services.picture(PageState(REQUEST), DEFAULT_ROOM)
+    assert pruned_links(picture, 75, None, None) == ()
+    for drawing in ("links", "matrix", "text"):
+        drawn = draw_twin(picture, drawing, 75, None, None, "light")
+        assert isinstance(drawn, html.P)
+        assert drawn.children == NO_ATTENTION
+
+
+def test_the_api_answers_without_attention_and_refuses_to_override_it(phonemes_workspace: Workspace) -> None:
+    server = Flask("api")
+    register_api(server, Services.open(phonemes_workspace))
+    asked = {"model_id": "g2p", "source": "beamscope"}
+    with server.test_client() as client:
+        reply = client.post("/api/v1/translate", json=asked)
+        assert reply.status_code == 200
+        assert reply.json is not None
+        assert reply.json["attention"] is None
+        override = {"step": 0, "weights": [[1, 1.0]]}
+        refused = client.post("/api/v1/translate", json={**asked, "overrides": [override]})
+        assert refused.status_code == 422
+        assert "has no attention" in refused.text
