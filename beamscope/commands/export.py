@@ -17,6 +17,12 @@ from exported_models.workspace import Workspace
 @click.option("--id", "model_id", required=True, metavar="ID", help="Name of the exported model in the workspace.")
 @click.option("--adapter", metavar="A", help="Model family [default: the adapter that recognizes the checkpoint].")
 @click.option(
+    "--context-layer",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Decoder layer, counted from 0, whose cross-attention output is the context [default: the last].",
+)
+@click.option(
     "--quantize",
     type=click.Choice(["int8"]),
     help="Also publish a twin, ID-int8, whose large products are computed in 8-bit integers.",
@@ -47,6 +53,7 @@ def export(
     checkpoint: Path,
     model_id: str,
     adapter: str | None,
+    context_layer: int | None,
     quantize: str | None,
     sentences: Path | None,
     references: Path | None,
@@ -79,7 +86,9 @@ def export(
         comparison = Comparison(sentences, references, least_agreement)
         if quantize:
             check_twin(model_id, comparison)
-        summary = export_model(checkpoint, adapter, model_id, workspace, progress=open_progress())
+        summary = export_model(
+            checkpoint, adapter, model_id, workspace, context_layer=context_layer, progress=open_progress()
+        )
         twin = export_twin(model_id, comparison, workspace, progress=open_progress()) if quantize else None
     if as_json:
         document = summary.to_document() | ({"twin": twin.to_document()} if twin else {})

@@ -7,7 +7,7 @@ group ``beamscope.adapters``; the built-in ones use the same way, so a family ca
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -84,6 +84,8 @@ class SourceModel:
         self_attention: module from a dict of `exported_models.graphs.SELF_ATTENTION_INPUTS` to one of its outputs; None
             for a model without self-attention.
         notices: sentences on what of the checkpoint is not honored.
+        choose_context: gives the model with the context of another decoder layer, counted from 0; this one is not used
+            any more then. None where there is nothing to choose.
         encoder_self_attention, decoder_self_attention: how many heads there are to ablate, None for none: the modules
             of such a side read its ``head_mask`` too (`exported_models.graphs.ENCODER_HEAD_MASK`), the encoder as its
             third argument.
@@ -115,6 +117,7 @@ class SourceModel:
     teacher_forced: nn.Module | None = None
     self_attention: nn.Module | None = None
     notices: tuple[str, ...] = ()
+    choose_context: Callable[[int], SourceModel] | None = None
     encoder_self_attention: HeadGrid | None = None
     decoder_self_attention: HeadGrid | None = None
     parity_sentences: int = 200

@@ -147,8 +147,9 @@ def memory_tensors(config: TransformerConfig) -> tuple[TensorSpec, ...]:
     return _specs(MEMORY_PREFIX, config, shape, shape, "of the target tokens before")
 
 
-def transformer_spaces(config: TransformerConfig) -> tuple[SpaceSpec, ...]:
-    """Encoder, decoder and context states."""
+def transformer_spaces(config: TransformerConfig, context_layer: int | None = None) -> tuple[SpaceSpec, ...]:
+    """Encoder, decoder and context states; the context is that of the last decoder layer where none is named."""
+    layer = config.decoder.layers - 1 if context_layer is None else context_layer
     return (
         SpaceSpec(
             name=ENCODER_SPACE,
@@ -169,7 +170,8 @@ def transformer_spaces(config: TransformerConfig) -> tuple[SpaceSpec, ...]:
             owner="target",
             output="context",
             size=config.size,
-            meaning=f"cross-attention output of decoder layer {config.decoder.layers} for a target token",
+            meaning=f"cross-attention output of decoder layer {layer}, counted from 0, for a target token",
+            layer=layer,
         ),
     )
 

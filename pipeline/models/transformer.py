@@ -137,7 +137,7 @@ class Encoded(NamedTuple):
 class Decoded(NamedTuple):
     """What a decoder computes for its queries.
 
-    ``logits`` [R, V]; ``state`` [R, D], what the output projection reads; ``context`` [R, D], the last layer's
+    ``logits`` [R, V]; ``state`` [R, D], what the output projection reads; ``context`` [R, D], the context layer's
     cross-attention before the residual; ``cross_attention`` [N, L x A, Q, S]; ``attention`` [rows, A, T, P + T] of
     every layer to the target, none from an SSRU; ``memory`` what every layer keeps of the target, the past included.
     """
@@ -399,6 +399,7 @@ class Transformer(nn.Module):
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
         self.config = config
+        self.context_layer = config.decoder.layers - 1
         relative = config.relative_bias
         self.source_embedding = Embedding(config, config.source_vocabulary)
         self.encoder = nn.ModuleList(EncoderLayer(config) for _ in range(config.encoder.layers))
@@ -469,9 +470,10 @@ class Transformer(nn.Module):
         given, kept = self._by_layer(override), _split_mask(head_mask, self.config.decoder)
         cross, own, memories, context = [], [], [], x
         for index in self._layers:
-            x, context, attention, self_attention, remembered = self._decoder_layer(index).step(
+            x, found, attention, self_attention, remembered = self._decoder_layer(index).step(
                 x, memory[index], bias, kept[index], source[index], source_bias, given[index]
             )
+            context = found if index == self.context_layer else context
             cross.append(attention)
             own.append(self_attention)
             memories.append(remembered)
@@ -499,9 +501,10 @@ class Transformer(nn.Module):
         x = self.target_embedding(previous_ids, positions).flatten(0, 1)
         cross, own, context = [], [], x
         for index in self._layers:
-            x, context, attention, self_attention = self._decoder_layer(index)(
+            x, found, attention, self_attention = self._decoder_layer(index)(
                 x, sentences, bias, kept[index], source[index], source_bias, given[index]
             )
+            context = found if index == self.context_layer else context
             cross.append(attention)
             own.append(self_attention)
         return self._finish(x, context, cross, own, ())

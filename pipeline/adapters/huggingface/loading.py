@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from pipeline.adapters import SourceModel
@@ -41,7 +42,13 @@ def load_source_model(folder: Path) -> SourceModel:
     tokenizers = read_tokenizers(checkpoint, config.source_vocabulary, config.target_vocabulary)
     limit = config.positions or None
     generation = read_generation(checkpoint.model, config.target_vocabulary, limit, tokenizers.first_id)
-    return SourceModel(
+    reference = HuggingFaceReference(checkpoint, generation, tokenizers.pad_id)
+
+    def choose_context(layer: int) -> SourceModel:
+        model.context_layer = reference.context_layer = layer
+        return replace(source, spaces=transformer_spaces(config, layer))
+
+    source = SourceModel(
         architecture=_describe(checkpoint.family.name, config),
         encoder=TransformerEncoder(model),
         decoder_step=TransformerStep(model),
@@ -65,10 +72,12 @@ def load_source_model(folder: Path) -> SourceModel:
         max_source_tokens=limit or MAX_SOURCE_TOKENS,
         max_target_tokens=limit,
         generation=generation.defaults,
-        reference=HuggingFaceReference(checkpoint, generation, tokenizers.pad_id),
+        reference=reference,
+        choose_context=choose_context,
         notices=(*generation.notices, *_language_notices(tokenizers, generation)),
         parity_sentences=_PARITY_SENTENCES,
     )
+    return source
 
 
 def _language_notices(tokenizers: Tokenizers, generation: Generation) -> tuple[str, ...]:

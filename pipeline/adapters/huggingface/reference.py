@@ -22,12 +22,16 @@ _EARLY_STOPPING: dict[str, bool | str] = {"estimate": False, "first": True, "nev
 
 
 class HuggingFaceReference:
-    """The checkpoint run by the library, one sentence at a time and without padding; ``model`` is the library's own."""
+    """The checkpoint run by the library, one sentence at a time and without padding; ``model`` is the library's own.
+
+    ``context_layer`` is the decoder layer whose context is given.
+    """
 
     def __init__(self, checkpoint: Checkpoint, generation: Generation, pad_id: int) -> None:
         self.model = checkpoint.model
         # `generate` fills in from the model's own settings whatever a call leaves open.
         self.model.generation_config = GenerationConfig()  # type: ignore[no-untyped-call]
+        self.context_layer = -1
         self._family = checkpoint.family
         self._generation = generation
         self._pad_id = pad_id
@@ -104,7 +108,7 @@ class HuggingFaceReference:
 
     @contextmanager
     def _watch(self) -> Iterator[dict[str, Tensor]]:
-        """Record what the output projection reads, and what the last layer's cross-attention gives."""
+        """Record what the output projection reads, and what the context layer's cross-attention gives."""
         seen: dict[str, Tensor] = {}
 
         def keep_input(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:  # noqa: ARG001 (torch's own signature)
@@ -115,7 +119,7 @@ class HuggingFaceReference:
 
         handles = (
             find_parts(self.model).output.register_forward_pre_hook(keep_input),
-            self._family.find_contexts(self.model)[-1].register_forward_hook(keep_output),
+            self._family.find_contexts(self.model)[self.context_layer].register_forward_hook(keep_output),
         )
         try:
             yield seen

@@ -188,11 +188,12 @@ def test_a_family_is_exported_and_verified(family: str, tmp_path: Path) -> None:
     settings = {"suppress_tokens": [7], "forced_bos_token_id": 9, "forced_eos_token_id": 2, "no_repeat_ngram_size": 2}
     checkpoint = save_tiny_checkpoint(family, tmp_path / "checkpoint", **settings)
     workspace = Workspace(tmp_path)
-    export_model(checkpoint, None, family, workspace, progress=SilentProgress())
+    export_model(checkpoint, None, family, workspace, context_layer=0, progress=SilentProgress())
     manifest = load_model_manifest(workspace.model_folder(family))
     assert manifest.generation.suppressed_ids == (7,)
     assert manifest.generation.forced_first_id == 9
     assert manifest.generation.ngram_size == 2
+    assert {space.name: space.layer for space in manifest.spaces}["context"] == 0
     assert manifest.generation.forces_end
     assert manifest.parity is not None
     assert manifest.parity.beam_sentences_equal == manifest.parity.beam_sentences
