@@ -1,0 +1,1 @@
+"""A recipe for a small German-English MarianMT model."""
