@@ -12,10 +12,32 @@ from dashboard.api import register_api
 from dashboard.notices import show_error
 from dashboard.page import lay_out_page
 from dashboard.services import Services
-from dashboard.views import attention_mode, header, history, nbest, neighborhood, neighbors, stages, translation, tree
+from dashboard.views import (
+    attention_mode,
+    head_ablation,
+    header,
+    history,
+    nbest,
+    neighborhood,
+    neighbors,
+    stages,
+    translation,
+    tree,
+)
 from exported_models.workspace import Workspace
 
-VIEWS: Final = (header, stages, translation, attention_mode, nbest, tree, history, neighborhood, neighbors)
+VIEWS: Final = (
+    header,
+    stages,
+    translation,
+    attention_mode,
+    head_ablation,
+    nbest,
+    tree,
+    history,
+    neighborhood,
+    neighbors,
+)
 ASSETS: Final = Path(__file__).parent / "assets"
 
 # The theme is set before the first paint, so that a dark page never flashes white.

@@ -38,12 +38,19 @@ class Focus:
     reason: str = ""
 
 
-def find_attention(attention: Floats | None, mass: float, overridden: int) -> Finding:
-    """Stage 3. ``attention``: [target, source] of the layers and heads shown, or None."""
+def find_attention(attention: Floats | None, mass: float, overridden: int, ablated: int = 0) -> Finding:
+    """Stage 3.
+
+    Args:
+        attention: [target, source] of the layers and heads shown, or None.
+        overridden, ablated: how many steps and heads a person changed.
+    """
     if attention is None:
         return Finding("this model has no attention", None)
-    if overridden:
-        return Finding(f"overridden at {count(overridden, 'step')}", True)
+    if overridden or ablated:
+        steps = [f"overridden at {count(overridden, 'step')}"] if overridden else []
+        heads = [f"without {count(ablated, 'head')}"] if ablated else []
+        return Finding(", ".join([*steps, *heads]), True)
     needed = np.bincount([link.target for link in prune(attention, mass)], minlength=len(attention))
     fewest, most = int(needed.min()), int(needed.max())
     span = str(most) if fewest == most else f"{fewest} to {most}"

@@ -73,6 +73,7 @@ class TranslationId(StrEnum):
     LAYER = "translation-layer"
     HEAD = "translation-head"
     AVERAGING = "translation-averaging"
+    ABLATE = "translation-ablate"
     ROOM = "translation-room"
     CANVAS = "translation-canvas"
     SOURCE_WORDS = "translation-source-words"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -10,7 +10,7 @@ from dashboard.page_state import PageState
 from dashboard.words import PairText, TokenText
 from exported_models.errors import RequestError
 from exported_models.interventions import choose_token, force_node, force_tokens, override_attention
-from exported_models.request import Request
+from exported_models.request import HeadAblation, Request
 from exported_models.trace import Hypothesis, Trace
 
 MAX_LABEL: Final = 24
@@ -38,6 +38,13 @@ def apply_draft(
     """Override one row of attention by a draft (source position -> weight) made on the page."""
     pairs = [(int(source), float(weight)) for source, weight in weights.items()]
     return override_attention(trace, hypothesis, step, sorted(pairs), layer=layer, head=head)
+
+
+def toggle_heads(request: Request, heads: int, layer: int, head: int | None) -> Request:
+    """Ablate a head of cross-attention, or all ``heads`` of a layer; bring them back if all of them are ablated."""
+    chosen = {HeadAblation("cross", layer, each) for each in (range(heads) if head is None else [head])}
+    before = set(request.ablations)
+    return replace(request, ablations=tuple(sorted(before - chosen if chosen <= before else before | chosen)))
 
 
 def start_over(
@@ -95,11 +102,17 @@ def _describe_overrides(before: Request, after: Trace, text: TokenText) -> str:
 
 
 def _describe_ablations(before: Request, after: Request) -> str:
-    fresh = [ablation for ablation in after.ablations if ablation not in before.ablations]
-    if not fresh:
-        return "every head" if before.ablations and not after.ablations else ""
-    head = fresh[-1]
-    return f"without {head.kind} head {head.layer + 1}.{head.head + 1}"
+    fresh, back = (
+        [head for head in one if head not in other]
+        for one, other in ((after.ablations, before.ablations), (before.ablations, after.ablations))
+    )
+    return f"without {_name_heads(fresh)}" if fresh else f"with {_name_heads(back)}" if back else ""
+
+
+def _name_heads(heads: Sequence[HeadAblation]) -> str:
+    if len(heads) == 1:
+        return f"{heads[0].kind} head {heads[0].layer + 1}.{heads[0].head + 1}"
+    return f"{len(heads)} heads"
 
 
 def _differ(one: float | None, other: float | None) -> bool:

@@ -95,7 +95,7 @@ def find_in_trace(picture: Picture, mass: float, layer: int | None, head: int | 
     """Stages 3 to 5."""
     trace, hypothesis = picture.trace, picture.hypothesis
     return (
-        find_attention(picture.attention(layer, head), mass, len(picture.overridden)),
+        find_attention(picture.attention(layer, head), mass, len(picture.overridden), len(trace.request.ablations)),
         find_prediction(trace, hypothesis, picture.target_text),
         find_search(trace, hypothesis),
     )

@@ -18,7 +18,7 @@ from dashboard.palette import Theme, colors
 from dashboard.picture import DEFAULT_ROOM, GUTTER, MEAN, Picture, read_picker
 from dashboard.services import Services
 from dashboard.translation_parts import draw_matrix, draw_text_twin, draw_top_k, draw_words, matrix_height
-from dashboard.views import attention_mode, nbest
+from dashboard.views import attention_mode, head_ablation, nbest
 from dashboard.views.attributes import wild
 from dashboard.what_ifs import choose_alternative
 from dashboard.words import count
@@ -207,7 +207,7 @@ def _averaging() -> Component:
         )
         for picker_id in (TranslationId.LAYER, TranslationId.HEAD)
     ]
-    return html.Div(pickers, id=TranslationId.AVERAGING, className="averaging", hidden=True)
+    return html.Div([*pickers, head_ablation.layout()], id=TranslationId.AVERAGING, className="averaging", hidden=True)
 
 
 def _mass_slider() -> Component:

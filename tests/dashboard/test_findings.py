@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from dashboard.findings import (
+    Finding,
     Focus,
     find_attention,
     find_decoder,
@@ -28,6 +29,8 @@ def test_attention_counts_the_words_that_carry_the_mass() -> None:
     assert find_attention(sharp[:1], 0.75, 0).sentence == "1 token carries 75 %"
     assert find_attention(np.full((1, 20), 0.05, np.float32), 0.75, 0).look is True
     assert find_attention(sharp, 0.75, 1).look is True
+    assert find_attention(np.zeros((2, 3), np.float32), 0.75, 0, 1) == Finding("without 1 head", True)
+    assert find_attention(sharp, 0.75, 1, 2).sentence == "overridden at 1 step, without 2 heads"
 
 
 def test_a_model_without_attention_has_nothing_to_judge() -> None:

@@ -12,9 +12,10 @@ from dashboard.what_ifs import (
     describe_start,
     force_path,
     start_over,
+    toggle_heads,
 )
 from exported_models.errors import RequestError
-from exported_models.request import AttentionOverride, Request
+from exported_models.request import AttentionOverride, HeadAblation, Request
 from exported_models.trace import Fate
 from tests.dashboard.sentences import PAIR_TEXT, make_trace
 
@@ -54,6 +55,29 @@ def test_a_path_forced_in_the_tree_keeps_the_overrides_of_its_steps_and_drops_la
     ]
 
     assert {request.overrides for request in forced} == {overrides[:2]}
+
+
+def test_a_head_is_ablated_and_brought_back() -> None:
+    without = toggle_heads(TRACE.request, 6, 2, 4)
+
+    assert without.ablations == (HeadAblation("cross", 2, 4),)
+    assert toggle_heads(without, 6, 2, 4).ablations == ()
+
+
+def test_all_heads_of_a_layer_are_ablated_before_any_is_brought_back() -> None:
+    one = toggle_heads(TRACE.request, 3, 1, 0)
+    layer = toggle_heads(one, 3, 1, None)
+
+    assert layer.ablations == tuple(HeadAblation("cross", 1, head) for head in range(3))
+    assert toggle_heads(layer, 3, 1, None).ablations == ()
+
+
+def test_the_history_names_heads_as_people_count_them() -> None:
+    without, layer = (replace(TRACE, request=toggle_heads(TRACE.request, 3, 1, head)) for head in (0, None))
+
+    assert describe_change(TRACE, BEST, without, PAIR_TEXT) == "without cross head 2.1"
+    assert describe_change(without, BEST, layer, PAIR_TEXT) == "without 2 heads"
+    assert describe_change(without, BEST, TRACE, PAIR_TEXT) == "with cross head 2.1"
 
 
 def test_a_draft_of_clicks_becomes_weights_in_order() -> None:
