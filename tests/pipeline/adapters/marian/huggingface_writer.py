@@ -30,7 +30,7 @@ def compute_as_native(model: Any) -> None:
     decoder = model.get_decoder()
     table = decoder.embed_tokens.weight.detach().clone()
     table[model.config.decoder_start_token_id] = 0.0
-    decoder.embed_tokens = nn.Embedding(*table.shape, _weight=table)
+    decoder.embed_tokens = nn.Embedding(len(table), table.shape[1], _weight=table)
     for stack in (model.get_encoder(), decoder):
         positions = stack.embed_positions.weight
         positions.copy_(torch.from_numpy(_sinusoids(*positions.shape)))
