@@ -29,9 +29,7 @@ def register_api(server: Flask, services: Services) -> None:
     """Add the API to ``server``; it answers with the same models and stores as the page."""
     blueprint = Blueprint("api", __name__)
     for endpoint in ENDPOINTS:
-        blueprint.add_url_rule(
-            endpoint.path, endpoint.path.replace(".", "_"), _view(endpoint, services), methods=[endpoint.method]
-        )
+        blueprint.add_url_rule(endpoint.path, endpoint.path, _view(endpoint, services), methods=[endpoint.method])
     description = describe(ENDPOINTS, version("beamscope"))
     blueprint.add_url_rule(_DESCRIPTION_PATH, "openapi", lambda: jsonify(description), methods=["GET"])
     for rule in (API_ROOT, f"{API_ROOT}/", f"{API_ROOT}/<path:rest>"):

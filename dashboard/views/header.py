@@ -221,9 +221,7 @@ def _source_form() -> Component:
 
 
 def _number(number_id: str, text: str, title: str, low: float, high: float, step: float) -> Component:
-    field = dcc.Input(
-        id=number_id, type="number", min=low, max=high, step=step, debounce=True, className="number-field"
-    )
+    field = dcc.Input(id=number_id, type="number", min=low, max=high, step=step, debounce=True)
     return html.Label([text, field], className="number", title=title)
 
 

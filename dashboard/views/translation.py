@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import dash
-from dash import Input, Output, State, dcc, html
+from dash import Input, Output, State, ctx, dcc, html, no_update
 from dash.development.base_component import Component
 from dash_cytoscape import Cytoscape
 
@@ -101,33 +101,29 @@ def _register_words(app: dash.Dash, services: Services) -> None:
 
 
 def _register_attention(app: dash.Dash, services: Services) -> None:
-    watched = (
+    @app.callback(
+        Output(TranslationId.LINKS, "elements"),
+        Output(TranslationId.MATRIX, "children"),
         Input(PageId.REQUEST, "data"),
         Input(TranslationId.DRAWING, "value"),
         Input(TranslationId.MASS, "value"),
         Input(TranslationId.LAYER, "value"),
         Input(TranslationId.HEAD, "value"),
         Input(TranslationId.ROOM, "data"),
+        Input(PageId.THEME, "data"),
+        prevent_initial_call=True,
     )
-
-    @app.callback(Output(TranslationId.LINKS, "elements"), *watched, prevent_initial_call=True)
-    def show_links(shown: Json | None, drawing: str, mass: Any, layer: Any, head: Any, room: Any) -> list[Json]:
-        if drawing != "links":
-            raise dash.exceptions.PreventUpdate
-        picture = _picture(services, shown, room)
-        links = pruned_links(picture, float(mass), read_picker(layer), read_picker(head))
-        return link_elements(links, picture.sources, picture.targets, picture.overridden)
-
-    @app.callback(
-        Output(TranslationId.MATRIX, "children"), *watched, Input(PageId.THEME, "data"), prevent_initial_call=True
-    )
-    def show_twin(
+    def show_attention(
         shown: Json | None, drawing: str, mass: Any, layer: Any, head: Any, room: Any, theme: Theme
-    ) -> Component | None:
-        picture = _picture(services, shown, room)
-        if drawing == "links" and picture.attention(None, None) is not None:
-            return None
-        return draw_twin(picture, drawing, float(mass), read_picker(layer), read_picker(head), theme)
+    ) -> tuple[Any, Component | None]:
+        picture, share = _picture(services, shown, room), float(mass)
+        if drawing != "links":
+            return no_update, draw_twin(picture, drawing, share, read_picker(layer), read_picker(head), theme)
+        # Links take the theme's colors from their stylesheet.
+        if ctx.triggered_id == PageId.THEME:
+            raise dash.exceptions.PreventUpdate
+        links = pruned_links(picture, share, read_picker(layer), read_picker(head))
+        return link_elements(links, picture.sources, picture.targets, picture.overridden), None
 
 
 def draw_twin(
