@@ -54,9 +54,7 @@ def translate_corpus(
     sources = PairTable(build.sources, len(batches.sentences))
     shards = open_shard_folder(build.folder / _SHARDS, fingerprint)
     before = StorePlan(**build.ledger.last_result("plan"))
-    with progress.track("translate", before.source_tokens, "source tokens") as advance:
-        for number in batches.shard_numbers():
-            _translate_shard(shards, number, batches, sources, model, advance)
+    _translate_shards(shards, batches, sources, model, before.source_tokens / before.pairs, progress)
     shutil.rmtree(build.staged, ignore_errors=True)
     selection = PairSelection(
         PairTokenizer.of(model),
@@ -109,20 +107,21 @@ def held_out_pairs(build: StoreBuild) -> Sequence[SentencePair | StoredPair]:
     return list(PairTable(build.folder / _HELD_OUT, pairs)) if pairs else []
 
 
-def _translate_shard(
-    shards: Path, number: int, batches: BatchPlan, sources: PairTable, model: ExportedModel, advance: Advance
+def _translate_shards(
+    shards: Path, batches: BatchPlan, sources: PairTable, model: ExportedModel, mean_tokens: float, progress: Progress
 ) -> None:
-    """Write the translations of one shard, if they are not there yet."""
-    tokenizer, path, texts = PairTokenizer.of(model), _shard_file(shards, number), Texts()
-    done = path.is_file()
-    for batch in batches.batches(number):
-        ids = {sentence: tokenizer.read_source(sources[sentence].source) for sentence in batch}
-        if done:
-            advance(sum(map(len, ids.values())))
-        else:
-            texts |= _translate(model, ids, advance)
-    if not done:
-        write_json_atomically(path, {"texts": [texts[sentence] for sentence in sorted(texts)]})
+    """Write the translations of every shard that has none yet; ``mean_tokens`` is how long a source is."""
+    tokenizer = PairTokenizer.of(model)
+    missing = [number for number in batches.shard_numbers() if not _shard_file(shards, number).is_file()]
+    # Counted in tokens, since batches of long sentences come last; and what is done already says nothing of the rate.
+    total = round(mean_tokens * sum(len(batch) for number in missing for batch in batches.batches(number)))
+    with progress.track("translate", total, "source tokens") as advance:
+        for number in missing:
+            texts = Texts()
+            for batch in batches.batches(number):
+                ids = {sentence: tokenizer.read_source(sources[sentence].source) for sentence in batch}
+                texts |= _translate(model, ids, advance)
+            write_json_atomically(_shard_file(shards, number), {"texts": [texts[place] for place in sorted(texts)]})
 
 
 def _translate(model: ExportedModel, sources: Mapping[int, Sequence[int]], advance: Advance) -> Texts:
