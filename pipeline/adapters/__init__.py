@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from exported_models.graphs import TensorSpec
 from exported_models.manifest import GenerationDefaults, HeadGrid, SpaceSpec, TokenizerSpec
-from exported_models.publishing import content_hash, digest_file, list_files
+from exported_models.publishing import content_hash, digest_file, digest_value, list_files
 from exported_models.trace import Floats
 from pipeline.errors import AdapterError, CheckpointError
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 ENTRY_POINT_GROUP = "beamscope.adapters"
+_READ_BESIDE = (".spm", ".yml")
+"""Suffixes of what is read with weights that lie in one file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,5 +201,9 @@ def _check_known(name: str) -> None:
 
 
 def digest_checkpoint(checkpoint: Path) -> str:
-    """The identity of a checkpoint's content, a file or a folder."""
-    return digest_file(checkpoint) if checkpoint.is_file() else content_hash(list_files(checkpoint))
+    """The identity of a checkpoint's content, a folder or a file with the settings and vocabularies beside it."""
+    if not checkpoint.is_file():
+        return content_hash(list_files(checkpoint))
+    beside = [path for path in sorted(checkpoint.parent.iterdir()) if path.suffix in _READ_BESIDE and path.is_file()]
+    digests = {path.name: digest_file(path) for path in (checkpoint, *beside)}
+    return digest_value(digests) if beside else digests[checkpoint.name]

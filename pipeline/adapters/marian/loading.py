@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -41,7 +42,13 @@ def load_source_model(path: Path) -> SourceModel:
     tokenizers = read_tokenizers(checkpoint, config.source_vocabulary, config.target_vocabulary)
     generation = read_generation(checkpoint, tokenizers.start_id, tokenizers.unknown_id)
     model = _build(config, state)
-    return SourceModel(
+    reference = MarianReference(checkpoint.weights, tokenizers.start_id, tokenizers.end_id, generation.suppressed_ids)
+
+    def choose_context(layer: int) -> SourceModel:
+        model.context_layer = reference.context_layer = layer
+        return replace(source, spaces=transformer_spaces(config, layer))
+
+    source = SourceModel(
         architecture=_describe(checkpoint, config),
         encoder=TransformerEncoder(model),
         decoder_step=TransformerStep(model),
@@ -66,13 +73,13 @@ def load_source_model(path: Path) -> SourceModel:
         max_source_tokens=POSITIONS,
         max_target_tokens=POSITIONS,
         generation=generation,
-        reference=MarianReference(
-            checkpoint.weights, tokenizers.start_id, tokenizers.end_id, generation.suppressed_ids
-        ),
+        reference=reference,
+        choose_context=choose_context,
         notices=tuple(list_notices(checkpoint)),
         parity_sentences=_PARITY_SENTENCES,
         rounding=_measure_rounding(model),
     )
+    return source
 
 
 def _build(config: TransformerConfig, state: dict[str, Tensor]) -> Transformer:

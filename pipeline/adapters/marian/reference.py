@@ -26,12 +26,16 @@ Doubles = NDArray[np.float64]
 
 
 class MarianReference:
-    """A model as Marian runs it, one sentence at a time and without padding."""
+    """A model as Marian runs it, one sentence at a time and without padding.
+
+    ``context_layer`` is the decoder layer whose context is given.
+    """
 
     def __init__(self, weights: MarianWeights, start_id: int, end_id: int, suppressed_ids: Sequence[int]) -> None:
         self._layers = _Layers(weights)
         self._start_id = start_id
         self._end_id = end_id
+        self.context_layer = -1
         self._suppressed = [token_id for token_id in suppressed_ids if token_id != start_id]
 
     def force(self, source_ids: Sequence[int], target_ids: Sequence[int]) -> ReferenceSentence:
@@ -45,7 +49,7 @@ class MarianReference:
             states={
                 ENCODER_SPACE: _floats(run.states),
                 DECODER_SPACE: _floats(np.concatenate([step.state for step in steps])),
-                CONTEXT_SPACE: _floats(np.concatenate([step.context for step in steps])),
+                CONTEXT_SPACE: _floats(np.concatenate([step.contexts[self.context_layer] for step in steps])),
             },
             log_probs=_floats(log_probs[np.arange(len(target_ids)), list(target_ids)]),
             attention=_floats(np.concatenate([step.attention for step in steps])),
@@ -72,10 +76,13 @@ class MarianReference:
 
 
 class _Step(NamedTuple):
-    """What a step computes: ``state`` and ``context`` [rows, size], ``attention`` [rows, layers, heads, source]."""
+    """What a step computes.
+
+    ``state`` [rows, size], ``contexts`` of every layer [rows, size], ``attention`` [rows, layers, heads, source].
+    """
 
     state: Doubles
-    context: Doubles
+    contexts: list[Doubles]
     attention: Doubles
 
 
@@ -92,17 +99,18 @@ class _SentenceRun:
         """Feed one word a row, None for none; row i continues row ``parents[i]`` of the step before."""
         kept = [past[list(parents)] for past in self._past]
         x = self._layers.embed_target(words, self._position)
-        self._past, attention = [], []
+        self._past, contexts, attention = [], [], []
         for index in range(self._layers.depth("dec")):
             past = kept[index] if kept else None
             prefix = f"decoder_l{index + 1}"
             x, past = self._layers.read_past(prefix, x, past)
             self._past.append(past)
             x, context, weights = self._layers.read_source(prefix, x, self.states)
+            contexts.append(context)
             attention.append(weights)
             x = self._layers.feed_forward(f"{prefix}_ffn", x)
         self._position += 1
-        return _Step(self._layers.top("decoder", x), context, np.stack(attention, axis=1))
+        return _Step(self._layers.top("decoder", x), contexts, np.stack(attention, axis=1))
 
 
 class _Layers:

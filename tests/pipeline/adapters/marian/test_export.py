@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from functools import partial
 from pathlib import Path
 
@@ -12,10 +13,10 @@ from exported_models.engine import Engine
 from exported_models.graphs import Graph
 from exported_models.request import AttentionOverride, Request
 from exported_models.workspace import Workspace
-from pipeline.adapters import find_adapter, load_adapter
+from pipeline.adapters import digest_checkpoint, find_adapter, load_adapter
 from pipeline.build import export_model
 from pipeline.progress import SilentProgress
-from tests.pipeline.adapters.marian.tiny_models import SSRU, VOCABULARY, pack_binary, save_tiny_model
+from tests.pipeline.adapters.marian.tiny_models import SSRU, VOCABULARY, pack_binary, save_tiny_model, train_vocabulary
 
 # The export alone takes more than five seconds.
 pytestmark = pytest.mark.slow
@@ -50,6 +51,16 @@ def engine(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Engine
 def test_a_folder_and_a_file_are_recognized(checkpoint: Path) -> None:
     assert find_adapter(checkpoint) == "marian"
     assert find_adapter(checkpoint / "model.bin") == "marian"
+
+
+def test_a_file_is_another_checkpoint_with_another_vocabulary(checkpoint: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(checkpoint, tmp_path / "copy")
+    before = digest_checkpoint(copy / "model.bin")
+    assert before == digest_checkpoint(checkpoint / "model.bin")
+
+    (copy / "vocab.spm").write_bytes(train_vocabulary(50))
+
+    assert digest_checkpoint(copy / "model.bin") != before
 
 
 def test_the_manifest_says_what_is_honored_and_what_is_not(engine: Engine) -> None:

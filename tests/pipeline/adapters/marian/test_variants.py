@@ -63,6 +63,17 @@ def _assert_computes_as_reference(source: SourceModel) -> None:
         np.testing.assert_allclose(found[name].numpy(), values, atol=TOLERANCE, rtol=0, err_msg=name)
 
 
+def test_the_context_of_another_layer_can_be_chosen(tmp_path: Path) -> None:
+    source = load_adapter("marian").load(save_tiny_model(tmp_path, **RECURRENT))
+    assert source.choose_context is not None
+    last = source.reference.force(SOURCE, TARGET).states["context"]
+
+    first = source.choose_context(0)
+
+    _assert_computes_as_reference(first)
+    assert np.abs(first.reference.force(SOURCE, TARGET).states["context"] - last).max() > 0.01
+
+
 def test_what_only_an_activation_tells_apart_differs(tmp_path: Path) -> None:
     """The approximation by a sigmoid that older versions had is another function, and far from rounding."""
     exact, older = (
