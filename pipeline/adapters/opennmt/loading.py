@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TypedDict
@@ -26,6 +27,7 @@ from pipeline.adapters.transformer_graphs import (
     TransformerForced,
     TransformerSelfAttention,
     TransformerStep,
+    head_grids,
     transformer_spaces,
 )
 from pipeline.models.recurrent import RecurrentConfig
@@ -126,7 +128,12 @@ def _load_transformer(
     parts = TransformerParts(options, checkpoint.weights, embedding)
     config, limit = model.config, model.config.positions or None
     generation = _TRANSLATING[checkpoint.version]
-    return SourceModel(
+
+    def choose_context(layer: int) -> SourceModel:
+        model.context_layer = parts.context_layer = layer
+        return replace(source, spaces=transformer_spaces(config, layer))
+
+    source = SourceModel(
         architecture=_describe_transformer(config),
         encoder=TransformerEncoder(model),
         decoder_step=TransformerStep(model),
@@ -143,9 +150,12 @@ def _load_transformer(
         max_target_tokens=limit,
         generation=generation.model_copy(update={"max_length": min(generation.max_length, limit or MAX_POSITIONS)}),
         reference=_make_reference(partial(TransformerRun, parts), vocabularies),
+        choose_context=choose_context,
         parity_sentences=_PARITY_SENTENCES,
+        **head_grids(config),
         **_share(checkpoint, vocabularies),
     )
+    return source
 
 
 def _notices(checkpoint: Checkpoint, vocabularies: Vocabularies) -> Iterator[str]:

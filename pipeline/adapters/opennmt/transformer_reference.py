@@ -17,13 +17,17 @@ from pipeline.adapters.stepwise import StepResult
 
 
 class TransformerParts:
-    """The layers of a checkpoint; ``embedding`` is the source's, in the order of the exported model's vocabulary."""
+    """The layers of a checkpoint; ``embedding`` is the source's, in the order of the exported model's vocabulary.
+
+    ``context_layer`` is the decoder layer whose context is given.
+    """
 
     def __init__(self, options: TransformerOptions, weights: Weights, embedding: Tensor) -> None:
         self.options = options
         self.weights = weights
         self.source_embedding = embedding
         self.target_embedding = weights.take(TARGET_EMBEDDING)
+        self.context_layer = options.dec_layers - 1
 
     def linear(self, name: str, x: Tensor) -> Tensor:
         bias = f"{name}.bias"
@@ -99,8 +103,9 @@ class TransformerRun:
             normed = parts.norm(f"{name}.layer_norm_1", x)
             x = x + parts.attend(f"{name}.self_attn", normed, normed, later)[0]
             query = parts.norm(f"{name}.layer_norm_2", x)
-            context, attention = parts.attend(f"{name}.context_attn", query, self._outputs, None)
-            x = parts.feed_forward(f"{name}.feed_forward", x + context)
+            read, attention = parts.attend(f"{name}.context_attn", query, self._outputs, None)
+            context = read if index == parts.context_layer else context
+            x = parts.feed_forward(f"{name}.feed_forward", x + read)
             attentions.append(attention[:, -1])
         return parts.norm("decoder.layer_norm", x)[-1], context[-1], torch.stack(attentions)
 

@@ -41,6 +41,8 @@ def make_pairs(count: int) -> list[tuple[list[str], list[str]]]:
 
 
 @cache
+@torch.inference_mode(mode=False)
+@torch.enable_grad()
 def train_model(name: str, steps: int) -> nn.Module:
     """A model of one of `SHAPES`, trained for so many batches of 64 dates; not to be changed."""
     torch.manual_seed(4)

@@ -65,12 +65,19 @@ def _ids(count: int) -> tuple[list[list[int]], list[list[int]]]:
 
 
 def _force(source: SourceModel, sources: list[list[int]], targets: list[list[int]]) -> Tensor:
-    """Log-probabilities [sentences, tokens] of a ragged batch, step by step through the modules that are exported."""
+    """Log-probabilities [sentences, tokens] of a ragged batch."""
+    return _step_all(source, sources, targets, "forced_log_probs")
+
+
+def _step_all(source: SourceModel, sources: list[list[int]], targets: list[list[int]], output: str) -> Tensor:
+    """An output [sentences, tokens, ...] of a ragged batch, step by step through the modules that are exported."""
     encoder, step = EncoderGraph(source), StepGraph(source)
     ids = pad(sources)
     mask = torch.arange(ids.shape[1])[None] < torch.tensor([len(row) for row in sources])[:, None]
-    values = dict(zip((spec.name for spec in encoder.outputs), encoder(ids, mask), strict=True))
-    values |= {"source_mask": mask, "beam_index": torch.arange(len(ids)), "top_count": torch.tensor([1])}
+    values = {"source_ids": ids, "source_mask": mask, **_keep_heads(source)}
+    outputs = encoder(*(values[spec.name] for spec in encoder.inputs))
+    values |= dict(zip((spec.name for spec in encoder.outputs), outputs, strict=True))
+    values |= {"beam_index": torch.arange(len(ids)), "top_count": torch.tensor([1])}
     shape = (len(ids), source.cross_attention_layers, source.cross_attention_heads)
     values |= {"attention_override": torch.zeros(*shape, ids.shape[1]), "override_on": torch.zeros(shape) > 0}
     forced, previous, found = pad(targets), torch.full((len(ids),), source.start_id), []
@@ -79,9 +86,15 @@ def _force(source: SourceModel, sources: list[list[int]], targets: list[list[int
         outputs = step(*(values[spec.name] for spec in step.inputs))
         named = dict(zip((spec.name for spec in step.outputs), outputs, strict=True))
         values |= {name.replace("next.", "memory."): value for name, value in named.items() if "next." in name}
-        found.append(named["forced_log_probs"])
+        found.append(named[output])
         previous = forced[:, place]
     return torch.stack(found, 1)
+
+
+def _keep_heads(source: SourceModel) -> dict[str, Tensor]:
+    """The masks of self-attention that ablate nothing."""
+    grids = {"head_mask": source.encoder_self_attention, "decoder_head_mask": source.decoder_self_attention}
+    return {name: torch.ones(grid.layers, grid.heads) for name, grid in grids.items() if grid is not None}
 
 
 @torch.inference_mode()
@@ -102,6 +115,22 @@ def test_the_reference_gives_what_the_trained_model_gives(trained: nn.Module, so
         np.testing.assert_allclose(found.log_probs, wanted.numpy(), atol=TOLERANCE)
         assert set(found.states) == {space.name for space in source.spaces}
         assert (found.attention is None) == (source.cross_attention_layers == 0)
+
+
+@torch.inference_mode()
+def test_the_context_of_another_layer_can_be_chosen(tmp_path: Path) -> None:
+    path = save_checkpoint(tmp_path / "model.pt", make_content(train_model("transformer", 1)))
+    contexts = []
+    for layer in (0, 1):
+        choose = load_adapter("opennmt").load(path).choose_context
+        assert choose is not None
+        source = choose(layer)
+        ids, target = (rows[0] for rows in _ids(1))
+        wanted = source.reference.force(ids, target).states["context"]
+        found = _step_all(source, [ids], [target], "context")[0]
+        np.testing.assert_allclose(found.numpy(), wanted, atol=TOLERANCE)
+        contexts.append(wanted)
+    assert not np.allclose(contexts[0], contexts[1], atol=0.01)
 
 
 @pytest.mark.slow
