@@ -20,8 +20,9 @@ from exported_models.workspace import Workspace
 def build(project_toml: Path, no_prefect: bool, as_json: bool, workspace: Workspace) -> None:
     """Build what PROJECT_TOML describes: a model and its state store.
 
-    Exports, verifies, encodes, indexes, projects and publishes, in this order. Steps whose inputs did not change are
-    not done again, and an interrupted build goes on where it was. Progress is on stderr, the summary on stdout.
+    Exports, verifies, encodes, indexes, projects and publishes, in this order; sources without targets are translated
+    by the model before they are encoded. Steps whose inputs did not change are not done again, and an interrupted
+    build goes on where it was. Progress is on stderr, the summary on stdout.
 
     \b
     Examples:

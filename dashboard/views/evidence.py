@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from exported_models.tokenizer import Tokenizer
 from exported_models.trace import TokenChoice
 from state_store.neighborhood import ImpliedToken
+from state_store.pairs import StoredPair
 
 _MOST_ROWS = 6
 _LEAST_WEIGHT = 0.005
@@ -60,6 +61,11 @@ def describe_distance(distance: float, typicality: float | None) -> tuple[str, s
     if typicality is None:
         return "Nearest state at ", f"{distance:.2f}", "."
     return "Nearest state at ", f"{distance:.2f}", f", closer than {round(100 * typicality)} % of held-out states."
+
+
+def describe_author(pair: StoredPair) -> str:
+    """Who wrote the target, where the corpus had none; else nothing."""
+    return "written by the model" if pair.target_is_model_output else ""
 
 
 def mark_token(text: str, position: int, tokenizer: Tokenizer, end_mark: str) -> MarkedText:

@@ -17,6 +17,7 @@ from dashboard.page_state import Json, PageState, Selection
 from dashboard.palette import Theme, colors
 from dashboard.services import Services
 from dashboard.views.attributes import wild
+from dashboard.views.evidence import describe_author
 from dashboard.views.map_figure import (
     Layer,
     MapDrawing,
@@ -265,7 +266,7 @@ def _tabulate_token(scene: Scene, evidence: TokenEvidence) -> Component:
         return html.Tr([name, html.Td("none", colSpan=4)])
     pair = evidence.neighbors[0].pair
     share = f"{evidence.agreement:.0%} of {len(evidence.neighbors)}"
-    cells = (f"{evidence.nearest:.2f}", share, pair.source, pair.target)
+    cells = (f"{evidence.nearest:.2f}", share, pair.source, f"{pair.target} {describe_author(pair)}".rstrip())
     return html.Tr([name, *(html.Td(cell) for cell in cells)])
 
 

@@ -19,6 +19,7 @@ from dashboard.views.evidence import (
     ImpliedRow,
     MarkedText,
     compare_predictions,
+    describe_author,
     describe_distance,
     mark_token,
 )
@@ -205,8 +206,7 @@ def _draw_marked(text: MarkedText) -> Children:
 
 def _draw_notes(neighbor: Neighbor) -> Children:
     """Who wrote the target, where the corpus had none, and for how many rows the neighbor stands."""
-    notes = ["written by the model"] if neighbor.pair.target_is_model_output else []
-    if neighbor.duplicates:
-        notes.append(f"{neighbor.duplicates} more with the same context")
+    duplicates = f"{neighbor.duplicates} more with the same context" if neighbor.duplicates else ""
+    notes = [note for note in (describe_author(neighbor.pair), duplicates) if note]
     # The blank keeps the notes from being read as the target's last word.
     return [" ", html.Span(" · ".join(notes), className="pair-notes")] if notes else []

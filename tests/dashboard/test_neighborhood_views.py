@@ -190,6 +190,9 @@ def test_targets_that_the_model_wrote_are_said_to_be(services: Services) -> None
     assert "neighbors, in the model’s own words, go on with" in text_of(written.implied)
     for item, neighbor in zip(written.pairs, scene.evidence[4].neighbors, strict=True):
         assert f"{neighbor.pair.target} written by the model" in text_of(item)
+    assert f"{scene.evidence[0].neighbors[0].pair.target} written by the model" in text_of(
+        tabulate(as_model_output(scene))
+    )
 
 
 def as_model_output(scene: Scene) -> Scene:
