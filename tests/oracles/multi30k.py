@@ -1,71 +1,16 @@
-"""The trained Marian model of the materials, exported, beside the library that trained it."""
+"""The trained Marian model of the materials, and its test set."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-import transformers
-
 from exported_models.engine import Engine
-from exported_models.request import Request
-from exported_models.trace import Trace
+from tests.oracles.library import Library, compare_searches
 
 MODEL_ID = "multi30k-de-en"
 CHECKPOINT = Path("models/marian-multi30k-de-en")
-TOLERANCE = 1e-4
-
-EARLY_STOPPING: dict[Any, Any] = {"estimate": False, "first": True, "never": "never"}
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """One entry of an n-best list; ``log_probs`` are those of its tokens."""
-
-    token_ids: tuple[int, ...]
-    score: float
-    log_probs: tuple[float, ...]
-
-
-class Library:
-    """The checkpoint run by transformers itself."""
-
-    def __init__(self, checkpoint: Path, **options: Any) -> None:
-        library: Any = transformers
-        self.model: Any = library.AutoModelForSeq2SeqLM.from_pretrained(
-            str(checkpoint), local_files_only=True, dtype=torch.float32, **options
-        ).eval()
-
-    def generate(self, source_ids: Sequence[int], **settings: Any) -> list[Listed]:
-        """The n-best list of ``generate``; what ``settings`` leave open is the checkpoint's own."""
-        ids = torch.tensor([list(source_ids)])
-        beams = settings.get("num_beams", self.model.generation_config.num_beams)
-        with torch.inference_mode():
-            answer = self.model.generate(
-                ids,
-                attention_mask=torch.ones_like(ids),
-                num_return_sequences=beams,
-                return_dict_in_generate=True,
-                output_scores=True,
-                output_logits=True,
-                **settings,
-            )
-            if beams > 1:
-                log_probs = self.model.compute_transition_scores(answer.sequences, answer.scores, answer.beam_indices)
-            else:
-                # A greedy search's scores are logits.
-                by_step = torch.log_softmax(torch.cat(answer.logits), dim=-1)
-                log_probs = by_step.gather(1, answer.sequences[0, 1:, None]).T
-        penalty = settings.get("length_penalty", 1.0)
-        listed = []
-        for row, values in zip(answer.sequences.tolist(), log_probs.tolist(), strict=True):
-            length = row.index(0, 1) if 0 in row[1:] else len(row) - 1
-            tokens = values[:length]
-            listed.append(Listed(tuple(row[1 : length + 1]), sum(tokens) / length**penalty, tuple(tokens)))
-        return listed
 
 
 def read_lines(materials: Path, count: int, side: str = "de") -> list[str]:
@@ -74,35 +19,8 @@ def read_lines(materials: Path, count: int, side: str = "de") -> list[str]:
     return path.read_text(encoding="utf-8").split("\n")[:count]
 
 
-def compare(trace: Trace, wanted: Sequence[Listed]) -> int:
-    """Assert that two n-best lists are the same; return how many ranks differ by a tie of scores."""
-    ties = 0
-    assert len(trace.hypotheses) == len(wanted)
-    for found, right in zip(trace.hypotheses, wanted, strict=True):
-        assert abs(found.normalized - right.score) <= TOLERANCE, (trace.request, found, right)
-        if found.token_ids != right.token_ids:
-            ties += 1
-        else:
-            assert max(abs(a - b) for a, b in zip(found.log_probs, right.log_probs, strict=True)) <= TOLERANCE
-    return ties
-
-
 def compare_lines(
     engine: Engine, library: Library, lines: Sequence[str], rules: Mapping[str, Any] | None = None, **settings: Any
 ) -> int:
-    """Compare the searches of sentences, with settings as a `Request` names them; return the ties.
-
-    Args:
-        rules: settings of ``generate`` that are the engine's own already.
-    """
-    names = {"beam_size": "num_beams", "length_penalty": "length_penalty"}
-    theirs = {names[name]: value for name, value in settings.items() if name in names} | dict(rules or {})
-    if "max_length" in settings:
-        theirs["max_length"] = settings["max_length"] + 1
-    if "early_stopping" in settings:
-        theirs["early_stopping"] = EARLY_STOPPING[settings["early_stopping"]]
-    ties = 0
-    for line in lines:
-        trace = engine.translate(Request(MODEL_ID, line, **settings))
-        ties += compare(trace, library.generate(trace.source.ids, **theirs))
-    return ties
+    """`compare_searches` of this model."""
+    return compare_searches(engine, MODEL_ID, library, lines, rules, **settings)

@@ -22,7 +22,8 @@ from pipeline.adapters import load_adapter
 from pipeline.build import export_model
 from pipeline.progress import SilentProgress
 from pipeline.verify import decode_ids
-from tests.oracles.multi30k import CHECKPOINT, TOLERANCE, Library, Listed, compare, read_lines
+from tests.oracles.library import TOLERANCE, Library, Listed, compare
+from tests.oracles.multi30k import CHECKPOINT, read_lines
 from tests.pipeline.adapters.marian.huggingface_writer import compute_as_native, write_native
 from tests.pipeline.adapters.marian.stepping import force_in_steps
 

@@ -26,16 +26,8 @@ from exported_models.workspace import Workspace
 from pipeline.adapters.huggingface.checkpoint import quiet_library
 from pipeline.build import export_model
 from pipeline.progress import SilentProgress
-from tests.oracles.multi30k import (
-    CHECKPOINT,
-    EARLY_STOPPING,
-    MODEL_ID,
-    TOLERANCE,
-    Library,
-    compare,
-    compare_lines,
-    read_lines,
-)
+from tests.oracles.library import EARLY_STOPPING, TOLERANCE, Library, compare
+from tests.oracles.multi30k import CHECKPOINT, MODEL_ID, compare_lines, read_lines
 
 pytestmark = [pytest.mark.slow, pytest.mark.shared, pytest.mark.filterwarnings("ignore::UserWarning:transformers")]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -109,15 +109,23 @@ FAMILIES: Mapping[str, tuple[str, str, Mapping[str, Any]]] = {
 """Classes of the library for configuration and model, and the configuration."""
 
 
-def save_tiny_checkpoint(family: str, folder: Path, **generation: Any) -> Path:
-    """Write the checkpoint of a family; ``generation`` are settings of its generation_config.json."""
+def save_tiny_checkpoint(
+    family: str, folder: Path, *, texts: Sequence[str] = TEXTS, deviation: float = 0.35, **generation: Any
+) -> Path:
+    """Write the checkpoint of a family.
+
+    Args:
+        texts: what its tokenizer is made from.
+        deviation: of the random weights; with the default beams branch, smaller ones can be trained.
+        generation: settings of its generation_config.json.
+    """
     torch.manual_seed(11)
     config_class, model_class, settings = FAMILIES[family]
     model = getattr(library, model_class)(getattr(library, config_class)(**settings))
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if weight.dim() > 1 and "position" not in name:
-                weight.normal_(std=0.35)
+                weight.normal_(std=deviation)
             elif name.endswith("bias"):
                 weight.normal_(std=0.1)
         if hasattr(model, "final_logits_bias"):
@@ -128,11 +136,11 @@ def save_tiny_checkpoint(family: str, folder: Path, **generation: Any) -> Path:
     if family == "byt5":
         library.ByT5Tokenizer(extra_ids=0).save_pretrained(folder)
     elif family == "marian":
-        _save_marian_tokenizer(folder)
+        _save_marian_tokenizer(folder, texts)
     elif family == "bert2bert":
-        _save_word_pieces(folder)
+        _save_word_pieces(folder, texts)
     else:
-        _save_json_tokenizer(folder, settings["pad_token_id"])
+        _save_json_tokenizer(folder, settings["pad_token_id"], texts)
     return folder
 
 
@@ -143,34 +151,34 @@ def save_two_models(folder: Path, **decoder: Any) -> None:
         library.EncoderDecoderModel(config).save_pretrained(folder)
 
 
-def _save_json_tokenizer(folder: Path, pad_id: int) -> None:
+def _save_json_tokenizer(folder: Path, pad_id: int, texts: Sequence[str]) -> None:
     """Byte pair encoding of characters, with the ids of the configurations above."""
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
     tokenizer.decoder = decoders.Metaspace()
     special = ["<s>", "<pad>", "</s>", "<unk>"] if pad_id else ["<pad>", "<s>", "</s>", "<unk>"]
     trainer = trainers.BpeTrainer(vocab_size=80, special_tokens=special, show_progress=False)
-    tokenizer.train_from_iterator(TEXTS, trainer)
+    tokenizer.train_from_iterator(texts, trainer)
     library.PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, pad_token="<pad>", bos_token="<s>", eos_token="</s>", unk_token="<unk>"
     ).save_pretrained(folder)
 
 
-def _save_word_pieces(folder: Path) -> None:
+def _save_word_pieces(folder: Path, texts: Sequence[str]) -> None:
     """BERT's tokenizer in its oldest form, a list of word pieces."""
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     special = ["[PAD]", "[CLS]", "[SEP]", "[UNK]"]
     trainer = trainers.WordPieceTrainer(vocab_size=80, special_tokens=special, show_progress=False)
-    tokenizer.train_from_iterator(TEXTS, trainer)
+    tokenizer.train_from_iterator(texts, trainer)
     ids = tokenizer.get_vocab()
     (folder / "vocab.txt").write_text("\n".join(sorted(ids, key=ids.__getitem__)) + "\n", encoding="utf-8")
     (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "BertTokenizer"}))
 
 
-def _save_marian_tokenizer(folder: Path) -> None:
+def _save_marian_tokenizer(folder: Path, texts: Sequence[str]) -> None:
     corpus = folder / "corpus.txt"
-    corpus.write_text("\n".join(TEXTS), encoding="utf-8")
+    corpus.write_text("\n".join(texts), encoding="utf-8")
     SentencePieceTrainer.train(
         input=str(corpus), model_prefix=str(folder / "source"), vocab_size=60, minloglevel=2, hard_vocab_limit=False
     )

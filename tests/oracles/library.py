@@ -1,0 +1,106 @@
+"""What transformers itself finds, and comparing the engine's searches with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+
+from exported_models.engine import Engine
+from exported_models.request import Request
+from exported_models.trace import Trace
+
+TOLERANCE = 1e-4
+
+EARLY_STOPPING: dict[Any, Any] = {"estimate": False, "first": True, "never": "never"}
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One entry of an n-best list; ``log_probs`` are those of its tokens."""
+
+    token_ids: tuple[int, ...]
+    score: float
+    log_probs: tuple[float, ...]
+
+
+class Library:
+    """The checkpoint run by transformers itself."""
+
+    def __init__(self, checkpoint: Path, **options: Any) -> None:
+        library: Any = transformers
+        self.model: Any = library.AutoModelForSeq2SeqLM.from_pretrained(
+            str(checkpoint), local_files_only=True, dtype=torch.float32, **options
+        ).eval()
+
+    def generate(self, source_ids: Sequence[int], **settings: Any) -> list[Listed]:
+        """The n-best list of ``generate``; what ``settings`` leave open is the checkpoint's own."""
+        ids = torch.tensor([list(source_ids)])
+        beams = settings.get("num_beams", self.model.generation_config.num_beams)
+        with torch.inference_mode():
+            answer = self.model.generate(
+                ids,
+                attention_mask=torch.ones_like(ids),
+                num_return_sequences=beams,
+                return_dict_in_generate=True,
+                output_scores=True,
+                output_logits=True,
+                **settings,
+            )
+            if beams > 1:
+                log_probs = self.model.compute_transition_scores(answer.sequences, answer.scores, answer.beam_indices)
+            else:
+                # A greedy search's scores are logits.
+                by_step = torch.log_softmax(torch.cat(answer.logits), dim=-1)
+                log_probs = by_step.gather(1, answer.sequences[0, 1:, None]).T
+        penalty = settings.get("length_penalty", 1.0)
+        listed = []
+        for row, values in zip(answer.sequences.tolist(), log_probs.tolist(), strict=True):
+            end = self.model.generation_config.eos_token_id
+            length = row.index(end, 1) if end in row[1:] else len(row) - 1
+            tokens = values[:length]
+            listed.append(Listed(tuple(row[1 : length + 1]), sum(tokens) / length**penalty, tuple(tokens)))
+        return listed
+
+
+def compare(trace: Trace, wanted: Sequence[Listed]) -> int:
+    """Assert that two n-best lists are the same; return how many ranks differ by a tie of scores."""
+    ties = 0
+    assert len(trace.hypotheses) == len(wanted)
+    for found, right in zip(trace.hypotheses, wanted, strict=True):
+        assert abs(found.normalized - right.score) <= TOLERANCE, (trace.request, found, right)
+        if found.token_ids != right.token_ids:
+            ties += 1
+        else:
+            assert max(abs(a - b) for a, b in zip(found.log_probs, right.log_probs, strict=True)) <= TOLERANCE
+    return ties
+
+
+def compare_searches(
+    engine: Engine,
+    model_id: str,
+    library: Library,
+    lines: Sequence[str],
+    rules: Mapping[str, Any] | None = None,
+    **settings: Any,
+) -> int:
+    """Compare the searches of sentences, with settings as a `Request` names them; return the ties.
+
+    Args:
+        rules: settings of ``generate`` that are the engine's own already.
+    """
+    names = {"beam_size": "num_beams", "length_penalty": "length_penalty"}
+    theirs = {names[name]: value for name, value in settings.items() if name in names} | dict(rules or {})
+    if "max_length" in settings:
+        theirs["max_length"] = settings["max_length"] + 1
+    if "early_stopping" in settings:
+        theirs["early_stopping"] = EARLY_STOPPING[settings["early_stopping"]]
+    ties = 0
+    for line in lines:
+        trace = engine.translate(Request(model_id, line, **settings))
+        ties += compare(trace, library.generate(trace.source.ids, **theirs))
+    return ties

@@ -1,0 +1,112 @@
+"""Every family, trained for a minute to read dates so that its beams are real, searches as ``generate`` does."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from examples.dates.corpus import make_corpus
+from exported_models.engine import Engine
+from exported_models.manifest import CheckpointOrigin
+from exported_models.model import load_tokenizer
+from exported_models.request import Request
+from exported_models.scoring import pad
+from exported_models.sessions import Mask
+from exported_models.tokenizer import Tokenizer
+from exported_models.trace import Ids
+from exported_models.workspace import Workspace
+from pipeline.adapters import load_adapter
+from pipeline.adapters.huggingface.checkpoint import quiet_library
+from pipeline.build import export_model
+from pipeline.export import describe_model, write_tokenizers
+from pipeline.progress import SilentProgress
+from tests.oracles.library import Library, compare_searches
+from tests.pipeline.adapters.huggingface.tiny_checkpoints import FAMILIES, save_tiny_checkpoint
+
+pytestmark = [pytest.mark.slow, pytest.mark.oracle, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+
+SETTINGS: tuple[dict[str, Any], ...] = (
+    {},
+    {"beam_size": 1},
+    {"beam_size": 4, "length_penalty": 0.6, "early_stopping": "first"},
+    {"beam_size": 5, "length_penalty": 1.4, "early_stopping": "never"},
+    {"beam_size": 10, "length_penalty": 1.4},
+)
+BATCH = 64
+LEARNING_RATE = 4e-3
+Pair = tuple[str, str]
+
+
+@pytest.fixture(scope="module")
+def pairs() -> tuple[list[Pair], list[Pair]]:
+    """Dates in Latin letters, which a vocabulary of eighty pieces can write: to train on, and others."""
+    corpus = make_corpus()
+    train, test = ([(p.source, p.target) for p in part if p.source.isascii()] for part in (corpus.train, corpus.test))
+    return train, test
+
+
+def train(family: str, folder: Path, pairs: Sequence[Pair], steps: int) -> None:
+    """Write the family's checkpoint and train it."""
+    texts = [text for pair in pairs[:2000] for text in pair]
+    save_tiny_checkpoint(family, folder, texts=texts, deviation=0.15, max_length=40, forced_eos_token_id=None)
+    source, target, start_id, pad_id = _read_tokenizers(folder)
+    trained = Library(folder)
+    optimizer = torch.optim.AdamW(trained.model.parameters(), lr=LEARNING_RATE)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps)
+    generator = random.Random(7)
+    trained.model.train()
+    for _ in range(steps):
+        batch = generator.sample(pairs, BATCH)
+        sources = pad([source.encode(text, end=True).ids for text, _ in batch], pad_id)
+        targets = pad([target.encode(text, end=True).ids for _, text in batch], pad_id)
+        loss = _find_loss(trained.model, _as_tensors(sources), _as_tensors(targets), start_id)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        schedule.step()
+    with quiet_library():
+        trained.model.eval().save_pretrained(folder)
+
+
+def _read_tokenizers(folder: Path) -> tuple[Tokenizer, Tokenizer, int, int]:
+    """The tokenizers that an export takes along, and the ids of start and padding."""
+    model = load_adapter("huggingface").load(folder)
+    out = folder / "tokenizers"
+    write_tokenizers(model, out)
+    manifest = describe_model(model, "tiny", CheckpointOrigin(adapter="huggingface", name="tiny", digest="0"))
+    source, target = (load_tokenizer(out, spec, manifest) for spec in (model.source_tokenizer, model.target_tokenizer))
+    return source, target, model.start_id, model.pad_id
+
+
+def _as_tensors(padded: tuple[Ids, Mask]) -> tuple[Tensor, Tensor]:
+    ids, mask = padded
+    return torch.from_numpy(ids), torch.from_numpy(mask)
+
+
+def _find_loss(
+    model: Any, padded_sources: tuple[Tensor, Tensor], padded_targets: tuple[Tensor, Tensor], start_id: int
+) -> Tensor:
+    (sources, source_mask), (targets, target_mask) = padded_sources, padded_targets
+    previous = torch.cat([torch.full((len(targets), 1), start_id), targets[:, :-1]], 1)
+    logits = model(input_ids=sources, attention_mask=source_mask.long(), decoder_input_ids=previous).logits
+    return F.cross_entropy(logits[target_mask], targets[target_mask])
+
+
+@pytest.mark.parametrize("family", sorted(FAMILIES))
+def test_a_trained_family(family: str, tmp_path: Path, pairs: tuple[list[Pair], list[Pair]]) -> None:
+    train(family, tmp_path / "checkpoint", pairs[0], steps=1200)
+    workspace = Workspace(tmp_path)
+    export_model(tmp_path / "checkpoint", None, family, workspace, progress=SilentProgress())
+    engine, library = Engine(workspace, threads=1), Library(tmp_path / "checkpoint")
+    lines = [source for source, _ in pairs[1][:20]]
+    read = sum(engine.translate(Request(family, source)).best.text == target for source, target in pairs[1][:20])
+    assert read >= 5, "trained too little for its beams to be real"
+    ties = sum(compare_searches(engine, family, library, lines, **settings) for settings in SETTINGS)
+    assert ties <= 10
