@@ -186,7 +186,12 @@ def test_self_attention_is_the_librarys(source: SourceModel) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("family", QUICK)
 def test_a_family_is_exported_and_verified(family: str, tmp_path: Path) -> None:
-    settings: dict[str, Any] = {"suppress_tokens": [7], "forced_bos_token_id": 9, "forced_eos_token_id": 2, "no_repeat_ngram_size": 2}
+    settings: dict[str, Any] = {
+        "suppress_tokens": [7],
+        "forced_bos_token_id": 9,
+        "forced_eos_token_id": 2,
+        "no_repeat_ngram_size": 2,
+    }
     checkpoint = save_tiny_checkpoint(family, tmp_path / "checkpoint", **settings)
     workspace = Workspace(tmp_path)
     export_model(checkpoint, None, family, workspace, context_layer=0, progress=SilentProgress())
