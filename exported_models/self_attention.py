@@ -20,7 +20,7 @@ class SelfAttention:
     Attributes:
         encoder: [layers, heads, source, source] float32, of each source token (row) to the source.
         decoder: [layers, heads, target, target] float32, of the state that predicts target token ``t`` (row) to what it
-            has read: the start in column 0, target token ``u - 1`` in column ``u``.
+            has read: the start in column 0, target token ``u - 1`` in column ``u``. A recurrent decoder has 0 layers.
     """
 
     encoder: Floats

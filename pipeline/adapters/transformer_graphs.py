@@ -90,22 +90,28 @@ class TransformerForced(nn.Module):
 
 
 class TransformerSelfAttention(nn.Module):
-    """Self-attention of encoder and decoder, every layer and head."""
+    """Self-attention of encoder and decoder, every layer and head; a recurrent decoder has no layer of it."""
 
     def __init__(self, model: Transformer) -> None:
         super().__init__()
         self.model = model
 
     def forward(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        mask, previous_ids = inputs["source_mask"], inputs["previous_ids"]
-        encoded = self.model.encode(inputs["source_ids"], mask, inputs.get("head_mask"))
-        override = _by_sentence(inputs["attention_override"].flatten(0, 1), inputs["override_on"].flatten(0, 1), mask)
-        source, decoder_head_mask = self.model.read_source(encoded.states), inputs.get("decoder_head_mask")
-        decoded = self.model.force(previous_ids, source, mask, override, decoder_head_mask)
+        encoded = self.model.encode(inputs["source_ids"], inputs["source_mask"], inputs.get("head_mask"))
         return {
             "encoder_attention": torch.stack(encoded.attention, dim=1),
-            "decoder_attention": torch.stack(decoded.attention, dim=1),
+            "decoder_attention": self._attend_to_target(inputs, encoded.states),
         }
+
+    def _attend_to_target(self, inputs: Mapping[str, Tensor], states: Tensor) -> Tensor:
+        mask, previous_ids, config = inputs["source_mask"], inputs["previous_ids"], self.model.config
+        if config.recurrent:
+            sentences, length = previous_ids.shape
+            return states.new_zeros(sentences, 0, config.decoder.heads, length, length)
+        override = _by_sentence(inputs["attention_override"].flatten(0, 1), inputs["override_on"].flatten(0, 1), mask)
+        source, head_mask = self.model.read_source(states), inputs.get("decoder_head_mask")
+        decoded = self.model.force(previous_ids, source, mask, override, head_mask)
+        return torch.stack(decoded.attention, dim=1)
 
 
 class HeadGrids(TypedDict):

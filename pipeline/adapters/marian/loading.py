@@ -53,7 +53,7 @@ def load_source_model(path: Path) -> SourceModel:
         encoder=TransformerEncoder(model),
         decoder_step=TransformerStep(model),
         teacher_forced=None if config.recurrent else TransformerForced(model),
-        self_attention=None if config.recurrent else TransformerSelfAttention(model),
+        self_attention=TransformerSelfAttention(model),
         source_tensors=source_tensors(config),
         memory_tensors=memory_tensors(config),
         spaces=transformer_spaces(config),

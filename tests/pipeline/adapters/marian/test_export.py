@@ -12,6 +12,7 @@ import pytest
 from exported_models.engine import Engine
 from exported_models.graphs import Graph
 from exported_models.request import AttentionOverride, Request
+from exported_models.self_attention import find_self_attention
 from exported_models.workspace import Workspace
 from pipeline.adapters import digest_checkpoint, find_adapter, load_adapter
 from pipeline.build import export_model
@@ -89,6 +90,18 @@ def test_a_prefix_and_an_override_change_what_follows(engine: Engine) -> None:
     assert forced.best.tokens[:3] == trace.best.tokens[:3]
     assert moved.best.log_probs[0] == pytest.approx(trace.best.log_probs[0], abs=1e-4)
     assert not np.allclose(moved.best.log_probs[1], trace.best.log_probs[1], atol=1e-3)
+
+
+def test_the_encoder_attends_to_itself_and_the_recurrent_decoder_does_not(engine: Engine) -> None:
+    trace = engine.translate(Request("tiny", TEXT))
+    tokens = len(trace.source)
+
+    found = find_self_attention(engine.model("tiny"), trace, trace.best)
+
+    assert found is not None
+    assert found.encoder.shape == (1, 4, tokens, tokens)
+    np.testing.assert_allclose(found.encoder.sum(axis=-1), 1.0, atol=1e-5)
+    assert found.decoder.shape[0] == 0
 
 
 def test_the_zero_embedding_is_the_start_alone(engine: Engine, checkpoint: Path) -> None:
