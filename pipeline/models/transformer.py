@@ -36,12 +36,16 @@ _MASKED = -1e9
 
 @dataclass(frozen=True, slots=True)
 class StackConfig:
-    """The sizes of an encoder or a decoder; heads x ``head_size`` need not be the size of the model."""
+    """The sizes of an encoder or a decoder; heads x ``head_size`` need not be the size of the model.
+
+    ``feed_forward`` is the inner size of the feed-forward layers, ``feed_forward_depth`` the number of projections in one.
+    """
 
     layers: int
     heads: int
     head_size: int
     feed_forward: int
+    feed_forward_depth: int = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,18 +167,23 @@ class RmsNorm(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """Two projections with an activation between them."""
+    """Two projections, or more, with an activation between each and the next."""
 
-    def __init__(self, config: TransformerConfig, inner: int) -> None:
+    def __init__(self, config: TransformerConfig, stack: StackConfig) -> None:
         super().__init__()
+        inner = stack.feed_forward
         self.expand = nn.Linear(config.size, inner, config.bias)
         self.gate = nn.Linear(config.size, inner, config.bias) if config.gated else None
+        self.between = nn.ModuleList(nn.Linear(inner, inner) for _ in range(stack.feed_forward_depth - 2))
         self.contract = nn.Linear(inner, config.size, config.bias)
         self.activation = _ACTIVATIONS[config.activation]
 
     def forward(self, x: Tensor) -> Tensor:
         inner = self.activation(self.expand(x))
-        return cast(Tensor, self.contract(inner if self.gate is None else inner * self.gate(x)))
+        inner = inner if self.gate is None else inner * self.gate(x)
+        for layer in self.between:
+            inner = self.activation(layer(inner))
+        return cast(Tensor, self.contract(inner))
 
 
 class SelfAttention(nn.Module):
@@ -279,7 +288,7 @@ class EncoderLayer(nn.Module):
         self.norm_first = config.norm_first
         self.attention = SelfAttention(config, config.encoder)
         self.attention_norm = _make_norm(config)
-        self.feed_forward = FeedForward(config, config.encoder.feed_forward)
+        self.feed_forward = FeedForward(config, config.encoder)
         self.feed_forward_norm = _make_norm(config)
 
     def forward(self, x: Tensor, rows: int, bias: Tensor, kept: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -299,7 +308,7 @@ class DecoderLayer(nn.Module):
         self.attention_norm = _make_norm(config)
         self.cross_attention = CrossAttention(config)
         self.cross_attention_norm = _make_norm(config)
-        self.feed_forward = FeedForward(config, config.decoder.feed_forward)
+        self.feed_forward = FeedForward(config, config.decoder)
         self.feed_forward_norm = _make_norm(config)
 
     def step(

@@ -36,16 +36,16 @@ def map_weights(weights: MarianWeights, options: MarianOptions) -> tuple[Transfo
 
 
 def _configure(state: dict[str, Tensor], options: MarianOptions) -> TransformerConfig:
-    def stack(name: str, layers: int) -> StackConfig:
+    def stack(name: str, layers: int, depth: int) -> StackConfig:
         inner = len(state[f"{name}.0.feed_forward.expand.bias"])
-        return StackConfig(layers, options.heads, options.size // options.heads, inner)
+        return StackConfig(layers, options.heads, options.size // options.heads, inner, depth)
 
     return TransformerConfig(
         source_vocabulary=len(state["source_embedding.tokens.weight"]),
         target_vocabulary=len(state["target_embedding.tokens.weight"]),
         size=options.size,
-        encoder=stack("encoder", options.encoder_layers),
-        decoder=stack("decoder", options.decoder_layers),
+        encoder=stack("encoder", options.encoder_layers, options.encoder_depth),
+        decoder=stack("decoder", options.decoder_layers, options.decoder_depth),
         activation=options.activation,
         norm_first=options.norm_first,
         norm_epsilon=NORM_EPSILON,
@@ -108,7 +108,7 @@ class _Mapping:
         return {
             **self._map_self_attention(f"{target}.attention", f"{source}_self"),
             **self._norm(f"{target}.attention_norm", f"{source}_self_Wo"),
-            **self._map_feed_forward(target, f"{source}_ffn"),
+            **self._map_feed_forward(target, f"{source}_ffn", self._options.encoder_depth),
         }
 
     def _map_decoder_layer(self, target: str, source: str) -> dict[str, Tensor]:
@@ -126,7 +126,7 @@ class _Mapping:
             **self._linear(f"{target}.cross_attention.values", cross, "v"),
             **self._linear(f"{target}.cross_attention.output", cross, "o"),
             **self._norm(f"{target}.cross_attention_norm", f"{cross}_Wo"),
-            **self._map_feed_forward(target, f"{source}_ffn"),
+            **self._map_feed_forward(target, f"{source}_ffn", self._options.decoder_depth),
         }
 
     def _map_self_attention(self, target: str, source: str) -> dict[str, Tensor]:
@@ -151,12 +151,15 @@ class _Mapping:
             **self._norm(f"{target}.attention_norm", norm),
         }
 
-    def _map_feed_forward(self, target: str, source: str) -> dict[str, Tensor]:
-        expand = self._linear(f"{target}.feed_forward.expand", source, "1")
-        inner = len(expand[f"{target}.feed_forward.expand.bias"])
+    def _map_feed_forward(self, target: str, source: str, depth: int) -> dict[str, Tensor]:
+        own = f"{target}.feed_forward"
+        state = self._linear(f"{own}.expand", source, "1")
+        inner = len(state[f"{own}.expand.bias"])
+        for number in range(2, depth):
+            state |= self._linear(f"{own}.between.{number - 2}", source, str(number), inputs=inner)
         return {
-            **expand,
-            **self._linear(f"{target}.feed_forward.contract", source, "2", inputs=inner),
+            **state,
+            **self._linear(f"{own}.contract", source, str(depth), inputs=inner),
             **self._norm(f"{target}.feed_forward_norm", f"{source}_ffn"),
         }
 

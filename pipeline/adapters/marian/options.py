@@ -16,9 +16,7 @@ _NEUTRAL: Mapping[str, tuple[Any, ...]] = {
     "lemma-dim-emb": (0,),
     "right-left": (False,),
     "transformer-attention-mask": ("default",),
-    "transformer-decoder-ffn-depth": (0, 2),
     "transformer-disable-position-embeddings": (False,),
-    "transformer-ffn-depth": (2,),
     "transformer-no-projection": (False,),
     "transformer-pool": (False,),
     "transformer-tied-layers": ([],),
@@ -41,6 +39,7 @@ class MarianOptions:
     """The architecture of a model.
 
     Attributes:
+        encoder_depth, decoder_depth: projections of a feed-forward layer, at least 2.
         norm_first, embedding_norm, final_norm: as in `pipeline.models.transformer.TransformerConfig`.
         is_recurrent: whether the decoder has an SSRU instead of self-attention; ``projects_recurrence`` whether its
             output is projected.
@@ -52,6 +51,8 @@ class MarianOptions:
     heads: int
     encoder_layers: int
     decoder_layers: int
+    encoder_depth: int
+    decoder_depth: int
     activation: Activation
     norm_first: bool
     embedding_norm: bool
@@ -82,11 +83,14 @@ def parse_options(weights: MarianWeights) -> MarianOptions:
         raise CheckpointError(
             f"{weights.path} has dim-emb {size} and transformer-heads {heads}, which do not go together."
         )
+    depths = options.feed_forward_depths()
     return MarianOptions(
         size=size,
         heads=heads,
         encoder_layers=options.number("enc-depth"),
         decoder_layers=options.number("dec-depth"),
+        encoder_depth=depths[0],
+        decoder_depth=depths[1],
         activation=options.activation(),
         norm_first=options.norms_first(),
         embedding_norm=options.has_norm("transformer-postprocess-emb"),
@@ -109,8 +113,8 @@ class _Options:
     def text(self, name: str, default: str | None = None) -> str:
         return self._value(name, str, default)
 
-    def number(self, name: str) -> int:
-        return self._value(name, int, None)
+    def number(self, name: str, default: int | None = None) -> int:
+        return self._value(name, int, default)
 
     def flag(self, name: str) -> bool:
         return self._value(name, bool, default=False)
@@ -124,6 +128,16 @@ class _Options:
     def activation(self) -> Activation:
         name = self.choice("transformer-ffn-activation", tuple(_ACTIVATIONS))
         return "gelu_sigmoid" if name == "gelu" and self._version() < _FIRST_EXACT_GELU else _ACTIVATIONS[name]
+
+    def feed_forward_depths(self) -> tuple[int, int]:
+        """Of encoder and decoder; for the decoder 0 is that of the encoder."""
+        name = "transformer-ffn-depth"
+        encoder = self.number(name, 2)
+        decoder = self.number("transformer-decoder-ffn-depth", 0) or encoder
+        for depth in (encoder, decoder):
+            if depth < 2:
+                raise self._unsupported(name, depth, "2 and more are supported")
+        return encoder, decoder
 
     def check_neutral(self) -> None:
         for name, neutral in _NEUTRAL.items():

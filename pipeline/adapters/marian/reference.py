@@ -160,8 +160,13 @@ class _Layers:
         return self._after(f"{name}_Wo", "transformer-postprocess", context, x), context, weights[:, :, 0]
 
     def feed_forward(self, name: str, x: Doubles) -> Doubles:
-        inner = self._affine(name, "1", self._before(f"{name}_ffn", "transformer-preprocess", x))
-        change = self._affine(name, "2", self._activate(inner))
+        depth = self._options.get("transformer-ffn-depth", 2)
+        if name.startswith("decoder"):
+            depth = self._options.get("transformer-decoder-ffn-depth", 0) or depth
+        change = self._before(f"{name}_ffn", "transformer-preprocess", x)
+        for number in range(1, depth):
+            change = self._activate(self._affine(name, str(number), change))
+        change = self._affine(name, str(depth), change)
         return self._after(f"{name}_ffn", "transformer-postprocess", change, x)
 
     def top(self, side: str, x: Doubles) -> Doubles:

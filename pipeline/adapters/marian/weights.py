@@ -19,7 +19,6 @@ from pipeline.errors import CheckpointError
 
 _READABLE = "a Marian model is an .npz or a .bin file with float32, float16, intgemm8 or intgemm16 weights"
 _FLOATS: Mapping[int, np.dtype[Any]] = {0x402: np.dtype("<f2"), 0x404: np.dtype("<f4")}
-_BYTES = 0x101
 # Bergamot's fork and Marian itself give the quantized types different numbers.
 _QUANTIZED: Mapping[int, np.dtype[Any]] = {
     0x4101: np.dtype("<i1"),
@@ -27,7 +26,9 @@ _QUANTIZED: Mapping[int, np.dtype[Any]] = {
     0x4102: np.dtype("<i2"),
     0x10002: np.dtype("<i2"),
 }
+_SPECIAL_PREFIX = "special:"
 _MULTIPLIER_SUFFIX = "_QuantMultA"
+"""Of items that say how Marian rounds activations."""
 _MOST_DIMENSIONS = 8
 
 
@@ -101,8 +102,12 @@ def _read_archive(path: Path) -> MarianWeights:
     options = items.pop(OPTIONS_ITEM, None)
     if options is None:
         raise CheckpointError(f"{path} has no {OPTIONS_ITEM}, in which Marian keeps a model's options; {_READABLE}.")
-    tensors = {name: _to_float32(name, value, path) for name, value in items.items() if not name.startswith("special:")}
+    tensors = {name: _to_float32(name, value, path) for name, value in items.items() if _is_weight(name)}
     return MarianWeights(path, tensors, _read_options(options.tobytes(), path), is_quantized=False)
+
+
+def _is_weight(name: str) -> bool:
+    return not name.startswith(_SPECIAL_PREFIX) and not name.endswith(_MULTIPLIER_SUFFIX)
 
 
 def _to_float32(name: str, value: NDArray[Any], path: Path) -> Floats:
@@ -119,11 +124,7 @@ def _read_binary(path: Path) -> MarianWeights:
     options = next((item for item in items if item.name == OPTIONS_ITEM), None)
     if options is None:
         raise CheckpointError(f"{path} has no {OPTIONS_ITEM}, in which Marian keeps a model's options; {_READABLE}.")
-    tensors = {
-        item.name: _read_tensor(item, path)
-        for item in items
-        if item.kind != _BYTES and not item.name.endswith(_MULTIPLIER_SUFFIX)
-    }
+    tensors = {item.name: _read_tensor(item, path) for item in items if _is_weight(item.name)}
     is_quantized = any(item.kind in _QUANTIZED for item in items)
     return MarianWeights(path, tensors, _read_options(bytes(options.data), path), is_quantized)
 

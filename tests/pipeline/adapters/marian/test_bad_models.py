@@ -48,7 +48,7 @@ def _refuse(checkpoint: Path, message: str, workspace: Path) -> None:
         ({"transformer_train_positions": True}, "option transformer-train-positions: True"),
         ({"transformer_tied_layers": [1, 1, 1]}, "option transformer-tied-layers"),
         ({"transformer_postprocess": "dhn"}, "with transformer-postprocess 'dhn'"),
-        ({"transformer_ffn_depth": 3}, "option transformer-ffn-depth: 3"),
+        ({"transformer_ffn_depth": 1}, "option transformer-ffn-depth: 1"),
         ({"transformer_ffn_activation": "prelu"}, "activation: 'prelu', which cannot be exported; known are gelu"),
         ({"right_left": True}, "option right-left: True"),
         ({"dim_emb": "wide"}, "no usable dim-emb"),

@@ -35,6 +35,7 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "norm first": {**PRENORM, "transformer_postprocess_emb": "nd"},
     "gelu": {"transformer_ffn_activation": "gelu"},
     "older gelu": {"transformer_ffn_activation": "gelu", "version": "v1.9.56 94aeaa46 2021-04-28"},
+    "deep": {"transformer_ffn_depth": 4, "transformer_decoder_ffn_depth": 3},
     "target tied": {"tied_embeddings_all": False, "tied_embeddings": True},
     "sides tied": {"tied_embeddings_all": False, "tied_embeddings_src": True},
     "nothing tied": {"tied_embeddings_all": False},

@@ -6,6 +6,7 @@ import io
 import struct
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -97,8 +98,12 @@ def _list_ssru(options: Mapping[str, Any], name: str) -> Iterator[tuple[str, tup
 
 
 def _list_feed_forward(options: Mapping[str, Any], name: str) -> Iterator[tuple[str, tuple[int, ...]]]:
-    yield from ((f"{name}_W1", (SIZE, INNER)), (f"{name}_b1", (1, INNER)))
-    yield from ((f"{name}_W2", (INNER, SIZE)), (f"{name}_b2", (1, SIZE)))
+    depth = options.get("transformer-ffn-depth", 2)
+    if name.startswith("decoder"):
+        depth = options.get("transformer-decoder-ffn-depth", 0) or depth
+    sizes = [SIZE, *[INNER] * (depth - 1), SIZE]
+    for number, (inputs, outputs) in enumerate(pairwise(sizes), start=1):
+        yield from ((f"{name}_W{number}", (inputs, outputs)), (f"{name}_b{number}", (1, outputs)))
     yield from _list_norm(f"{name}_ffn", _place(options))
 
 
