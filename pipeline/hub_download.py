@@ -27,6 +27,12 @@ else:
     _Bar = tqdm_asyncio  # its generics are in its stubs alone
 
 _MEGABYTE = 1_000_000
+_UNREACHABLE = (
+    HTTPError,
+    errors.LocalEntryNotFoundError,
+    errors.OfflineModeIsEnabled,
+    errors.CachedRepoTreeNotFoundError,  # an older library left a part, and never what belongs to it
+)
 
 
 def fetch_checkpoint(hub_id: HubId, progress: Progress) -> HubCheckpoint:
@@ -92,7 +98,7 @@ def _explain_failures(hub_id: HubId) -> Iterator[None]:
         yield
     except (errors.HfHubHTTPError, errors.HFValidationError) as error:
         raise CheckpointError(_explain_refusal(hub_id, error)) from error
-    except (HTTPError, errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled) as error:
+    except _UNREACHABLE as error:
         raise CheckpointError(_explain_refusal(hub_id, error.__cause__)) from error
 
 

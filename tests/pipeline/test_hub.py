@@ -148,6 +148,18 @@ def test_without_a_network_it_is_said_so(tmp_path: Path) -> None:
         _plan(NAME, tmp_path)
 
 
+@pytest.mark.usefixtures("no_network")
+def test_a_part_of_a_repository_is_not_taken_for_all_of_it(tmp_path: Path) -> None:
+    """As older versions of the library leave it: without a list of what belongs to it."""
+    folder = tmp_path / "cache" / "models--owner--tiny"
+    (folder / "snapshots" / COMMIT).mkdir(parents=True)
+    (folder / "snapshots" / COMMIT / "config.json").write_bytes(FILES["config.json"])
+    (folder / "refs").mkdir()
+    (folder / "refs" / "main").write_text(COMMIT)
+    with pytest.raises(CheckpointError, match="The hub cannot be reached for hub:owner/tiny@main"):
+        _plan(NAME, tmp_path)
+
+
 def test_a_repository_of_something_else_is_refused(hub: Hub, tmp_path: Path) -> None:
     (hub.folder / "config.json").unlink()
     with pytest.raises(CheckpointError, match=r"hub:owner/tiny@main has no config\.json"):
