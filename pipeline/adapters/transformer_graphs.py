@@ -114,19 +114,42 @@ class TransformerSelfAttention(nn.Module):
         return torch.stack(decoded.attention, dim=1)
 
 
-class HeadGrids(TypedDict):
-    """The fields of `SourceModel` about self-attention."""
+class TransformerFields(TypedDict):
+    """The fields of `SourceModel` that follow from a Transformer alone."""
 
+    encoder: TransformerEncoder
+    decoder_step: TransformerStep
+    teacher_forced: TransformerForced | None
+    self_attention: TransformerSelfAttention
+    source_tensors: tuple[TensorSpec, ...]
+    memory_tensors: tuple[TensorSpec, ...]
+    spaces: tuple[SpaceSpec, ...]
+    cross_attention_layers: int
+    cross_attention_heads: int
     encoder_self_attention: HeadGrid
     decoder_self_attention: HeadGrid | None
+    source_vocabulary: int
+    target_vocabulary: int
 
 
-def head_grids(config: TransformerConfig) -> HeadGrids:
-    """How many heads of self-attention there are."""
+def describe_transformer(model: Transformer) -> TransformerFields:
+    """Graphs, spaces and sizes; what an adapter adds is tokenizers, generation settings and a reference."""
+    config = model.config
     encoder, decoder = config.encoder, config.decoder
     return {
+        "encoder": TransformerEncoder(model),
+        "decoder_step": TransformerStep(model),
+        "teacher_forced": None if config.recurrent else TransformerForced(model),
+        "self_attention": TransformerSelfAttention(model),
+        "source_tensors": source_tensors(config),
+        "memory_tensors": memory_tensors(config),
+        "spaces": transformer_spaces(config),
+        "cross_attention_layers": decoder.layers,
+        "cross_attention_heads": decoder.heads,
         "encoder_self_attention": HeadGrid(layers=encoder.layers, heads=encoder.heads),
         "decoder_self_attention": None if config.recurrent else HeadGrid(layers=decoder.layers, heads=decoder.heads),
+        "source_vocabulary": config.source_vocabulary,
+        "target_vocabulary": config.target_vocabulary,
     }
 
 

@@ -10,16 +10,7 @@ from pipeline.adapters.huggingface.checkpoint import read_checkpoint
 from pipeline.adapters.huggingface.generation import Generation, read_generation
 from pipeline.adapters.huggingface.reference import HuggingFaceReference
 from pipeline.adapters.huggingface.tokenizers import Tokenizers, read_tokenizers
-from pipeline.adapters.transformer_graphs import (
-    TransformerEncoder,
-    TransformerForced,
-    TransformerSelfAttention,
-    TransformerStep,
-    head_grids,
-    memory_tensors,
-    source_tensors,
-    transformer_spaces,
-)
+from pipeline.adapters.transformer_graphs import describe_transformer, transformer_spaces
 from pipeline.models.transformer import Transformer, TransformerConfig
 
 MAX_SOURCE_TOKENS = 512
@@ -50,18 +41,7 @@ def load_source_model(folder: Path) -> SourceModel:
 
     source = SourceModel(
         architecture=_describe(checkpoint.family.name, config),
-        encoder=TransformerEncoder(model),
-        decoder_step=TransformerStep(model),
-        teacher_forced=TransformerForced(model),
-        self_attention=TransformerSelfAttention(model),
-        source_tensors=source_tensors(config),
-        memory_tensors=memory_tensors(config),
-        spaces=transformer_spaces(config),
-        cross_attention_layers=config.decoder.layers,
-        cross_attention_heads=config.decoder.heads,
-        **head_grids(config),
-        source_vocabulary=config.source_vocabulary,
-        target_vocabulary=config.target_vocabulary,
+        **describe_transformer(model),
         source_tokenizer=tokenizers.source,
         target_tokenizer=tokenizers.target,
         tokenizer_files=tokenizers.files,

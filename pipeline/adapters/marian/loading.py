@@ -15,16 +15,7 @@ from pipeline.adapters.marian.generation import list_notices, read_generation
 from pipeline.adapters.marian.mapping import POSITIONS, map_weights
 from pipeline.adapters.marian.reference import MarianReference
 from pipeline.adapters.marian.tokenizers import read_tokenizers
-from pipeline.adapters.transformer_graphs import (
-    TransformerEncoder,
-    TransformerForced,
-    TransformerSelfAttention,
-    TransformerStep,
-    head_grids,
-    memory_tensors,
-    source_tensors,
-    transformer_spaces,
-)
+from pipeline.adapters.transformer_graphs import describe_transformer, transformer_spaces
 from pipeline.models.transformer import DecoderLayer, Transformer, TransformerConfig
 
 _PARITY_SENTENCES = 50
@@ -50,18 +41,7 @@ def load_source_model(path: Path) -> SourceModel:
 
     source = SourceModel(
         architecture=_describe(checkpoint, config),
-        encoder=TransformerEncoder(model),
-        decoder_step=TransformerStep(model),
-        teacher_forced=None if config.recurrent else TransformerForced(model),
-        self_attention=TransformerSelfAttention(model),
-        source_tensors=source_tensors(config),
-        memory_tensors=memory_tensors(config),
-        spaces=transformer_spaces(config),
-        cross_attention_layers=config.decoder.layers,
-        cross_attention_heads=config.decoder.heads,
-        **head_grids(config),
-        source_vocabulary=config.source_vocabulary,
-        target_vocabulary=config.target_vocabulary,
+        **describe_transformer(model),
         source_tokenizer=tokenizers.source,
         target_tokenizer=tokenizers.target,
         tokenizer_files=tokenizers.files,

@@ -11,7 +11,7 @@ from typing import TypedDict
 from torch import Tensor
 
 from exported_models.manifest import GenerationDefaults, SentencePieceSpec, TokenizerSpec
-from pipeline.adapters import SourceModel, recurrent_graphs, transformer_graphs
+from pipeline.adapters import SourceModel, recurrent_graphs
 from pipeline.adapters.opennmt.checkpoint import Checkpoint, read_checkpoint
 from pipeline.adapters.opennmt.options import RecurrentOptions, TransformerOptions
 from pipeline.adapters.opennmt.recurrent import build_recurrent_model
@@ -22,14 +22,7 @@ from pipeline.adapters.opennmt.vocabulary import Vocabularies, read_vocabularies
 from pipeline.adapters.opennmt.weights import SOURCE_EMBEDDING
 from pipeline.adapters.recurrent_graphs import RecurrentEncoder, RecurrentStep, recurrent_spaces
 from pipeline.adapters.stepwise import SentenceRun, StepwiseReference
-from pipeline.adapters.transformer_graphs import (
-    TransformerEncoder,
-    TransformerForced,
-    TransformerSelfAttention,
-    TransformerStep,
-    head_grids,
-    transformer_spaces,
-)
+from pipeline.adapters.transformer_graphs import describe_transformer, transformer_spaces
 from pipeline.models.recurrent import RecurrentConfig
 from pipeline.models.transformer import TransformerConfig
 
@@ -135,24 +128,13 @@ def _load_transformer(
 
     source = SourceModel(
         architecture=_describe_transformer(config),
-        encoder=TransformerEncoder(model),
-        decoder_step=TransformerStep(model),
-        teacher_forced=TransformerForced(model),
-        self_attention=TransformerSelfAttention(model),
-        source_tensors=transformer_graphs.source_tensors(config),
-        memory_tensors=transformer_graphs.memory_tensors(config),
-        spaces=transformer_spaces(config),
-        cross_attention_layers=config.decoder.layers,
-        cross_attention_heads=config.decoder.heads,
-        source_vocabulary=config.source_vocabulary,
-        target_vocabulary=config.target_vocabulary,
+        **describe_transformer(model),
         max_source_tokens=limit or MAX_SOURCE_TOKENS,
         max_target_tokens=limit,
         generation=generation.model_copy(update={"max_length": min(generation.max_length, limit or MAX_POSITIONS)}),
         reference=_make_reference(partial(TransformerRun, parts), vocabularies),
         choose_context=choose_context,
         parity_sentences=_PARITY_SENTENCES,
-        **head_grids(config),
         **_share(checkpoint, vocabularies),
     )
     return source
