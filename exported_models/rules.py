@@ -24,17 +24,20 @@ class TokenRules:
     start_id: int
     end_id: int
     source_grams: _Grams
+    active: bool
+    """Whether there is any rule: it is asked for every row of every step."""
 
     @classmethod
     def of(cls, manifest: ModelManifest, source_ids: Sequence[int]) -> TokenRules:
         """The rules for a source given as token ids."""
         size = manifest.generation.source_ngram_size
         grams = _list_grams(tuple(source_ids), size) if size else {}
-        return cls(manifest.generation, manifest.start_id, manifest.end_id, grams)
+        generation = manifest.generation
+        return cls(generation, manifest.start_id, manifest.end_id, grams, generation.has_rules)
 
     def find(self, path: tuple[int, ...]) -> dict[int, PrunedBy]:
         """The tokens that may not come after ``path``, a target's tokens without the start, and why."""
-        if not self.generation.has_rules:
+        if not self.active:
             return {}
         found = dict.fromkeys(self._end_bad_words(path), PrunedBy.BAD_WORDS)
         found |= dict.fromkeys(self._repeat(path), PrunedBy.REPEATED)

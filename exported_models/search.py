@@ -104,7 +104,7 @@ class _Search:
 
     def count_top(self, paths: Sequence[tuple[int, ...]]) -> int:
         """How many tokens of rows with these prefixes a step looks at."""
-        ruled_out = max(len(self.rules.find(path)) for path in paths)
+        ruled_out = max(len(self.rules.find(path)) for path in paths) if self.rules.active else 0
         return min(_candidate_count(self.settings) + ruled_out, len(self.model.target_tokenizer.tokens))
 
     def settle(self, output: StepOutput, *, overridden: bool) -> list[int]:
@@ -143,12 +143,17 @@ class _Search:
             return [_Proposal(row, only, 0.0, score) for row, score in enumerate(before.tolist())]
         if forced_id is not None:
             return self._propose_forced(output, forced_id, before)
-        return self._propose_best(output, before, [self.rules.find(self.paths[node]) for node in self.live])
+        ruled_out = [self.rules.find(self.paths[node]) for node in self.live] if self.rules.active else []
+        return self._propose_best(output, before, ruled_out)
 
     def _propose_best(
         self, output: StepOutput, before: Floats, ruled_out: Sequence[Mapping[int, PrunedBy]]
     ) -> list[_Proposal]:
-        """The best of what the rules leave; what they leave out stands where it would have been."""
+        """The best of what the rules leave; what they leave out stands where it would have been.
+
+        Args:
+            ruled_out: the tokens that may not follow each row, and why; empty where there are no rules.
+        """
         log_probs, ids = output.floats("top_log_probs"), output.ids("top_ids")
         width, count = ids.shape[1], _candidate_count(self.settings)
         scores = (log_probs + before[:, None]).ravel()
@@ -169,7 +174,7 @@ class _Search:
         free = never or forced_id in self.rules.find(self.paths[self.live[0]])
         log_prob = np.float32(0) if free else output.floats("forced_log_probs")[0]
         wanted = _Proposal(0, forced_id, float(log_prob), float(log_prob + before[0]))
-        others = [found for found in self._propose_best(output, before, [{}]) if found.token_id != forced_id]
+        others = [found for found in self._propose_best(output, before, []) if found.token_id != forced_id]
         return sorted([*others, wanted], key=lambda proposal: -proposal.score)
 
     def _only_token(self, forced_id: int | None) -> int | None:

@@ -143,7 +143,8 @@ class StepSession:
         _require(folder, Graph.DECODER_STEP, set(self._fetches), set(outputs))
         self._next_names = [name for name in outputs if name.startswith(NEXT_PREFIX)]
         inputs = self._graph.inputs
-        _require(folder, Graph.DECODER_STEP, {memory_name(name) for name in self._next_names}, inputs)
+        self._memory_names = {memory_name(name): name for name in self._next_names}
+        _require(folder, Graph.DECODER_STEP, set(self._memory_names), inputs)
         self._reads_source = [name for name in inputs if name.startswith(SOURCE_PREFIX)]
 
     def run(self, encoded: EncodedSource, memory: Tensors, asked: StepInput) -> StepOutput:
@@ -167,7 +168,7 @@ class StepSession:
         found = self._graph.run(inputs, self._fetches, self._next_names)
         return StepOutput(
             arrays={name: _array(found[name]) for name in self._fetches},
-            memory={memory_name(name): found[name] for name in self._next_names},
+            memory={name: found[made] for name, made in self._memory_names.items()},
         )
 
     def _no_override(self, rows: int, source: int) -> tuple[Floats, Mask]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,12 +76,12 @@ class Node:
     finished: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """One continuation considered at a step; ``rank`` 0 is the best of the step by ``score``.
 
     ``score`` is the summed log-probability of prefix and token, ``normalized`` the same over length to the power of the
-    length penalty. ``node`` is the node it became when it was kept or finished, else None.
+    length penalty. ``node`` is the node it became when it was kept or finished, else None. A trace holds hundreds of
+    these: a tuple is made in a quarter of the time that a frozen dataclass takes.
     """
 
     parent: int
