@@ -38,7 +38,7 @@ _MASKED = -1e9
 class StackConfig:
     """The sizes of an encoder or a decoder; heads x ``head_size`` need not be the size of the model.
 
-    ``feed_forward`` is the inner size of the feed-forward layers, ``feed_forward_depth`` the number of projections in one.
+    ``feed_forward`` is the inner size of the feed-forward layers, ``feed_forward_depth`` how many projections one has.
     """
 
     layers: int
