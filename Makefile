@@ -42,8 +42,9 @@ test: .venv/.installed-tests ## run every check: lint, types, layers and all tes
 test-fast: .venv/.installed-tests ## run the tests that need neither a browser nor patience
 	@$(TIMED) "fast tests" $(BIN)/pytest -m "$(FAST)"
 
-oracles: .venv/.installed-tests ## compare with other implementations at length; needs BEAMSCOPE_MATERIALS
-	@$(TIMED) "oracles" $(BIN)/pytest -m oracle --timeout=7200
+oracles: .venv/.installed-tests ## compare with other implementations at length (figures: reports/oracles.xml); needs BEAMSCOPE_MATERIALS
+	@mkdir -p reports
+	@$(TIMED) "oracles" $(BIN)/pytest -m oracle --timeout=7200 --junitxml=reports/oracles.xml
 
 lint: .venv/.installed-tests ## check style and formatting
 	@$(TIMED) "lint" $(BIN)/ruff check
