@@ -10,14 +10,17 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from sentencepiece import SentencePieceTrainer
 from torch import Tensor, nn
 
 from exported_models.engine import Engine
 from exported_models.manifest import SentencePieceSpec, load_model_manifest
 from exported_models.request import Request
+from exported_models.sentencepiece_tokenizer import load_sentencepiece_tokenizer
 from exported_models.workspace import Workspace
 from pipeline.adapters import SourceModel, find_adapter, load_adapter
 from pipeline.build import export_model
+from pipeline.export import write_tokenizers
 from pipeline.graph_modules import EncoderGraph, StepGraph
 from pipeline.progress import SilentProgress
 from tests.pipeline.adapters.opennmt.checkpoints import (
@@ -209,8 +212,15 @@ def test_a_sentencepiece_model_beside_the_file_travels_along(tmp_path: Path) -> 
     path = save_checkpoint(tmp_path / "model.pt", make_content(train_model("lstm", 1), **options))
     without = load_adapter("opennmt").load(path)
     assert "went through sentencepiece, which is not run here" in without.notices[1]
-    (tmp_path / "pieces.model").write_bytes(b"pieces")
+    texts = [" ".join("".join(tokens).split("▁")) for tokens, _ in make_pairs(300)]
+    SentencePieceTrainer.train(
+        sentence_iterator=iter(texts), model_prefix=str(tmp_path / "pieces"), model_type="char", minloglevel=2
+    )
     source = load_adapter("opennmt").load(path)
-    assert isinstance(source.source_tokenizer, SentencePieceSpec)
-    assert source.tokenizer_files[source.source_tokenizer.file] == b"pieces"
     assert len(source.notices) == 1
+    assert isinstance(source.source_tokenizer, SentencePieceSpec)
+    write_tokenizers(source, tmp_path)
+    tokenizer = load_sentencepiece_tokenizer(tmp_path, source.source_tokenizer, source.special_ids)
+    encoding = tokenizer.encode("May 17 2003?", end=True)
+    assert list(encoding.ids) == [*number(list("▁May▁17▁2003"), SOURCE_TOKENS), 0]
+    assert encoding.words == (0, 0, 0, 0, 1, 1, 1, 2, 2, 2, 2, 2, 2)
