@@ -191,7 +191,9 @@ def _draw_pair(scene: Scene, neighbor: Neighbor, offset: int) -> Component:
         target = _draw_marked(mark_token(pair.target, position, scene.model.target_tokenizer, END_MARK))
     lines = [
         html.Span(source, className="pair-source", dir="auto"),
-        html.Span([*target, *_draw_notes(neighbor)], className="pair-target", dir="auto"),
+        html.Span(
+            [html.Span(target, className="pair-target"), *_draw_notes(neighbor)], className="pair-line", dir="auto"
+        ),
         html.Span(f"{neighbor.distance:.2f}", className="amount", title="distance"),
     ]
     value = f"{neighbor.sentence}:{neighbor.position}"
@@ -208,5 +210,5 @@ def _draw_notes(neighbor: Neighbor) -> Children:
     """Who wrote the target, where the corpus had none, and for how many rows the neighbor stands."""
     duplicates = f"{neighbor.duplicates} more with the same context" if neighbor.duplicates else ""
     notes = [note for note in (describe_author(neighbor.pair), duplicates) if note]
-    # The blank keeps the notes from being read as the target's last word.
-    return [" ", html.Span(" · ".join(notes), className="pair-notes")] if notes else []
+    # The blank keeps the notes from being read as the target's last word; they do not turn with its script.
+    return [" ", html.Bdi(" · ".join(notes), className="pair-notes")] if notes else []
