@@ -16,6 +16,7 @@ from pipeline.adapters.marian.mapping import POSITIONS, map_weights
 from pipeline.adapters.marian.reference import MarianReference
 from pipeline.adapters.marian.tokenizers import read_tokenizers
 from pipeline.adapters.transformer_graphs import describe_transformer, transformer_spaces
+from pipeline.errors import CheckpointError
 from pipeline.models.transformer import DecoderLayer, Transformer, TransformerConfig
 
 _PARITY_SENTENCES = 50
@@ -32,7 +33,7 @@ def load_source_model(path: Path) -> SourceModel:
     config, state = map_weights(checkpoint.weights, checkpoint.options)
     tokenizers = read_tokenizers(checkpoint, config.source_vocabulary, config.target_vocabulary)
     generation = read_generation(checkpoint, tokenizers.start_id, tokenizers.unknown_id)
-    model = _build(config, state)
+    model = _build(config, state, checkpoint)
     reference = MarianReference(checkpoint.weights, tokenizers.start_id, tokenizers.end_id, generation.suppressed_ids)
 
     def choose_context(layer: int) -> SourceModel:
@@ -62,8 +63,15 @@ def load_source_model(path: Path) -> SourceModel:
     return source
 
 
-def _build(config: TransformerConfig, state: dict[str, Tensor]) -> Transformer:
+def _build(config: TransformerConfig, state: dict[str, Tensor], checkpoint: MarianCheckpoint) -> Transformer:
     model = Transformer(config)
+    wanted = model.state_dict()
+    for name, weight in state.items():
+        if weight.shape != wanted[name].shape:
+            raise CheckpointError(
+                f"{checkpoint.weights.path} has weights that do not fit each other: {name} is {list(weight.shape)} "
+                f"where the others ask for {list(wanted[name].shape)}."
+            )
     model.load_state_dict(state)
     model.eval().requires_grad_(requires_grad=False)
     return model

@@ -79,6 +79,9 @@ def parse_options(weights: MarianWeights) -> MarianOptions:
     ties_all = options.flag("tied-embeddings-all")
     ties_sides = ties_all or options.flag("tied-embeddings-src")
     size, heads = options.number("dim-emb"), options.number("transformer-heads")
+    layers = options.number("enc-depth"), options.number("dec-depth")
+    if min(layers) < 1:
+        raise CheckpointError(f"{weights.path} has enc-depth {layers[0]} and dec-depth {layers[1]}; {_SUPPORTED}.")
     if size < 4 or heads < 1 or size % heads or size % 2:
         raise CheckpointError(
             f"{weights.path} has dim-emb {size} and transformer-heads {heads}, which do not go together."
@@ -87,8 +90,8 @@ def parse_options(weights: MarianWeights) -> MarianOptions:
     return MarianOptions(
         size=size,
         heads=heads,
-        encoder_layers=options.number("enc-depth"),
-        decoder_layers=options.number("dec-depth"),
+        encoder_layers=layers[0],
+        decoder_layers=layers[1],
         encoder_depth=depths[0],
         decoder_depth=depths[1],
         activation=options.activation(),

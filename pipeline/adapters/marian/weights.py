@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -117,22 +118,23 @@ def _to_float32(name: str, value: NDArray[Any], path: Path) -> Floats:
 
 
 def _read_binary(path: Path) -> MarianWeights:
+    content = memoryview(path.read_bytes())
+    if content[: len(BINARY_VERSION)] != BINARY_VERSION:
+        raise CheckpointError(f"{path} is not in Marian's binary format, version 1; {_READABLE}.")
     try:
-        items = list(_split_binary(memoryview(path.read_bytes()), path))
+        items = list(_split_binary(content))
+        tensors = {item.name: _read_tensor(item, path) for item in items if _is_weight(item.name)}
     except (struct.error, UnicodeDecodeError, ValueError) as error:
         raise CheckpointError(f"{path} is damaged or truncated: copy it again; {_READABLE}.") from error
     options = next((item for item in items if item.name == OPTIONS_ITEM), None)
     if options is None:
         raise CheckpointError(f"{path} has no {OPTIONS_ITEM}, in which Marian keeps a model's options; {_READABLE}.")
-    tensors = {item.name: _read_tensor(item, path) for item in items if _is_weight(item.name)}
     is_quantized = any(item.kind in _QUANTIZED for item in items)
     return MarianWeights(path, tensors, _read_options(bytes(options.data), path), is_quantized)
 
 
-def _split_binary(content: memoryview, path: Path) -> Iterator[_Item]:
+def _split_binary(content: memoryview) -> Iterator[_Item]:
     """The items: first all headers, then all names, all shapes, and after a gap all data."""
-    if content[: len(BINARY_VERSION)] != BINARY_VERSION:
-        raise CheckpointError(f"{path} is not in Marian's binary format, version 1; {_READABLE}.")
     count, place = struct.unpack_from("<Q", content, 8)[0], 16
     if count > len(content):
         raise ValueError(count)
@@ -160,7 +162,9 @@ def _cut(content: memoryview, start: int, length: int) -> memoryview:
 
 
 def _read_tensor(item: _Item, path: Path) -> Floats:
-    count = int(np.prod(item.shape))
+    count = math.prod(item.shape)
+    if min(item.shape, default=1) < 1:
+        raise ValueError(item.shape)
     if item.kind in _FLOATS:
         kind = _FLOATS[item.kind]
         floats: Floats = np.frombuffer(item.data, kind, count).reshape(item.shape).astype(np.float32)
@@ -173,6 +177,8 @@ def _read_tensor(item: _Item, path: Path) -> Floats:
     integers = np.frombuffer(item.data, _QUANTIZED[item.kind], count)
     # The factor that the weights were multiplied with before they were rounded stands behind them.
     multiplier = np.frombuffer(item.data, "<f4", 1, offset=integers.nbytes)[0]
+    if not multiplier > 0:
+        raise ValueError(multiplier)
     values: Floats = integers.astype(np.float32) / multiplier
     # A matrix is stored by output, whatever its shape says; a table of embeddings is not.
     return values.reshape(item.shape) if "Wemb" in item.name else values.reshape(item.shape[::-1]).T

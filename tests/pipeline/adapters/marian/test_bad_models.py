@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,7 @@ def _refuse(checkpoint: Path, message: str, workspace: Path) -> None:
         ({"right_left": True}, "option right-left: True"),
         ({"dim_emb": "wide"}, "no usable dim-emb"),
         ({"transformer_heads": 5}, "do not go together"),
+        ({"enc_depth": 0}, "enc-depth 0 and dec-depth 3"),
         (
             {"transformer_preprocess": "n", "transformer_postprocess": "da", "version": "v1.9.0"},
             "Marian before 1.11 did not normalize keys",
@@ -80,6 +82,11 @@ def _rewrite(edit: Callable[[dict[str, Any]], object]) -> Callable[[Path], objec
 
 def _poison(tensors: dict[str, Any]) -> None:
     tensors["decoder_l1_ffn_W1"][2, 3] = np.nan
+
+
+def _widen(tensors: dict[str, Any]) -> None:
+    for name in ("encoder_l2_self_Wk", "encoder_l2_self_bk"):
+        tensors[name] = np.concatenate([tensors[name], tensors[name]], axis=1)
 
 
 def _cut(folder: Path) -> None:
@@ -115,6 +122,7 @@ def _make_an_ensemble(folder: Path) -> None:
         (_rewrite(lambda tensors: tensors.update(Wpos=np.zeros((9, 24), np.float32))), "do not explain.* Wpos"),
         (_rewrite(lambda tensors: tensors.update(Wemb=tensors["Wemb"][:, :-2])), "weight Wemb as .*, but its options"),
         (_rewrite(lambda tensors: tensors.update(Wemb=np.zeros((56, 24), np.int32))), "weight Wemb as int32"),
+        (_rewrite(_widen), r"do not fit each other: encoder.1.attention.project.weight is \[96, 24\]"),
         (_cut, "damaged or no NumPy archive"),
         (_pickle, "damaged or no NumPy archive of plain arrays"),
         (
@@ -150,6 +158,16 @@ def test_a_truncated_binary_is_refused_wherever_it_ends(kept: int, tmp_path: Pat
 
     assert find_adapter(folder) == "marian"
     _refuse(path, "model.bin is damaged or truncated: .*a Marian model is", tmp_path / "workspace")
+
+
+def test_a_binary_whose_headers_ask_for_more_than_there_is_is_refused(tmp_path: Path) -> None:
+    """Integers that are announced as floats."""
+    folder = save_tiny_model(tmp_path / "model", "model.bin", partial(pack_binary, quantized_kind=0x4101))
+    content = bytearray((folder / "model.bin").read_bytes())
+    content[24:32] = (0x404).to_bytes(8, "little")
+    (folder / "model.bin").write_bytes(content)
+
+    _refuse(folder, "model.bin is damaged or truncated", tmp_path / "workspace")
 
 
 def test_weights_packed_for_one_processor_are_refused(tmp_path: Path) -> None:
