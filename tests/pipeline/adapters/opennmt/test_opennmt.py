@@ -37,7 +37,6 @@ from tests.pipeline.adapters.opennmt.checkpoints import (
 
 TOLERANCE = 1e-4
 STEPS = 60
-QUICK = ("lstm", "transformer")
 END = 3
 
 
@@ -46,12 +45,9 @@ def _one_thread() -> None:
     torch.set_num_threads(1)  # two wait for each other on a busy machine
 
 
-@pytest.fixture(
-    scope="module",
-    params=[pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in SHAPES],
-)
+@pytest.fixture(scope="module", params=SHAPES)
 def trained(request: pytest.FixtureRequest) -> nn.Module:
-    return train_model(request.param, STEPS)
+    return train_model(request.param, 5)
 
 
 @pytest.fixture(scope="module")
