@@ -117,7 +117,7 @@ def _register_attention(app: dash.Dash, services: Services) -> None:
         shown: Json | None, drawing: str, mass: Any, layer: Any, head: Any, room: Any, theme: Theme
     ) -> tuple[Any, Component | None]:
         picture, share = _picture(services, shown, room), float(mass)
-        if drawing != "links":
+        if drawing != "links" or picture.attention(None, None) is None:
             return no_update, draw_twin(picture, drawing, share, read_picker(layer), read_picker(head), theme)
         # Links take the theme's colors from their stylesheet.
         if ctx.triggered_id == PageId.THEME:
