@@ -34,4 +34,4 @@ def test_the_twin_of_a_trained_model_agrees(materials: Path, tmp_path: Path) -> 
     assert abs(found.scores.bleu[0] - found.scores.bleu[1]) < 1.5
     assert abs(found.scores.chrf[0] - found.scores.chrf[1]) < 1.5
     # The table of embeddings stays in floats.
-    assert twin.bytes < 0.6 * full.bytes
+    assert twin.bytes < 0.65 * full.bytes
