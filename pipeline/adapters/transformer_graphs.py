@@ -11,7 +11,9 @@ from torch import Tensor, nn
 from exported_models.graphs import MEMORY_PREFIX, NEXT_PREFIX, SOURCE_PREFIX, TensorSpec
 from exported_models.manifest import CONTEXT_SPACE, DECODER_SPACE, ENCODER_SPACE, HeadGrid, SpaceSpec
 from pipeline.graph_modules import GROWING
-from pipeline.models.transformer import Cell, Keys, Memory, Override, Transformer, TransformerConfig
+from pipeline.models.transformer import Transformer
+from pipeline.models.transformer_config import TransformerConfig
+from pipeline.models.transformer_layers import Cell, Keys, Memory, Override
 
 _KINDS: Mapping[type[Memory], tuple[str, ...]] = {Keys: ("key", "value"), Cell: ("cell",)}
 """What the tensors of a layer are called, field by field."""

@@ -19,7 +19,7 @@ from pipeline.adapters.huggingface.weights import (
     join_linear,
     make_output,
 )
-from pipeline.models.transformer import StackConfig, TransformerConfig
+from pipeline.models.transformer_config import StackConfig, TransformerConfig
 
 _NORM_FIRST = frozenset({"mbart", "pegasus", "m2m_100"})
 _LEARNED_OFFSET = 2

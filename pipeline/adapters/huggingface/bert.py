@@ -16,7 +16,7 @@ from pipeline.adapters.huggingface.weights import (
     make_output,
 )
 from pipeline.errors import CheckpointError
-from pipeline.models.transformer import StackConfig, TransformerConfig
+from pipeline.models.transformer_config import StackConfig, TransformerConfig
 
 _KINDS = ("bert", "camembert", "roberta", "xlm-roberta")
 _SHARED = ("hidden_size", "hidden_act", "layer_norm_eps", "vocab_size")

@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 
 from pipeline.adapters.huggingface import bart, bert, t5
 from pipeline.errors import CheckpointError
-from pipeline.models.transformer import TransformerConfig
+from pipeline.models.transformer_config import TransformerConfig
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from pipeline.adapters.huggingface.generation import Generation, read_generation
 from pipeline.adapters.huggingface.reference import HuggingFaceReference
 from pipeline.adapters.huggingface.tokenizers import Tokenizers, read_tokenizers
 from pipeline.adapters.transformer_graphs import describe_transformer, transformer_spaces
-from pipeline.models.transformer import Transformer, TransformerConfig
+from pipeline.models.transformer import Transformer
+from pipeline.models.transformer_config import TransformerConfig
 
 MAX_SOURCE_TOKENS = 512
 """Longest source of a model without a table of positions: nothing bounds it but what a mistake may cost."""

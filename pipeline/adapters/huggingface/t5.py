@@ -15,7 +15,7 @@ from pipeline.adapters.huggingface.weights import (
     join_linear,
     make_output,
 )
-from pipeline.models.transformer import RelativeBias, StackConfig, TransformerConfig
+from pipeline.models.transformer_config import RelativeBias, StackConfig, TransformerConfig
 
 
 def configure(model: PreTrainedModel) -> TransformerConfig:

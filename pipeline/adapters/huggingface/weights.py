@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from transformers import PretrainedConfig, PreTrainedModel
 
 from pipeline.errors import CheckpointError
-from pipeline.models.transformer import Activation
+from pipeline.models.transformer_config import Activation
 
 _ACTIVATIONS: dict[str, Activation] = {
     "gelu": "gelu",

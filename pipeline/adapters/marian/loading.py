@@ -17,7 +17,9 @@ from pipeline.adapters.marian.reference import MarianReference
 from pipeline.adapters.marian.tokenizers import read_tokenizers
 from pipeline.adapters.transformer_graphs import describe_transformer, transformer_spaces
 from pipeline.errors import CheckpointError
-from pipeline.models.transformer import DecoderLayer, Transformer, TransformerConfig
+from pipeline.models.transformer import Transformer
+from pipeline.models.transformer_config import TransformerConfig
+from pipeline.models.transformer_layers import DecoderLayer
 
 _PARITY_SENTENCES = 50
 """The reference computes in NumPy, and takes a good part of a second to search one."""

@@ -10,7 +10,7 @@ from torch import Tensor
 from pipeline.adapters.marian.options import MarianOptions
 from pipeline.adapters.marian.weights import MarianWeights
 from pipeline.errors import CheckpointError
-from pipeline.models.transformer import StackConfig, TransformerConfig
+from pipeline.models.transformer_config import StackConfig, TransformerConfig
 
 POSITIONS = 1024
 """Rows of the table of positions: Marian computes any, these bound what a mistaken request can cost."""

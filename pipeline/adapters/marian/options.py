@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from pipeline.adapters.marian.weights import MarianWeights
 from pipeline.errors import CheckpointError
-from pipeline.models.transformer import Activation
+from pipeline.models.transformer_config import Activation
 
 _ACTIVATIONS: Mapping[str, Activation] = {"gelu": "gelu", "relu": "relu", "swish": "silu"}
 _NEUTRAL: Mapping[str, tuple[Any, ...]] = {

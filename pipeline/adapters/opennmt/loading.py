@@ -24,7 +24,7 @@ from pipeline.adapters.recurrent_graphs import RecurrentEncoder, RecurrentStep, 
 from pipeline.adapters.stepwise import SentenceRun, StepwiseReference
 from pipeline.adapters.transformer_graphs import describe_transformer, transformer_spaces
 from pipeline.models.recurrent import RecurrentConfig
-from pipeline.models.transformer import TransformerConfig
+from pipeline.models.transformer_config import TransformerConfig
 
 MAX_SOURCE_TOKENS = 512
 """Longest source of a model without positions: nothing bounds it but what a mistake may cost."""

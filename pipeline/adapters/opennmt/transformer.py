@@ -10,7 +10,8 @@ from torch import Tensor
 
 from pipeline.adapters.opennmt.options import TransformerOptions
 from pipeline.adapters.opennmt.weights import TARGET_EMBEDDING, Weights
-from pipeline.models.transformer import Activation, StackConfig, Transformer, TransformerConfig
+from pipeline.models.transformer import Transformer
+from pipeline.models.transformer_config import Activation, StackConfig, TransformerConfig
 
 MAX_POSITIONS = 1024
 """Most rows that are kept of a table of positions; OpenNMT-py makes one of 5000."""

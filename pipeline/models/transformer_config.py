@@ -1,0 +1,77 @@
+"""What tells one Transformer from another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Activation = Literal["relu", "gelu", "gelu_sigmoid", "gelu_tanh", "silu"]
+
+
+@dataclass(frozen=True, slots=True)
+class StackConfig:
+    """The sizes of an encoder or a decoder; heads x ``head_size`` need not be the size of the model.
+
+    ``feed_forward`` is the inner size of the feed-forward layers, ``feed_forward_depth`` how many projections one has.
+    """
+
+    layers: int
+    heads: int
+    head_size: int
+    feed_forward: int
+    feed_forward_depth: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class RelativeBias:
+    """Attention bias by distance (Raffel et al. 2020): a weight per head for each of ``buckets`` ranges of distances.
+
+    Distances of ``longest`` and more share the last bucket.
+    """
+
+    buckets: int
+    longest: int
+
+
+@dataclass(frozen=True, slots=True)
+class TransformerConfig:
+    """What tells one family from another.
+
+    Attributes:
+        size: D.
+        norm_first: norm before each sublayer rather than after the residual sum.
+        embedding_norm, final_norm: a norm after the embeddings; one after the last layer.
+        rms_norm: norms without mean and bias (Zhang and Sennrich 2019).
+        gated: the feed-forward layer multiplies its activation with a second projection (Shazeer 2020).
+        bias: whether projections have biases.
+        embedding_scale: factor of the token embeddings; ``output_scale`` that of what the output projection reads.
+        positions: rows of the table of absolute positions, or 0 for none.
+        relative_bias: bias of self-attention by distance, or None.
+        output_transform: activation of a projection and a norm between the last layer and the output projection, or
+            None for a model without them.
+        tied: the output projection is the table of target embeddings.
+        recurrent: the decoder reads its past through an SSRU instead of self-attention; ``recurrent_projection`` says
+            that its output is projected.
+    """
+
+    source_vocabulary: int
+    target_vocabulary: int
+    size: int
+    encoder: StackConfig
+    decoder: StackConfig
+    activation: Activation
+    norm_first: bool
+    norm_epsilon: float = 1e-5
+    rms_norm: bool = False
+    embedding_norm: bool = False
+    final_norm: bool = False
+    gated: bool = False
+    bias: bool = True
+    embedding_scale: float = 1.0
+    output_scale: float = 1.0
+    positions: int = 0
+    relative_bias: RelativeBias | None = None
+    output_transform: Activation | None = None
+    tied: bool = False
+    recurrent: bool = False
+    recurrent_projection: bool = False

@@ -1,0 +1,331 @@
+"""The layers of `pipeline.models.transformer`; what letters in shapes mean is said there."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, TypeAlias, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pipeline.models.transformer_config import Activation, RelativeBias, StackConfig, TransformerConfig
+
+_ACTIVATIONS: Mapping[Activation, Callable[[Tensor], Tensor]] = {
+    "relu": F.relu,
+    "gelu": F.gelu,
+    "gelu_sigmoid": lambda x: x * torch.sigmoid(1.702 * x),
+    "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"),
+    "silu": F.silu,
+}
+
+
+class Keys(NamedTuple):
+    """What queries look up.
+
+    Of the source: ``keys`` [N, A, E, S], transposed for the product, and ``values`` [N, A, S, E]. Of the target's past:
+    both [R, A, P, E], as a new token is appended to them.
+    """
+
+    keys: Tensor
+    values: Tensor
+
+
+class Cell(NamedTuple):
+    """What an SSRU knows of the target's past: ``state`` [R, D]."""
+
+    state: Tensor
+
+
+Memory: TypeAlias = Keys | Cell
+"""What a decoder layer hands to the next step."""
+
+
+class Override(NamedTuple):
+    """Cross-attention that replaces the model's own: ``weights`` [N, L x A, Q, S] where ``on`` [N, L x A, Q, 1]."""
+
+    weights: Tensor
+    on: Tensor
+
+
+class RmsNorm(nn.Module):
+    """Scale to a root mean square of one."""
+
+    def __init__(self, size: int, epsilon: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(size))
+        self.epsilon = epsilon
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + self.epsilon) * self.weight
+
+
+class FeedForward(nn.Module):
+    """Two projections, or more, with an activation between each and the next."""
+
+    def __init__(self, config: TransformerConfig, stack: StackConfig) -> None:
+        super().__init__()
+        inner = stack.feed_forward
+        self.expand = nn.Linear(config.size, inner, config.bias)
+        self.gate = nn.Linear(config.size, inner, config.bias) if config.gated else None
+        self.between = nn.ModuleList(nn.Linear(inner, inner) for _ in range(stack.feed_forward_depth - 2))
+        self.contract = nn.Linear(inner, config.size, config.bias)
+        self.activation = _ACTIVATIONS[config.activation]
+
+    def forward(self, x: Tensor) -> Tensor:
+        inner = self.activation(self.expand(x))
+        inner = inner if self.gate is None else inner * self.gate(x)
+        for layer in self.between:
+            inner = self.activation(layer(inner))
+        return cast(Tensor, self.contract(inner))
+
+
+class SelfAttention(nn.Module):
+    """Attention of a sequence to itself and to its past; ``project`` makes query, key and value at once."""
+
+    def __init__(self, config: TransformerConfig, stack: StackConfig) -> None:
+        super().__init__()
+        self.heads, self.head_size = stack.heads, stack.head_size
+        self.project = nn.Linear(config.size, 3 * stack.heads * stack.head_size, config.bias)
+        self.output = nn.Linear(stack.heads * stack.head_size, config.size, config.bias)
+
+    def forward(self, x: Tensor, rows: int, bias: Tensor | None, kept: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Attend within rows of many tokens.
+
+        Args:
+            x: [rows x tokens, D].
+            bias: added to the scores, broadcast to [rows, A, tokens, tokens].
+            kept: [1, A, 1, 1], 0 for a head that is ablated and 1 for the others; None keeps all.
+        """
+        split = self.project(x).view(rows, -1, 3, self.heads, self.head_size).permute(2, 0, 3, 1, 4)
+        query, keys, values = split.unbind(0)
+        scores = query @ keys.transpose(-1, -2)
+        attention = _ablate(torch.softmax(scores if bias is None else scores + bias, dim=-1), kept)
+        mixed = (attention @ values).transpose(1, 2).reshape(-1, self.heads * self.head_size)
+        return self.output(mixed), attention
+
+    def step(self, x: Tensor, past: Memory, bias: Tensor | None, kept: Tensor | None) -> tuple[Tensor, Tensor, Keys]:
+        """Attend from one new token a row [R, D] to itself and the past; a single token needs no transposition."""
+        past = cast(Keys, past)
+        query, key, value = self.project(x).view(-1, 3 * self.heads, 1, self.head_size).chunk(3, dim=1)
+        memory = Keys(torch.cat([past.keys, key], dim=2), torch.cat([past.values, value], dim=2))
+        scores = query @ memory.keys.transpose(-1, -2)
+        attention = _ablate(torch.softmax(scores if bias is None else scores + bias, dim=-1), kept)
+        mixed = (attention @ memory.values).view(-1, self.heads * self.head_size)
+        return self.output(mixed), attention, memory
+
+
+class Ssru(nn.Module):
+    """The simpler simple recurrent unit (Kim et al. 2019), which reads the past in place of self-attention.
+
+    ``c[t] = f[t] * c[t-1] + (1 - f[t]) * W x[t]`` with ``f[t] = sigmoid(W_f x[t] + b_f)``, and ``relu(c[t])`` is what
+    it gives; ``project`` makes the gate and the candidate at once.
+    """
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.project = nn.Linear(config.size, 2 * config.size)
+        self.output = nn.Linear(config.size, config.size) if config.recurrent_projection else None
+
+    def step(
+        self,
+        x: Tensor,
+        past: Memory,
+        bias: Tensor | None,  # noqa: ARG002 (of self-attention, as the next)
+        kept: Tensor | None,  # noqa: ARG002
+    ) -> tuple[Tensor, Tensor, Cell]:
+        """Read one new token a row [R, D]; the attention it returns, as self-attention does, has no heads."""
+        gate, candidate = self.project(x).chunk(2, dim=-1)
+        forget = torch.sigmoid(gate)
+        state = forget * cast(Cell, past).state + (1.0 - forget) * candidate
+        output = F.relu(state)
+        output = output if self.output is None else self.output(output)
+        return output, x.new_zeros(x.shape[0], 0, 1, 1), Cell(state)
+
+
+class CrossAttention(nn.Module):
+    """Attention to the source."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.heads, self.head_size = config.decoder.heads, config.decoder.head_size
+        inner = self.heads * self.head_size
+        self.query = nn.Linear(config.size, inner, config.bias)
+        self.keys = nn.Linear(config.size, inner, config.bias)
+        self.values = nn.Linear(config.size, inner, config.bias)
+        self.output = nn.Linear(inner, config.size, config.bias)
+
+    def read_source(self, states: Tensor, sentences: int) -> Keys:
+        """Keys and values of encoder states [N x S, D]."""
+        shape = (sentences, -1, self.heads, self.head_size)
+        return Keys(
+            self.keys(states).view(shape).permute(0, 2, 3, 1),
+            self.values(states).view(shape).permute(0, 2, 1, 3),
+        )
+
+    def forward(self, x: Tensor, source: Keys, bias: Tensor, override: Override | None) -> tuple[Tensor, Tensor]:
+        """Attend from [N x Q, D]; return [N x Q, D] and the attention [N, A, Q, S]."""
+        sentences = source.keys.shape[0]
+        query = self.query(x).view(sentences, -1, self.heads, self.head_size).transpose(1, 2)
+        attention = torch.softmax(query @ source.keys + bias, dim=-1)
+        if override is not None:
+            attention = torch.where(override.on, override.weights, attention)
+        mixed = (attention @ source.values).transpose(1, 2).reshape(-1, self.heads * self.head_size)
+        return self.output(mixed), attention
+
+
+class EncoderLayer(nn.Module):
+    """Self-attention and feed-forward."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.norm_first = config.norm_first
+        self.attention = SelfAttention(config, config.encoder)
+        self.attention_norm = make_norm(config)
+        self.feed_forward = FeedForward(config, config.encoder)
+        self.feed_forward_norm = make_norm(config)
+
+    def forward(self, x: Tensor, rows: int, bias: Tensor, kept: Tensor | None) -> tuple[Tensor, Tensor]:
+        change, attention = self.attention(_before(self, self.attention_norm, x), rows, bias, kept)
+        x = _after(self, self.attention_norm, x + change)
+        change = self.feed_forward(_before(self, self.feed_forward_norm, x))
+        return _after(self, self.feed_forward_norm, x + change), attention
+
+
+class DecoderLayer(nn.Module):
+    """Self-attention or an SSRU, cross-attention and feed-forward."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.norm_first = config.norm_first
+        self.attention = Ssru(config) if config.recurrent else SelfAttention(config, config.decoder)
+        self.attention_norm = make_norm(config)
+        self.cross_attention = CrossAttention(config)
+        self.cross_attention_norm = make_norm(config)
+        self.feed_forward = FeedForward(config, config.decoder)
+        self.feed_forward_norm = make_norm(config)
+
+    def step(
+        self,
+        x: Tensor,
+        past: Memory,
+        bias: Tensor | None,
+        kept: Tensor | None,
+        source: Keys,
+        source_bias: Tensor,
+        override: Override | None,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Memory]:
+        """One token a row; return states, context, cross-attention, self-attention and memory."""
+        change, attention, memory = self.attention.step(_before(self, self.attention_norm, x), past, bias, kept)
+        x = _after(self, self.attention_norm, x + change)
+        x, context, cross_attention = self._read_source(x, source, source_bias, override)
+        return x, context, cross_attention, attention, memory
+
+    def forward(
+        self,
+        x: Tensor,
+        rows: int,
+        bias: Tensor,
+        kept: Tensor | None,
+        source: Keys,
+        source_bias: Tensor,
+        override: Override | None,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """All tokens of every row; return states, context, cross-attention and self-attention."""
+        change, attention = self.attention(_before(self, self.attention_norm, x), rows, bias, kept)
+        x = _after(self, self.attention_norm, x + change)
+        x, context, cross_attention = self._read_source(x, source, source_bias, override)
+        return x, context, cross_attention, attention
+
+    def _read_source(
+        self, x: Tensor, source: Keys, source_bias: Tensor, override: Override | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        query = _before(self, self.cross_attention_norm, x)
+        context, attention = self.cross_attention(query, source, source_bias, override)
+        x = _after(self, self.cross_attention_norm, x + context)
+        change = self.feed_forward(_before(self, self.feed_forward_norm, x))
+        return _after(self, self.feed_forward_norm, x + change), context, attention
+
+
+class Embedding(nn.Module):
+    """Token embeddings, scaled, with absolute positions where there are any."""
+
+    def __init__(self, config: TransformerConfig, vocabulary: int) -> None:
+        super().__init__()
+        self.tokens = nn.Embedding(vocabulary, config.size)
+        self.positions = nn.Embedding(config.positions, config.size) if config.positions else None
+        self.norm = make_norm(config) if config.embedding_norm else None
+        self.scale = config.embedding_scale
+
+    def forward(self, ids: Tensor, positions: Tensor) -> Tensor:
+        """``ids`` [rows, tokens] at ``positions`` [tokens], or [rows] at [1], with D as one more axis."""
+        x = self.tokens(ids) * self.scale if self.scale != 1.0 else self.tokens(ids)
+        x = x if self.positions is None else x + self.positions(positions)
+        return x if self.norm is None else cast(Tensor, self.norm(x))
+
+
+class OutputTransform(nn.Module):
+    """What BERT has before its output projection (Devlin et al. 2019): a projection, an activation and a norm."""
+
+    def __init__(self, config: TransformerConfig, activation: Activation) -> None:
+        super().__init__()
+        self.dense = nn.Linear(config.size, config.size)
+        self.norm = make_norm(config)
+        self.activation = _ACTIVATIONS[activation]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return cast(Tensor, self.norm(self.activation(self.dense(x))))
+
+
+class DistanceBias(nn.Module):
+    """The bias of self-attention by distance; ``weight`` [buckets, A]."""
+
+    buckets: Tensor
+
+    def __init__(self, bias: RelativeBias, heads: int, *, both_sides: bool) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(bias.buckets, heads))
+        self.longest = bias.longest
+        # From `longest` tokens behind the query to as many after it: farther ones share the bucket of the ends.
+        reach = torch.arange(-bias.longest, bias.longest + 1)
+        self.register_buffer("buckets", _bucket(reach, bias, both_sides=both_sides), persistent=False)
+
+    def forward(self, queries: Tensor, keys: Tensor) -> Tensor:
+        """Bias [1, A, queries, keys] between positions."""
+        distance = (keys[None, :] - queries[:, None]).clamp(-self.longest, self.longest) + self.longest
+        return self.weight[self.buckets[distance]].permute(2, 0, 1).unsqueeze(0)
+
+
+def make_norm(config: TransformerConfig) -> nn.Module:
+    if config.rms_norm:
+        return RmsNorm(config.size, config.norm_epsilon)
+    return nn.LayerNorm(config.size, config.norm_epsilon)
+
+
+def _before(layer: EncoderLayer | DecoderLayer, norm: nn.Module, x: Tensor) -> Tensor:
+    return cast(Tensor, norm(x)) if layer.norm_first else x
+
+
+def _after(layer: EncoderLayer | DecoderLayer, norm: nn.Module, x: Tensor) -> Tensor:
+    return x if layer.norm_first else cast(Tensor, norm(x))
+
+
+def _ablate(attention: Tensor, kept: Tensor | None) -> Tensor:
+    """Attention [..., A, queries, keys] without that of ablated heads (Michel et al. 2019)."""
+    return attention if kept is None else attention * kept
+
+
+def _bucket(distance: Tensor, bias: RelativeBias, *, both_sides: bool) -> Tensor:
+    """The bucket of each distance (key minus query): exact for near ones, then logarithmic up to ``longest``."""
+    buckets, later = bias.buckets, torch.zeros_like(distance)
+    if both_sides:
+        buckets //= 2
+        later = (distance > 0).long() * buckets
+        distance = distance.abs()
+    else:
+        distance = (-distance).clamp(min=0)
+    exact = buckets // 2
+    ratio = torch.log(distance.clamp(min=1).float() / exact) / math.log(bias.longest / exact)
+    far = (exact + (ratio * (buckets - exact)).long()).clamp(max=buckets - 1)
+    return later + torch.where(distance < exact, distance, far)
