@@ -37,7 +37,7 @@ TINY = Recipe(
     dropout=0.0,
     learning_rate=5e-3,
     batch_tokens=100,
-    epochs=30,
+    epochs=60,
 )
 
 
