@@ -13,7 +13,12 @@ from pipeline.progress import SilentProgress
 from pipeline.quantize_build import Comparison, export_twin
 from tests.oracles.multi30k import CHECKPOINT, MODEL_ID, read_lines
 
-pytestmark = [pytest.mark.slow, pytest.mark.shared, pytest.mark.filterwarnings("ignore::UserWarning:transformers")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.oracle,
+    pytest.mark.shared,
+    pytest.mark.filterwarnings("ignore::UserWarning:transformers"),
+]
 
 SENTENCES = 100
 
