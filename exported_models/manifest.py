@@ -260,11 +260,6 @@ class ModelManifest(ArtefactManifest):
     def has_attention(self) -> bool:
         return self.cross_attention_layers > 0
 
-    def has_room_for(self, source_tokens: int, target_tokens: int) -> bool:
-        """Whether a pair of these lengths, ends of sentence included, is not longer than the model reads and writes."""
-        longest_target = self.max_target_tokens or target_tokens
-        return source_tokens <= self.max_source_tokens and target_tokens <= longest_target
-
 
 def load_model_manifest(folder: Path) -> ModelManifest:
     """The manifest of an exported model; see `load_manifest`."""

@@ -29,7 +29,7 @@ from dashboard.views.map_figure import (
 )
 from dashboard.views.missing_store import explain_missing_store
 from dashboard.views.pictograms import draw_pictograms
-from dashboard.views.scene import Scene, choose_space, find_map, open_scene, spaces_of
+from dashboard.views.scene import Scene, choose_space, find_map, maps_of, open_scene, spaces_of
 from dashboard.words import count
 from exported_models.manifest import SpaceSpec
 from state_store.manifest import GLOBAL_MAP_KINDS
@@ -107,8 +107,7 @@ def _register_controls(app: Dash, services: Services) -> None:
         prevent_initial_call=True,
     )
     def offer_maps(extent: str, space: str, shown: Json | None, method: str) -> tuple[Any, ...]:
-        scene = open_scene(services, shown, space)
-        return fit_maps(extent, method, tuple(CORPUS_METHODS) if scene is None else scene.maps)
+        return fit_maps(extent, method, maps_of(services, shown, space))
 
 
 def fit_maps(extent: str, method: str, kept: Sequence[str]) -> tuple[Any, ...]:

@@ -45,11 +45,6 @@ class Scene:
         """Whose words the states belong to."""
         return self.store.space(self.space).entry.owner
 
-    @property
-    def maps(self) -> tuple[MapKind, ...]:
-        """The corpus maps that the store holds of this space."""
-        return self.store.manifest.space(self.space).maps
-
 
 def open_scene(services: Services, shown: Mapping[str, Any] | None, space: str | None) -> Scene | None:
     """The states that the page's stores ask for; None when nothing is translated or there is no store to use.
@@ -63,8 +58,7 @@ def open_scene(services: Services, shown: Mapping[str, Any] | None, space: str |
     if store is None:
         return None
     trace, hypothesis = services.chosen(state)
-    names = store.manifest.space_names
-    chosen = space if space in names and space is not None else names[0]
+    chosen = _held_space(store, space)
     rank = trace.hypotheses.index(hypothesis)
     evidence = services.neighborhoods.evidence(store, trace, rank, chosen)
     text = services.token_text(state.request.model_id)
@@ -75,8 +69,20 @@ def open_scene(services: Services, shown: Mapping[str, Any] | None, space: str |
 def find_map(services: Services, scene: Scene, wanted: str | None) -> Neighborhood:
     """The scene on the wanted kind of map if its space has it, else on the default."""
     kind = next((kind for kind in MAP_KINDS if kind == wanted), DEFAULT_METHOD)
-    kind = DEFAULT_METHOD if kind in GLOBAL_MAP_KINDS and kind not in scene.maps else kind
+    kept = scene.store.manifest.space(scene.space).maps
+    kind = DEFAULT_METHOD if kind in GLOBAL_MAP_KINDS and kind not in kept else kind
     return services.neighborhoods.get(scene.store, scene.trace, scene.rank, scene.space, map_kind=kind)
+
+
+def maps_of(services: Services, shown: Mapping[str, Any] | None, space: str | None) -> tuple[MapKind, ...]:
+    """The corpus maps that can be offered: those the store holds of a space, all where there is no store."""
+    store, _ = services.store_or_reason(PageState.from_json(shown).request.model_id) if shown else (None, "")
+    return GLOBAL_MAP_KINDS if store is None else store.manifest.space(_held_space(store, space)).maps
+
+
+def _held_space(store: StateStore, wanted: str | None) -> str:
+    names = store.manifest.space_names
+    return wanted if wanted in names and wanted is not None else names[0]
 
 
 def choose_space(spaces: Sequence[SpaceSpec], current: str, side: str | None) -> str | None:
