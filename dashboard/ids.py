@@ -138,6 +138,7 @@ class NeighborhoodId(StrEnum):
     GRAPH = "neighborhood-graph"
     TWIN = "neighborhood-twin"
     PICTOGRAMS = "neighborhood-pictograms"
+    DRAWN = "neighborhood-drawn"
 
 
 class NeighborsId(StrEnum):

@@ -9,9 +9,14 @@
     window.dash_clientside.beamscope = Object.assign(window.dash_clientside.beamscope || {}, functions);
   };
 
+  /** Write properties of a component at once: unlike outputs of callbacks, two in a row arrive in their order. */
+  scope.set = function (id, properties) {
+    window.dash_clientside.set_props(id, properties);
+  };
+
   /** Write into a store of the page. */
   scope.send = function (id, data) {
-    window.dash_clientside.set_props(id, { data: data });
+    scope.set(id, { data: data });
   };
 
   /** Act on something once Dash has drawn it; a page without models never will. */

@@ -13,6 +13,7 @@
   function setDraft(next) {
     draft = next;
     scope.send("attention-draft", next);
+    showDraft();
   }
 
   /** A click on a word in attention mode: a target word starts a draft, a source word gets one more share. */
@@ -47,7 +48,7 @@
     });
   }
 
-  /* The same S as `curve_data` in dashboard/links.py draws, which sends the two numbers of `bend`. */
+  /* The same S as `curve_data` in dashboard/links.py draws, whose two numbers are `bend`. */
   function curve(dx, height, bend) {
     const squared = dx * dx + height * height;
     const across = ((bend.down - bend.aside) * dx * height) / Math.sqrt(squared);
@@ -55,7 +56,7 @@
     return { d: [across, -across], c: [along, 1 - along] };
   }
 
-  function drawLinks(parts, bend) {
+  function drawLinks(parts) {
     const cy = scope.graph("translation-links");
     if (!cy) {
       return;
@@ -68,6 +69,7 @@
       }
       const target = cy.getElementById("t" + draft.step);
       target.connectedEdges().addClass("off");
+      const bend = JSON.parse(document.querySelector(".links-drawing").dataset.bend);
       parts.forEach(([source, share]) => {
         const start = cy.getElementById("s" + source);
         const from = start.position();
@@ -91,25 +93,24 @@
     return name + " attends to " + list.join(", ");
   }
 
+  function showDraft() {
+    const parts = shares();
+    document.querySelectorAll(".target-words .drafted").forEach((chip) => chip.classList.remove("drafted"));
+    const chip = document.querySelector('.target-words [data-index="' + draft.step + '"]');
+    if (chip) {
+      chip.classList.add("drafted");
+    }
+    drawBadges(parts);
+    drawLinks(parts);
+    scope.set("attention-sentence", { children: spell(parts) });
+    scope.set("attention-apply", { disabled: parts.length === 0 });
+  }
+
   scope.offer({
     showMode: function (mode) {
-      const body = document.getElementById("page-body");
-      body.dataset.mode = mode;
-      draft = EMPTY;
-      return [mode !== "attention", EMPTY];
-    },
-
-    showDraft: function (_draft, sheets) {
-      const parts = shares();
-      const chips = document.querySelectorAll(".target-words .drafted");
-      chips.forEach((chip) => chip.classList.remove("drafted"));
-      const chip = document.querySelector('.target-words [data-index="' + draft.step + '"]');
-      if (chip) {
-        chip.classList.add("drafted");
-      }
-      drawBadges(parts);
-      drawLinks(parts, sheets.bend);
-      return [spell(parts), parts.length === 0];
+      document.getElementById("page-body").dataset.mode = mode;
+      setDraft(EMPTY);
+      return mode !== "attention";
     },
   });
 })();

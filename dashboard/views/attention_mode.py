@@ -57,18 +57,9 @@ def register(app: dash.Dash, services: Services) -> None:
         app,
         "showMode",
         Output(AttentionId.PANEL, "hidden"),
-        Output(AttentionId.DRAFT, "data"),
         Input(TranslationId.MODE, "value"),
         Input(AttentionId.RESET, "n_clicks"),
         Input(PageId.REQUEST, "data"),
-    )
-    run_in_browser(
-        app,
-        "showDraft",
-        Output(AttentionId.SENTENCE, "children"),
-        Output(AttentionId.APPLY, "disabled"),
-        Input(AttentionId.DRAFT, "data"),
-        State(TranslationId.LINKS_SHEETS, "data"),
     )
 
 

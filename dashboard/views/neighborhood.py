@@ -68,6 +68,7 @@ def layout() -> Component:
             html.Div(graph, role="img", className="map-frame", **wild(aria_label="Map of states; a table follows")),
             html.Div(id=NeighborhoodId.PICTOGRAMS, className="pictograms"),
             html.Div(id=NeighborhoodId.TWIN, className="spoken"),
+            dcc.Store(id=NeighborhoodId.DRAWN),
         ],
         stages="1 2",
     )
@@ -132,7 +133,10 @@ def _as_options(texts: Mapping[str, str]) -> list[Json]:
 
 
 def _register_drawings(app: Dash, services: Services) -> None:
+    # One callback draws the map and marks a word in it: Dash drops the answer of a call that a later one overtakes,
+    # and what stands on the page then tells whether the mark has a map to go on.
     @app.callback(
+        Output(NeighborhoodId.DRAWN, "data"),
         Output(NeighborhoodId.CARD, "className"),
         Output(NeighborhoodId.GRAPH, "figure"),
         Output(NeighborhoodId.PICTOGRAMS, "style"),
@@ -142,37 +146,24 @@ def _register_drawings(app: Dash, services: Services) -> None:
         Input(NeighborhoodId.SPACE, "value"),
         Input(NeighborhoodId.METHOD, "value"),
         Input(PageId.THEME, "data"),
-        State(PageId.SELECTION, "data"),
+        Input(PageId.SELECTION, "data"),
+        State(NeighborhoodId.DRAWN, "data"),
         prevent_initial_call=True,
     )
     def draw(
-        shown: Json | None, space: str, method: str, theme: Theme, selected: Json | None
-    ) -> tuple[str, Json, Json, Any, Any]:
+        shown: Json | None, space: str, method: str, theme: Theme, selected: Json | None, drawn: list[Any] | None
+    ) -> tuple[Any, ...]:
         scene = open_scene(services, shown, space)
         if scene is None:
-            return "card is-empty", draw_nothing(), {}, _explain(services, shown), ""
+            return None, "card is-empty", draw_nothing(), {}, _explain(services, shown), ""
         found, palette = find_map(services, scene, method), colors(theme)
-        drawing = drawing_of(scene, found)
-        figure = draw_map(drawing, focus_index(scene, selected), palette)
+        drawing, focus = drawing_of(scene, found), focus_index(scene, selected)
+        wanted = [shown, space, method, theme]
+        if drawn == wanted:
+            return (no_update, no_update, mark_focus(drawing, focus, theme), *3 * (no_update,))
         sprite = draw_pictograms(drawing.path, drawing.neighbors, palette)
-        return "card", figure, {"--pictograms": f'url("{sprite}")'}, summarize(scene, found), tabulate(scene)
-
-    @app.callback(
-        Output(NeighborhoodId.GRAPH, "figure", allow_duplicate=True),
-        Input(PageId.SELECTION, "data"),
-        State(PageId.REQUEST, "data"),
-        State(NeighborhoodId.SPACE, "value"),
-        State(NeighborhoodId.METHOD, "value"),
-        State(PageId.THEME, "data"),
-        prevent_initial_call=True,
-    )
-    def mark(selected: Json | None, shown: Json | None, space: str, method: str, theme: Theme) -> Any:
-        scene = open_scene(services, shown, space)
-        # A word of the other side brings another space, and that is drawn anew.
-        if scene is None or (selected and selected["side"] != scene.side):
-            return no_update
-        drawing = drawing_of(scene, find_map(services, scene, method))
-        return mark_focus(drawing, focus_index(scene, selected), theme)
+        style = {"--pictograms": f'url("{sprite}")'}
+        return wanted, "card", draw_map(drawing, focus, palette), style, summarize(scene, found), tabulate(scene)
 
     @app.callback(
         Output(NeighborhoodId.PICTOGRAMS, "children"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import dash
@@ -252,7 +253,8 @@ def _links() -> Component:
         autounselectify=True,
         autoRefreshLayout=False,
     )
-    sheets = {"light": link_stylesheet("light"), "dark": link_stylesheet("dark"), "bend": BEND}
-    drawing = html.Div(graph, className="links-drawing", role="img", **wild(aria_label="Attention; see Text"))
+    sheets = {"light": link_stylesheet("light"), "dark": link_stylesheet("dark")}
+    seen = wild(aria_label="Attention; see Text", data_bend=json.dumps(BEND))
+    drawing = html.Div(graph, className="links-drawing", role="img", **seen)
     name = html.Span(className="row-name")
     return html.Div([name, drawing, dcc.Store(id=TranslationId.LINKS_SHEETS, data=sheets)], className="row links-row")

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
-from tests.browser.conftest import AMBIGUOUS
-from tests.browser.workbench import Workbench
+from dashboard.ids import NeighborhoodId
+from dashboard.page_state import PageState
+from exported_models.request import Request
+from tests.browser.conftest import AMBIGUOUS, Visit
+from tests.browser.workbench import CALLBACK, Workbench
 
 
 @pytest.fixture
@@ -69,6 +72,27 @@ def test_choosing_a_source_word_brings_the_encoder_space(looking: Workbench) -> 
 
     expect(looking.neighborhood.get_by_role("radio", name="Encoder")).to_be_checked()
     expect(looking.neighbors).to_contain_text("token 2, “3”")
+
+
+def test_a_word_chosen_before_the_map_came_is_marked_in_it(come: Visit, address: str) -> None:
+    workbench, held = come(address), []
+
+    def hold_the_first(route: Route) -> None:
+        if NeighborhoodId.GRAPH in (route.request.post_data or "").split('"inputs"')[0] and not held:
+            held.append(route)
+        else:
+            route.fallback()
+
+    workbench.page.route(f"**{CALLBACK}*", hold_the_first)
+    workbench.open(PageState(Request("dates", AMBIGUOUS)))
+    workbench.expect_target("2005-03-04")
+    workbench.words("target").nth(3).click()
+    expect(workbench.pictograms().nth(3)).to_have_attribute("aria-pressed", "true")
+    expect(workbench.neighborhood.locator(".scatterlayer .point").first).to_be_attached()
+    held[0].continue_()
+    workbench.settle()
+
+    assert workbench.chosen_states() == [3]
 
 
 def test_neighbors_are_training_pairs_with_the_token_marked(looking: Workbench) -> None:

@@ -19,6 +19,7 @@ from playwright.sync_api import Dialog, Locator, Page, Request, Response, expect
 from dashboard.ids import HeaderId, HistoryId, NeighborhoodId, NeighborsId, PageId, TranslationId, TreeId
 from dashboard.page_state import PageState
 from dashboard.url_state import encode_fragment
+from dashboard.views.map_figure import Layer
 
 END = "⏎"
 CALLBACK = "/_dash-update-component"
@@ -65,6 +66,8 @@ LIT_STATES = """() => {
   return [...found];
 }"""
 
+CHOSEN_STATES = """(layer) => document.querySelector('#neighborhood-graph .js-plotly-plot').data[layer].customdata"""
+
 
 @dataclass(frozen=True, slots=True)
 class TreeNode:
@@ -87,7 +90,7 @@ class Complaints:
         self.heard: list[str] = []
         self._host = urlsplit(address).netloc
         page.on("console", lambda message: self._hear(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: self._hear(f"page error: {error}"))
+        page.on("pageerror", lambda error: self._hear(f"page error: {error.stack or error}"))
         page.on("request", self._check_host)
         page.on("requestfailed", self._check_failure)
         page.on("dialog", self._refuse_dialog)
@@ -197,6 +200,10 @@ class Workbench:
     def lit_states(self) -> list[int]:
         """Words whose states are marked on the map."""
         return sorted(self.page.evaluate(LIT_STATES))
+
+    def chosen_states(self) -> list[int]:
+        """Words whose states stand out on the map because their word is chosen."""
+        return [int(word) for word in self.page.evaluate(CHOSEN_STATES, int(Layer.CHOSEN))]
 
     def pictograms(self) -> Locator:
         """One button a word of the space on view."""
