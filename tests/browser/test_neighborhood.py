@@ -75,7 +75,8 @@ def test_choosing_a_source_word_brings_the_encoder_space(looking: Workbench) -> 
 
 
 def test_a_word_chosen_before_the_map_came_is_marked_in_it(come: Visit, address: str) -> None:
-    workbench, held = come(address), []
+    workbench = come(address)
+    held: list[Route] = []
 
     def hold_the_first(route: Route) -> None:
         if NeighborhoodId.GRAPH in (route.request.post_data or "").split('"inputs"')[0] and not held:
