@@ -19,6 +19,7 @@ import torch
 
 from benchmarks import ctranslate2_peer
 from benchmarks.ctranslate2_peer import Translator
+from benchmarks.library import TokenPair, forward
 from benchmarks.measure import compare, describe_machine, one_thread
 from benchmarks.random_checkpoint import FEED_FORWARD, HEADS, LAYERS, SIZE, export_unverified, write_random_checkpoint
 from benchmarks.report import Figure, Report
@@ -136,27 +137,13 @@ def measure_encoding(bench: Bench) -> dict[str, Figure]:
     )
     batches = [pairs[start : start + BATCH] for start in range(0, len(pairs), BATCH)]
 
-    def ours(batch: Sequence[tuple[Sequence[int], Sequence[int]]]) -> object:
+    def ours(batch: Sequence[TokenPair]) -> object:
         return force_batch(model, [source for source, _ in batch], [target for _, target in batch])
 
-    def theirs(batch: Sequence[tuple[Sequence[int], Sequence[int]]]) -> object:
-        sources = _pad([source for source, _ in batch], model.manifest.pad_id)
-        targets = _pad([(model.manifest.start_id, *target[:-1]) for _, target in batch], model.manifest.pad_id)
-        mask = (sources != model.manifest.pad_id).long()
-        return bench.library(
-            input_ids=sources,
-            attention_mask=mask,
-            decoder_input_ids=targets,
-            output_attentions=True,
-            output_hidden_states=True,
-        )
+    def theirs(batch: Sequence[TokenPair]) -> object:
+        return forward(bench.library, model.manifest, batch)
 
     return {"": f"states of {BATCH} pairs : forward", **compare(batches, ours, theirs).figures("peer")}
-
-
-def _pad(rows: Sequence[Sequence[int]], pad_id: int) -> torch.Tensor:
-    longest = max(map(len, rows))
-    return torch.tensor([[*row, *[pad_id] * (longest - len(row))] for row in rows])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

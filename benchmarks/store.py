@@ -1,0 +1,124 @@
+"""The encoding of a corpus as a build does it, against the library's forward pass over the same batches.
+
+python -m benchmarks.store CHECKPOINT SOURCES TARGETS    a Hugging Face checkpoint, and files with a sentence a line
+
+Ours is the whole step of a build: centers, tokens, states batch by batch, shards written through to the disk, merged
+and digested. The library's is its forward pass with hidden states and attention alone: its batches are tokenized
+beforehand, and nothing is written. After every batch of ours the library has its turn. Everything runs on one thread.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmarks.library import TokenPair, forward
+from benchmarks.measure import Timing, describe_machine, one_thread, shorten
+from benchmarks.report import Figure, Report
+from exported_models.model import ExportedModel
+from exported_models.workspace import Workspace
+from pipeline.adapters.huggingface.checkpoint import read_checkpoint
+from pipeline.batches import read_plan
+from pipeline.build import BuildRun, export_step, open_build, plan_step, verify_step
+from pipeline.encode import encode_corpus
+from pipeline.pair_tokens import PairTokenizer
+from pipeline.progress import Advance, open_progress
+from pipeline.project import CorpusSection, ModelSection, Project, ProjectFile
+from state_store.pairs import PairTable
+
+MODEL_ID = "benchmark"
+
+
+class Turns:
+    """A progress of a step that gives another way its turn whenever a batch is done, and times both.
+
+    ``batches`` are those of the step, in its order; ``theirs`` is the other way to do one.
+    """
+
+    def __init__(self, batches: Sequence[Sequence[TokenPair]], theirs: Callable[[Sequence[TokenPair]], object]) -> None:
+        self._batches = iter(batches)
+        self._theirs = theirs
+        self.peer = Timing(0, 0)
+
+    def note(self, message: str) -> None:
+        """Nothing is shown."""
+
+    @contextmanager
+    def track(self, title: str, total: int, unit: str) -> Iterator[Advance]:  # noqa: ARG002 (the protocol's names)
+        yield self._advance
+
+    def _advance(self, count: int) -> None:
+        batch = next(self._batches)
+        if len(batch) != count:
+            raise ValueError(f"a batch of {count} pairs was encoded where one of {len(batch)} is planned")
+        self.peer = _add(self.peer, _time(lambda: self._theirs(batch)))
+
+
+def measure(run: BuildRun, library: Any) -> dict[str, Figure]:
+    """Encode the corpus of a build whose model is verified, the library taking turns."""
+    model = ExportedModel.open(run.model_folder, threads=1)
+    pairs = PairTable(run.store.staged, int(run.store.planned["pairs"]))
+    batches = list(_plan_tokens(run, PairTokenizer.of(model), pairs))
+    turns = Turns(batches, lambda batch: forward(library, model.manifest, batch))
+    with one_thread():
+        forward(library, model.manifest, batches[0])  # what is made on first use is not timed
+        both = _time(lambda: encode_corpus(run.store, run.model_manifest, lambda: model, progress=turns))
+    ours = Timing(both.clock - turns.peer.clock, both.processor - turns.peer.processor)
+    return {
+        "": f"{len(pairs):,} pairs in {len(batches)} batches : forward",
+        "s": shorten(ours.clock),
+        "peer s": shorten(turns.peer.clock),
+        "speedup": shorten(turns.peer.clock / ours.clock),
+        "cpu speedup": shorten(turns.peer.processor / ours.processor),
+        "pairs/s": round(len(pairs) / ours.clock),
+    }
+
+
+def _plan_tokens(run: BuildRun, tokenizer: PairTokenizer, pairs: PairTable) -> Iterator[list[TokenPair]]:
+    """The batches of the build's plan, as ids."""
+    plan = read_plan(run.store.folder)
+    for shard in plan.shard_numbers():
+        for batch in plan.batches(shard):
+            tokens = [tokenizer.read(pairs[sentence]) for sentence in batch]
+            yield [(pair.source_ids, pair.target_ids) for pair in tokens]
+
+
+def _time(way: Callable[[], object]) -> Timing:
+    clock, processor = time.perf_counter(), time.process_time()
+    way()
+    return Timing(time.perf_counter() - clock, time.process_time() - processor)
+
+
+def _add(one: Timing, other: Timing) -> Timing:
+    return Timing(one.clock + other.clock, one.processor + other.processor)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and print a table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.store", description=__doc__)
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("sources", type=Path)
+    parser.add_argument("targets", type=Path)
+    parser.add_argument("--pairs", type=int, help="only so many, from the start of the files")
+    options = parser.parse_args(arguments)
+    corpus = CorpusSection(train=options.sources.resolve(), train_target=options.targets.resolve(), limit=options.pairs)
+    content = ProjectFile(model=ModelSection(id=MODEL_ID, checkpoint=options.checkpoint.resolve()), corpus=corpus)
+    with tempfile.TemporaryDirectory(prefix="beamscope-store-") as name:
+        project = Project(Path(name) / "project.toml", content)
+        with open_build(project, Workspace(Path(name)), progress=open_progress()) as run:
+            for step in (plan_step, export_step, verify_step):
+                step(run)
+            row = measure(run, read_checkpoint(options.checkpoint).model)
+    note = "One thread. Ours: centers, tokens, states, shards, merging, digests; the library: the forward pass alone."
+    print(f"{Report('Encode a corpus into a store', [row], note).to_text()}\n[{describe_machine()}]")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
