@@ -28,8 +28,8 @@ def _n_best(trace: Trace) -> list[str]:
             str(rank),
             show_plainly(hypothesis.text) + ("" if hypothesis.finished else " (unfinished)"),
             f"{hypothesis.normalized:.4f}",
-            f"{hypothesis.score:.4f}",
-            _describe_probability(hypothesis.score),
+            f"{sum(hypothesis.log_probs):.4f}",
+            _describe_probability(sum(hypothesis.log_probs)),
         )
         for rank, hypothesis in enumerate(trace.hypotheses, start=1)
     ]

@@ -16,6 +16,7 @@ from exported_models.interventions import check_overrides, override_rows
 from exported_models.model import ExportedModel
 from exported_models.recording import Recording
 from exported_models.remembering import OnceCache
+from exported_models.repetition import RepetitionPenalty
 from exported_models.request import (
     MAX_BEAM_SIZE,
     MAX_LENGTH_LIMIT,
@@ -47,7 +48,8 @@ class ForcedScore:
 
     Attributes:
         tokens, log_probs, ranks: one a target token, end of sentence included; rank 0 is the most probable token.
-        score: sum of ``log_probs``; ``normalized`` as the request's hypotheses are compared by.
+        score: as a search scores it: the sum of ``log_probs``, or of what a repetition penalty leaves of them;
+            ``normalized`` as the request's hypotheses are compared by.
     """
 
     tokens: tuple[str, ...]
@@ -121,9 +123,12 @@ class Engine:
 
         heads = mask_heads(complete.ablations, model.manifest)
         forced = force_batch(model, [source.ids], [wanted.ids], override if complete.overrides else None, heads)[0]
+        manifest = model.manifest
+        penalty = RepetitionPenalty.of(manifest.generation, manifest.start_id, settings.beam_size)
+        counted = penalty.weigh_target(forced.log_probs, wanted.ids, forced.log_normalizers)
         # As in a search, a first token that the settings force costs nothing.
-        free = int(wanted.ids[0] == model.manifest.generation.forced_first_id)
-        score = float(np.sum(forced.log_probs[free:], dtype=np.float64))
+        free = int(wanted.ids[0] == manifest.generation.forced_first_id)
+        score = float(np.sum(counted[free:], dtype=np.float64))
         return ForcedScore(
             wanted.tokens, forced.log_probs, forced.ranks, score, settings.normalize(score, len(wanted.ids))
         )

@@ -11,7 +11,9 @@ Corpora are encoded by running ``decoder_step`` over a batch with the reference 
 the whole target in one pass, reads the same ``source.*`` tensors and has the step's outputs for every target token.
 
 A runtime computes every output a graph has, asked for or not. What few requests want is therefore a graph of its own,
-run once for a finished hypothesis: ``self_attention``, of encoder and decoder, every layer and head.
+run once for a finished hypothesis: ``self_attention``, of encoder and decoder, every layer and head. And a step of which
+no intervention is asked is a graph of its own, ``plain_step``: the inputs in `INTERVENTIONS` and the outputs in
+`FORCED_ANSWERS` are left out of it, and its kernels are for CPUs.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ class Graph(StrEnum):
 
     ENCODER = "encoder"
     DECODER_STEP = "decoder_step"
+    PLAIN_STEP = "plain_step"
     TEACHER_FORCED = "teacher_forced"
     SELF_ATTENTION = "self_attention"
 
@@ -99,6 +102,19 @@ STEP_OUTPUTS = (
 )
 """And a ``next.*`` for every ``memory.*``. A model without attention lacks the last two."""
 
+INTERVENTIONS = frozenset({"attention_override", "override_on", DECODER_HEAD_MASK.name, "forced_ids"})
+"""Inputs of a step that most steps of a search need not have."""
+FORCED_ANSWERS = frozenset({"forced_log_probs", "forced_ranks"})
+"""Outputs of a step that answer ``forced_ids``."""
+
+STEP_NORMALIZER = TensorSpec(
+    "log_normalizers",
+    "float32",
+    ("rows",),
+    "what the softmax subtracts from logits: the log of their exponentials' sum",
+)
+"""Of a model with a repetition penalty, which a greedy search applies to logits."""
+
 FORCED_INPUTS = (
     TensorSpec("previous_ids", "int64", ("sentences", "target"), "the token before each target token, start first"),
     TensorSpec("forced_ids", "int64", ("sentences", "target"), "target token ids, padded on the right"),
@@ -114,6 +130,9 @@ FORCED_OUTPUTS = (
     TensorSpec("cross_attention", "float32", ("sentences", "target", "layers", "heads", "source"), "as a step's"),
 )
 """A model without attention lacks the last two."""
+
+FORCED_NORMALIZER = TensorSpec(STEP_NORMALIZER.name, "float32", ("sentences", "target"), "as a step's")
+"""Of a model with a repetition penalty."""
 
 SELF_ATTENTION_INPUTS = (
     *ENCODER_INPUTS,

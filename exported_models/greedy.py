@@ -11,8 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from exported_models.graphs import STEP_NORMALIZER
 from exported_models.manifest import ModelManifest
 from exported_models.model import ExportedModel
+from exported_models.repetition import RepetitionPenalty
 from exported_models.rules import TokenRules
 from exported_models.scoring import encode_batch
 from exported_models.sessions import StepInput, StepOutput, Tensors
@@ -38,21 +40,25 @@ def translate_batch(
     """
     if not sources:
         return []
-    manifest = model.manifest
+    manifest, vocabulary = model.manifest, len(model.target_tokenizer.tokens)
     longest = manifest.generation.max_length if max_length is None else max_length
     tokens: list[list[int]] = [[] for _ in sources]
     rules = [TokenRules.of(manifest, source) for source in sources]
+    penalty = RepetitionPenalty.of(manifest.generation, manifest.start_id, beam_size=1)
     encoded = encode_batch(model, sources)
     memory: Tensors = encoded.memory
     sentences = continued = np.arange(len(sources), dtype=np.int64)
     running = np.ones(len(sources), np.bool_)
     previous = np.full(len(sources), manifest.start_id, np.int64)
     for position in range(longest):
-        ruled_out = [rules[sentence].find(tuple(tokens[sentence])) for sentence in sentences]
-        top_count = min(1 + max(map(len, ruled_out)), len(model.target_tokenizer.tokens))
+        paths = [tuple(tokens[sentence]) for sentence in sentences]
+        ruled_out = [rules[sentence].find(path) for sentence, path in zip(sentences, paths, strict=True)]
+        moved = max(penalty.count_moved(path, vocabulary) for path in paths)
+        top_count = min(1 + max(map(len, ruled_out)) + moved, vocabulary)
         asked = StepInput(previous, continued, position, np.zeros_like(previous), top_count)
         output = model.decoder.run(encoded, memory, asked)
-        memory, previous = output.memory, _choose_tokens(manifest, output, ruled_out, position, longest)
+        ranked = _rank_tokens(penalty, output, paths)
+        memory, previous = output.memory, _choose_tokens(manifest, ranked, ruled_out, position, longest)
         for row in np.flatnonzero(running):
             tokens[sentences[row]].append(int(previous[row]))
         running &= previous != manifest.end_id
@@ -66,11 +72,20 @@ def translate_batch(
     return [GreedyTranslation(tuple(row), row[-1] == manifest.end_id) for row in tokens]
 
 
+def _rank_tokens(penalty: RepetitionPenalty, output: StepOutput, paths: Sequence[tuple[int, ...]]) -> Ids:
+    """The top of each row, the token that counts for most first: [rows, top] int64."""
+    ids = output.ids("top_ids")
+    if not penalty.active:
+        return ids
+    counted = penalty.weigh(output.floats("top_log_probs"), ids, paths, output.floats(STEP_NORMALIZER.name))
+    return np.take_along_axis(ids, np.argsort(-counted, axis=1, kind="stable"), axis=1)
+
+
 def _choose_tokens(
-    manifest: ModelManifest, output: StepOutput, ruled_out: Sequence[Container[int]], position: int, longest: int
+    manifest: ModelManifest, top: Ids, ruled_out: Sequence[Container[int]], position: int, longest: int
 ) -> Ids:
-    """The next token of each row: [rows] int64."""
-    generation, top = manifest.generation, output.ids("top_ids")
+    """The next token of each row, from those of ``top`` [rows, top] in their order: [rows] int64."""
+    generation = manifest.generation
     permitted = (
         next((token_id for token_id in row if token_id not in without), row[0])
         for row, without in zip(top.tolist(), ruled_out, strict=True)

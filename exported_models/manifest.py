@@ -161,12 +161,18 @@ class GenerationDefaults(Frozen):
     min_length: int = Field(default=0, ge=0, description="Fewest target tokens, end of sentence included.")
     ngram_size: int = Field(default=0, ge=0, description="No run of so many tokens comes twice in a target; 0: any.")
     source_ngram_size: int = Field(default=0, ge=0, description="No run of so many tokens of the source comes in one.")
+    repetition_penalty: float = Field(default=1.0, gt=0, allow_inf_nan=False, description="See `repetition`; 1: none.")
 
     @property
     def has_rules(self) -> bool:
         """Whether what came before decides on what may come."""
         wanted = self.begin_suppressed_ids or self.bad_sequences or self.min_length or self.ngram_size
         return bool(wanted or self.source_ngram_size)
+
+    @property
+    def penalizes(self) -> bool:
+        """Whether what was said before counts for more or less."""
+        return self.repetition_penalty != 1
 
 
 class ParityReport(Frozen):

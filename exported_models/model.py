@@ -55,14 +55,15 @@ class ExportedModel:
         attends = Graph.SELF_ATTENTION.filename in manifest.files
         one_pass = Graph.TEACHER_FORCED.filename in manifest.files
         attention_shape = (manifest.cross_attention_layers, manifest.cross_attention_heads)
+        attention, penalized = manifest.has_attention, manifest.generation.penalizes
         return cls(
             folder=folder,
             manifest=manifest,
             source_tokenizer=load_tokenizer(folder, manifest.source_tokenizer, manifest),
             target_tokenizer=load_tokenizer(folder, manifest.target_tokenizer, manifest),
             encoder=EncoderSession(folder, threads),
-            decoder=StepSession(folder, threads, attention_shape if manifest.has_attention else None),
-            forced=ForcedSession(folder, threads, attention=manifest.has_attention) if one_pass else None,
+            decoder=StepSession(folder, threads, attention_shape if attention else None, penalized=penalized),
+            forced=ForcedSession(folder, threads, attention=attention, penalized=penalized) if one_pass else None,
             self_attention=SelfAttentionSession(folder, threads) if attends else None,
         )
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from exported_models.graphs import FORCED_NORMALIZER
 from exported_models.model import ExportedModel
 from exported_models.sessions import EVERY_HEAD, EncodedSource, HeadMasks, Mask, StepInput, StepOutput, Tensors
 from exported_models.trace import Floats, Ids
@@ -29,12 +30,14 @@ class ForcedSentence:
         log_probs: [target tokens] natural-log probability of each reference token, end of sentence included.
         ranks: [target tokens] how many tokens were more probable.
         attention: [target tokens, layers, heads, source tokens], or None without attention.
+        log_normalizers: [target tokens] of a model with a repetition penalty (`graphs.FORCED_NORMALIZER`), else None.
     """
 
     states: Mapping[str, Floats]
     log_probs: Floats
     ranks: Ids
     attention: Floats | None
+    log_normalizers: Floats | None
 
 
 def force_batch(
@@ -122,10 +125,11 @@ def _cut(
         else by_name[space.output][row, :target_length]
         for space in model.manifest.spaces
     }
-    attention = by_name.get("cross_attention")
+    attention, normalizers = by_name.get("cross_attention"), by_name.get(FORCED_NORMALIZER.name)
     return ForcedSentence(
         states=states,
         log_probs=by_name["forced_log_probs"][row, :target_length],
         ranks=by_name["forced_ranks"][row, :target_length],
         attention=None if attention is None else attention[row, :target_length, ..., :source_length],
+        log_normalizers=None if normalizers is None else normalizers[row, :target_length],
     )

@@ -7,6 +7,8 @@ constant); length counts every generated token, the forced prefix and the end of
 forced there is one row, whose only permitted continuation is the prefix's next token, at its natural log-probability.
 A token that the model's generation settings force (a first token, the end at the maximum length) scores 0 instead, and
 so does a prefix's token that they rule out. What else they rule out is listed where it would have been a candidate.
+Under a repetition penalty (`exported_models.repetition`) scores sum what it leaves of log-probabilities; those that are
+recorded, and the top k, stay the model's own.
 """
 
 from __future__ import annotations
@@ -20,9 +22,11 @@ from typing import NamedTuple
 import numpy as np
 
 from exported_models.ablation import mask_heads
+from exported_models.graphs import STEP_NORMALIZER
 from exported_models.interventions import override_rows
 from exported_models.model import ExportedModel
 from exported_models.recording import Recording, SearchRecorder
+from exported_models.repetition import RepetitionPenalty
 from exported_models.request import EarlyStopping, HeadAblation, Request
 from exported_models.rules import TokenRules
 from exported_models.sessions import EncodedSource, Mask, StepInput, StepOutput, Tensors
@@ -33,6 +37,7 @@ from exported_models.trace import (
     Fate,
     Floats,
     Hypothesis,
+    Ids,
     Node,
     PrunedBy,
     Step,
@@ -74,6 +79,7 @@ class _Search:
     model: ExportedModel
     settings: SearchSettings
     rules: TokenRules
+    penalty: RepetitionPenalty
     nodes: list[Node] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     live: list[int] = field(default_factory=lambda: [ROOT])
@@ -99,13 +105,15 @@ class _Search:
 
     @property
     def top_count(self) -> int:
-        """How many tokens of a row the next step looks at: the candidates and whatever the rules may leave out."""
+        """How many tokens of a row the next step looks at: the candidates, and all that may fall behind them."""
         return self.count_top([self.paths[node] for node in self.live])
 
     def count_top(self, paths: Sequence[tuple[int, ...]]) -> int:
         """How many tokens of rows with these prefixes a step looks at."""
+        vocabulary = len(self.model.target_tokenizer.tokens)
         ruled_out = max(len(self.rules.find(path)) for path in paths) if self.rules.active else 0
-        return min(_candidate_count(self.settings) + ruled_out, len(self.model.target_tokenizer.tokens))
+        moved = max(self.penalty.count_moved(path, vocabulary) for path in paths)
+        return min(_candidate_count(self.settings) + ruled_out + moved, vocabulary)
 
     def settle(self, output: StepOutput, *, overridden: bool) -> list[int]:
         """Record a step, decide every candidate's fate and return, for each row that goes on, the row it continues."""
@@ -156,7 +164,7 @@ class _Search:
         """
         log_probs, ids = output.floats("top_log_probs"), output.ids("top_ids")
         width, count = ids.shape[1], _candidate_count(self.settings)
-        scores = (log_probs + before[:, None]).ravel()
+        scores = (self._weigh(output, log_probs, ids) + before[:, None]).ravel()
         order = np.argsort(-scores, kind="stable")
         reasons: list[PrunedBy | None] = [None] * len(order)
         if any(ruled_out):
@@ -172,10 +180,18 @@ class _Search:
         """The best candidates of the only row, none ruled out, and the forced token among them."""
         never = forced_id in self.model.manifest.generation.suppressed_ids
         free = never or forced_id in self.rules.find(self.paths[self.live[0]])
-        log_prob = np.float32(0) if free else output.floats("forced_log_probs")[0]
-        wanted = _Proposal(0, forced_id, float(log_prob), float(log_prob + before[0]))
+        log_prob = np.zeros((1, 1), np.float32) if free else output.floats("forced_log_probs")[:, None]
+        counted = log_prob if free else self._weigh(output, log_prob, np.array([[forced_id]], np.int64))
+        wanted = _Proposal(0, forced_id, float(log_prob[0, 0]), float(counted[0, 0] + before[0]))
         others = [found for found in self._propose_best(output, before, []) if found.token_id != forced_id]
         return sorted([*others, wanted], key=lambda proposal: -proposal.score)
+
+    def _weigh(self, output: StepOutput, log_probs: Floats, ids: Ids) -> Floats:
+        """What tokens of the live rows count for under the repetition penalty: all [rows, tokens]."""
+        if not self.penalty.active:
+            return log_probs
+        paths = [self.paths[node] for node in self.live]
+        return self.penalty.weigh(log_probs, ids, paths, output.floats(STEP_NORMALIZER.name))
 
     def _only_token(self, forced_id: int | None) -> int | None:
         """The token that the generation settings leave here, or None; a request's prefix goes before the end."""
@@ -261,7 +277,8 @@ def search(
         recording: of `record_source` for this source; what it knows already is not computed again.
     """
     rules = TokenRules.of(model.manifest, source.ids)
-    found, recorder = _Search(model, settings, rules), recording.begin()
+    penalty = RepetitionPenalty.of(model.manifest.generation, model.manifest.start_id, settings.beam_size)
+    found, recorder = _Search(model, settings, rules, penalty), recording.begin()
     memory, continued = _replay(found, recorder, request)
     while found.stop() is None:
         override = override_rows(request.overrides, found.position, len(found.live), model.manifest, len(source))

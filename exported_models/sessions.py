@@ -18,11 +18,13 @@ from exported_models.graphs import (
     ENCODER_HEAD_MASK,
     ENCODER_INPUTS,
     ENCODER_OUTPUTS,
+    FORCED_NORMALIZER,
     FORCED_OUTPUTS,
     MEMORY_PREFIX,
     NEXT_PREFIX,
     SELF_ATTENTION_OUTPUTS,
     SOURCE_PREFIX,
+    STEP_NORMALIZER,
     Graph,
     TensorSpec,
     memory_name,
@@ -35,6 +37,7 @@ DeviceTensor: TypeAlias = "ort.OrtValue | NDArray[np.generic]"
 """A tensor where the session runs: an array on the CPU, elsewhere a value of the runtime."""
 Tensors = Mapping[str, DeviceTensor]
 
+_WEIGHTS_FOLDER = "session.model_external_initializers_file_folder_path"
 _ATTENTION_OUTPUTS = ("context", "cross_attention")
 _STEP_FETCHES = ("top_log_probs", "top_ids", "forced_log_probs", "forced_ranks", "decoder_state")
 
@@ -135,11 +138,14 @@ class EncoderSession:
 class StepSession:
     """Runs ``decoder_step.onnx``."""
 
-    def __init__(self, folder: Path, threads: int | None, attention_shape: tuple[int, int] | None) -> None:
+    def __init__(
+        self, folder: Path, threads: int | None, attention_shape: tuple[int, int] | None, *, penalized: bool
+    ) -> None:
         self._graph = _GraphSession(folder, Graph.DECODER_STEP, threads)
         self._attention_shape = attention_shape
         outputs = self._graph.outputs
-        self._fetches = [*_STEP_FETCHES, *(_ATTENTION_OUTPUTS if attention_shape else ())]
+        attention = _ATTENTION_OUTPUTS if attention_shape else ()
+        self._fetches = [*_STEP_FETCHES, *attention, *([STEP_NORMALIZER.name] if penalized else ())]
         _require(folder, Graph.DECODER_STEP, set(self._fetches), set(outputs))
         self._next_names = [name for name in outputs if name.startswith(NEXT_PREFIX)]
         inputs = self._graph.inputs
@@ -179,9 +185,10 @@ class StepSession:
 class ForcedSession:
     """Runs ``teacher_forced.onnx``."""
 
-    def __init__(self, folder: Path, threads: int | None, *, attention: bool) -> None:
+    def __init__(self, folder: Path, threads: int | None, *, attention: bool, penalized: bool) -> None:
         self._graph = _GraphSession(folder, Graph.TEACHER_FORCED, threads)
-        self._fetches = [spec.name for spec in FORCED_OUTPUTS if attention or spec.name not in _ATTENTION_OUTPUTS]
+        own = [spec.name for spec in FORCED_OUTPUTS if attention or spec.name not in _ATTENTION_OUTPUTS]
+        self._fetches = [*own, *([FORCED_NORMALIZER.name] if penalized else ())]
         _require(folder, Graph.TEACHER_FORCED, set(self._fetches), set(self._graph.outputs))
         self._reads_source = [name for name in self._graph.inputs if name.startswith(SOURCE_PREFIX)]
 
@@ -196,6 +203,30 @@ class ForcedSession:
         }
         found = self._graph.run(inputs, self._fetches)
         return {name: _array(found[name]) for name in self._fetches}
+
+
+class StatesSession:
+    """Runs what is left of ``teacher_forced.onnx`` when only states are wanted.
+
+    Args:
+        content: that graph, whose weights may lie in ``folder``.
+    """
+
+    def __init__(self, folder: Path, threads: int | None, content: bytes) -> None:
+        self._graph = _GraphSession(folder, Graph.TEACHER_FORCED, threads, content)
+
+    def run(self, encoded: EncodedSource, previous_ids: Ids, forced_ids: Ids) -> Mapping[str, Floats]:
+        """Run [sentences, target] ids, padded on the right; give every output, [sentences, target, size]."""
+        known = {
+            "previous_ids": previous_ids,
+            "forced_ids": forced_ids,
+            "source_mask": encoded.mask,
+            **encoded.source,
+            **self._graph.mask_heads(DECODER_HEAD_MASK, encoded.heads.decoder),
+        }
+        inputs = {name: value for name, value in known.items() if name in self._graph.inputs}
+        found = self._graph.run(inputs, self._graph.outputs)
+        return {name: _array(value).astype(np.float32, copy=False) for name, value in found.items()}
 
 
 class SelfAttentionSession:
@@ -240,14 +271,14 @@ class SelfAttentionSession:
 
 
 class _GraphSession:
-    """One graph, opened."""
+    """One graph, opened from its file, or from ``content`` with the weights that lie beside that file."""
 
-    def __init__(self, folder: Path, graph: Graph, threads: int | None) -> None:
-        path = folder / graph.filename
+    def __init__(self, folder: Path, graph: Graph, threads: int | None, content: bytes | None = None) -> None:
+        path, options = folder / graph.filename, session_options(threads)
+        if content is not None:
+            options.add_session_config_entry(_WEIGHTS_FOLDER, str(folder))
         try:
-            self._session = ort.InferenceSession(
-                path, sess_options=session_options(threads), providers=provider_order()
-            )
+            self._session = ort.InferenceSession(content or path, sess_options=options, providers=provider_order())
         except Exception as error:  # ONNX Runtime raises a dozen private types here; none is for people
             raise ModelError(
                 f"The graph {path} cannot be loaded ({_first_line(error)}); export the model again."
@@ -299,7 +330,7 @@ def _require(folder: Path, graph: Graph, wanted: set[str], found: set[str]) -> N
     missing = sorted(wanted - found)
     if missing:
         raise ModelError(
-            f"{folder / graph.filename} lacks {', '.join(missing)}, which every {graph.value} graph has; "
+            f"{folder / graph.filename} lacks {', '.join(missing)}, which its {graph.value} graph must have; "
             "export the model again."
         )
 

@@ -64,7 +64,10 @@ class Stop(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One prefix the beam held. ``log_prob`` is of its last token, ``score`` the sum over the prefix (natural log)."""
+    """One prefix the beam held. ``log_prob`` is of its last token, ``score`` the sum over the prefix (natural log).
+
+    Under a repetition penalty ``score`` sums what it leaves of them, see `exported_models.repetition`.
+    """
 
     index: int
     parent: int
@@ -79,9 +82,9 @@ class Node:
 class Candidate(NamedTuple):
     """One continuation considered at a step; ``rank`` 0 is the best of the step by ``score``.
 
-    ``score`` is the summed log-probability of prefix and token, ``normalized`` the same over length to the power of the
-    length penalty. ``node`` is the node it became when it was kept or finished, else None. A trace holds hundreds of
-    these: a tuple is made in a quarter of the time that a frozen dataclass takes.
+    ``score`` is that of a node with this token, ``normalized`` the same over length to the power of the length penalty.
+    ``node`` is the node it became when it was kept or finished, else None. A trace holds hundreds of these: a tuple is
+    made in a quarter of the time that a frozen dataclass takes.
     """
 
     parent: int
@@ -129,7 +132,7 @@ class Hypothesis:
         nodes: one node a token, the start left out.
         token_ids, tokens, log_probs: one a token; the end-of-sentence token is included when ``finished``.
         text: detokenized, without end of sentence.
-        score: sum of ``log_probs``; ``normalized`` is what hypotheses are compared by.
+        score: of its last node; ``normalized`` is what hypotheses are compared by.
         finished: ended by end of sentence, not by the length limit.
     """
 

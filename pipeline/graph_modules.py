@@ -14,12 +14,14 @@ from exported_models.graphs import (
     ENCODER_INPUTS,
     ENCODER_OUTPUTS,
     FORCED_INPUTS,
+    FORCED_NORMALIZER,
     FORCED_OUTPUTS,
     MEMORY_PREFIX,
     NEXT_PREFIX,
     SELF_ATTENTION_INPUTS,
     SELF_ATTENTION_OUTPUTS,
     STEP_INPUTS,
+    STEP_NORMALIZER,
     STEP_OUTPUTS,
     TensorSpec,
 )
@@ -53,7 +55,7 @@ def step_outputs(model: SourceModel) -> tuple[TensorSpec, ...]:
     """Every output of the model's step graph."""
     own = tuple(_sized(spec, model) for spec in STEP_OUTPUTS if _belongs(spec, model))
     memory = (_with_rows(spec, _next_name(spec.name), "rows") for spec in model.memory_tensors)
-    return (*own, *(_one_step_on(spec) for spec in memory))
+    return (*own, *_if_penalized(STEP_NORMALIZER, model), *(_one_step_on(spec) for spec in memory))
 
 
 def forced_inputs(model: SourceModel) -> tuple[TensorSpec, ...]:
@@ -63,7 +65,8 @@ def forced_inputs(model: SourceModel) -> tuple[TensorSpec, ...]:
 
 def forced_outputs(model: SourceModel) -> tuple[TensorSpec, ...]:
     """Every output of the model's teacher-forced graph."""
-    return tuple(_sized(spec, model) for spec in FORCED_OUTPUTS if _belongs(spec, model))
+    own = tuple(_sized(spec, model) for spec in FORCED_OUTPUTS if _belongs(spec, model))
+    return (*own, *_if_penalized(FORCED_NORMALIZER, model))
 
 
 class EncoderGraph(nn.Module):
@@ -170,6 +173,10 @@ def _forced_answers(log_probs: Tensor, forced_ids: Tensor) -> dict[str, Tensor]:
 
 def _belongs(spec: TensorSpec, model: SourceModel) -> bool:
     return model.cross_attention_layers > 0 or spec.name not in _ATTENTION_TENSORS
+
+
+def _if_penalized(spec: TensorSpec, model: SourceModel) -> tuple[TensorSpec, ...]:
+    return (spec,) if model.generation.penalizes else ()
 
 
 def _head_masks(model: SourceModel, *specs: TensorSpec) -> tuple[TensorSpec, ...]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from exported_models.engine import search_settings
 from exported_models.manifest import GenerationDefaults, ParityReport
 from exported_models.model import ExportedModel
+from exported_models.repetition import RepetitionPenalty
 from exported_models.request import Request
 from exported_models.scoring import ForcedSentence, force_batch
 from exported_models.search import record_source, search
@@ -74,6 +75,8 @@ class _Comparison:
             self._of(f"{space} states").add(found.states[space], states, sentence)
         if found.attention is not None and wanted.attention is not None:
             self._of("attention").add(found.attention, wanted.attention, sentence)
+        if found.log_normalizers is not None and wanted.log_normalizers is not None:
+            self._of("normalizers of logits").add(found.log_normalizers, wanted.log_normalizers, sentence)
 
     def largest(self, suffix: str) -> float:
         return max((entry.difference for name, entry in self.worst.items() if name.endswith(suffix)), default=0.0)
@@ -221,7 +224,10 @@ def _tie(source: SourceModel, pair: SamplePair, one: Sequence[int], other: Seque
 def _running_totals(source: SourceModel, pair: SamplePair, token_ids: Sequence[int]) -> NDArray[np.float64]:
     """The source model's score of each prefix of a hypothesis."""
     ended = token_ids if token_ids[-1] == source.end_id else (*token_ids, source.end_id)
-    return source.reference.force(pair.source_ids, ended).log_probs[: len(token_ids)].astype(np.float64).cumsum()
+    forced = source.reference.force(pair.source_ids, ended)
+    penalty = RepetitionPenalty.of(source.generation, source.start_id, source.generation.beam_size)
+    counted = penalty.weigh_target(forced.log_probs, ended, forced.log_normalizers)
+    return counted[: len(token_ids)].astype(np.float64).cumsum()
 
 
 def _describe_difference(exported: ExportedModel, pair: SamplePair, wanted: Sequence[int], found: str) -> str:

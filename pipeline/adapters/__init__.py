@@ -35,11 +35,14 @@ class ReferenceSentence:
         states: space name -> [tokens, size] float32.
         log_probs: [target tokens] float32, of each target token.
         attention: [target tokens, layers, heads, source tokens] float32, or None.
+        log_normalizers: [target tokens] float32, see `exported_models.graphs.FORCED_NORMALIZER`; None where there is no
+            repetition penalty to want them.
     """
 
     states: Mapping[str, Floats]
     log_probs: Floats
     attention: Floats | None
+    log_normalizers: Floats | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,8 @@ class SourceModel:
             ``memory.*``.
         decoder_step: module from a dict of the step's inputs (without ``beam_index``, ``forced_ids`` and ``top_count``:
             memory arrives reordered, one a row) to a dict of ``log_probs`` [rows, vocabulary] and the step's outputs
-            after ``forced_log_probs``, a ``next.*`` for every ``memory.*`` among them.
+            after ``forced_log_probs``, a ``next.*`` for every ``memory.*`` among them, and ``log_normalizers`` where
+            ``generation`` has a repetition penalty; so has ``teacher_forced``.
         source_tensors, memory_tensors: the ``source.*`` and ``memory.*`` tensors as the encoder gives them.
         spaces: the spaces of states.
         cross_attention_layers, cross_attention_heads: 0 for a model without attention.

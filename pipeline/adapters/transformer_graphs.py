@@ -8,7 +8,14 @@ from typing import TypedDict, TypeVar
 import torch
 from torch import Tensor, nn
 
-from exported_models.graphs import MEMORY_PREFIX, NEXT_PREFIX, SOURCE_PREFIX, TensorSpec
+from exported_models.graphs import (
+    FORCED_NORMALIZER,
+    MEMORY_PREFIX,
+    NEXT_PREFIX,
+    SOURCE_PREFIX,
+    STEP_NORMALIZER,
+    TensorSpec,
+)
 from exported_models.manifest import CONTEXT_SPACE, DECODER_SPACE, ENCODER_SPACE, HeadGrid, SpaceSpec
 from pipeline.graph_modules import GROWING
 from pipeline.models.transformer import Transformer
@@ -62,6 +69,7 @@ class TransformerStep(nn.Module):
         )
         return {
             "log_probs": torch.log_softmax(decoded.logits, dim=-1),
+            STEP_NORMALIZER.name: torch.logsumexp(decoded.logits, dim=-1),
             "decoder_state": decoded.state,
             "context": decoded.context,
             "cross_attention": _by_row(decoded.cross_attention, config),
@@ -85,6 +93,7 @@ class TransformerForced(nn.Module):
         attention = _by_row(decoded.cross_attention, config)
         return {
             "log_probs": torch.log_softmax(decoded.logits, dim=-1).view(sentences, length, -1),
+            FORCED_NORMALIZER.name: torch.logsumexp(decoded.logits, dim=-1).view(sentences, length),
             "decoder_state": decoded.state.view(sentences, length, -1),
             "context": decoded.context.view(sentences, length, -1),
             "cross_attention": attention.view(sentences, length, *attention.shape[1:]),

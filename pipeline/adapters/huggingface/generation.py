@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +25,6 @@ _NEUTRAL: dict[str, Any] = {
     "num_beam_groups": 1,
     "penalty_alpha": None,
     "renormalize_logits": False,
-    "repetition_penalty": 1.0,
     "sequence_bias": None,
 }
 """Settings the engine has nothing for, with the value at which they do nothing."""
@@ -51,8 +51,8 @@ def read_generation(
         first_id: the first token of every target where the settings force none: a tokenizer's target language.
 
     Raises:
-        CheckpointError: it says neither with which token a target begins nor with which it ends, or names one that
-            there is not.
+        CheckpointError: it says neither with which token a target begins nor with which it ends, names one that there
+            is not, or penalizes repetition by what is no number above 0.
     """
     settings = model.generation_config
     starts = _ids(settings.decoder_start_token_id) or _ids(settings.bos_token_id)
@@ -73,6 +73,7 @@ def read_generation(
         min_length=_min_length(settings),
         ngram_size=settings.no_repeat_ngram_size or 0,
         source_ngram_size=settings.encoder_no_repeat_ngram_size or 0,
+        repetition_penalty=_repetition_penalty(model),
     )
     _check_ids(model, defaults, vocabulary)
     return Generation(defaults, starts[0], ends[0], tuple(_notices(settings, ends)))
@@ -96,6 +97,18 @@ def _min_length(settings: GenerationConfig) -> int:
     if settings.min_new_tokens is not None:
         return int(settings.min_new_tokens) + 1
     return settings.min_length or 0
+
+
+def _repetition_penalty(model: PreTrainedModel) -> float:
+    value = model.generation_config.repetition_penalty
+    if value is None:
+        return 1.0
+    if not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise CheckpointError(
+            f"The generation settings of {model.name_or_path} have repetition_penalty={value!r}; "
+            "it must be a number above 0."
+        )
+    return float(value)
 
 
 def _check_ids(model: PreTrainedModel, defaults: GenerationDefaults, vocabulary: int) -> None:

@@ -57,6 +57,7 @@ class HuggingFaceReference:
             },
             log_probs=_floats(log_probs.gather(1, torch.tensor(list(target_ids))[:, None])[:, 0]),
             attention=_floats(torch.stack([layer[0] for layer in answer.cross_attentions]).permute(2, 0, 1, 3)),
+            log_normalizers=_floats(torch.logsumexp(answer.logits[0], dim=-1)),
         )
 
     @step_by_step()
@@ -70,7 +71,7 @@ class HuggingFaceReference:
         if generation.beam_size > 1:
             scores = answer.sequences_scores.tolist()
         else:
-            chosen = _log_probs_of_greedy(answer, rows[0])
+            chosen = _scores_of_greedy(answer, rows[0])
             scores = [sum(chosen) / len(chosen) ** generation.length_penalty]
         return tuple(ReferenceHypothesis(row, score) for row, score in zip(rows, scores, strict=True))
 
@@ -97,6 +98,7 @@ class HuggingFaceReference:
             min_length=generation.min_length,
             no_repeat_ngram_size=generation.ngram_size,
             encoder_no_repeat_ngram_size=generation.source_ngram_size,
+            repetition_penalty=generation.repetition_penalty,
             decoder_start_token_id=self._generation.start_id,
             eos_token_id=self._generation.end_id,
             pad_token_id=self._pad_id,
@@ -128,12 +130,15 @@ class HuggingFaceReference:
                 handle.remove()
 
 
-def _log_probs_of_greedy(answer: Any, token_ids: Sequence[int]) -> list[float]:
-    """Each token's log-probability, which the library gives for beams alone; one that is forced has 0, as there."""
+def _scores_of_greedy(answer: Any, token_ids: Sequence[int]) -> list[float]:
+    """Each token's log-probability, which the library gives for beams alone; one that is forced has 0, as there.
+
+    A penalty changes the logit before it is compared, and the others not.
+    """
     chosen = []
     for logits, scores, token_id in zip(answer.logits, answer.scores, token_ids, strict=True):
         forced = int(torch.isfinite(scores[0]).sum()) == 1
-        chosen.append(0.0 if forced else float(torch.log_softmax(logits[0], dim=-1)[token_id]))
+        chosen.append(0.0 if forced else float(scores[0, token_id] - torch.logsumexp(logits[0], dim=-1)))
     return chosen
 
 

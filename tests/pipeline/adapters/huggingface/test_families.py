@@ -193,6 +193,7 @@ def test_a_family_is_exported_and_verified(family: str, tmp_path: Path) -> None:
         "forced_bos_token_id": 9,
         "forced_eos_token_id": 2,
         "no_repeat_ngram_size": 2,
+        "repetition_penalty": 1.4,
     }
     checkpoint = save_tiny_checkpoint(family, tmp_path / "checkpoint", **settings)
     workspace = Workspace(tmp_path)
@@ -201,6 +202,7 @@ def test_a_family_is_exported_and_verified(family: str, tmp_path: Path) -> None:
     assert manifest.generation.suppressed_ids == (7,)
     assert manifest.generation.forced_first_id == 9
     assert manifest.generation.ngram_size == 2
+    assert manifest.generation.repetition_penalty == 1.4
     assert {space.name: space.layer for space in manifest.spaces}["context"] == 0
     assert manifest.generation.forces_end
     assert manifest.parity is not None

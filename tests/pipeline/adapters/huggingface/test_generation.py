@@ -30,6 +30,7 @@ def test_settings_are_honored(tmp_path: Path) -> None:
         min_length=3,
         no_repeat_ngram_size=4,
         encoder_no_repeat_ngram_size=5,
+        repetition_penalty=1.2,
     )
     assert source.generation == GenerationDefaults(
         beam_size=7,
@@ -44,6 +45,7 @@ def test_settings_are_honored(tmp_path: Path) -> None:
         min_length=3,
         ngram_size=4,
         source_ngram_size=5,
+        repetition_penalty=1.2,
     )
     assert source.start_id == 2
     assert source.notices == ()
@@ -57,7 +59,7 @@ def test_the_longest_target_is_what_the_positions_allow(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "notice"),
     [
-        ({"repetition_penalty": 1.2}, "repetition_penalty=1.2 is not supported"),
+        ({"encoder_repetition_penalty": 1.2}, "encoder_repetition_penalty=1.2 is not supported"),
         ({"exponential_decay_length_penalty": [3, 1.1]}, "exponential_decay_length_penalty=[3, 1.1] is not supported"),
         ({"eos_token_id": [2, 3]}, "Only the first of the end-of-sentence tokens"),
     ],
@@ -76,3 +78,9 @@ def test_the_fewest_new_tokens_do_not_count_the_end(tmp_path: Path) -> None:
 def test_a_token_that_there_is_not_is_refused(tmp_path: Path, settings: dict[str, Any]) -> None:
     with pytest.raises(CheckpointError, match="suppress the token 90, but the model has only 90"):
         _load(tmp_path, **settings)
+
+
+@pytest.mark.parametrize("penalty", [0.0, -1.5])
+def test_a_penalty_that_is_none_is_refused(tmp_path: Path, penalty: float) -> None:
+    with pytest.raises(CheckpointError, match=f"repetition_penalty={penalty}; it must be a number above 0"):
+        _load(tmp_path, repetition_penalty=penalty)

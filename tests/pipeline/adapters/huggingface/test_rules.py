@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import shutil
@@ -16,7 +17,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoModelForSeq2SeqLM
 
-from exported_models.engine import search_settings
+from exported_models.engine import Engine, search_settings
 from exported_models.greedy import translate_batch
 from exported_models.manifest import CheckpointOrigin, GenerationDefaults
 from exported_models.model import ExportedModel
@@ -24,11 +25,12 @@ from exported_models.request import Request
 from exported_models.search import record_source, search
 from exported_models.tokenizer import Encoding
 from exported_models.trace import Fate, PrunedBy, Trace
+from exported_models.workspace import Workspace
 from pipeline.adapters import load_adapter
 from pipeline.adapters.huggingface.checkpoint import quiet_library
 from pipeline.adapters.huggingface.reference import HuggingFaceReference
 from pipeline.export import describe_model, seal, write_graphs
-from tests.pipeline.adapters.huggingface.tiny_checkpoints import save_tiny_checkpoint
+from tests.pipeline.adapters.huggingface.tiny_checkpoints import TEXTS, save_tiny_checkpoint
 
 pytestmark = [
     pytest.mark.slow,
@@ -49,7 +51,15 @@ RULES: Mapping[str, dict[str, Any]] = {
     "bad words": {"bad_sequences": "frequent pairs"},
     "bad beginnings": {"begin_suppressed_ids": "frequent first"},
     "bad after a forced first": {"begin_suppressed_ids": "frequent first", "forced_first_id": 30},
-    "all": {"min_length": 5, "ngram_size": 2, "bad_sequences": "frequent pairs", "suppressed_ids": (40, 41)},
+    "what was said counts for less": {"repetition_penalty": 1.6},
+    "what was said counts for more": {"repetition_penalty": 0.6},
+    "all": {
+        "repetition_penalty": 1.3,
+        "min_length": 5,
+        "ngram_size": 2,
+        "bad_sequences": "frequent pairs",
+        "suppressed_ids": (40, 41),
+    },
 }
 
 
@@ -119,8 +129,9 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Pair:
     checkpoint = save_tiny_checkpoint("bart", root / "checkpoint")
     _train(checkpoint)
     source = load_adapter("huggingface").load(checkpoint)
-    # A search needs no more than these two.
-    write_graphs(replace(source, teacher_forced=None, self_attention=None), root / "tiny")
+    # A search needs no more than these two graphs; every output is there that any rules want.
+    penalized = source.generation.model_copy(update={"repetition_penalty": 2.0})
+    write_graphs(replace(source, generation=penalized, teacher_forced=None, self_attention=None), root / "tiny")
     seal(root / "tiny", describe_model(source, "tiny", CheckpointOrigin(adapter="", name="", digest="")), None)
     assert isinstance(source.reference, HuggingFaceReference)
     return Pair(ExportedModel.open(root / "tiny", threads=1), source.reference)
@@ -214,3 +225,34 @@ def test_what_is_ruled_out_is_in_the_record(plain: Pair, tmp_path: Path) -> None
         permitted = [candidate for candidate in step.candidates if candidate.pruned_by not in BY_RULE]
         assert len(permitted) == 2 * pair.generation.beam_size
         assert sum(candidate.fate is Fate.KEPT for candidate in step.candidates) == pair.generation.beam_size
+
+
+def test_a_penalty_changes_scores_and_not_what_is_shown_of_the_model(plain: Pair, tmp_path: Path) -> None:
+    pair = plain.under({"repetition_penalty": 1.6, "forces_end": False}, tmp_path / "tiny")
+    start = pair.exported.manifest.start_id
+    for ids in _sources():
+        for hypothesis in pair.translate(ids).hypotheses:
+            read = (start, *hypothesis.token_ids)
+            own = pair.reference.force(ids, hypothesis.token_ids).log_probs.tolist()
+            assert hypothesis.log_probs == pytest.approx(own, abs=TOLERANCE)
+            counted = [
+                1.6 * value if token in read[: step + 1] else value
+                for step, (token, value) in enumerate(zip(hypothesis.token_ids, own, strict=True))
+            ]
+            assert hypothesis.score == pytest.approx(sum(counted), abs=TOLERANCE)
+
+
+@pytest.mark.parametrize("beam", [1, 4])
+def test_a_target_that_is_scored_under_a_penalty_counts_as_one_that_is_searched(
+    plain: Pair, tmp_path: Path, beam: int
+) -> None:
+    pair = plain.under({"repetition_penalty": 1.6, "forces_end": False}, tmp_path / "exported_models" / "tiny")
+    engine = Engine(Workspace(tmp_path), threads=1)
+    for source, said in itertools.pairwise(TEXTS):
+        target = f"{said} {said}"
+        tokens = pair.exported.target_tokenizer.encode(target, end=True).tokens
+        request = Request("tiny", source, prefix=tokens, beam_size=beam, max_length=len(tokens))
+        searched, scored = engine.translate(request).best, engine.score(request, target)
+        assert scored.log_probs.tolist() == pytest.approx(searched.log_probs, abs=TOLERANCE)
+        assert scored.normalized == pytest.approx(searched.normalized, abs=TOLERANCE)
+        assert abs(scored.score - scored.log_probs.sum()) > 0.1  # there is something to compare
