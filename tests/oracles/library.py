@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 import transformers
+from torch import Tensor
 
 from exported_models.engine import Engine
 from exported_models.request import Request
@@ -21,7 +22,7 @@ EARLY_STOPPING: dict[Any, Any] = {"estimate": False, "first": True, "never": "ne
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One entry of an n-best list; ``log_probs`` are those of its tokens."""
+    """One entry of an n-best list; ``log_probs`` are those of its tokens, as the model itself has them."""
 
     token_ids: tuple[int, ...]
     score: float
@@ -51,20 +52,37 @@ class Library:
                 output_logits=True,
                 **settings,
             )
-            if beams > 1:
-                log_probs = self.model.compute_transition_scores(answer.sequences, answer.scores, answer.beam_indices)
-            else:
-                # A greedy search's scores are logits.
-                by_step = torch.log_softmax(torch.cat(answer.logits), dim=-1)
-                log_probs = by_step.gather(1, answer.sequences[0, 1:, None]).T
+            log_probs, counted = self._trace_beams(answer) if beams > 1 else self._trace_greedy(answer)
         penalty = settings.get("length_penalty", 1.0)
         listed = []
-        for row, values in zip(answer.sequences.tolist(), log_probs.tolist(), strict=True):
+        for row, values, scores in zip(answer.sequences.tolist(), log_probs.tolist(), counted.tolist(), strict=True):
             end = self.model.generation_config.eos_token_id
             length = row.index(end, 1) if end in row[1:] else len(row) - 1
-            tokens = values[:length]
-            listed.append(Listed(tuple(row[1 : length + 1]), sum(tokens) / length**penalty, tuple(tokens)))
+            score = sum(scores[:length]) / length**penalty
+            listed.append(Listed(tuple(row[1 : length + 1]), score, tuple(values[:length])))
         return listed
+
+    def _trace_beams(self, answer: Any) -> tuple[Tensor, Tensor]:
+        """Of each token of each sequence its log-probability, and what the search summed."""
+        counted = self.model.compute_transition_scores(answer.sequences, answer.scores, answer.beam_indices)
+        if not self._penalizes:
+            return counted, counted
+        own = self.model.compute_transition_scores(
+            answer.sequences, answer.logits, answer.beam_indices, normalize_logits=True
+        )
+        return own, counted
+
+    def _trace_greedy(self, answer: Any) -> tuple[Tensor, Tensor]:
+        """The same of a greedy search, whose scores are logits: a penalty changes them, not what normalizes them."""
+        chosen = answer.sequences[0, 1:, None]
+        logits, scores = torch.cat(answer.logits), torch.cat(answer.scores)
+        normalizers = torch.logsumexp(logits, dim=-1, keepdim=True)
+        own = (logits - normalizers).gather(1, chosen).T
+        return own, (scores - normalizers).gather(1, chosen).T if self._penalizes else own
+
+    @property
+    def _penalizes(self) -> bool:
+        return self.model.generation_config.repetition_penalty not in (None, 1.0)
 
 
 def compare(trace: Trace, wanted: Sequence[Listed]) -> int:

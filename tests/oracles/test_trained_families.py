@@ -112,6 +112,17 @@ def test_a_trained_family(family: str, tmp_path: Path, pairs: tuple[list[Pair], 
     )
     ties = sum(compare_searches(engine, family, library, lines, **settings) for settings in SETTINGS)
     assert ties <= 10
+    _penalize_repetition(library, tmp_path / "checkpoint")
+    export_model(tmp_path / "checkpoint", None, f"{family}-penalized", workspace, progress=SilentProgress())
+    ties = sum(
+        compare_searches(engine, f"{family}-penalized", library, lines[:10], **settings) for settings in SETTINGS
+    )
+    assert ties <= 5
+
+
+def _penalize_repetition(library: Library, checkpoint: Path) -> None:
+    library.model.generation_config.repetition_penalty = 1.3
+    library.model.generation_config.save_pretrained(checkpoint)
 
 
 def _reads(engine: Engine, family: str, pair: Pair) -> bool:
