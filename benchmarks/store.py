@@ -21,7 +21,6 @@ from typing import Any
 from benchmarks.library import TokenPair, forward
 from benchmarks.measure import Timing, describe_machine, one_thread, shorten
 from benchmarks.report import Figure, Report
-from exported_models.model import ExportedModel
 from exported_models.workspace import Workspace
 from pipeline.adapters.huggingface.checkpoint import read_checkpoint
 from pipeline.batches import read_plan
@@ -30,6 +29,7 @@ from pipeline.encode import encode_corpus
 from pipeline.pair_tokens import PairTokenizer
 from pipeline.progress import Advance, open_progress
 from pipeline.project import CorpusSection, ModelSection, Project, ProjectFile
+from pipeline.state_graph import StateEncoder
 from state_store.pairs import PairTable
 
 MODEL_ID = "benchmark"
@@ -62,13 +62,14 @@ class Turns:
 
 def measure(run: BuildRun, library: Any) -> dict[str, Figure]:
     """Encode the corpus of a build whose model is verified, the library taking turns."""
-    model = ExportedModel.open(run.model_folder, threads=1)
+    encoder = StateEncoder.open(run.model_folder, threads=1)
+    model = encoder.model
     pairs = PairTable(run.store.staged, int(run.store.planned["pairs"]))
     batches = list(_plan_tokens(run, PairTokenizer.of(model), pairs))
     turns = Turns(batches, lambda batch: forward(library, model.manifest, batch))
     with one_thread():
         forward(library, model.manifest, batches[0])  # what is made on first use is not timed
-        both = _time(lambda: encode_corpus(run.store, run.model_manifest, lambda: model, progress=turns))
+        both = _time(lambda: encode_corpus(run.store, run.model_manifest, lambda: encoder, progress=turns))
     ours = Timing(both.clock - turns.peer.clock, both.processor - turns.peer.processor)
     return {
         "": f"{len(pairs):,} pairs in {len(batches)} batches : forward",

@@ -39,6 +39,7 @@ from pipeline.plan import StorePlan, check_space, describe_plan, plan_store
 from pipeline.progress import Progress, SilentProgress, format_seconds
 from pipeline.project import Project
 from pipeline.projections import project_space
+from pipeline.state_graph import StateEncoder
 from pipeline.store_build import StoreBuild, build_folders, published_store
 from pipeline.summary import BuildSummary, ExportSummary, SpaceSummary, StepSummary
 from pipeline.translate import translate_corpus, translate_held_out
@@ -82,6 +83,9 @@ class BuildRun:
 
     def open_model(self) -> ExportedModel:
         return ExportedModel.open(self.model_folder)
+
+    def open_encoder(self) -> StateEncoder:
+        return StateEncoder.open(self.model_folder)
 
 
 Step = Callable[[BuildRun], bool]
@@ -189,9 +193,9 @@ def translate_step(run: BuildRun) -> bool:
 def encode_step(run: BuildRun) -> bool:
     """5. Encode the corpus, shard by shard, and the held-out pairs."""
     # Opened once for both, if at all.
-    open_model = cache(run.open_model)
-    _, cached = encode_corpus(run.store, run.model_manifest, open_model, progress=run.progress)
-    encode_held_out(run.store, run.model_manifest, open_model)
+    open_encoder = cache(run.open_encoder)
+    _, cached = encode_corpus(run.store, run.model_manifest, open_encoder, progress=run.progress)
+    encode_held_out(run.store, run.model_manifest, open_encoder)
     return cached
 
 
@@ -324,8 +328,8 @@ def _is_encoded(store: StoreBuild) -> bool:
 def _index(run: BuildRun, progress: Progress) -> list[tuple[SpaceEntry, bool]]:
     """Every space's entry in the store's manifest, and whether it was there already."""
     store, manifest = run.store, run.model_manifest
-    rows, _ = encode_corpus(store, manifest, run.open_model, progress=progress)
-    held_out, inputs = encode_held_out(store, manifest, run.open_model)
+    rows, _ = encode_corpus(store, manifest, run.open_encoder, progress=progress)
+    held_out, inputs = encode_held_out(store, manifest, run.open_encoder)
     spaces = store.chosen_spaces(manifest)
     found = []
     with progress.track("index", len(spaces), "spaces") as advance:

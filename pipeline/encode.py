@@ -15,15 +15,14 @@ import numpy as np
 
 from exported_models.errors import RequestError
 from exported_models.manifest import ModelManifest, SpaceSpec
-from exported_models.model import ExportedModel
 from exported_models.publishing import digest_value
-from exported_models.scoring import force_batch
 from exported_models.trace import Floats
 from pipeline.batches import BatchPlan, plan_batches, read_plan
 from pipeline.pair_tokens import PairTokenizer, PairTokens
 from pipeline.plan import HELD_OUT_SENTENCES
 from pipeline.progress import Progress
 from pipeline.shard_folder import open_shard_folder
+from pipeline.state_graph import StateEncoder
 from pipeline.store_build import StoreBuild
 from pipeline.translate import held_out_pairs
 from state_store import layout
@@ -64,12 +63,12 @@ def encode_fingerprint(build: StoreBuild, model: ModelManifest) -> str:
 
 
 def encode_corpus(
-    build: StoreBuild, manifest: ModelManifest, open_model: Callable[[], ExportedModel], *, progress: Progress
+    build: StoreBuild, manifest: ModelManifest, open_encoder: Callable[[], StateEncoder], *, progress: Progress
 ) -> tuple[dict[str, int], bool]:
     """Write vectors, tokens and centers of every space; return their rows and whether they were there already.
 
     Args:
-        open_model: opens the model of that manifest; called only where something is to be encoded.
+        open_encoder: opens the model of that manifest; called only where something is to be encoded.
 
     Raises:
         StateError: the model made states that are not finite. PublishingError: the disk is full or not writable.
@@ -78,12 +77,12 @@ def encode_corpus(
     known = build.ledger.recall("encode", fingerprint)
     if known is not None:
         return known, True
-    spaces, model = build.chosen_spaces(manifest), open_model()
+    spaces, encoder = build.chosen_spaces(manifest), open_encoder()
     plan = read_plan(build.folder)
     pairs = PairTable(build.staged, len(plan.sentences))
     shards = open_shard_folder(build.shards, fingerprint)
-    centers = _fit_centers(shards, spaces, model, pairs, build.batch_tokens)
-    _encode_shards(shards, plan, spaces, centers, model, pairs, progress)
+    centers = _fit_centers(shards, spaces, encoder, pairs, build.batch_tokens)
+    _encode_shards(shards, plan, spaces, centers, encoder, pairs, progress)
     rows = merge_shards(shards, plan.shard_numbers(), build.staged, spaces, centers, len(pairs))
     files = [layout.space_folder(build.staged, space.name) / name for space in spaces for name in layout.ENCODED_FILES]
     build.ledger.record("encode", fingerprint, files, rows)
@@ -92,7 +91,7 @@ def encode_corpus(
 
 
 def encode_held_out(
-    build: StoreBuild, manifest: ModelManifest, open_model: Callable[[], ExportedModel]
+    build: StoreBuild, manifest: ModelManifest, open_encoder: Callable[[], StateEncoder]
 ) -> tuple[HeldOut, str]:
     """The held-out states of every space, and their fingerprint; kept in the build folder."""
     inputs = encode_fingerprint(build, manifest)
@@ -103,7 +102,7 @@ def encode_held_out(
     if known is None:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        known = {space.name: list(texts) for space, texts in _write_held_out(build, open_model(), folder)}
+        known = {space.name: list(texts) for space, texts in _write_held_out(build, open_encoder(), folder)}
         build.ledger.record("held out", fingerprint, list(folder.iterdir()), known)
     queries = {
         space.name: np.array(map_array(folder / f"{space.name}.npy", np.float32, (None, space.size)))
@@ -113,15 +112,15 @@ def encode_held_out(
 
 
 def _fit_centers(
-    shards: Path, spaces: Sequence[SpaceSpec], model: ExportedModel, pairs: PairTable, tokens: int
+    shards: Path, spaces: Sequence[SpaceSpec], encoder: StateEncoder, pairs: PairTable, tokens: int
 ) -> dict[str, Floats]:
     """The mean state of each space over a sample that is spread over the corpus; kept beside the shards."""
     paths = {space.name: shards / f"center.{space.name}.npy" for space in spaces}
     if not all(path.is_file() for path in paths.values()):
         sample = sample_rows(len(pairs), _CENTER_SENTENCES).tolist()
-        tokenizer = PairTokenizer.of(model)
+        tokenizer = PairTokenizer.of(encoder.model)
         texts = {sentence: tokenizer.read(pairs[sentence]) for sentence in sample}
-        for name, center in fit_centers(spaces, _encode(model, texts, tokens)).items():
+        for name, center in fit_centers(spaces, _encode(encoder, texts, tokens)).items():
             partial = paths[name].with_suffix(".tmp")
             write_array(partial, center)
             partial.replace(paths[name])
@@ -133,12 +132,12 @@ def _encode_shards(
     plan: BatchPlan,
     spaces: Sequence[SpaceSpec],
     centers: Mapping[str, Floats],
-    model: ExportedModel,
+    encoder: StateEncoder,
     pairs: PairTable,
     progress: Progress,
 ) -> None:
     done = set(shard_numbers(shards))
-    tokenizer = PairTokenizer.of(model)
+    tokenizer = PairTokenizer.of(encoder.model)
     with progress.track("encode", len(pairs), "sentences") as advance:
         for shard in plan.shard_numbers():
             if shard in done:
@@ -146,37 +145,39 @@ def _encode_shards(
                 continue
             encoded: list[SentenceStates] = []
             for batch in plan.batches(shard):
-                encoded += _encode_batch(model, {sentence: tokenizer.read(pairs[sentence]) for sentence in batch})
+                encoded += _encode_batch(encoder, {sentence: tokenizer.read(pairs[sentence]) for sentence in batch})
                 advance(len(batch))
             write_shard(shards, shard, spaces, centers, sorted(encoded, key=lambda sentence: sentence.sentence))
 
 
-def _encode(model: ExportedModel, texts: Mapping[int, PairTokens], tokens: int) -> Iterator[SentenceStates]:
+def _encode(encoder: StateEncoder, texts: Mapping[int, PairTokens], tokens: int) -> Iterator[SentenceStates]:
     """Encode sentences in batches of like length and give them in order of their ids."""
     ids = sorted(texts)
     lengths = np.array([(len(texts[s].source_ids), len(texts[s].target_ids)) for s in ids], np.int64).reshape(-1, 2)
     plan = plan_batches(lengths, max(1, len(ids)), tokens)
     encoded: list[SentenceStates] = []
     for batch in plan.batches(0) if ids else ():
-        encoded += _encode_batch(model, {ids[place]: texts[ids[place]] for place in batch})
+        encoded += _encode_batch(encoder, {ids[place]: texts[ids[place]] for place in batch})
     return iter(sorted(encoded, key=lambda sentence: sentence.sentence))
 
 
-def _encode_batch(model: ExportedModel, texts: Mapping[int, PairTokens]) -> list[SentenceStates]:
+def _encode_batch(encoder: StateEncoder, texts: Mapping[int, PairTokens]) -> list[SentenceStates]:
     sources = [tokens.source_ids for tokens in texts.values()]
     targets = [tokens.target_ids for tokens in texts.values()]
-    found = force_batch(model, sources, targets)
+    found = encoder.encode(sources, targets)
     return [
-        SentenceStates(sentence, source, target, forced.states)
-        for sentence, source, target, forced in zip(texts, sources, targets, found, strict=True)
+        SentenceStates(sentence, source, target, states)
+        for sentence, source, target, states in zip(texts, sources, targets, found, strict=True)
     ]
 
 
-def _write_held_out(build: StoreBuild, model: ExportedModel, folder: Path) -> Iterator[tuple[SpaceSpec, Sequence[str]]]:
+def _write_held_out(
+    build: StoreBuild, encoder: StateEncoder, folder: Path
+) -> Iterator[tuple[SpaceSpec, Sequence[str]]]:
     """Write the query vectors of each space; give the source text of each vector."""
-    texts, sources = _tokenize_held_out(build, model)
-    encoded = list(_encode(model, texts, build.batch_tokens))
-    for space in build.chosen_spaces(model.manifest):
+    texts, sources = _tokenize_held_out(build, encoder)
+    encoded = list(_encode(encoder, texts, build.batch_tokens))
+    for space in build.chosen_spaces(encoder.model.manifest):
         center = map_array(layout.space_folder(build.staged, space.name) / layout.CENTER, np.float32, (space.size,))
         rows = [np.empty((0, space.size), np.float32), *(sentence.states[space.name] for sentence in encoded)]
         owners = [sources[s.sentence] for s in encoded for _ in range(len(s.states[space.name]))]
@@ -186,9 +187,9 @@ def _write_held_out(build: StoreBuild, model: ExportedModel, folder: Path) -> It
         yield space, [owners[row] for row in chosen]
 
 
-def _tokenize_held_out(build: StoreBuild, model: ExportedModel) -> tuple[dict[int, PairTokens], dict[int, str]]:
+def _tokenize_held_out(build: StoreBuild, encoder: StateEncoder) -> tuple[dict[int, PairTokens], dict[int, str]]:
     """The sample of held-out pairs without those that the model cannot read: tokens and source text by number."""
-    tokenizer = PairTokenizer.of(model)
+    tokenizer = PairTokenizer.of(encoder.model)
     texts: dict[int, PairTokens] = {}
     sources: dict[int, str] = {}
     for number, pair in enumerate(held_out_pairs(build)):

@@ -19,6 +19,7 @@ from pipeline.build import export_model
 from pipeline.graph_modules import EncoderGraph, ForcedGraph, SelfAttentionGraph, StepGraph
 from pipeline.progress import SilentProgress
 from tests.pipeline.adapters.huggingface.tiny_checkpoints import FAMILIES, save_tiny_checkpoint
+from tests.pipeline.encoded_states import check_states
 
 SOURCES = ((11, 12, 13, 14, 15, 2), (21, 2), (*range(30, 55), 2))
 TARGETS = ((41, 42, 43, 2), (51, 2), (*range(20, 40), 2))
@@ -207,3 +208,4 @@ def test_a_family_is_exported_and_verified(family: str, tmp_path: Path) -> None:
     assert manifest.generation.forces_end
     assert manifest.parity is not None
     assert manifest.parity.beam_sentences_equal == manifest.parity.beam_sentences
+    check_states(workspace.model_folder(family), SOURCES, TARGETS)

@@ -1,0 +1,54 @@
+"""What every rewriting of an exported graph needs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import onnx
+from onnx import helper
+
+RUNTIME_DOMAIN = "com.microsoft"
+"""The operators that ONNX Runtime has beyond ONNX."""
+
+
+def use_runtime_operators(proto: onnx.ModelProto) -> None:
+    """Declare that a graph has operators of `RUNTIME_DOMAIN`."""
+    if all(entry.domain != RUNTIME_DOMAIN for entry in proto.opset_import):
+        proto.opset_import.append(helper.make_opsetid(RUNTIME_DOMAIN, 1))
+
+
+def attributes(node: onnx.NodeProto) -> dict[str, object]:
+    """A node's attributes by name."""
+    return {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+
+
+def replace_nodes(graph: onnx.GraphProto, nodes: Sequence[onnx.NodeProto]) -> None:
+    """Make these the graph's nodes; some may be its own."""
+    _replace(graph.node, nodes)
+
+
+def keep_outputs(graph: onnx.GraphProto, names: Collection[str]) -> None:
+    """Cut a graph down, in place, to what its outputs of these names depend on."""
+    needed, nodes = set(names), list[onnx.NodeProto]()
+    for node in reversed(graph.node):
+        if needed.intersection(node.output):
+            needed.update(node.input)
+            nodes.append(node)
+    _replace(graph.node, nodes[::-1])
+    _replace(graph.initializer, [tensor for tensor in graph.initializer if tensor.name in needed])
+    _replace(graph.input, [entry for entry in graph.input if entry.name in needed])
+    _replace(graph.output, [entry for entry in graph.output if entry.name in names])
+
+
+def drop_unused_weights(graph: onnx.GraphProto) -> None:
+    """Drop every constant that no node reads."""
+    used = {name for node in graph.node for name in node.input}
+    _replace(graph.initializer, [tensor for tensor in graph.initializer if tensor.name in used])
+
+
+def _replace(entries: Any, kept: Sequence[Any]) -> None:
+    # Deleting an entry of the list empties it wherever else it is held.
+    copies = [type(entry).FromString(entry.SerializeToString()) for entry in kept]
+    del entries[:]
+    entries.extend(copies)
