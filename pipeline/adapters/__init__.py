@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 ENTRY_POINT_GROUP = "beamscope.adapters"
-_READ_BESIDE = (".spm", ".yml")
+_READ_BESIDE = (".json", ".spm", ".txt", ".vocab", ".yaml", ".yml")
 """Suffixes of what is read with weights that lie in one file."""
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from exported_models.manifest import GenerationDefaults
 from exported_models.request import MAX_BEAM_SIZE, MAX_LENGTH_PENALTY
-from pipeline.adapters.marian.checkpoint import MarianCheckpoint
+from pipeline.adapters.marian.checkpoint import SENTENCEPIECE_SUFFIX, MarianCheckpoint
 from pipeline.adapters.marian.mapping import POSITIONS
 from pipeline.errors import CheckpointError
 
@@ -55,6 +55,11 @@ def list_notices(checkpoint: MarianCheckpoint) -> Iterator[str]:
     if checkpoint.shortlists:
         names = ", ".join(path.name for path in checkpoint.shortlists)
         yield f"The shortlist {names} is not used: every token of the vocabulary can be produced."
+    if checkpoint.source_vocabulary.suffix != SENTENCEPIECE_SUFFIX and checkpoint.subword_models is None:
+        yield (
+            f"The vocabulary {checkpoint.source_vocabulary.name} is a list of words: write texts as Marian reads them, "
+            "tokens between spaces, cut into subwords where the model's corpus was."
+        )
     if "max-length-factor" in checkpoint.settings:
         yield (
             f"The setting max-length-factor={checkpoint.settings['max-length-factor']!r} is not supported: a target "

@@ -1,17 +1,21 @@
-"""The SentencePiece vocabularies of a Marian model, which give the ids of its tokens too."""
+"""The vocabularies of a Marian model, SentencePiece models or lists of words, which give the ids of its tokens."""
 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from sentencepiece import SentencePieceProcessor
 
-from exported_models.manifest import SentencePieceSpec
-from pipeline.adapters.marian.checkpoint import MarianCheckpoint
+from exported_models.manifest import SentencePieceSpec, WordTokenizerSpec
+from pipeline.adapters.marian.checkpoint import SENTENCEPIECE_SUFFIX, MarianCheckpoint
+from pipeline.adapters.marian.vocabulary import read_word_vocabulary
 from pipeline.errors import CheckpointError
 
+_LANGUAGE_CODE = re.compile(">>.+<<")
+"""What tells a model of several target languages its target, at the beginning of a source."""
 _START_TOKENS = ("<s>", "<start of target>")
 
 
@@ -19,8 +23,8 @@ _START_TOKENS = ("<s>", "<start of target>")
 class Tokenizers:
     """Both sides' tokenizers and their files; ``start_id`` is the row that stands for Marian's zero embedding."""
 
-    source: SentencePieceSpec
-    target: SentencePieceSpec
+    source: SentencePieceSpec | WordTokenizerSpec
+    target: SentencePieceSpec | WordTokenizerSpec
     files: dict[str, bytes]
     start_id: int
     end_id: int
@@ -29,8 +33,10 @@ class Tokenizers:
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    pieces: tuple[str, ...]
-    content: bytes
+    """One side's tokens; ``model`` is the SentencePiece model that cuts texts into them, None where nothing does."""
+
+    tokens: tuple[str, ...]
+    model: bytes | None
     end_id: int
     unknown_id: int
 
@@ -41,21 +47,21 @@ def read_tokenizers(checkpoint: MarianCheckpoint, source_rows: int, target_rows:
     Raises:
         CheckpointError: one is damaged, or not the one the model was trained with.
     """
-    target = _read_side(checkpoint.target_vocabulary, target_rows - 1)
+    source_model, target_model = checkpoint.subword_models or (None, None)
+    target = _read_side(checkpoint.target_vocabulary, target_rows - 1, target_model)
     shares_table = checkpoint.options.source_embedding == checkpoint.options.target_embedding
-    shares_file = checkpoint.source_vocabulary == checkpoint.target_vocabulary
-    source = target if shares_file else _read_side(checkpoint.source_vocabulary, source_rows - shares_table)
+    source = _read_side(checkpoint.source_vocabulary, source_rows - shares_table, source_model)
     if (source.end_id, source.unknown_id) != (target.end_id, target.unknown_id):
         raise CheckpointError(
             f"{checkpoint.source_vocabulary} and {checkpoint.target_vocabulary} number the end of sentence or the "
             "unknown token differently: they are not the vocabularies of one model."
         )
-    start = next(name for name in _START_TOKENS if name not in target.pieces)
+    start = next(name for name in _START_TOKENS if name not in target.tokens)
+    models = {"source.spm": source.model, "target.spm": target.model}
     files = {
-        "target.spm": target.content,
-        "target_vocabulary.json": _list_tokens(*target.pieces, start),
-        "source.spm": source.content,
-        "source_vocabulary.json": _list_tokens(*source.pieces, *([start] if shares_table else [])),
+        "source_vocabulary.json": _list_tokens(*source.tokens, *([start] if shares_table else [])),
+        "target_vocabulary.json": _list_tokens(*target.tokens, start),
+        **{name: model for name, model in models.items() if model is not None},
     }
     return Tokenizers(
         source=_specify("source", source),
@@ -67,24 +73,46 @@ def read_tokenizers(checkpoint: MarianCheckpoint, source_rows: int, target_rows:
     )
 
 
-def _read_side(path: Path, rows: int) -> _Side:
-    content = path.read_bytes()
-    try:
-        processor = SentencePieceProcessor.from_proto(content)
-    except RuntimeError as error:
-        raise CheckpointError(f"The vocabulary {path} is no SentencePiece model; copy the model again.") from error
-    size = processor.get_piece_size()
+def _read_side(path: Path, rows: int, subword_model: Path | None) -> _Side:
+    side = _read_pieces(path) if path.suffix == SENTENCEPIECE_SUFFIX else _read_words(path, subword_model)
+    size = len(side.tokens)
     if size != rows:
         raise CheckpointError(f"The vocabulary {path} has {size} tokens, but the model has {rows} embeddings for them.")
+    return side
+
+
+def _read_pieces(path: Path) -> _Side:
+    content, processor = _read_model(path)
     if processor.eos_id() < 0:
         raise CheckpointError(f"The vocabulary {path} has no end of sentence: it is not one that Marian made.")
-    pieces = tuple(processor.id_to_piece(index) for index in range(size))
+    pieces = tuple(processor.id_to_piece(index) for index in range(processor.get_piece_size()))
     return _Side(pieces, content, processor.eos_id(), processor.unk_id())
 
 
-def _specify(name: str, side: _Side) -> SentencePieceSpec:
+def _read_words(path: Path, subword_model: Path | None) -> _Side:
+    vocabulary = read_word_vocabulary(path)
+    model = None if subword_model is None else _read_model(subword_model)[0]
+    return _Side(vocabulary.tokens, model, vocabulary.end_id, vocabulary.unknown_id)
+
+
+def _read_model(path: Path) -> tuple[bytes, SentencePieceProcessor]:
+    content = path.read_bytes()
+    try:
+        return content, SentencePieceProcessor.from_proto(content)
+    except RuntimeError as error:
+        raise CheckpointError(f"The vocabulary {path} is no SentencePiece model; copy the model again.") from error
+
+
+def _specify(name: str, side: _Side) -> SentencePieceSpec | WordTokenizerSpec:
+    vocabulary, after = f"{name}_vocabulary.json", (side.end_id,)
+    if side.model is None:
+        return WordTokenizerSpec(file=vocabulary, unknown_id=side.unknown_id, after=after)
     return SentencePieceSpec(
-        file=f"{name}.spm", vocabulary=f"{name}_vocabulary.json", unknown_id=side.unknown_id, after=(side.end_id,)
+        file=f"{name}.spm",
+        vocabulary=vocabulary,
+        unknown_id=side.unknown_id,
+        after=after,
+        reads_language_code=name == "source" and any(_LANGUAGE_CODE.fullmatch(token) for token in side.tokens),
     )
 
 

@@ -134,7 +134,7 @@ def _make_an_ensemble(folder: Path) -> None:
         (lambda folder: (folder / "decoder.yml").write_text("{"), "decoder.yml is not YAML"),
         (lambda folder: (folder / "decoder.yml").write_text("[]"), "decoder.yml does not hold options by name"),
         (_name_other_vocabularies, "There is no vocabulary .*en.spm"),
-        (_name_a_list, "vocab.yml is no SentencePiece model"),
+        (_name_a_list, "There is no vocabulary .*vocab.yml"),
         (_make_an_ensemble, "an ensemble of 2 models"),
         (
             lambda folder: (folder / "best.npz").write_bytes((folder / "model.npz").read_bytes()),
