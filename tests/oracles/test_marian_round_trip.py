@@ -16,10 +16,13 @@ from numpy.typing import NDArray
 from transformers import MarianTokenizer
 
 from exported_models.engine import Engine
+from exported_models.manifest import CheckpointOrigin
+from exported_models.model import load_tokenizer
 from exported_models.scoring import force_batch
 from exported_models.workspace import Workspace
 from pipeline.adapters import load_adapter
 from pipeline.build import export_model
+from pipeline.export import describe_model, write_tokenizers
 from pipeline.progress import SilentProgress
 from pipeline.verify import decode_ids
 from tests.oracles.library import TOLERANCE, Library, Listed, compare
@@ -100,6 +103,21 @@ def test_a_sample_reads_back_as_it_was(library: Library, native: Path, sources: 
             "log-probabilities": steps["forced_log_probs"].numpy(),
         }
         _assert_close(found, _force(library, ids, target))
+
+
+def test_its_own_pieces_in_a_list_are_read_as_the_library_reads_them(
+    native: Path, materials: Path, sources: list[tuple[int, ...]], tmp_path: Path
+) -> None:
+    """The files as OPUS-MT publishes them: a list of the pieces, and what cuts texts beside it."""
+    (tmp_path / "model.npz").write_bytes(native.read_bytes())
+    (tmp_path / "vocab.yml").write_bytes((materials / CHECKPOINT / "vocab.json").read_bytes())
+    for name in ("source.spm", "target.spm"):
+        (tmp_path / name).write_bytes((materials / CHECKPOINT / name).read_bytes())
+    model = load_adapter("marian").load(tmp_path)
+    write_tokenizers(model, tmp_path / "tokenizers")
+    manifest = describe_model(model, "native", CheckpointOrigin(adapter="marian", name="native", digest="0"))
+    tokenizer = load_tokenizer(tmp_path / "tokenizers", model.source_tokenizer, manifest)
+    assert [tokenizer.encode(line, end=True).ids for line in read_lines(materials, 100)] == sources
 
 
 @pytest.mark.oracle
