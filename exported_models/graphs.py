@@ -11,8 +11,8 @@ Corpora are encoded by running ``decoder_step`` over a batch with the reference 
 the whole target in one pass, reads the same ``source.*`` tensors and has the step's outputs for every target token.
 
 A runtime computes every output a graph has, asked for or not. What few requests want is therefore a graph of its own,
-run once for a finished hypothesis: ``self_attention``, of encoder and decoder, every layer and head. And a step of which
-no intervention is asked is a graph of its own, ``plain_step``: the inputs in `INTERVENTIONS` and the outputs in
+run once for a finished hypothesis: ``self_attention``, of encoder and decoder, every layer and head. A step of which no
+intervention is asked is a graph of its own too, ``plain_step``: the inputs in `INTERVENTIONS` and the outputs in
 `FORCED_ANSWERS` are left out of it, and its kernels are for CPUs.
 """
 

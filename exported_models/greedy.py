@@ -55,7 +55,7 @@ def translate_batch(
         ruled_out = [rules[sentence].find(path) for sentence, path in zip(sentences, paths, strict=True)]
         moved = max(penalty.count_moved(path, vocabulary) for path in paths)
         top_count = min(1 + max(map(len, ruled_out)) + moved, vocabulary)
-        asked = StepInput(previous, continued, position, np.zeros_like(previous), top_count)
+        asked = StepInput(previous, continued, position, None, top_count)
         output = model.decoder.run(encoded, memory, asked)
         ranked = _rank_tokens(penalty, output, paths)
         memory, previous = output.memory, _choose_tokens(manifest, ranked, ruled_out, position, longest)

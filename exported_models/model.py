@@ -62,7 +62,13 @@ class ExportedModel:
             source_tokenizer=load_tokenizer(folder, manifest.source_tokenizer, manifest),
             target_tokenizer=load_tokenizer(folder, manifest.target_tokenizer, manifest),
             encoder=EncoderSession(folder, threads),
-            decoder=StepSession(folder, threads, attention_shape if attention else None, penalized=penalized),
+            decoder=StepSession(
+                folder,
+                threads,
+                attention_shape if attention else None,
+                penalized=penalized,
+                has_plain=Graph.PLAIN_STEP.filename in manifest.files,
+            ),
             forced=ForcedSession(folder, threads, attention=attention, penalized=penalized) if one_pass else None,
             self_attention=SelfAttentionSession(folder, threads) if attends else None,
         )

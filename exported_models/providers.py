@@ -29,6 +29,11 @@ def provider_order() -> list[str]:
     return [CUDA, CPU] if has_nvidia_gpu() and CUDA in ort.get_available_providers() else [CPU]
 
 
+def may_run_on_gpu() -> bool:
+    """Whether sessions are asked to run on CUDA."""
+    return CUDA in provider_order()
+
+
 def runs_on_gpu(session: ort.InferenceSession) -> bool:
     """Whether a session really runs on CUDA: the providers it got, not those it was asked for."""
     return CUDA in session.get_providers()

@@ -314,7 +314,7 @@ def _step_input(found: _Search, continued: Sequence[int], override: tuple[Floats
         previous_ids=np.array([found.nodes[node].token_id for node in found.live], np.int64),
         beam_index=np.array(continued, np.int64),
         position=found.position,
-        forced_ids=np.full(len(found.live), found.forced_id or 0, np.int64),
+        forced_ids=None if found.forced_id is None else np.full(len(found.live), found.forced_id, np.int64),
         top_count=found.top_count,
         override=override,
     )

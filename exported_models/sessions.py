@@ -18,6 +18,7 @@ from exported_models.graphs import (
     ENCODER_HEAD_MASK,
     ENCODER_INPUTS,
     ENCODER_OUTPUTS,
+    FORCED_ANSWERS,
     FORCED_NORMALIZER,
     FORCED_OUTPUTS,
     MEMORY_PREFIX,
@@ -29,7 +30,7 @@ from exported_models.graphs import (
     TensorSpec,
     memory_name,
 )
-from exported_models.providers import provider_order, runs_on_gpu, session_options
+from exported_models.providers import may_run_on_gpu, provider_order, runs_on_gpu, session_options
 from exported_models.trace import Floats, Ids
 
 Mask = NDArray[np.bool_]
@@ -39,7 +40,7 @@ Tensors = Mapping[str, DeviceTensor]
 
 _WEIGHTS_FOLDER = "session.model_external_initializers_file_folder_path"
 _ATTENTION_OUTPUTS = ("context", "cross_attention")
-_STEP_FETCHES = ("top_log_probs", "top_ids", "forced_log_probs", "forced_ranks", "decoder_state")
+_STEP_FETCHES = ("top_log_probs", "top_ids", "decoder_state")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +88,17 @@ class EncodedSource:
 
 @dataclass(frozen=True, slots=True)
 class StepInput:
-    """What one step is asked: all arrays by row, see `graphs.STEP_INPUTS`; ``override`` is (weights, on) or None."""
+    """What one step is asked: all arrays by row, see `graphs.STEP_INPUTS`.
+
+    Attributes:
+        forced_ids: None where no token is wanted besides the top: then the answer has none of `graphs.FORCED_ANSWERS`.
+        override: (weights, on) or None.
+    """
 
     previous_ids: Ids
     beam_index: Ids
     position: int
-    forced_ids: Ids
+    forced_ids: Ids | None
     top_count: int
     override: tuple[Floats, Mask] | None = None
 
@@ -136,22 +142,32 @@ class EncoderSession:
 
 
 class StepSession:
-    """Runs ``decoder_step.onnx``."""
+    """Runs ``plain_step.onnx`` where a step is asked without interventions, else ``decoder_step.onnx``.
+
+    The latter runs all steps of a model without the former, and on a GPU, for which that is not made.
+    """
 
     def __init__(
-        self, folder: Path, threads: int | None, attention_shape: tuple[int, int] | None, *, penalized: bool
+        self,
+        folder: Path,
+        threads: int | None,
+        attention_shape: tuple[int, int] | None,
+        *,
+        penalized: bool,
+        has_plain: bool,
     ) -> None:
-        self._graph = _GraphSession(folder, Graph.DECODER_STEP, threads)
         self._attention_shape = attention_shape
-        outputs = self._graph.outputs
         attention = _ATTENTION_OUTPUTS if attention_shape else ()
-        self._fetches = [*_STEP_FETCHES, *attention, *([STEP_NORMALIZER.name] if penalized else ())]
-        _require(folder, Graph.DECODER_STEP, set(self._fetches), set(outputs))
-        self._next_names = [name for name in outputs if name.startswith(NEXT_PREFIX)]
-        inputs = self._graph.inputs
-        self._memory_names = {memory_name(name): name for name in self._next_names}
-        _require(folder, Graph.DECODER_STEP, set(self._memory_names), inputs)
-        self._reads_source = [name for name in inputs if name.startswith(SOURCE_PREFIX)]
+        fetches = (*_STEP_FETCHES, *attention, *([STEP_NORMALIZER.name] if penalized else ()))
+        self._whole = _GraphOnDemand(folder, Graph.DECODER_STEP, threads, (*fetches, *FORCED_ANSWERS))
+        self._plain = None
+        if has_plain and not may_run_on_gpu():
+            self._plain = _GraphOnDemand(folder, Graph.PLAIN_STEP, threads, fetches)
+        graph = (self._plain or self._whole).open()
+        next_names = [name for name in graph.outputs if name.startswith(NEXT_PREFIX)]
+        self._memory_names = {memory_name(name): name for name in next_names}
+        _require(folder, graph.kind, set(self._memory_names), graph.inputs)
+        self._reads_source = [name for name in graph.inputs if name.startswith(SOURCE_PREFIX)]
 
     def run(self, encoded: EncodedSource, memory: Tensors, asked: StepInput) -> StepOutput:
         """One step for all rows; ``memory`` is `EncodedSource.memory` at step 0, then `StepOutput.memory`."""
@@ -159,23 +175,35 @@ class StepSession:
             "previous_ids": asked.previous_ids,
             "beam_index": asked.beam_index,
             "position": np.array([asked.position], np.int64),
-            "forced_ids": asked.forced_ids,
             "top_count": np.array([asked.top_count], np.int64),
             **{name: encoded.source[name] for name in self._reads_source},
             **memory,
-            **self._graph.mask_heads(DECODER_HEAD_MASK, encoded.heads.decoder),
         }
         if self._attention_shape:
             inputs["source_mask"] = encoded.mask
-            weights, on = asked.override or self._no_override(len(asked.previous_ids), encoded.mask.shape[1])
-            if encoded.heads.cross is not None:
-                weights, on = np.where(encoded.heads.cross[..., None], np.float32(0), weights), on | encoded.heads.cross
-            inputs["attention_override"], inputs["override_on"] = weights, on
-        found = self._graph.run(inputs, self._fetches, self._next_names)
+        if self._plain and _is_plain(encoded.heads, asked):
+            chosen = self._plain
+        else:
+            chosen = self._whole
+            inputs |= self._interventions(encoded, asked)
+        found = chosen.open().run(inputs, chosen.fetches, list(self._memory_names.values()))
         return StepOutput(
-            arrays={name: _array(found[name]) for name in self._fetches},
+            arrays={name: _array(found[name]) for name in chosen.fetches},
             memory={name: found[made] for name, made in self._memory_names.items()},
         )
+
+    def _interventions(self, encoded: EncodedSource, asked: StepInput) -> dict[str, DeviceTensor]:
+        """The inputs that a plain step lacks."""
+        rows = len(asked.previous_ids)
+        forced_ids = np.zeros(rows, np.int64) if asked.forced_ids is None else asked.forced_ids
+        inputs: dict[str, DeviceTensor] = {"forced_ids": forced_ids}
+        inputs |= self._whole.open().mask_heads(DECODER_HEAD_MASK, encoded.heads.decoder)
+        if self._attention_shape:
+            weights, on = asked.override or self._no_override(rows, encoded.mask.shape[1])
+            if encoded.heads.cross is not None:
+                weights, on = np.where(encoded.heads.cross[..., None], np.float32(0), weights), on | encoded.heads.cross
+            inputs |= {"attention_override": weights, "override_on": on}
+        return inputs
 
     def _no_override(self, rows: int, source: int) -> tuple[Floats, Mask]:
         layers, heads = self._attention_shape or (0, 0)
@@ -233,9 +261,8 @@ class SelfAttentionSession:
     """Runs ``self_attention.onnx``, which is opened when it is first asked: most requests never do."""
 
     def __init__(self, folder: Path, threads: int | None) -> None:
-        self._folder, self._threads = folder, threads
-        self._lock = threading.Lock()
-        self._graph: _GraphSession | None = None
+        wanted = [spec.name for spec in SELF_ATTENTION_OUTPUTS]
+        self._graph = _GraphOnDemand(folder, Graph.SELF_ATTENTION, threads, wanted)
 
     def run(
         self,
@@ -246,7 +273,7 @@ class SelfAttentionSession:
         heads: HeadMasks = EVERY_HEAD,
     ) -> tuple[Floats, Floats]:
         """Run [sentences, source] and [sentences, target] ids; see `graphs.SELF_ATTENTION_OUTPUTS` for the answer."""
-        graph = self._open()
+        graph = self._graph.open()
         inputs = {
             "source_ids": source_ids,
             "source_mask": source_mask,
@@ -256,24 +283,40 @@ class SelfAttentionSession:
             **graph.mask_heads(ENCODER_HEAD_MASK, heads.encoder),
             **graph.mask_heads(DECODER_HEAD_MASK, heads.decoder),
         }
-        found = graph.run(inputs, [spec.name for spec in SELF_ATTENTION_OUTPUTS])
+        found = graph.run(inputs, self._graph.fetches)
         encoder, decoder = (_array(value).astype(np.float32, copy=False) for value in found.values())
         return encoder, decoder
 
-    def _open(self) -> _GraphSession:
+
+def _is_plain(heads: HeadMasks, asked: StepInput) -> bool:
+    kept = heads.decoder is None and heads.cross is None
+    return kept and asked.override is None and asked.forced_ids is None
+
+
+class _GraphOnDemand:
+    """One graph, opened when it is first asked; it must have the outputs ``fetches``."""
+
+    def __init__(self, folder: Path, graph: Graph, threads: int | None, fetches: Sequence[str]) -> None:
+        self.fetches = fetches
+        self._folder, self._graph, self._threads = folder, graph, threads
+        self._lock = threading.Lock()
+        self._session: _GraphSession | None = None
+
+    def open(self) -> _GraphSession:
+        """The graph; raises ModelError where it cannot be loaded or lacks an output."""
         with self._lock:
-            if self._graph is None:
-                graph = _GraphSession(self._folder, Graph.SELF_ATTENTION, self._threads)
-                wanted = {spec.name for spec in SELF_ATTENTION_OUTPUTS}
-                _require(self._folder, Graph.SELF_ATTENTION, wanted, set(graph.outputs))
-                self._graph = graph
-            return self._graph
+            if self._session is None:
+                session = _GraphSession(self._folder, self._graph, self._threads)
+                _require(self._folder, self._graph, set(self.fetches), set(session.outputs))
+                self._session = session
+            return self._session
 
 
 class _GraphSession:
     """One graph, opened from its file, or from ``content`` with the weights that lie beside that file."""
 
     def __init__(self, folder: Path, graph: Graph, threads: int | None, content: bytes | None = None) -> None:
+        self.kind = graph
         path, options = folder / graph.filename, session_options(threads)
         if content is not None:
             options.add_session_config_entry(_WEIGHTS_FOLDER, str(folder))

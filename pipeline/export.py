@@ -26,6 +26,7 @@ from exported_models.publishing import (
 from pipeline.adapters import SourceModel
 from pipeline.errors import ExportError
 from pipeline.graph_modules import GROWING, EncoderGraph, ForcedGraph, SelfAttentionGraph, StepGraph
+from pipeline.plain_step import derive_plain_step
 from pipeline.shared_weights import share_weights
 
 _GraphModule = EncoderGraph | StepGraph | ForcedGraph | SelfAttentionGraph
@@ -52,6 +53,9 @@ def write_graphs(model: SourceModel, folder: Path) -> None:
     with explain_disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     protos = {graph: _export(graph, module.eval(), model) for graph, module in _graph_modules(model)}
+    plain = derive_plain_step(protos[Graph.DECODER_STEP])
+    if plain is not None:
+        protos[Graph.PLAIN_STEP] = plain
     shared = share_weights(list(protos.values()), SHARED_WEIGHTS_FILE)
     if shared:
         write_bytes_atomically(folder / SHARED_WEIGHTS_FILE, shared)

@@ -15,9 +15,8 @@ import onnx
 from onnx import helper, numpy_helper
 
 from exported_models.graphs import NEXT_PREFIX
+from pipeline.graph_surgery import RUNTIME_DOMAIN, replace_nodes, use_runtime_operators
 
-RUNTIME_DOMAIN = "com.microsoft"
-"""The operators that ONNX Runtime has beyond ONNX."""
 _SIZE_UNIT = 8
 """What the size of a head must be a multiple of."""
 _LENGTHS = ("attention.past_lengths", "attention.length")
@@ -65,17 +64,9 @@ def fuse_self_attention(proto: onnx.ModelProto) -> int:
             nodes += _attend(joined[node.output[0]], graph)
         elif node.output[0] not in replaced:
             nodes.append(node)
-    kept = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
-    del graph.node[:]
-    graph.node.extend(kept)
+    replace_nodes(graph, nodes)
     use_runtime_operators(proto)
     return len(found)
-
-
-def use_runtime_operators(proto: onnx.ModelProto) -> None:
-    """Declare that a graph has operators of `RUNTIME_DOMAIN`."""
-    if all(entry.domain != RUNTIME_DOMAIN for entry in proto.opset_import):
-        proto.opset_import.append(helper.make_opsetid(RUNTIME_DOMAIN, 1))
 
 
 def _find_layers(graph: onnx.GraphProto) -> Iterator[_Attention]:

@@ -25,7 +25,8 @@ from onnx import helper, numpy_helper
 from exported_models.graphs import Graph
 from exported_models.publishing import write_bytes_atomically
 from pipeline.errors import ExportError
-from pipeline.fused_attention import RUNTIME_DOMAIN, fuse_self_attention, use_runtime_operators
+from pipeline.fused_attention import fuse_self_attention
+from pipeline.graph_surgery import RUNTIME_DOMAIN, attributes, drop_unused_weights, use_runtime_operators
 from pipeline.shared_weights import share_weights
 
 METHOD = "large products in int8, a scale for each output, inputs quantized as they come; the rest in float32"
@@ -88,7 +89,7 @@ def _quantize(proto: onnx.ModelProto) -> int:
     for place, node in replaced.items():
         graph.node[place].CopyFrom(_in_integers(node, weights))
     graph.initializer.extend(tensor for pair in weights.made.values() for tensor in pair)
-    _drop_unused(graph)
+    drop_unused_weights(graph)
     if replaced:
         use_runtime_operators(proto)
     return len(replaced)
@@ -98,22 +99,18 @@ def _is_large_product(node: onnx.NodeProto, given: Mapping[str, onnx.TensorProto
     if node.op_type not in ("Gemm", "MatMul") or node.input[1] not in given:
         return False
     weights = given[node.input[1]]
-    plain = all(_attributes(node).get(name, value) == value for name, value in _PLAIN.items())
+    plain = all(attributes(node).get(name, value) == value for name, value in _PLAIN.items())
     is_matrix = len(weights.dims) == 2 and weights.data_type == onnx.TensorProto.FLOAT
     return plain and is_matrix and weights.dims[0] * weights.dims[1] >= LARGE
 
 
 def _in_integers(node: onnx.NodeProto, weights: _Weights) -> onnx.NodeProto:
     """The same product in integers; a bias is added in floats."""
-    transposed = bool(_attributes(node).get("transB", 0))
+    transposed = bool(attributes(node).get("transB", 0))
     values, scales = weights.quantize(node.input[1], transposed=transposed)
     bias = node.input[2] if len(node.input) > 2 else ""
     inputs = [node.input[0], values, scales, "", bias]
     return helper.make_node("DynamicQuantizeMatMul", inputs, list(node.output), name=node.name, domain=RUNTIME_DOMAIN)
-
-
-def _attributes(node: onnx.NodeProto) -> dict[str, object]:
-    return {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
 
 
 def _round(weights: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
@@ -121,10 +118,3 @@ def _round(weights: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.f
     largest = np.abs(weights).max(axis=0)
     scales = np.where(largest > 0, largest, 1.0).astype(np.float32) / np.float32(_LARGEST)
     return np.ascontiguousarray(np.rint(weights / scales).astype(np.int8)), scales
-
-
-def _drop_unused(graph: onnx.GraphProto) -> None:
-    used = {name for node in graph.node for name in node.input}
-    kept = [tensor for tensor in graph.initializer if tensor.name in used]
-    del graph.initializer[:]
-    graph.initializer.extend(kept)

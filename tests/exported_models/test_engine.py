@@ -15,6 +15,7 @@ from exported_models.errors import ArtefactError, ModelError, RequestError, Work
 from exported_models.model import ExportedModel
 from exported_models.publishing import publish, read_manifest
 from exported_models.request import AttentionOverride, Request
+from exported_models.scoring import force_batch
 from exported_models.trace import Trace
 from exported_models.workspace import Workspace
 
@@ -227,7 +228,7 @@ def _same_size_garbage(path: Path) -> None:
     path.write_bytes(b"\xff" * path.stat().st_size)
 
 
-@pytest.mark.parametrize("name", ["encoder.onnx", "decoder_step.onnx", "source_vocabulary.json"])
+@pytest.mark.parametrize("name", ["encoder.onnx", "plain_step.onnx", "source_vocabulary.json"])
 @pytest.mark.parametrize("damage", [Path.unlink, _truncate, _same_size_garbage])
 def test_a_damaged_file_is_named(damaged_copy: Path, name: str, damage: Callable[[Path], None]) -> None:
     damage(damaged_copy / name)
@@ -235,6 +236,14 @@ def test_a_damaged_file_is_named(damaged_copy: Path, name: str, damage: Callable
     with pytest.raises((ArtefactError, ModelError), match=name.replace(".", r"\.")) as caught:
         ExportedModel.open(damaged_copy)
     assert "\n" not in str(caught.value)
+
+
+def test_a_damaged_graph_that_few_requests_need_is_named_when_it_is_needed(damaged_copy: Path) -> None:
+    _same_size_garbage(damaged_copy / "decoder_step.onnx")
+    model = ExportedModel.open(damaged_copy)
+
+    with pytest.raises(ModelError, match=r"decoder_step\.onnx cannot be loaded"):
+        force_batch(model, [[model.manifest.end_id]], [[model.manifest.end_id]])
 
 
 @pytest.mark.parametrize(
@@ -254,10 +263,10 @@ def test_a_manifest_of_another_kind_is_refused(damaged_copy: Path, old: str, new
 
 
 def test_graphs_of_other_names_are_refused(damaged_copy: Path) -> None:
-    shutil.copy(damaged_copy / "encoder.onnx", damaged_copy / "decoder_step.onnx")
+    shutil.copy(damaged_copy / "encoder.onnx", damaged_copy / "plain_step.onnx")
     size = (damaged_copy / "encoder.onnx").stat().st_size
     path = damaged_copy / "manifest.json"
-    old = read_manifest(damaged_copy)["files"]["decoder_step.onnx"]["bytes"]
+    old = read_manifest(damaged_copy)["files"]["plain_step.onnx"]["bytes"]
     path.write_text(path.read_text(encoding="utf-8").replace(f'"bytes": {old}', f'"bytes": {size}'), encoding="utf-8")
 
     with pytest.raises(ModelError, match="lacks context, cross_attention, "):

@@ -1,0 +1,150 @@
+"""Step graphs rewritten to be quick compute what they computed before, for every length of the past."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+
+from exported_models.graphs import FORCED_ANSWERS, INTERVENTIONS, MEMORY_PREFIX, NEXT_PREFIX, Graph, memory_name
+from exported_models.model import ExportedModel
+from exported_models.sessions import StepInput
+from pipeline.adapters import load_adapter
+from pipeline.export import write_graphs
+from pipeline.fused_attention import fuse_self_attention
+from pipeline.graph_surgery import RUNTIME_DOMAIN
+from pipeline.plain_step import derive_plain_step
+from tests.pipeline.adapters.huggingface.tiny_checkpoints import save_tiny_checkpoint
+
+ROWS, SOURCE = 4, 6
+SIZES = {"rows": ROWS, "incoming": ROWS, "sentences": 1, "source": SOURCE, "past": 0}
+BEAMS = ([0, 0, 0, 0], [0, 2, 1, 1], [3, 0, 0, 2])
+Arrays = dict[str, np.ndarray]
+
+
+@pytest.fixture(scope="module")
+def export(tmp_path_factory: pytest.TempPathFactory, dates_model: ExportedModel) -> Callable[[str], Path]:
+    """A folder with the graphs of a family, or of the dates model; made once."""
+
+    @cache
+    def find(family: str) -> Path:
+        if family == "luong":
+            return dates_model.folder
+        folder = tmp_path_factory.mktemp(family)
+        write_graphs(load_adapter("huggingface").load(save_tiny_checkpoint(family, folder / "checkpoint")), folder)
+        return folder
+
+    return find
+
+
+def _open(path: Path) -> ort.InferenceSession:
+    return ort.InferenceSession(path, providers=["CPUExecutionProvider"])
+
+
+def _run(session: ort.InferenceSession, inputs: Arrays) -> Arrays:
+    names = [value.name for value in session.get_outputs()]
+    asked = {value.name for value in session.get_inputs()}
+    found = session.run(names, {name: array for name, array in inputs.items() if name in asked})
+    return dict(zip(names, found, strict=True))
+
+
+def _walk(
+    whole: ort.InferenceSession, other: ort.InferenceSession, ablated: int = 0
+) -> Iterator[tuple[Arrays, Arrays]]:
+    """What both say, step by step, to beams that change places; each goes on from its own memory."""
+    generator = np.random.default_rng(0)
+    fed: Arrays = {}
+    for value in whole.get_inputs():
+        shape = [SIZES.get(size, 1) if isinstance(size, str) else size for size in value.shape]
+        if "int64" in value.type:
+            fed[value.name] = np.full(shape, 5)
+        elif "bool" in value.type:
+            fed[value.name] = np.full(shape, value.name == "source_mask")
+        else:
+            fed[value.name] = generator.normal(0, 0.5, shape).astype(np.float32)
+    fed["decoder_head_mask"] = np.ones_like(fed.get("decoder_head_mask", np.ones((1, 1), np.float32)))
+    fed["decoder_head_mask"].flat[:ablated] = 0
+    memories = [{name: array for name, array in fed.items() if name.startswith(MEMORY_PREFIX)}] * 2
+    for position, rows in enumerate(BEAMS):
+        fed |= {"previous_ids": np.arange(ROWS) + 5, "beam_index": np.array(rows), "position": np.array([position])}
+        answers = [_run(session, fed | memory) for session, memory in zip((whole, other), memories, strict=True)]
+        memories = [
+            {memory_name(name): array for name, array in answer.items() if name.startswith(NEXT_PREFIX)}
+            for answer in answers
+        ]
+        yield answers[0], answers[1]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("family", ["marian", "t5", "luong"])
+def test_a_plain_step_is_a_step_without_interventions(family: str, export: Callable[[str], Path]) -> None:
+    folder = export(family)
+    whole, plain = (_open(folder / graph.filename) for graph in (Graph.DECODER_STEP, Graph.PLAIN_STEP))
+    inputs = [{value.name for value in session.get_inputs()} for session in (whole, plain)]
+    assert inputs[0] - inputs[1] == inputs[0] & INTERVENTIONS
+
+    for wanted, found in _walk(whole, plain):
+        assert found.keys() == wanted.keys() - FORCED_ANSWERS
+        for name, array in found.items():
+            np.testing.assert_allclose(array, wanted[name], atol=1e-5, err_msg=name)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_fused_attention_ablates_heads_too(export: Callable[[str], Path], tmp_path: Path) -> None:
+    path = export("marian") / Graph.DECODER_STEP.filename
+    proto = onnx.load(path)
+    before = len(proto.graph.node)
+    layers = fuse_self_attention(proto)
+    onnx.checker.check_model(proto)
+    fused = tmp_path / "fused.onnx"
+    fused.write_bytes(proto.SerializeToString())
+
+    assert layers == sum(value.name.startswith(f"{NEXT_PREFIX}key.") for value in proto.graph.output)
+    assert len(proto.graph.node) < before
+    for wanted, found in _walk(_open(path), _open(fused), ablated=2):
+        for name, array in wanted.items():
+            np.testing.assert_allclose(found[name], array, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_attention_with_relative_positions_is_left_as_it_is(export: Callable[[str], Path]) -> None:
+    proto = onnx.load(export("t5") / Graph.DECODER_STEP.filename)
+    content = proto.SerializeToString(deterministic=True)
+    assert fuse_self_attention(proto) == 0
+    assert proto.SerializeToString(deterministic=True) == content
+
+
+def test_interventions_of_another_form_are_left_where_they_are(dates_model: ExportedModel) -> None:
+    proto = onnx.load(dates_model.folder / Graph.DECODER_STEP.filename)
+    for node in proto.graph.node:
+        node.op_type = "SelectInstead" if node.op_type == "Where" else node.op_type
+
+    assert derive_plain_step(proto) is None
+
+
+def test_a_step_with_interventions_that_change_nothing_says_the_same(dates_model: ExportedModel) -> None:
+    encoded = dates_model.encoder.run(np.array([[5, 6, 7]]), np.ones((1, 3), np.bool_))
+    rows = np.array([8, 9])
+    off = np.zeros((2, 1, 1, 3), np.float32), np.zeros((2, 1, 1), np.bool_)
+
+    plain = dates_model.decoder.run(encoded, encoded.memory, StepInput(rows, np.zeros(2, np.int64), 0, None, 5))
+    whole = dates_model.decoder.run(encoded, encoded.memory, StepInput(rows, np.zeros(2, np.int64), 0, rows, 5, off))
+
+    assert whole.arrays.keys() - plain.arrays.keys() == FORCED_ANSWERS
+    for name in plain.arrays:
+        np.testing.assert_allclose(plain.floats(name), whole.floats(name), atol=1e-5, err_msg=name)
+
+
+def test_kernels_that_only_cpus_have_are_in_the_plain_step_alone(dates_model: ExportedModel) -> None:
+    for graph in Graph:
+        path = dates_model.folder / graph.filename
+        if path.is_file() and graph is not Graph.PLAIN_STEP:
+            assert all(node.domain != RUNTIME_DOMAIN for node in onnx.load(path).graph.node), graph
