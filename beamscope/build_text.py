@@ -15,7 +15,11 @@ _SHOWN_OF_HASH = 16
 
 
 def describe_build(summary: BuildSummary) -> str:
-    """The whole text, without a line break at its end."""
+    """The whole text, that of a twin below it, without a line break at its end."""
+    return "\n".join(_describe_store(built) for built in (summary, summary.twin) if built)
+
+
+def _describe_store(summary: BuildSummary) -> str:
     if not summary.changed:
         return (
             f"Nothing changed: model {summary.model_id} and store {summary.store_id} already are what the project "
@@ -28,7 +32,9 @@ def describe_build(summary: BuildSummary) -> str:
             f"  store {summary.store_id} ({summary.store_hash[:_SHOWN_OF_HASH]}), {_describe_pairs(summary)}, "
             f"{format_size(summary.bytes)} in {summary.store_folder}",
             *_space_lines(summary),
-            f"  {_describe_parity(summary.parity)}",
+            f"  {_describe_comparison(summary.quantization['comparison'])}"
+            if summary.quantization
+            else f"  {_describe_parity(summary.parity)}",
             *_step_lines(summary),
         ]
     )

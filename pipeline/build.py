@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from pipeline.errors import BuildError
 from pipeline.fingerprints import Ledger, is_current, remember_published
 from pipeline.index import calibrate_space, index_space
 from pipeline.model_build import (
+    ModelBuild,
     describe_making,
     export_graphs,
     find_model,
@@ -92,18 +93,42 @@ Step = Callable[[BuildRun], bool]
 """A step of the build; returns whether everything was there already."""
 
 
-def build(project: Project, workspace: Workspace, *, progress: Progress) -> BuildSummary:
-    """Bring the published model and store of a project up to date.
+StepRunner = Callable[[BuildRun, str, Step], None]
+"""Runs a step of that name; `run_step` does the plain thing."""
+
+
+def build(
+    project: Project, workspace: Workspace, *, progress: Progress, runner: StepRunner | None = None
+) -> BuildSummary:
+    """Bring the published model and store of a project up to date, and then those of its quantized twin, if any.
 
     Raises:
-        PipelineError: the project, checkpoint, corpus or machine does not allow it; nothing is published then.
+        PipelineError: the project, checkpoint, corpus or machine does not allow it. Nothing is published then, but for
+            the full model and its store where it is the twin that cannot be.
     """
     with open_build(project, workspace, progress=progress) as run:
-        if is_up_to_date(run):
-            return summarize(run, changed=False)
-        for name, step in choose_steps(run.store):
-            run_step(run, name, step)
-        return summarize(run, changed=True)
+        summary = _bring_up_to_date(run, runner or run_step)
+        if project.twin is None:
+            return summary
+        with open_twin(run, project.twin) as twin:
+            progress.note(f"The quantized twin {project.twin.model_id}, and its store {project.twin.store_id}")
+            return replace(summary, twin=_bring_up_to_date(twin, runner or run_step))
+
+
+def find_unchanged(project: Project, workspace: Workspace, *, progress: Progress) -> BuildSummary | None:
+    """The summary of a build that has nothing to do; None if it has.
+
+    Raises:
+        PipelineError: as `build`.
+    """
+    with open_build(project, workspace, progress=progress) as run:
+        if not is_up_to_date(run):
+            return None
+        summary = summarize(run, changed=False)
+        if project.twin is None:
+            return summary
+        with open_twin(run, project.twin) as twin:
+            return replace(summary, twin=summarize(twin, changed=False)) if is_up_to_date(twin) else None
 
 
 @contextmanager
@@ -116,6 +141,31 @@ def open_build(project: Project, workspace: Workspace, *, progress: Progress) ->
     store, model = build_folders(project, workspace)
     with only_build(store, f"The store {project.store_id}"), only_build(model, f"The model {project.model_id}"):
         yield _prepare_run(project, workspace, store, progress)
+
+
+@contextmanager
+def open_twin(run: BuildRun, project: Project) -> Iterator[BuildRun]:
+    """What a project builds of its model's twin, once the model is published; the corpus is the same.
+
+    Raises:
+        PipelineError: another build has one of the names.
+    """
+    from pipeline.quantize_build import HeldOutComparison, plan_twin
+
+    full = run.store
+    store, model = build_folders(project, full.workspace)
+    with only_build(store, f"The store {project.store_id}"), only_build(model, f"The model {project.model_id}"):
+        twin = plan_twin(full.model.model_id, HeldOutComparison(full), full.workspace)
+        ledger = Ledger(store, full.workspace.stores_folder / project.store_id)
+        yield BuildRun(replace(full, project=project, model=twin, ledger=ledger), run.progress)
+
+
+def _bring_up_to_date(run: BuildRun, runner: StepRunner) -> BuildSummary:
+    if is_up_to_date(run):
+        return summarize(run, changed=False)
+    for name, step in choose_steps(run.store):
+        runner(run, name, step)
+    return summarize(run, changed=True)
 
 
 def _prepare_run(project: Project, workspace: Workspace, folder: Path, progress: Progress) -> BuildRun:
@@ -163,7 +213,7 @@ def plan_step(run: BuildRun) -> bool:
 
 def export_step(run: BuildRun) -> bool:
     """2. Turn the checkpoint into graphs."""
-    return not export_graphs(run.store.model, progress=run.progress)
+    return not export_graphs(_of_checkpoint(run), progress=run.progress)
 
 
 def verify_step(run: BuildRun) -> bool:
@@ -172,11 +222,19 @@ def verify_step(run: BuildRun) -> bool:
     folder = store.staged if store.corpora.train.has_targets else store.sources
     pairs = PairTable(folder, int(store.ledger.last_result("plan")["pairs"]))
     sample = [pairs[row] for row in sample_rows(len(pairs), VERIFIED_SENTENCES).tolist()]
-    return not verify_graphs(run.store.model, sample, progress=run.progress)
+    return not verify_graphs(_of_checkpoint(run), sample, progress=run.progress)
+
+
+def quantize_step(run: BuildRun) -> bool:
+    """4. Of a twin, instead of the two before: quantize the published model, and compare them on held-out pairs."""
+    from pipeline.quantize_build import TwinBuild, make_twin
+
+    assert isinstance(run.store.model, TwinBuild)
+    return not make_twin(run.store.model, progress=run.progress)
 
 
 def translate_step(run: BuildRun) -> bool:
-    """4. Give sources without targets the model's own translations, shard by shard."""
+    """5. Give sources without targets the model's own translations, shard by shard."""
     store, manifest, open_model = run.store, run.model_manifest, cache(run.open_model)
     cached = True
     if not store.corpora.train.has_targets:
@@ -191,7 +249,7 @@ def translate_step(run: BuildRun) -> bool:
 
 
 def encode_step(run: BuildRun) -> bool:
-    """5. Encode the corpus, shard by shard, and the held-out pairs."""
+    """6. Encode the corpus, shard by shard, and the held-out pairs."""
     # Opened once for both, if at all.
     open_encoder = cache(run.open_encoder)
     _, cached = encode_corpus(run.store, run.model_manifest, open_encoder, progress=run.progress)
@@ -200,12 +258,12 @@ def encode_step(run: BuildRun) -> bool:
 
 
 def index_step(run: BuildRun) -> bool:
-    """6. Index every space, measure its recall, and calibrate its distances."""
+    """7. Index every space, measure its recall, and calibrate its distances."""
     return all(cached for _, cached in _index(run, run.progress))
 
 
 def project_step(run: BuildRun) -> bool:
-    """7. Draw the global maps of every space."""
+    """8. Draw the global maps of every space."""
     manifest = run.model_manifest
     inputs = encode_fingerprint(run.store, manifest)
     spaces = run.store.chosen_spaces(manifest)
@@ -219,7 +277,7 @@ def project_step(run: BuildRun) -> bool:
 
 
 def publish_step(run: BuildRun) -> bool:
-    """8. Publish the model and then the store, each in one atomic step."""
+    """9. Publish the model and then the store, each in one atomic step."""
     store = run.store
     manifest = _describe_store(run)
     publish_model(store.model)
@@ -233,6 +291,7 @@ STEPS: tuple[tuple[str, Step], ...] = (
     ("plan", plan_step),
     ("export", export_step),
     ("verify", verify_step),
+    ("quantize", quantize_step),
     ("translate", translate_step),
     ("encode", encode_step),
     ("index", index_step),
@@ -242,9 +301,11 @@ STEPS: tuple[tuple[str, Step], ...] = (
 
 
 def choose_steps(store: StoreBuild) -> tuple[tuple[str, Step], ...]:
-    """The steps of a build, in order: only sources without targets are translated."""
-    translates = not (store.corpora.train.has_targets and store.corpora.held_out.has_targets)
-    return tuple((name, step) for name, step in STEPS if translates or step is not translate_step)
+    """The steps of a build, in order: only sources without targets are translated, and only twins are quantized."""
+    left_out = {export_step, verify_step} if store.project.suffix else {quantize_step}
+    if store.corpora.train.has_targets and store.corpora.held_out.has_targets:
+        left_out.add(translate_step)
+    return tuple((name, step) for name, step in STEPS if step not in left_out)
 
 
 def summarize(run: BuildRun, *, changed: bool) -> BuildSummary:
@@ -272,6 +333,7 @@ def summarize(run: BuildRun, *, changed: bool) -> BuildSummary:
         bytes=manifest.bytes,
         seconds=time.monotonic() - run.started,
         steps=tuple(run.steps),
+        quantization=model.quantization.model_dump(mode="json") if model.quantization else None,
     )
 
 
@@ -309,6 +371,11 @@ def export_model(
         bytes=manifest.bytes,
         seconds=time.monotonic() - started,
     )
+
+
+def _of_checkpoint(run: BuildRun) -> ModelBuild:
+    assert isinstance(run.store.model, ModelBuild)
+    return run.store.model
 
 
 def _report_left_out(run: BuildRun, plan: StorePlan, said: int) -> None:

@@ -24,7 +24,7 @@ import state_store.errors
 from exported_models.errors import BeamscopeError
 from exported_models.publishing import explain_disk_errors
 from exported_models.workspace import Workspace
-from pipeline.build import is_up_to_date, open_build, summarize
+from pipeline.build import find_unchanged
 from pipeline.errors import PipelineError
 from pipeline.progress import Advance, Progress
 from pipeline.project import load_project
@@ -40,9 +40,9 @@ def run_flow(project_path: Path, workspace: Workspace, *, progress: Progress) ->
         PipelineError: as `pipeline.build.build`.
     """
     project = load_project(project_path)
-    with open_build(project, workspace, progress=progress) as run:
-        if is_up_to_date(run):
-            return summarize(run, changed=False)
+    unchanged = find_unchanged(project, workspace, progress=progress)
+    if unchanged is not None:
+        return unchanged
     progress.note("Starting Prefect")
     return BuildSummary.from_document(_run_worker(project.path, workspace, progress))
 

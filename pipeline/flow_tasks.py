@@ -7,11 +7,11 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
-from prefect import Task, flow, task
+from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
 from exported_models.workspace import Workspace
-from pipeline.build import BuildRun, Step, choose_steps, is_up_to_date, open_build, run_step, summarize
+from pipeline.build import BuildRun, Step, build, run_step
 from pipeline.progress import LineProgress, Progress
 from pipeline.project import load_project
 
@@ -23,12 +23,7 @@ REPORTING: ContextVar[Progress | None] = ContextVar("REPORTING", default=None)
 def build_flow(project_path: str, workspace_root: str) -> dict[str, Any]:
     """Bring a project's model and store up to date; returns the `BuildSummary` as a document."""
     project, workspace = load_project(Path(project_path)), Workspace(Path(workspace_root))
-    with open_build(project, workspace, progress=_progress()) as run:
-        if is_up_to_date(run):
-            return summarize(run, changed=False).to_document()
-        for name, step in choose_steps(run.store):
-            _as_task(run, name, step)()
-        return summarize(run, changed=True).to_document()
+    return build(project, workspace, progress=_progress(), runner=_run_task).to_document()
 
 
 def _progress() -> Progress:
@@ -37,12 +32,12 @@ def _progress() -> Progress:
     return REPORTING.get() or LineProgress(sys.stderr)
 
 
-def _as_task(run: BuildRun, name: str, step: Step) -> Task[[], None]:
-    """A step as a task without arguments, which Prefect would copy and look into."""
+def _run_task(run: BuildRun, name: str, step: Step) -> None:
+    """Run a step as a task without arguments, which Prefect would copy and look into."""
 
     # Steps know themselves what is done: Prefect's cache would only forget that the files are gone.
     @task(name=name, cache_policy=NO_CACHE)
     def step_task() -> None:
         run_step(run, name, step)
 
-    return step_task
+    step_task()

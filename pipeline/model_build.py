@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from exported_models.manifest import CheckpointOrigin, ModelManifest, load_model_manifest
 from exported_models.model import ExportedModel
@@ -27,6 +27,29 @@ from state_store.pairs import StoredPair
 
 EXPORT_REVISION = 4
 """Raised when the same checkpoint would give another exported model than before."""
+
+
+class PlannedModel(Protocol):
+    """A model that is going to be published, whatever it is made of.
+
+    Attributes:
+        fingerprint: equal when the model would be.
+        folder: where it is built; ``staged`` below it is what gets published.
+    """
+
+    @property
+    def workspace(self) -> Workspace: ...
+    @property
+    def model_id(self) -> str: ...
+    @property
+    def fingerprint(self) -> str: ...
+    @property
+    def folder(self) -> Path: ...
+    @property
+    def staged(self) -> Path: ...
+
+    def describe(self, folder: Path) -> ModelManifest:
+        """The manifest that the model is going to have, before it is made; its tokenizers are written to ``folder``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +84,14 @@ class ModelBuild:
             return CheckpointOrigin(adapter=self.adapter, name=self.checkpoint.name, digest=self.digest)
         name, revision = self.hub.name, self.hub.commit
         return CheckpointOrigin(adapter=self.adapter, name=name, digest=self.digest, revision=revision)
+
+    def describe(self, folder: Path) -> ModelManifest:
+        """See `PlannedModel`; read from the checkpoint."""
+        from pipeline.export import describe_model, write_tokenizers
+
+        source = load_source(self)
+        write_tokenizers(source, folder)
+        return describe_model(source, self.model_id, self.origin)
 
 
 def model_build_folder(workspace: Workspace, model_id: str) -> Path:
@@ -120,7 +151,7 @@ def _fetch(hub_id: HubId, progress: Progress) -> HubCheckpoint:
     return fetch_checkpoint(hub_id, progress)
 
 
-def find_model(build: ModelBuild) -> Path | None:
+def find_model(build: PlannedModel) -> Path | None:
     """The folder of the finished model, staged or published, if it is the one that would be built; else None."""
     if is_intact(build.staged, build.fingerprint):
         return build.staged
@@ -128,7 +159,7 @@ def find_model(build: ModelBuild) -> Path | None:
     return published if is_current(published, build.fingerprint, build.folder) else None
 
 
-def published_model(build: ModelBuild) -> Path | None:
+def published_model(build: PlannedModel) -> Path | None:
     """The folder of the published model of that name, whatever it was made of; None if there is none."""
     known = build.workspace.model_ids()
     return build.workspace.model_folder(build.model_id) if build.model_id in known else None
@@ -180,7 +211,7 @@ def verify_graphs(build: ModelBuild, corpus: Sequence[StoredPair] | None, *, pro
     return True
 
 
-def publish_model(build: ModelBuild) -> tuple[ModelManifest, bool]:
+def publish_model(build: PlannedModel) -> tuple[ModelManifest, bool]:
     """Publish the sealed model; return its manifest and whether anything changed.
 
     Raises:

@@ -21,7 +21,6 @@ from exported_models.sizes import format_size
 from pipeline.batches import Lengths, plan_batches, write_plan
 from pipeline.corpora import SentencePair
 from pipeline.errors import BuildError, CorpusError
-from pipeline.model_build import load_source
 from pipeline.pair_tokens import PairTokenizer
 from pipeline.progress import Advance, Progress
 from pipeline.store_build import StoreBuild
@@ -114,7 +113,8 @@ def plan_store(build: StoreBuild, *, progress: Progress) -> tuple[StorePlan, boo
         return StorePlan(**known), True
     for folder in (build.staged, build.sources):
         shutil.rmtree(folder, ignore_errors=True)
-    manifest, train = _describe(build), build.corpora.train
+    # Before anything is exported
+    manifest, train = build.model.describe(build.folder / _TOKENIZERS), build.corpora.train
     selection = PairSelection(_open_tokenizers(build, manifest), build.corpus_name, train.has_targets)
     with progress.track("plan", len(train), "pairs") as advance:
         pairs = selection.accept(_counted(_indexed_pairs(build), advance))
@@ -187,15 +187,6 @@ def describe_plan(plan: StorePlan) -> str:
         f"{plan.pairs:,} sources without targets, {plan.source_tokens:,} tokens: the model will translate them. If the "
         f"translations are as long, states: {rows}. {disk}"
     )
-
-
-def _describe(build: StoreBuild) -> ModelManifest:
-    """The manifest that the model is going to have, and its tokenizers, before anything is exported."""
-    from pipeline.export import describe_model, write_tokenizers
-
-    source = load_source(build.model)
-    write_tokenizers(source, build.folder / _TOKENIZERS)
-    return describe_model(source, build.model.model_id, build.model.origin)
 
 
 def _open_tokenizers(build: StoreBuild, manifest: ModelManifest) -> PairTokenizer:

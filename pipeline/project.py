@@ -6,6 +6,8 @@
                                       # one of the Hugging Face hub ("hub:owner/name@revision")
     adapter = "huggingface"           # left out: the adapter that recognizes the checkpoint
     context_layer = 2                 # decoder layer whose context is a space, counted from 0; left out: the last
+    quantize = "int8"                 # also a twin of the model in 8-bit integers, and a store of its own for it, both
+                                      # named as the others with -int8 behind
 
     [corpus]
     generator = "corpus.py"           # a script that writes the corpus files: python corpus.py --out FOLDER
@@ -26,9 +28,9 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -47,6 +49,8 @@ def _check_name(name: str) -> str:
         raise ValueError(str(error)) from error
 
 
+TWIN_SUFFIX = "-int8"
+"""What the name of a quantized twin, and of a store built with it, ends with."""
 ArtefactName = Annotated[str, AfterValidator(_check_name)]
 
 
@@ -63,6 +67,7 @@ class ModelSection(Section):
     checkpoint: Path
     adapter: str | None = None
     context_layer: int | None = Field(default=None, ge=0, description="Decoder layer of the context, counted from 0.")
+    quantize: Literal["int8"] | None = Field(default=None, description="Kind of twin that is built besides.")
 
 
 class CorpusSection(Section):
@@ -117,21 +122,40 @@ class ProjectFile(Section):
             raise ValueError("corpus.validation_target needs corpus.validation")
         return self
 
+    @model_validator(mode="after")
+    def _check_twin_names(self) -> Self:
+        if self.model.quantize is not None:
+            for name in {self.model.id, self.store.id or self.model.id}:
+                _check_name(f"{name}{TWIN_SUFFIX}")
+        return self
+
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A project file as read. ``path`` is absolute."""
+    """A project file as read.
+
+    Attributes:
+        path: absolute.
+        suffix: of the names of model and store: `TWIN_SUFFIX` for what is built of the twin.
+    """
 
     path: Path
     content: ProjectFile
+    suffix: str = ""
 
     @property
     def model_id(self) -> str:
-        return self.content.model.id
+        return f"{self.content.model.id}{self.suffix}"
 
     @property
     def store_id(self) -> str:
-        return self.content.store.id or self.content.model.id
+        return f"{self.content.store.id or self.content.model.id}{self.suffix}"
+
+    @property
+    def twin(self) -> Project | None:
+        """The same with the quantized twin of the model, where the file asks for one."""
+        asked = self.content.model.quantize is not None and not self.suffix
+        return replace(self, suffix=TWIN_SUFFIX) if asked else None
 
     @property
     def checkpoint(self) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -71,10 +72,28 @@ def read_sentences(full: ExportedModel, sources: Path, references: Path | None) 
     Raises:
         CorpusError: a file is missing, empty or broken, or the model cannot read a line.
     """
-    sentences = tuple(_tokenize(full, pair, sources) for pair in open_corpus(sources, references))
+    sentences = []
+    for pair in open_corpus(sources, references):
+        try:
+            sentences.append(_tokenize(full, pair))
+        except RequestError as error:
+            raise CorpusError(f"{sources}, line {pair.line}: {error}") from error
     if not sentences:
         raise CorpusError(f"{sources} holds no sentence to compare on.")
-    return ComparedSentences(sentences, full.manifest.generation.max_length, made_up=False)
+    return ComparedSentences(tuple(sentences), full.manifest.generation.max_length, made_up=False)
+
+
+def select_sentences(full: ExportedModel, pairs: Sequence[SentencePair], most: int) -> ComparedSentences:
+    """The first of some pairs that the model can read, at ``most`` so many; made-up sentences if it reads none."""
+    readable: list[ComparedSentence] = []
+    for pair in pairs:
+        if len(readable) == most:
+            break
+        with contextlib.suppress(RequestError):
+            readable.append(_tokenize(full, pair))
+    if not readable:
+        return make_up_sentences(full)
+    return ComparedSentences(tuple(readable), full.manifest.generation.max_length, made_up=False)
 
 
 def compare_twin(
@@ -98,14 +117,11 @@ def compare_twin(
     )
 
 
-def _tokenize(full: ExportedModel, pair: SentencePair, path: Path) -> ComparedSentence:
-    try:
-        source_ids = tokenize_source(pair.source, full).ids
-        if pair.target is None:
-            return ComparedSentence(source_ids)
-        return ComparedSentence(source_ids, pair.target, tokenize_target(pair.target, full).ids)
-    except RequestError as error:
-        raise CorpusError(f"{path}, line {pair.line}: {error}") from error
+def _tokenize(full: ExportedModel, pair: SentencePair) -> ComparedSentence:
+    source_ids = tokenize_source(pair.source, full).ids
+    if pair.target is None:
+        return ComparedSentence(source_ids)
+    return ComparedSentence(source_ids, pair.target, tokenize_target(pair.target, full).ids)
 
 
 def _answer(

@@ -13,7 +13,7 @@ from exported_models.workspace import Workspace
 from pipeline.corpus_files import ProjectCorpora
 from pipeline.errors import ProjectFileError
 from pipeline.fingerprints import STAGED, Ledger
-from pipeline.model_build import ModelBuild, model_build_folder
+from pipeline.model_build import PlannedModel, model_build_folder
 from pipeline.project import Project
 
 STORE_REVISION = 2
@@ -32,7 +32,7 @@ class StoreBuild:
 
     project: Project
     workspace: Workspace
-    model: ModelBuild
+    model: PlannedModel
     corpora: ProjectCorpora
     ledger: Ledger
     batch_tokens: int

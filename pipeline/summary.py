@@ -75,6 +75,8 @@ class BuildSummary:
         pairs: sentence pairs in the store; ``pairs_left_out``: the model's tokenizers cannot express them, or too long.
         targets_by_model: the corpus has sources only, and the targets are the model's own translations.
         bytes: size of the published store.
+        quantization: the report in the manifest of a quantized twin; None for any other model.
+        twin: what was built of the model's twin, where the project asks for one.
     """
 
     project: str
@@ -92,6 +94,8 @@ class BuildSummary:
     bytes: int
     seconds: float
     steps: tuple[StepSummary, ...]
+    quantization: dict[str, Any] | None = None
+    twin: BuildSummary | None = None
 
     def to_document(self) -> dict[str, Any]:
         """As a JSON object."""
@@ -102,4 +106,5 @@ class BuildSummary:
         """From what `to_document` made, by way of JSON."""
         spaces = tuple(SpaceSummary(**{**space, "maps": tuple(space["maps"])}) for space in document["spaces"])
         steps = tuple(StepSummary(**step) for step in document["steps"])
-        return cls(**{**document, "spaces": spaces, "steps": steps})
+        twin = cls.from_document(document["twin"]) if document["twin"] else None
+        return cls(**{**document, "spaces": spaces, "steps": steps, "twin": twin})

@@ -1,6 +1,7 @@
 """`beamscope build`, `export` and `schedule`: what they refuse, and what they print."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,31 @@ def test_a_build_is_summed_up() -> None:
     for part in ("dates", "days", "30,000 sentence pairs", "2 left out", "12.0 MB", "0.9951", "200 of 200", "9.1 s"):
         assert part in text
     assert "attention" not in text
+
+
+def test_a_twin_is_summed_up_below_with_what_it_lost() -> None:
+    compared = {
+        "sentences": 200,
+        "made_up": False,
+        "tokens": 2_000,
+        "agreement": 0.995,
+        "same_best": 0.9,
+        "scores": None,
+    }
+    twin = replace(
+        build_summary(changed=True),
+        model_id="dates-int8",
+        parity={},
+        quantization={"kind": "int8", "comparison": compared},
+    )
+
+    text = describe_build(replace(build_summary(changed=False), twin=twin))
+
+    first, *rest = text.splitlines()
+    assert first.startswith("Nothing changed: model dates ")
+    assert "model dates-int8" in rest[1]
+    assert "99.50% of 2,000 tokens" in "".join(rest)
+    assert "parity" not in "".join(rest)
 
 
 def test_a_build_that_changed_nothing_says_so_in_one_line() -> None:
