@@ -10,6 +10,7 @@ from exported_models.model import ExportedModel
 from exported_models.recording import Recording
 from exported_models.request import Request
 from exported_models.search import record_source, search
+from exported_models.tokenizer import Encoding
 from exported_models.trace import Trace
 
 BEAM_SIZE = 5
@@ -30,7 +31,8 @@ class Traced:
 
     def trace(self, line: str, prefix: Sequence[str] = ()) -> Trace:
         """A sentence decoded from nothing."""
-        return self.go_on(line, prefix, self.record(line))
+        source = tokenize_source(line, self.model)
+        return self._search(source, prefix, record_source(self.model, source))
 
     def record(self, line: str) -> Recording:
         """A sentence encoded."""
@@ -38,8 +40,10 @@ class Traced:
 
     def go_on(self, line: str, prefix: Sequence[str], recording: Recording) -> Trace:
         """A sentence decoded with what is recorded of it."""
+        return self._search(tokenize_source(line, self.model), prefix, recording)
+
+    def _search(self, source: Encoding, prefix: Sequence[str], recording: Recording) -> Trace:
         name = self.model.manifest.model_id
-        asked = Request(name, line, tuple(prefix), beam_size=BEAM_SIZE, max_length=self.max_length)
+        asked = Request(name, source.text, tuple(prefix), beam_size=BEAM_SIZE, max_length=self.max_length)
         request = complete_request(asked, self.model)
-        settings = search_settings(request, self.model)
-        return search(self.model, request, settings, tokenize_source(line, self.model), recording)
+        return search(self.model, request, search_settings(request, self.model), source, recording)
