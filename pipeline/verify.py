@@ -98,7 +98,8 @@ def verify_model(
     """Compare an exported model with its source model.
 
     Teacher-forced outputs are compared in ragged batches, every sentence with the source model's run of it alone; then
-    the same sentences alone and in the batch; then the n-best lists of beam searches that share no code.
+    the same sentences alone and in the batch, and those of the first batch in one pass and step by step, as what-ifs
+    are decoded; then the n-best lists of beam searches that share no code.
 
     Raises:
         ParityError: an output differs by more than `TOLERANCE`, a batch by more than `BATCH_TOLERANCE` (each times the
@@ -106,6 +107,7 @@ def verify_model(
             and by how much.
     """
     to_source, to_single = _Comparison(), _Comparison()
+    in_steps = _compare_steps(exported, sample[:_BATCH])
     equal, wrong_lists = 0, []
     with progress.track("verify", 2 * len(sample), "sentences") as advance:
         for batch in _batches(sample):
@@ -120,7 +122,9 @@ def verify_model(
             equal += same
             advance(1)
     batch_complaints = [f"in a batch {line}" for line in to_single.complaints(BATCH_TOLERANCE * source.rounding)]
-    _refuse(exported, [*to_source.complaints(TOLERANCE * source.rounding), *batch_complaints, *wrong_lists[:1]])
+    allowed = TOLERANCE * source.rounding
+    step_complaints = [f"step by step {line}" for line in in_steps.complaints(allowed)]
+    _refuse(exported, [*to_source.complaints(allowed), *step_complaints, *batch_complaints, *wrong_lists[:1]])
     return ParityReport(
         log_prob=to_source.largest("log-probabilities"),
         attention=to_source.largest("attention") if source.cross_attention_layers else None,
@@ -175,6 +179,18 @@ def decode_ids(exported: ExportedModel, source_ids: Sequence[int], longest: int)
     encoding = Encoding("", tuple(source_ids), tokens, nowhere, (0,) * len(tokens))
     recording = record_source(exported, encoding)
     return search(exported, request, search_settings(request, exported), encoding, recording)
+
+
+def _compare_steps(exported: ExportedModel, sample: Sequence[SamplePair]) -> _Comparison:
+    """The step graph with everything it has, against the whole target in one pass; nothing where that is the same."""
+    compared = _Comparison()
+    if exported.forced is not None:
+        sources, targets = [pair.source_ids for pair in sample], [pair.target_ids for pair in sample]
+        in_one_pass = force_batch(exported, sources, targets)
+        in_steps = force_batch(exported, sources, targets, override=lambda _: None)
+        for pair, stepped, wanted in zip(sample, in_steps, in_one_pass, strict=True):
+            compared.add(stepped, wanted, pair.name)
+    return compared
 
 
 def _greedy(generation: GenerationDefaults) -> GenerationDefaults:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -12,13 +13,17 @@ import onnxruntime as ort
 import pytest
 
 from exported_models.graphs import FORCED_ANSWERS, INTERVENTIONS, MEMORY_PREFIX, NEXT_PREFIX, Graph, memory_name
+from exported_models.manifest import CheckpointOrigin
 from exported_models.model import ExportedModel
 from exported_models.sessions import StepInput
 from pipeline.adapters import load_adapter
-from pipeline.export import write_graphs
+from pipeline.errors import ParityError
+from pipeline.export import describe_model, seal, write_graphs
 from pipeline.fused_attention import fuse_self_attention
 from pipeline.graph_surgery import RUNTIME_DOMAIN
 from pipeline.plain_step import derive_plain_step
+from pipeline.progress import SilentProgress
+from pipeline.verify import make_up_sample, verify_model
 from tests.pipeline.adapters.huggingface.tiny_checkpoints import save_tiny_checkpoint
 
 ROWS, SOURCE = 4, 6
@@ -120,6 +125,27 @@ def test_attention_with_relative_positions_is_left_as_it_is(export: Callable[[st
     content = proto.SerializeToString(deterministic=True)
     assert fuse_self_attention(proto) == 0
     assert proto.SerializeToString(deterministic=True) == content
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_step_that_differs_from_the_whole_target_in_one_pass_is_refused(
+    export: Callable[[str], Path], tmp_path: Path
+) -> None:
+    folder = tmp_path / "staged"
+    shutil.copytree(export("marian"), folder)
+    source = load_adapter("huggingface").load(folder / "checkpoint")
+    shutil.rmtree(folder / "checkpoint")
+    proto = onnx.load(folder / Graph.DECODER_STEP.filename, load_external_data=False)
+    softmax = next(node for node in proto.graph.node if node.op_type == "Softmax")
+    softmax.op_type = "Identity"
+    del softmax.attribute[:]
+    (folder / Graph.DECODER_STEP.filename).write_bytes(proto.SerializeToString())
+    origin = CheckpointOrigin(adapter="huggingface", name="tiny", digest="none")
+    seal(folder, describe_model(source, "tiny", origin), None)
+
+    with pytest.raises(ParityError, match=r"do not compute .*: step by step"):
+        verify_model(source, ExportedModel.open(folder), make_up_sample(source, 4), progress=SilentProgress())
 
 
 def test_interventions_of_another_form_are_left_where_they_are(dates_model: ExportedModel) -> None:
