@@ -18,6 +18,7 @@ from beamscope.commands.serve import serve
 from beamscope.commands.translate import translate
 from beamscope.commands.verify import verify
 from beamscope.failures import explain_failures
+from beamscope.priority import OWN_PROCESS
 
 _IN_ORDER_OF_USE = (demo, build, export, translate, neighbors, verify, serve, schedule, doctor)
 
@@ -69,4 +70,4 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    command_line(prog_name="beamscope")
+    command_line(prog_name="beamscope", obj=OWN_PROCESS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,9 +12,11 @@ import numpy as np
 from exported_models.ablation import check_ablations, mask_heads
 from exported_models.errors import RequestError
 from exported_models.interventions import check_overrides, override_rows
+from exported_models.manifest import load_model_manifest
 from exported_models.model import ExportedModel
+from exported_models.providers import choose_threads
 from exported_models.recording import Recording
-from exported_models.remembering import OnceCache
+from exported_models.remembering import NewestCache, OnceCache
 from exported_models.repetition import RepetitionPenalty
 from exported_models.request import (
     MAX_BEAM_SIZE,
@@ -63,10 +64,10 @@ class Engine:
     """Answers requests over the models of a workspace. Safe to use from many threads."""
 
     def __init__(self, workspace: Workspace, *, threads: int | None = None, cache_bytes: int = 256 << 20) -> None:
+        """Open models when they are asked for, with ``threads`` cores a call; None for `providers.choose_threads`."""
         self._workspace = workspace
         self._threads = threads
-        self._models: dict[str, ExportedModel] = {}
-        self._models_lock = threading.Lock()
+        self._models: NewestCache[str, Path, ExportedModel] = NewestCache()
         self._traces: OnceCache[tuple[Path, Request], Trace] = OnceCache(cache_bytes, _trace_bytes)
         self._recordings: OnceCache[_RecordingKey, Recording] = OnceCache(RECORDED_SOURCES)
 
@@ -81,11 +82,7 @@ class Engine:
             WorkspaceError, ArtefactError, ModelError: it is unknown, damaged, or does not load.
         """
         folder = self._workspace.model_folder(model_id)
-        with self._models_lock:
-            known = self._models.get(model_id)
-            if known is None or known.folder != folder:
-                known = self._models[model_id] = ExportedModel.open(folder, threads=self._threads)
-            return known
+        return self._models.get(model_id, folder, lambda: self._open(folder))
 
     def translate(self, request: Request) -> Trace:
         """Decode a request and record everything.
@@ -145,6 +142,10 @@ class Engine:
             active = tuple(override for override in request.overrides if override.step <= step)
             pinned = replace(pinned, overrides=active)
         return pinned
+
+    def _open(self, folder: Path) -> ExportedModel:
+        threads = self._threads or choose_threads(load_model_manifest(folder).bytes)
+        return ExportedModel.open(folder, threads=threads)
 
     def _decode(self, request: Request, model: ExportedModel, source: Encoding) -> Trace:
         # The folder and not the content hash: that leaves out the manifest, which decides about search too.

@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from typing import Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
+Version = TypeVar("Version")
 Value = TypeVar("Value")
 
 
@@ -73,3 +74,26 @@ class OnceCache(Generic[Key, Value]):
     def _finish(self, key: Key) -> Future[Value]:
         with self._lock:
             return self._in_making.pop(key)
+
+
+class NewestCache(Generic[Key, Version, Value]):
+    """The newest value of every name. Safe to use from many threads: only those that ask for one name wait."""
+
+    def __init__(self) -> None:
+        self._kept: dict[Key, tuple[Version, Value]] = {}
+        self._turns: dict[Key, threading.Lock] = {}
+        self._lock = threading.Lock()
+
+    def get(self, name: Key, version: Version, make: Callable[[], Value]) -> Value:
+        """The value of ``name``, made by ``make`` where none or that of another version is kept.
+
+        Raises:
+            whatever ``make`` raises; what was kept still is.
+        """
+        with self._lock:
+            turn = self._turns.setdefault(name, threading.Lock())
+        with turn:
+            known = self._kept.get(name)
+            if known is None or known[0] != version:
+                known = self._kept[name] = (version, make())
+            return known[1]

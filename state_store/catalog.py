@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 from typing import Protocol
 
 from exported_models.errors import BeamscopeError
 from exported_models.model import ExportedModel
 from exported_models.publishing import MANIFEST_NAME
+from exported_models.remembering import NewestCache
 from exported_models.workspace import Workspace
 from state_store.manifest import StoreManifest, load_store_manifest
 from state_store.store import StateStore, check_model
@@ -27,8 +27,7 @@ class StoreCatalog:
     def __init__(self, workspace: Workspace, models: ModelSource) -> None:
         self._workspace = workspace
         self._models = models
-        self._lock = threading.Lock()
-        self._stores: dict[str, tuple[str, StateStore]] = {}
+        self._stores: NewestCache[str, tuple[Path, str], StateStore] = NewestCache()
         # Published folders never change, so their manifests are read once.
         self._manifests: dict[Path, StoreManifest] = {}
 
@@ -45,12 +44,7 @@ class StoreCatalog:
             return None
         folder, manifest = found
         check_model(manifest, model_id, model.content_hash)
-        with self._lock:
-            model_hash, known = self._stores.get(model_id, ("", None))
-            if known is None or known.folder != folder or model_hash != model.content_hash:
-                known = StateStore.open(folder, model)
-                self._stores[model_id] = (model.content_hash, known)
-            return known
+        return self._stores.get(model_id, (folder, model.content_hash), lambda: StateStore.open(folder, model))
 
     def _choose(self, model: ExportedModel) -> tuple[Path, StoreManifest] | None:
         """The newest matching store, else the newest that at least names the model."""

@@ -9,6 +9,7 @@ import click
 
 from beamscope.failures import require_build_extra
 from beamscope.options import json_option, workspace_option
+from beamscope.priority import yield_to_requests
 from exported_models.workspace import Workspace
 
 
@@ -33,6 +34,7 @@ def build(project_toml: Path, no_prefect: bool, as_json: bool, workspace: Worksp
     """
     from beamscope.build_text import describe_build
 
+    yield_to_requests()
     with require_build_extra("Building"):
         from pipeline.build import build as build_project
         from pipeline.flow import run_flow

@@ -9,6 +9,7 @@ import click
 
 from beamscope.failures import require_build_extra
 from beamscope.options import json_option, workspace_option
+from beamscope.priority import yield_to_requests
 from exported_models.workspace import Workspace
 
 
@@ -78,6 +79,7 @@ def export(
     from beamscope.build_text import describe_export, describe_twin
 
     _check_options(quantize, sentences, references)
+    yield_to_requests()
     with require_build_extra("Exporting"):
         from pipeline.build import export_model
         from pipeline.progress import open_progress

@@ -9,6 +9,7 @@ import click
 
 from beamscope.failures import require_build_extra
 from beamscope.options import workspace_option
+from beamscope.priority import yield_to_requests
 from exported_models.workspace import Workspace
 
 
@@ -27,6 +28,7 @@ def schedule(project_toml: Path, cron: str | None, workspace: Workspace) -> None
       beamscope schedule examples/dates/project.toml
       beamscope schedule examples/dates/project.toml --cron "0 3 * * *"
     """
+    yield_to_requests()
     with require_build_extra("A schedule"), contextlib.suppress(KeyboardInterrupt):
         from pipeline.schedule import serve
 

@@ -9,6 +9,7 @@ import click
 
 from beamscope.failures import Failure
 from beamscope.options import json_option, workspace_option
+from beamscope.priority import yield_to_requests
 from beamscope.request_options import RequestOptions, request_options
 from beamscope.sentences import Sentence, read_sentences
 from beamscope.text_tables import show_plainly
@@ -75,6 +76,7 @@ def _translate_lines(
     from exported_models.documents import TraceDocument
     from exported_models.engine import Engine
 
+    yield_to_requests()
     # A corpus is not a session: keeping its traces would only hold memory.
     engine = Engine(workspace, cache_bytes=0)
     # What is wrong with the options is said once, not once a line.

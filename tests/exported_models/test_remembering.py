@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exported_models.remembering import OnceCache
+from exported_models.remembering import NewestCache, OnceCache
 
 
 class Maker:
@@ -99,3 +99,42 @@ def test_a_failure_is_not_remembered() -> None:
     with pytest.raises(ValueError, match="no"):
         cache.get("a", fail)
     assert cache.get("a", Maker("yes")) == "yes"
+
+
+def test_only_the_newest_version_of_a_name_is_kept() -> None:
+    cache: NewestCache[str, int, str] = NewestCache()
+    first, second = Maker("first"), Maker("second")
+    assert [cache.get("a", 1, first), cache.get("a", 1, second), cache.get("a", 2, second)] == ["first"] * 2 + [
+        "second"
+    ]
+    assert cache.get("a", 1, first) == "first"
+    assert (first.calls, second.calls) == (2, 1)
+
+
+def test_a_version_that_cannot_be_made_leaves_the_one_before() -> None:
+    cache: NewestCache[str, int, str] = NewestCache()
+    kept = Maker("kept")
+    cache.get("a", 1, kept)
+    with pytest.raises(ZeroDivisionError):
+        cache.get("a", 2, lambda: str(1 / 0))
+    assert cache.get("a", 1, Maker("other")) == "kept"
+
+
+def test_a_name_does_not_wait_for_the_making_of_another() -> None:
+    cache: NewestCache[str, int, str] = NewestCache()
+    started, go_on = threading.Event(), threading.Event()
+    makers = [Maker("slow"), Maker("slow")]
+
+    def make(maker: Maker) -> str:
+        started.set()
+        assert go_on.wait(timeout=10)
+        return maker()
+
+    with ThreadPoolExecutor(2) as pool:
+        slow = [pool.submit(cache.get, "slow", 1, partial(make, maker)) for maker in makers]
+        assert started.wait(timeout=10)
+        assert cache.get("quick", 1, Maker("quick")) == "quick"
+        assert not any(future.done() for future in slow)
+        go_on.set()
+        assert [future.result(timeout=10) for future in slow] == ["slow", "slow"]
+    assert sum(maker.calls for maker in makers) == 1

@@ -1,0 +1,21 @@
+"""Batches step back: what runs for long leaves the cores to requests that somebody waits for."""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+import click
+
+OWN_PROCESS: Final = "own process"
+"""What the context of a command holds that has the process to itself."""
+_NICENESS = 10
+
+
+def yield_to_requests() -> None:
+    """Lower the priority of this process and of those it starts, beside a server on the same machine.
+
+    Does nothing where a command runs inside another program: a priority that was lowered cannot be raised again.
+    """
+    if click.get_current_context().find_root().obj == OWN_PROCESS and hasattr(os, "nice"):
+        os.nice(max(0, _NICENESS - os.nice(0)))
