@@ -33,7 +33,7 @@ class Batch:
 
 
 def run(dates: Dates) -> Report:
-    """Time `force_batch`, which builds use, against the same loop over the checkpoint's torch modules."""
+    """Time `force_batch`, with which builds encode recurrent models, against the same loop over torch modules."""
     model, source = dates.model, dates.source_model
     batch_tokens = choose_batch_tokens()
     batches = list(make_batches(model, dates.pairs("train")[:PAIRS], batch_tokens))
