@@ -11,13 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from exported_models.graph_session import Tensors
 from exported_models.graphs import STEP_NORMALIZER
 from exported_models.manifest import ModelManifest
 from exported_models.model import ExportedModel
 from exported_models.repetition import RepetitionPenalty
 from exported_models.rules import TokenRules
 from exported_models.scoring import encode_batch
-from exported_models.sessions import StepInput, StepOutput, Tensors
+from exported_models.sessions import StepInput, StepOutput
 from exported_models.trace import Ids
 
 

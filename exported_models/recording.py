@@ -17,8 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from exported_models.graph_session import DeviceTensor, Tensors
 from exported_models.request import AttentionOverride
-from exported_models.sessions import DeviceTensor, EncodedSource, StepOutput, Tensors
+from exported_models.sessions import EncodedSource, StepOutput
 
 MEMORY_BYTES = 64 << 20
 """What one recording may keep of decoder memory; an opus-mt model's sentence of 30 tokens at beam 5 has 57 MB."""

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from exported_models.graph_session import Tensors
 from exported_models.graphs import FORCED_NORMALIZER
 from exported_models.model import ExportedModel
-from exported_models.sessions import EVERY_HEAD, EncodedSource, HeadMasks, Mask, StepInput, StepOutput, Tensors
+from exported_models.sessions import EVERY_HEAD, EncodedSource, HeadMasks, Mask, StepInput, StepOutput
 from exported_models.trace import Floats, Ids
 
 StepOverride = Callable[[int], tuple[Floats, Mask] | None]

@@ -22,6 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from exported_models.ablation import mask_heads
+from exported_models.graph_session import Tensors
 from exported_models.graphs import STEP_NORMALIZER
 from exported_models.interventions import override_rows
 from exported_models.model import ExportedModel
@@ -29,7 +30,7 @@ from exported_models.recording import Recording, SearchRecorder
 from exported_models.repetition import RepetitionPenalty
 from exported_models.request import EarlyStopping, HeadAblation, Request
 from exported_models.rules import TokenRules
-from exported_models.sessions import EncodedSource, Mask, StepInput, StepOutput, Tensors
+from exported_models.sessions import EncodedSource, Mask, StepInput, StepOutput
 from exported_models.tokenizer import Encoding
 from exported_models.trace import (
     ROOT,

@@ -1,18 +1,15 @@
-"""ONNX Runtime sessions of the graphs; what a step hands to the next never leaves the device."""
+"""What each graph is asked and answers; what a step hands to the next never leaves the device."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
-from exported_models.errors import ModelError
+from exported_models.graph_session import DeviceTensor, GraphOnDemand, GraphSession, Tensors, as_array, require_names
 from exported_models.graphs import (
     DECODER_HEAD_MASK,
     ENCODER_HEAD_MASK,
@@ -27,18 +24,13 @@ from exported_models.graphs import (
     SOURCE_PREFIX,
     STEP_NORMALIZER,
     Graph,
-    TensorSpec,
     memory_name,
 )
-from exported_models.providers import may_run_on_gpu, provider_order, runs_on_gpu, session_options
+from exported_models.providers import may_run_on_gpu
 from exported_models.trace import Floats, Ids
 
 Mask = NDArray[np.bool_]
-DeviceTensor: TypeAlias = "ort.OrtValue | NDArray[np.generic]"
-"""A tensor where the session runs: an array on the CPU, elsewhere a value of the runtime."""
-Tensors = Mapping[str, DeviceTensor]
 
-_WEIGHTS_FOLDER = "session.model_external_initializers_file_folder_path"
 _ATTENTION_OUTPUTS = ("context", "cross_attention")
 _STEP_FETCHES = ("top_log_probs", "top_ids", "decoder_state")
 
@@ -81,8 +73,8 @@ class EncodedSource:
 
     def select(self, sentences: Ids) -> EncodedSource:
         """The same of some sentences; a step that reads it gives each of them its share of the rows."""
-        source = {name: _array(tensor)[sentences] for name, tensor in self.source.items()}
-        memory = {name: _array(tensor)[sentences] for name, tensor in self.memory.items()}
+        source = {name: as_array(tensor)[sentences] for name, tensor in self.source.items()}
+        memory = {name: as_array(tensor)[sentences] for name, tensor in self.memory.items()}
         return EncodedSource(self.states[sentences], self.mask[sentences], source, memory, self.heads)
 
 
@@ -121,10 +113,10 @@ class EncoderSession:
     """Runs ``encoder.onnx``."""
 
     def __init__(self, folder: Path, threads: int | None) -> None:
-        self._graph = _GraphSession(folder, Graph.ENCODER, threads)
+        self._graph = GraphSession(folder, Graph.ENCODER, threads)
         outputs = self._graph.outputs
-        _require(folder, Graph.ENCODER, {spec.name for spec in ENCODER_INPUTS}, self._graph.inputs)
-        _require(folder, Graph.ENCODER, {spec.name for spec in ENCODER_OUTPUTS}, set(outputs))
+        require_names(folder, Graph.ENCODER, {spec.name for spec in ENCODER_INPUTS}, self._graph.inputs)
+        require_names(folder, Graph.ENCODER, {spec.name for spec in ENCODER_OUTPUTS}, set(outputs))
         self._device_outputs = [name for name in outputs if name.startswith((SOURCE_PREFIX, MEMORY_PREFIX))]
 
     def run(self, source_ids: Ids, source_mask: Mask, heads: HeadMasks = EVERY_HEAD) -> EncodedSource:
@@ -133,7 +125,7 @@ class EncoderSession:
         inputs = {"source_ids": source_ids, "source_mask": source_mask, **mask}
         found = self._graph.run(inputs, ["encoder_state"], self._device_outputs)
         return EncodedSource(
-            states=_array(found["encoder_state"]).astype(np.float32, copy=False),
+            states=as_array(found["encoder_state"]).astype(np.float32, copy=False),
             mask=source_mask,
             source={name: found[name] for name in self._device_outputs if name.startswith(SOURCE_PREFIX)},
             memory={name: found[name] for name in self._device_outputs if name.startswith(MEMORY_PREFIX)},
@@ -159,14 +151,14 @@ class StepSession:
         self._attention_shape = attention_shape
         attention = _ATTENTION_OUTPUTS if attention_shape else ()
         fetches = (*_STEP_FETCHES, *attention, *([STEP_NORMALIZER.name] if penalized else ()))
-        self._whole = _GraphOnDemand(folder, Graph.DECODER_STEP, threads, (*fetches, *FORCED_ANSWERS))
+        self._whole = GraphOnDemand(folder, Graph.DECODER_STEP, threads, (*fetches, *FORCED_ANSWERS))
         self._plain = None
         if has_plain and not may_run_on_gpu():
-            self._plain = _GraphOnDemand(folder, Graph.PLAIN_STEP, threads, fetches)
+            self._plain = GraphOnDemand(folder, Graph.PLAIN_STEP, threads, fetches)
         graph = (self._plain or self._whole).open()
         next_names = [name for name in graph.outputs if name.startswith(NEXT_PREFIX)]
         self._memory_names = {memory_name(name): name for name in next_names}
-        _require(folder, graph.kind, set(self._memory_names), graph.inputs)
+        require_names(folder, graph.kind, set(self._memory_names), graph.inputs)
         self._reads_source = [name for name in graph.inputs if name.startswith(SOURCE_PREFIX)]
 
     def run(self, encoded: EncodedSource, memory: Tensors, asked: StepInput) -> StepOutput:
@@ -188,7 +180,7 @@ class StepSession:
             inputs |= self._interventions(encoded, asked)
         found = chosen.open().run(inputs, chosen.fetches, list(self._memory_names.values()))
         return StepOutput(
-            arrays={name: _array(found[name]) for name in chosen.fetches},
+            arrays={name: as_array(found[name]) for name in chosen.fetches},
             memory={name: found[made] for name, made in self._memory_names.items()},
         )
 
@@ -214,10 +206,10 @@ class ForcedSession:
     """Runs ``teacher_forced.onnx``."""
 
     def __init__(self, folder: Path, threads: int | None, *, attention: bool, penalized: bool) -> None:
-        self._graph = _GraphSession(folder, Graph.TEACHER_FORCED, threads)
+        self._graph = GraphSession(folder, Graph.TEACHER_FORCED, threads)
         own = [spec.name for spec in FORCED_OUTPUTS if attention or spec.name not in _ATTENTION_OUTPUTS]
         self._fetches = [*own, *([FORCED_NORMALIZER.name] if penalized else ())]
-        _require(folder, Graph.TEACHER_FORCED, set(self._fetches), set(self._graph.outputs))
+        require_names(folder, Graph.TEACHER_FORCED, set(self._fetches), set(self._graph.outputs))
         self._reads_source = [name for name in self._graph.inputs if name.startswith(SOURCE_PREFIX)]
 
     def run(self, encoded: EncodedSource, previous_ids: Ids, forced_ids: Ids) -> Mapping[str, NDArray[np.generic]]:
@@ -230,7 +222,7 @@ class ForcedSession:
             **self._graph.mask_heads(DECODER_HEAD_MASK, encoded.heads.decoder),
         }
         found = self._graph.run(inputs, self._fetches)
-        return {name: _array(found[name]) for name in self._fetches}
+        return {name: as_array(found[name]) for name in self._fetches}
 
 
 class StatesSession:
@@ -241,7 +233,7 @@ class StatesSession:
     """
 
     def __init__(self, folder: Path, threads: int | None, content: bytes) -> None:
-        self._graph = _GraphSession(folder, Graph.TEACHER_FORCED, threads, content)
+        self._graph = GraphSession(folder, Graph.TEACHER_FORCED, threads, content)
 
     def run(self, encoded: EncodedSource, previous_ids: Ids, forced_ids: Ids) -> Mapping[str, Floats]:
         """Run [sentences, target] ids, padded on the right; give every output, [sentences, target, size]."""
@@ -254,7 +246,7 @@ class StatesSession:
         }
         inputs = {name: value for name, value in known.items() if name in self._graph.inputs}
         found = self._graph.run(inputs, self._graph.outputs)
-        return {name: _array(value).astype(np.float32, copy=False) for name, value in found.items()}
+        return {name: as_array(value).astype(np.float32, copy=False) for name, value in found.items()}
 
 
 class SelfAttentionSession:
@@ -262,7 +254,7 @@ class SelfAttentionSession:
 
     def __init__(self, folder: Path, threads: int | None) -> None:
         wanted = [spec.name for spec in SELF_ATTENTION_OUTPUTS]
-        self._graph = _GraphOnDemand(folder, Graph.SELF_ATTENTION, threads, wanted)
+        self._graph = GraphOnDemand(folder, Graph.SELF_ATTENTION, threads, wanted)
 
     def run(
         self,
@@ -284,99 +276,10 @@ class SelfAttentionSession:
             **graph.mask_heads(DECODER_HEAD_MASK, heads.decoder),
         }
         found = graph.run(inputs, self._graph.fetches)
-        encoder, decoder = (_array(value).astype(np.float32, copy=False) for value in found.values())
+        encoder, decoder = (as_array(value).astype(np.float32, copy=False) for value in found.values())
         return encoder, decoder
 
 
 def _is_plain(heads: HeadMasks, asked: StepInput) -> bool:
     kept = heads.decoder is None and heads.cross is None
     return kept and asked.override is None and asked.forced_ids is None
-
-
-class _GraphOnDemand:
-    """One graph, opened when it is first asked; it must have the outputs ``fetches``."""
-
-    def __init__(self, folder: Path, graph: Graph, threads: int | None, fetches: Sequence[str]) -> None:
-        self.fetches = fetches
-        self._folder, self._graph, self._threads = folder, graph, threads
-        self._lock = threading.Lock()
-        self._session: _GraphSession | None = None
-
-    def open(self) -> _GraphSession:
-        """The graph; raises ModelError where it cannot be loaded or lacks an output."""
-        with self._lock:
-            if self._session is None:
-                session = _GraphSession(self._folder, self._graph, self._threads)
-                _require(self._folder, self._graph, set(self.fetches), set(session.outputs))
-                self._session = session
-            return self._session
-
-
-class _GraphSession:
-    """One graph, opened from its file, or from ``content`` with the weights that lie beside that file."""
-
-    def __init__(self, folder: Path, graph: Graph, threads: int | None, content: bytes | None = None) -> None:
-        self.kind = graph
-        path, options = folder / graph.filename, session_options(threads)
-        if content is not None:
-            options.add_session_config_entry(_WEIGHTS_FOLDER, str(folder))
-        try:
-            self._session = ort.InferenceSession(content or path, sess_options=options, providers=provider_order())
-        except Exception as error:  # ONNX Runtime raises a dozen private types here; none is for people
-            raise ModelError(
-                f"The graph {path} cannot be loaded ({_first_line(error)}); export the model again."
-            ) from error
-        self._on_gpu = runs_on_gpu(self._session)
-        self.inputs = {entry.name for entry in self._session.get_inputs()}
-        self._every_head = {
-            entry.name: np.ones(entry.shape, np.float32)
-            for entry in self._session.get_inputs()
-            if entry.name in (ENCODER_HEAD_MASK.name, DECODER_HEAD_MASK.name)
-        }
-        self.outputs = [entry.name for entry in self._session.get_outputs()]
-
-    def mask_heads(self, spec: TensorSpec, kept: Floats | None) -> dict[str, Floats]:
-        """The input of that name, where the graph has it; None keeps all heads."""
-        every = self._every_head.get(spec.name)
-        return {} if every is None else {spec.name: every if kept is None else kept}
-
-    def run(self, inputs: Tensors, host: Sequence[str], device: Sequence[str] = ()) -> dict[str, DeviceTensor]:
-        """Run with outputs where they are read next: ``host`` in main memory, ``device`` where the session runs."""
-        names = [*host, *device]
-        try:
-            # On the CPU plain arrays cost a third of what binding every tensor does.
-            values = self._run_bound(inputs, host, device) if self._on_gpu else self._session.run(names, inputs)
-        except Exception as error:  # see __init__
-            raise ModelError(f"The graph could not be run ({_first_line(error)}); run `beamscope verify`.") from error
-        return dict(zip(names, values, strict=True))
-
-    def _run_bound(self, inputs: Tensors, host: Sequence[str], device: Sequence[str]) -> list[ort.OrtValue]:
-        binding = self._session.io_binding()
-        for name, value in inputs.items():
-            on_device = isinstance(value, ort.OrtValue)
-            binding.bind_ortvalue_input(name, value if on_device else ort.OrtValue.ortvalue_from_numpy(value))
-        for name in host:
-            binding.bind_output(name, "cpu")
-        for name in device:
-            binding.bind_output(name, "cuda")
-        self._session.run_with_iobinding(binding)
-        values: list[ort.OrtValue] = binding.get_outputs()
-        return values
-
-
-def _array(value: DeviceTensor) -> NDArray[np.generic]:
-    array: NDArray[np.generic] = value.numpy() if isinstance(value, ort.OrtValue) else value
-    return array
-
-
-def _require(folder: Path, graph: Graph, wanted: set[str], found: set[str]) -> None:
-    missing = sorted(wanted - found)
-    if missing:
-        raise ModelError(
-            f"{folder / graph.filename} lacks {', '.join(missing)}, which its {graph.value} graph must have; "
-            "export the model again."
-        )
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__

@@ -13,10 +13,11 @@ import sacrebleu
 
 from exported_models.engine import tokenize_source, tokenize_target
 from exported_models.errors import RequestError
+from exported_models.graph_session import Tensors
 from exported_models.manifest import TranslationScores, TwinComparison
 from exported_models.model import ExportedModel
 from exported_models.scoring import encode_batch
-from exported_models.sessions import StepInput, Tensors
+from exported_models.sessions import StepInput
 from exported_models.trace import Floats, Hypothesis, Ids
 from pipeline.corpora import SentencePair, open_corpus
 from pipeline.errors import CorpusError
