@@ -138,6 +138,10 @@ class Adapter(Protocol):
     def name(self) -> str:
         """The name of the family in project files and manifests."""
 
+    @property
+    def reads(self) -> str:
+        """What a checkpoint of the family looks like on disk, for who has one that nobody recognizes."""
+
     def recognizes(self, checkpoint: Path) -> bool:
         """Whether this looks like a checkpoint of the family; must be quick and must not raise."""
 
@@ -188,11 +192,14 @@ def find_adapter(checkpoint: Path, name: str | None = None) -> str:
     if name is not None:
         _check_known(name)
         return name
-    for known in adapter_names():
-        if load_adapter(known).recognizes(checkpoint):
+    adapters = {known: load_adapter(known) for known in adapter_names()}
+    for known, adapter in adapters.items():
+        if adapter.recognizes(checkpoint):
             return known
+    kinds = ", ".join(f"{known} ({adapter.reads})" for known, adapter in adapters.items())
     raise AdapterError(
-        f"No adapter recognizes the checkpoint {checkpoint} (known adapters: {', '.join(adapter_names()) or 'none'})."
+        f"No adapter recognizes the checkpoint {checkpoint}: it is of another kind, or a file of it is missing or "
+        f"damaged. These can be read: {kinds or 'none, as no adapter is installed'}."
     )
 
 

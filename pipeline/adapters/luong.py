@@ -35,6 +35,7 @@ class LuongAdapter:
     """Reads checkpoints that `pipeline.models.luong.save_checkpoint` wrote."""
 
     name = ARCHITECTURE
+    reads = "a folder that the dates recipe wrote"
 
     def recognizes(self, checkpoint: Path) -> bool:
         try:

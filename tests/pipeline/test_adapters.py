@@ -30,7 +30,7 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
 
 def test_what_nobody_recognizes_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}", encoding="utf-8")
-    with pytest.raises(AdapterError, match="No adapter recognizes"):
+    with pytest.raises(AdapterError, match=r"damaged\. These can be read: .*huggingface \(a folder with config"):
         find_adapter(tmp_path)
     with pytest.raises(CheckpointError, match="There is no checkpoint"):
         find_adapter(tmp_path / "none")
@@ -40,6 +40,7 @@ def test_an_adapter_from_another_package_is_found(tmp_path: Path, monkeypatch: p
     (tmp_path / "strange_models.py").write_text(
         "class Strange:\n"
         "    name = 'strange'\n"
+        "    reads = 'a .strange file'\n"
         "    def recognizes(self, checkpoint): return checkpoint.suffix == '.strange'\n"
         "    def load(self, checkpoint): raise NotImplementedError\n",
         encoding="utf-8",

@@ -27,6 +27,7 @@ class G2pAdapter:
     """Reads the package's ``checkpoint20.npz``, or the folder it lies in."""
 
     name = "g2p"
+    reads = f"{_FILE} of the package g2p-en"
 
     def recognizes(self, checkpoint: Path) -> bool:
         try:

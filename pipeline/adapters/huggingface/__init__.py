@@ -16,6 +16,7 @@ class HuggingFaceAdapter:
     """Reads folders as ``save_pretrained`` writes them: weights, configuration and tokenizer."""
 
     name = "huggingface"
+    reads = "a folder with config.json, weights and tokenizer, as save_pretrained writes it"
 
     def recognizes(self, checkpoint: Path) -> bool:
         try:

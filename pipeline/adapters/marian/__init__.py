@@ -15,6 +15,7 @@ class MarianAdapter:
     """Reads ``model.npz`` and ``.bin`` files, or the folder of one, with the SentencePiece vocabulary beside it."""
 
     name = "marian"
+    reads = "a .npz or .bin file of Marian with its vocabularies beside it, or their folder"
 
     def recognizes(self, checkpoint: Path) -> bool:
         return is_model_file(checkpoint) if checkpoint.is_file() else bool(list_model_files(checkpoint))

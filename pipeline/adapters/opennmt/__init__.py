@@ -15,6 +15,7 @@ class OpenNmtAdapter:
     """Reads ``.pt`` files as OpenNMT-py's training writes them, or a folder with one."""
 
     name = "opennmt"
+    reads = "a .pt file of OpenNMT-py 2 or 3, or its folder"
 
     def recognizes(self, checkpoint: Path) -> bool:
         file = find_model_file(checkpoint)
