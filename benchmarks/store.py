@@ -24,7 +24,8 @@ from benchmarks.report import Figure, Report
 from exported_models.workspace import Workspace
 from pipeline.adapters.huggingface.checkpoint import read_checkpoint
 from pipeline.batches import read_plan
-from pipeline.build import BuildRun, export_step, open_build, plan_step, verify_step
+from pipeline.build import open_build
+from pipeline.build_steps import BuildRun, export_step, plan_step, verify_step
 from pipeline.encode import encode_corpus
 from pipeline.pair_tokens import PairTokenizer
 from pipeline.progress import Advance, open_progress

@@ -1,4 +1,4 @@
-"""The build as Prefect sees it: one flow of coarse tasks, each a step of `pipeline.build`, given nothing to look at."""
+"""The build as Prefect sees it: a flow of tasks, each a step of `pipeline.build_steps`, given nothing to look at."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
 from exported_models.workspace import Workspace
-from pipeline.build import BuildRun, Step, build, run_step
+from pipeline.build import build
+from pipeline.build_steps import BuildRun, Step, run_step
 from pipeline.progress import LineProgress, Progress
 from pipeline.project import load_project
 
