@@ -20,17 +20,21 @@ from exported_models.trace import Floats, Ids
 
 @dataclass(frozen=True, slots=True)
 class RepetitionPenalty:
-    """The penalty of one search; ``of_logits`` in a greedy one. It is ``active`` unless it is 1."""
+    """The penalty of one search; ``of_logits`` in a greedy one."""
 
     factor: float
     start_id: int
     of_logits: bool
-    active: bool
 
     @classmethod
     def of(cls, generation: GenerationDefaults, start_id: int, beam_size: int) -> RepetitionPenalty:
         """A model's penalty in a search of so many beams."""
-        return cls(generation.repetition_penalty, start_id, beam_size == 1, generation.penalizes)
+        return cls(generation.repetition_penalty, start_id, beam_size == 1)
+
+    @property
+    def active(self) -> bool:
+        """Whether it changes anything."""
+        return self.factor != 1
 
     def count_moved(self, path: Sequence[int], vocabulary: int) -> int:
         """How many more of the most probable tokens after ``path`` a step looks at, so that it misses none of the best.

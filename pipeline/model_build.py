@@ -48,8 +48,8 @@ class PlannedModel(Protocol):
     @property
     def staged(self) -> Path: ...
 
-    def describe(self, folder: Path) -> ModelManifest:
-        """The manifest that the model is going to have, before it is made; its tokenizers are written to ``folder``."""
+    def write_tokenizers(self, folder: Path) -> ModelManifest:
+        """Write the model's tokenizers into a folder before it is made; return the manifest it is going to have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class ModelBuild:
         name, revision = self.hub.name, self.hub.commit
         return CheckpointOrigin(adapter=self.adapter, name=name, digest=self.digest, revision=revision)
 
-    def describe(self, folder: Path) -> ModelManifest:
+    def write_tokenizers(self, folder: Path) -> ModelManifest:
         """See `PlannedModel`; read from the checkpoint."""
         from pipeline.export import describe_model, write_tokenizers
 

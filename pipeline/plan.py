@@ -114,7 +114,7 @@ def plan_store(build: StoreBuild, *, progress: Progress) -> tuple[StorePlan, boo
     for folder in (build.staged, build.sources):
         shutil.rmtree(folder, ignore_errors=True)
     # Before anything is exported
-    manifest, train = build.model.describe(build.folder / _TOKENIZERS), build.corpora.train
+    manifest, train = build.model.write_tokenizers(build.folder / _TOKENIZERS), build.corpora.train
     selection = PairSelection(_open_tokenizers(build, manifest), build.corpus_name, train.has_targets)
     with progress.track("plan", len(train), "pairs") as advance:
         pairs = selection.accept(_counted(_indexed_pairs(build), advance))

@@ -110,8 +110,8 @@ class TwinBuild:
     def staged(self) -> Path:
         return self.folder / STAGED
 
-    def describe(self, folder: Path) -> ModelManifest:
-        """The manifest of the full model by the twin's name."""
+    def write_tokenizers(self, folder: Path) -> ModelManifest:
+        """See `PlannedModel`; those of the full model, and its manifest by the twin's name."""
         full = load_model_manifest(self.full)
         _copy_other_files(self.full, full, folder)
         return _rename(full, self.model_id)
