@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from exported_models.ablation import check_ablations, mask_heads
+from exported_models.beam import SearchSettings
 from exported_models.errors import RequestError
 from exported_models.interventions import check_overrides, override_rows
 from exported_models.manifest import load_model_manifest
@@ -29,7 +30,7 @@ from exported_models.request import (
     Request,
 )
 from exported_models.scoring import force_batch
-from exported_models.search import SearchSettings, record_source, search
+from exported_models.search import record_source, search
 from exported_models.sessions import Mask
 from exported_models.tokenizer import Encoding
 from exported_models.trace import Floats, Ids, Trace
