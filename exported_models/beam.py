@@ -72,13 +72,14 @@ class Proposals(NamedTuple):
 class Decision(NamedTuple):
     """One step: its rows' nodes, what the model answered, what was proposed, and what became of each proposal.
 
-    Proposals that are kept or finished become nodes, numbered in their order from where the step before ended.
+    ``nodes`` has the node of each proposal that is kept or finished, and None for the others.
     """
 
     live: list[int]
     output: StepOutput
     proposals: Proposals
     verdicts: list[Verdict]
+    nodes: list[int | None]
     forced_id: int | None
     overridden: bool
 
@@ -133,28 +134,33 @@ class Beam:
             node = self.parents[node]
         return tuple(reversed(found))
 
+    def list_paths(self) -> list[tuple[int, ...]]:
+        """`path` of every node."""
+        found: list[tuple[int, ...]] = [()]
+        for parent, token_id in zip(self.parents[1:], self.token_ids[1:], strict=True):
+            found.append((*found[parent], token_id))
+        return found
+
     def settle(self, output: StepOutput, *, overridden: bool) -> list[int]:
         """Decide every candidate's fate; return, for each row that goes on, the row it continues."""
         live, forced_id = self.live, self.forced_id
         proposals = self._propose(output, forced_id)
         last = self.position + 1 == self.settings.max_length
         self.live = []
-        verdicts, continued, place = list[Verdict](), list[int](), 0
-        for row, token_id, score, ruled_out in zip(
-            proposals.rows, proposals.token_ids, proposals.scores, proposals.ruled_out, strict=False
-        ):
-            if ruled_out is not None:
-                verdicts.append(ruled_out)
-                continue
-            verdict = self._judge(token_id, score, place, forced_id, last)
+        verdicts, nodes, continued, place = list[Verdict](), list[int | None](), list[int](), 0
+        for row, token_id, _, score, ruled_out in zip(*proposals, strict=True):
+            verdict, node = ruled_out or self._judge(token_id, score, place, forced_id, last), None
+            if isinstance(verdict, Fate):
+                node = self._add_node(live[row], token_id, score)
+                if verdict is Fate.KEPT:
+                    self.live.append(node)
+                    continued.append(row)
+                else:
+                    self._finish(score, node)
             verdicts.append(verdict)
-            place += 1
-            if verdict is Fate.KEPT:
-                self.live.append(self._add_node(live[row], token_id, score))
-                continued.append(row)
-            elif verdict is Fate.FINISHED:
-                self._finish(score, self._add_node(live[row], token_id, score))
-        self.decisions.append(Decision(live, output, proposals, verdicts, forced_id, overridden))
+            nodes.append(node)
+            place += ruled_out is None
+        self.decisions.append(Decision(live, output, proposals, verdicts, nodes, forced_id, overridden))
         return continued
 
     def stop(self) -> Stop | None:
@@ -172,30 +178,27 @@ class Beam:
     def _propose(self, output: StepOutput, forced_id: int | None) -> Proposals:
         """The best candidates over all rows, best first; a forced token is among them however improbable it is."""
         only = self._only_token(forced_id)
-        before = [self.scores[node] for node in self.live]
         if only is not None:
+            before = [self.scores[node] for node in self.live]
             rows = len(before)
             return Proposals(list(range(rows)), [only] * rows, [0.0] * rows, before, [None] * rows)
-        scores = np.array(before, np.float32)
         if forced_id is not None:
-            return self._propose_forced(output, forced_id, scores)
+            return self._propose_forced(output, forced_id)
         ruled_out = [self.rules.find(path) for path in self._live_paths()] if self.rules.active else []
-        return self._propose_best(output, scores, ruled_out)
+        return self._propose_best(output, ruled_out)
 
-    def _propose_best(
-        self, output: StepOutput, before: Floats, ruled_out: Sequence[Mapping[int, PrunedBy]]
-    ) -> Proposals:
+    def _propose_best(self, output: StepOutput, ruled_out: Sequence[Mapping[int, PrunedBy]]) -> Proposals:
         """The best of what the rules leave; what they leave out stands where it would have been.
 
         Args:
-            before: [rows], the score of each row's prefix.
             ruled_out: the tokens that may not follow each row, and why; empty where there are no rules.
         """
         log_probs, ids = output.floats("top_log_probs"), output.ids("top_ids")
         width, count = ids.shape[1], self.settings.candidate_count
-        scores = (self._weigh(output, log_probs, ids) + before[:, None]).ravel().tolist()
+        counted = self._weigh(output, log_probs, ids).tolist()
+        scores = [self.scores[node] + value for node, row in zip(self.live, counted, strict=True) for value in row]
         tokens, own = ids.ravel().tolist(), log_probs.ravel().tolist()
-        # A list of sorted rows is sorted at once; NumPy's kernels would have to be fetched from memory for every step.
+        # Lists, as they are short: NumPy's kernels would be fetched from memory anew after every step of the model.
         order = sorted(range(len(scores)), key=scores.__getitem__, reverse=True)
         reasons: list[PrunedBy | None] = [None] * len(order)
         if any(ruled_out):
@@ -212,14 +215,14 @@ class Beam:
             ruled_out=reasons[:count],
         )
 
-    def _propose_forced(self, output: StepOutput, forced_id: int, before: Floats) -> Proposals:
+    def _propose_forced(self, output: StepOutput, forced_id: int) -> Proposals:
         """The best candidates of the only row, none ruled out, and the forced token among them."""
         never = forced_id in self.manifest.generation.suppressed_ids
         free = never or forced_id in self.rules.find(self.path(self.live[0]))
         log_prob = np.zeros((1, 1), np.float32) if free else output.floats("forced_log_probs")[:, None]
         counted = log_prob if free else self._weigh(output, log_prob, np.array([[forced_id]], np.int64))
-        wanted = (0, forced_id, float(log_prob[0, 0]), float(counted[0, 0] + before[0]), None)
-        found = [entry for entry in zip(*self._propose_best(output, before, []), strict=True) if entry[1] != forced_id]
+        wanted = (0, forced_id, float(log_prob[0, 0]), self.scores[self.live[0]] + float(counted[0, 0]), None)
+        found = [entry for entry in zip(*self._propose_best(output, []), strict=True) if entry[1] != forced_id]
         ranked = sorted([*found, wanted], key=lambda entry: -entry[3])
         return Proposals(*(list(column) for column in zip(*ranked, strict=True)))
 

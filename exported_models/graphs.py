@@ -13,7 +13,8 @@ the whole target in one pass, reads the same ``source.*`` tensors and has the st
 A runtime computes every output a graph has, asked for or not. What few requests want is therefore a graph of its own,
 run once for a finished hypothesis: ``self_attention``, of encoder and decoder, every layer and head. A step of which no
 intervention is asked is a graph of its own too, ``plain_step``: the inputs in `INTERVENTIONS` and the outputs in
-`FORCED_ANSWERS` are left out of it, and its kernels are for CPUs.
+`FORCED_ANSWERS` are left out of it, and its kernels are for CPUs. For one short source there is ``folded_step``: it
+reads, in place of ``source.*`` and ``source_mask``, the ``folded.*`` tensors that ``fold`` makes of them once.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ class Graph(StrEnum):
     ENCODER = "encoder"
     DECODER_STEP = "decoder_step"
     PLAIN_STEP = "plain_step"
+    FOLD = "fold"
+    FOLDED_STEP = "folded_step"
     TEACHER_FORCED = "teacher_forced"
     SELF_ATTENTION = "self_attention"
 
@@ -47,6 +50,9 @@ class TensorSpec:
 
 
 SOURCE_PREFIX = "source."
+SOURCE_KEY_PREFIX, SOURCE_VALUE_PREFIX = "source.key.", "source.value."
+"""Of a Transformer's layer: [sentences, heads, head size, source] and [sentences, heads, source, head size]."""
+FOLDED_PREFIX = "folded."
 MEMORY_PREFIX = "memory."
 NEXT_PREFIX = "next."
 

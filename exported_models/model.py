@@ -19,7 +19,8 @@ from exported_models.manifest import (
     load_model_manifest,
 )
 from exported_models.sentencepiece_tokenizer import load_sentencepiece_tokenizer
-from exported_models.sessions import EncoderSession, ForcedSession, SelfAttentionSession, StepSession
+from exported_models.sessions import EncoderSession, ForcedSession, SelfAttentionSession
+from exported_models.step_session import StepSession
 from exported_models.tokenizer import Tokenizer, load_character_tokenizer
 from exported_models.word_tokenizer import load_word_tokenizer
 
@@ -52,8 +53,7 @@ class ExportedModel:
         """
         manifest = load_model_manifest(folder)
         _check_sizes(folder, manifest)
-        attends = Graph.SELF_ATTENTION.filename in manifest.files
-        one_pass = Graph.TEACHER_FORCED.filename in manifest.files
+        graphs = {graph for graph in Graph if graph.filename in manifest.files}
         attention_shape = (manifest.cross_attention_layers, manifest.cross_attention_heads)
         attention, penalized = manifest.has_attention, manifest.generation.penalizes
         return cls(
@@ -62,15 +62,11 @@ class ExportedModel:
             source_tokenizer=load_tokenizer(folder, manifest.source_tokenizer, manifest),
             target_tokenizer=load_tokenizer(folder, manifest.target_tokenizer, manifest),
             encoder=EncoderSession(folder, threads),
-            decoder=StepSession(
-                folder,
-                threads,
-                attention_shape if attention else None,
-                penalized=penalized,
-                has_plain=Graph.PLAIN_STEP.filename in manifest.files,
-            ),
-            forced=ForcedSession(folder, threads, attention=attention, penalized=penalized) if one_pass else None,
-            self_attention=SelfAttentionSession(folder, threads) if attends else None,
+            decoder=StepSession(folder, threads, graphs, attention_shape if attention else None, penalized=penalized),
+            forced=ForcedSession(folder, threads, attention=attention, penalized=penalized)
+            if Graph.TEACHER_FORCED in graphs
+            else None,
+            self_attention=SelfAttentionSession(folder, threads) if Graph.SELF_ATTENTION in graphs else None,
         )
 
     @property

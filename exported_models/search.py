@@ -45,8 +45,9 @@ def search(
         override = override_rows(request.overrides, beam.position, len(beam.live), model.manifest, len(source))
         output = model.decoder.run(recording.encoded, memory, _step_input(beam, continued, override))
         memory, continued = output.memory, beam.settle(output, overridden=override is not None)
+    paths = beam.list_paths()
     for decision in beam.decisions[known:]:
-        recorder.keep([beam.path(node) for node in decision.live], request.overrides, decision.output)
+        recorder.keep([paths[node] for node in decision.live], request.overrides, decision.output)
     recorder.finish()
     return make_trace(model, beam, request, source, recording.encoded)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -15,24 +15,19 @@ from exported_models.graphs import (
     ENCODER_HEAD_MASK,
     ENCODER_INPUTS,
     ENCODER_OUTPUTS,
-    FORCED_ANSWERS,
     FORCED_NORMALIZER,
     FORCED_OUTPUTS,
     MEMORY_PREFIX,
-    NEXT_PREFIX,
     SELF_ATTENTION_OUTPUTS,
     SOURCE_PREFIX,
-    STEP_NORMALIZER,
     Graph,
-    memory_name,
 )
-from exported_models.providers import may_run_on_gpu
 from exported_models.trace import Floats, Ids
 
 Mask = NDArray[np.bool_]
 
-_ATTENTION_OUTPUTS = ("context", "cross_attention")
-_STEP_FETCHES = ("top_log_probs", "top_ids", "decoder_state")
+ATTENTION_OUTPUTS = ("context", "cross_attention")
+"""Outputs that a decoder without attention lacks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +58,7 @@ class EncodedSource:
         source: ``source.*`` tensors, which every step reads; they stay on the device.
         memory: what the first step reads; it stays there too.
         heads: heads that are ablated, in the encoder that was and in every step to come.
+        folded: ``folded.*`` tensors, made when a step first reads them.
     """
 
     states: Floats
@@ -70,6 +66,7 @@ class EncodedSource:
     source: Tensors
     memory: Tensors
     heads: HeadMasks = EVERY_HEAD
+    folded: dict[str, DeviceTensor] = field(default_factory=dict)
 
     def select(self, sentences: Ids) -> EncodedSource:
         """The same of some sentences; a step that reads it gives each of them its share of the rows."""
@@ -133,81 +130,12 @@ class EncoderSession:
         )
 
 
-class StepSession:
-    """Runs ``plain_step.onnx`` where a step is asked without interventions, else ``decoder_step.onnx``.
-
-    The latter runs all steps of a model without the former, and on a GPU, for which that is not made.
-    """
-
-    def __init__(
-        self,
-        folder: Path,
-        threads: int | None,
-        attention_shape: tuple[int, int] | None,
-        *,
-        penalized: bool,
-        has_plain: bool,
-    ) -> None:
-        self._attention_shape = attention_shape
-        attention = _ATTENTION_OUTPUTS if attention_shape else ()
-        fetches = (*_STEP_FETCHES, *attention, *([STEP_NORMALIZER.name] if penalized else ()))
-        self._whole = GraphOnDemand(folder, Graph.DECODER_STEP, threads, (*fetches, *FORCED_ANSWERS))
-        self._plain = None
-        if has_plain and not may_run_on_gpu():
-            self._plain = GraphOnDemand(folder, Graph.PLAIN_STEP, threads, fetches)
-        graph = (self._plain or self._whole).open()
-        next_names = [name for name in graph.outputs if name.startswith(NEXT_PREFIX)]
-        self._memory_names = {memory_name(name): name for name in next_names}
-        require_names(folder, graph.kind, set(self._memory_names), graph.inputs)
-        self._reads_source = [name for name in graph.inputs if name.startswith(SOURCE_PREFIX)]
-
-    def run(self, encoded: EncodedSource, memory: Tensors, asked: StepInput) -> StepOutput:
-        """One step for all rows; ``memory`` is `EncodedSource.memory` at step 0, then `StepOutput.memory`."""
-        inputs: dict[str, DeviceTensor] = {
-            "previous_ids": asked.previous_ids,
-            "beam_index": asked.beam_index,
-            "position": np.array([asked.position], np.int64),
-            "top_count": np.array([asked.top_count], np.int64),
-            **{name: encoded.source[name] for name in self._reads_source},
-            **memory,
-        }
-        if self._attention_shape:
-            inputs["source_mask"] = encoded.mask
-        if self._plain and _is_plain(encoded.heads, asked):
-            chosen = self._plain
-        else:
-            chosen = self._whole
-            inputs |= self._interventions(encoded, asked)
-        found = chosen.open().run(inputs, chosen.fetches, list(self._memory_names.values()))
-        return StepOutput(
-            arrays={name: as_array(found[name]) for name in chosen.fetches},
-            memory={name: found[made] for name, made in self._memory_names.items()},
-        )
-
-    def _interventions(self, encoded: EncodedSource, asked: StepInput) -> dict[str, DeviceTensor]:
-        """The inputs that a plain step lacks."""
-        rows = len(asked.previous_ids)
-        forced_ids = np.zeros(rows, np.int64) if asked.forced_ids is None else asked.forced_ids
-        inputs: dict[str, DeviceTensor] = {"forced_ids": forced_ids}
-        inputs |= self._whole.open().mask_heads(DECODER_HEAD_MASK, encoded.heads.decoder)
-        if self._attention_shape:
-            weights, on = asked.override or self._no_override(rows, encoded.mask.shape[1])
-            if encoded.heads.cross is not None:
-                weights, on = np.where(encoded.heads.cross[..., None], np.float32(0), weights), on | encoded.heads.cross
-            inputs |= {"attention_override": weights, "override_on": on}
-        return inputs
-
-    def _no_override(self, rows: int, source: int) -> tuple[Floats, Mask]:
-        layers, heads = self._attention_shape or (0, 0)
-        return np.zeros((rows, layers, heads, source), np.float32), np.zeros((rows, layers, heads), np.bool_)
-
-
 class ForcedSession:
     """Runs ``teacher_forced.onnx``."""
 
     def __init__(self, folder: Path, threads: int | None, *, attention: bool, penalized: bool) -> None:
         self._graph = GraphSession(folder, Graph.TEACHER_FORCED, threads)
-        own = [spec.name for spec in FORCED_OUTPUTS if attention or spec.name not in _ATTENTION_OUTPUTS]
+        own = [spec.name for spec in FORCED_OUTPUTS if attention or spec.name not in ATTENTION_OUTPUTS]
         self._fetches = [*own, *([FORCED_NORMALIZER.name] if penalized else ())]
         require_names(folder, Graph.TEACHER_FORCED, set(self._fetches), set(self._graph.outputs))
         self._reads_source = [name for name in self._graph.inputs if name.startswith(SOURCE_PREFIX)]
@@ -278,8 +206,3 @@ class SelfAttentionSession:
         found = graph.run(inputs, self._graph.fetches)
         encoder, decoder = (as_array(value).astype(np.float32, copy=False) for value in found.values())
         return encoder, decoder
-
-
-def _is_plain(heads: HeadMasks, asked: StepInput) -> bool:
-    kept = heads.decoder is None and heads.cross is None
-    return kept and asked.override is None and asked.forced_ids is None

@@ -55,18 +55,15 @@ def _make_step(model: ExportedModel, beam: Beam, position: int, nodes: list[Node
 def _make_candidates(
     model: ExportedModel, beam: Beam, decision: Decision, length: int, nodes: list[Node]
 ) -> tuple[Candidate, ...]:
-    tokens, end_id, normalize = model.target_tokenizer.tokens, model.manifest.end_id, beam.settings.normalize
+    names, end_id, normalize = model.target_tokenizer.tokens, model.manifest.end_id, beam.settings.normalize
     found = []
-    columns = zip(*decision.proposals[:4], decision.verdicts, strict=True)
-    for rank, (row, token_id, log_prob, score, verdict) in enumerate(columns):
-        parent, token, normalized = decision.live[row], tokens[token_id], normalize(score, length)
-        if isinstance(verdict, Fate):
-            node = len(nodes)
+    columns = zip(*decision.proposals[:4], decision.verdicts, decision.nodes, strict=True)
+    for rank, (row, token_id, log_prob, score, verdict, node) in enumerate(columns):
+        parent, token, normalized = decision.live[row], names[token_id], normalize(score, length)
+        if node is not None:
             nodes.append(Node(node, parent, length, token_id, token, log_prob, score, finished=token_id == end_id))
-            found.append(Candidate(parent, token_id, token, log_prob, score, normalized, rank, verdict, None, node))
-        else:
-            pruned = Fate.PRUNED
-            found.append(Candidate(parent, token_id, token, log_prob, score, normalized, rank, pruned, verdict))
+        fate, pruned_by = (verdict, None) if isinstance(verdict, Fate) else (Fate.PRUNED, verdict)
+        found.append(Candidate(parent, token_id, token, log_prob, score, normalized, rank, fate, pruned_by, node))
     return tuple(found)
 
 
@@ -88,12 +85,12 @@ def _make_hypothesis(model: ExportedModel, nodes: Sequence[Node], node: int, nor
         path.append(nodes[node])
         node = nodes[node].parent
     path.reverse()
-    ids = tuple(step.token_id for step in path)
+    indexes, ids, tokens, log_probs = zip(*((n.index, n.token_id, n.token, n.log_prob) for n in path), strict=True)
     return Hypothesis(
-        nodes=tuple(step.index for step in path),
+        nodes=indexes,
         token_ids=ids,
-        tokens=tuple(step.token for step in path),
-        log_probs=tuple(step.log_prob for step in path),
+        tokens=tokens,
+        log_probs=log_probs,
         text=model.target_tokenizer.decode(ids),
         score=path[-1].score,
         normalized=normalized,

@@ -15,7 +15,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 from exported_models.graphs import NEXT_PREFIX
-from pipeline.graph_surgery import RUNTIME_DOMAIN, replace_nodes, use_runtime_operators
+from pipeline.graph_surgery import RUNTIME_DOMAIN, OtherFormError, Wiring, replace_nodes, use_runtime_operators
 
 _SIZE_UNIT = 8
 """What the size of a head must be a multiple of."""
@@ -70,35 +70,17 @@ def fuse_self_attention(proto: onnx.ModelProto) -> int:
 
 
 def _find_layers(graph: onnx.GraphProto) -> Iterator[_Attention]:
-    makers = {name: node for node in graph.node for name in node.output}
-    readers: dict[str, list[onnx.NodeProto]] = {}
-    for node in graph.node:
-        for name in node.input:
-            readers.setdefault(name, []).append(node)
+    wiring = Wiring(graph)
     for value in graph.output:
         if value.name.startswith(f"{NEXT_PREFIX}key."):
-            found = _match(value, makers, readers)
+            found = _match(value, wiring)
             if found is not None:
                 yield found
 
 
-def _match(
-    key: onnx.ValueInfoProto, makers: dict[str, onnx.NodeProto], readers: dict[str, list[onnx.NodeProto]]
-) -> _Attention | None:
+def _match(key: onnx.ValueInfoProto, wiring: Wiring) -> _Attention | None:
     """The attention that makes a key of the next step, if it is of the form that can be fused."""
-
-    def made(name: str, kind: str) -> onnx.NodeProto:
-        node = makers.get(name)
-        if node is None or node.op_type != kind:
-            raise _OtherFormError
-        return node
-
-    def read(name: str, *kinds: str) -> onnx.NodeProto:
-        nodes = readers.get(name, [])
-        if len(nodes) != 1 or nodes[0].op_type not in kinds:
-            raise _OtherFormError
-        return nodes[0]
-
+    made, read = wiring.made, wiring.read_once
     heads, head_size = (key.type.tensor_type.shape.dim[axis].dim_value for axis in (1, 3))
     try:
         append_key = made(key.name, "Concat")
@@ -112,16 +94,12 @@ def _match(
         mix = read(mask.output[0], "MatMul") if mask else following
         join_heads = read(mix.output[0], "Reshape")
         split_heads = made(split.input[0], "Reshape")
-    except _OtherFormError:
+    except OtherFormError:
         return None
     parts = (score.input[0], append_key.input[1], append_value.input[1])
     whole = tuple(split.output) == parts and mix.input[1] == append_value.output[0] and not head_size % _SIZE_UNIT
     nodes = (split_heads, split, append_key, append_value, transpose, score, softmax, mask, mix, join_heads)
     return _Attention(*nodes, heads=heads, head_size=head_size) if whole else None
-
-
-class _OtherFormError(Exception):
-    """A node is not what it would be in the form that can be fused."""
 
 
 def _count_lengths(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:

@@ -12,6 +12,41 @@ RUNTIME_DOMAIN = "com.microsoft"
 """The operators that ONNX Runtime has beyond ONNX."""
 
 
+class OtherFormError(Exception):
+    """A graph is not wired as a rewriting expects."""
+
+
+class Wiring:
+    """Which node makes each value of a graph, and which read it."""
+
+    def __init__(self, graph: onnx.GraphProto) -> None:
+        self._makers: dict[str, onnx.NodeProto] = {name: node for node in graph.node for name in node.output}
+        self._readers: dict[str, list[onnx.NodeProto]] = {}
+        for node in graph.node:
+            for name in node.input:
+                self._readers.setdefault(name, []).append(node)
+
+    def made(self, name: str, kind: str) -> onnx.NodeProto:
+        """The node that makes a value; raises OtherFormError where that is of no such kind."""
+        node = self._makers.get(name)
+        if node is None or node.op_type != kind:
+            raise OtherFormError
+        return node
+
+    def read(self, name: str, *kinds: str) -> onnx.NodeProto:
+        """The only node of these kinds that reads a value; raises OtherFormError where there is no such one."""
+        nodes = [node for node in self._readers.get(name, []) if node.op_type in kinds]
+        if len(nodes) != 1:
+            raise OtherFormError
+        return nodes[0]
+
+    def read_once(self, name: str, *kinds: str) -> onnx.NodeProto:
+        """The only node of any kind that reads a value; raises OtherFormError where that is none of these kinds."""
+        if len(self._readers.get(name, [])) != 1:
+            raise OtherFormError
+        return self.read(name, *kinds)
+
+
 def use_runtime_operators(proto: onnx.ModelProto) -> None:
     """Declare that a graph has operators of `RUNTIME_DOMAIN`."""
     if all(entry.domain != RUNTIME_DOMAIN for entry in proto.opset_import):

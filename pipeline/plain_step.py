@@ -22,6 +22,7 @@ def derive_plain_step(step: onnx.ModelProto) -> onnx.ModelProto | None:
     graph = plain.graph
     _leave_out(graph)
     _measure_elsewhere(graph)
+    _count_directly(graph)
     keep_outputs(graph, [value.name for value in graph.output if value.name not in FORCED_ANSWERS])
     if INTERVENTIONS.intersection(value.name for value in graph.input):
         return None
@@ -35,24 +36,25 @@ def derive_plain_step(step: onnx.ModelProto) -> onnx.ModelProto | None:
 
 def _leave_out(graph: onnx.GraphProto) -> None:
     """Read past every choice between an override and the model's attention, and every product with a mask of heads."""
-    makers = {name: node for node in graph.node for name in node.output}
-
-    def comes_from(name: str) -> str:
-        while name in makers and makers[name].op_type in _SHAPING:
-            name = makers[name].input[0]
-        return name
-
     instead = {}
     for node in graph.node:
-        if node.op_type == "Where" and comes_from(node.input[0]) == "override_on":
+        if node.op_type == "Where" and _comes_from(node.input[0], graph) == "override_on":
             instead[node.output[0]] = node.input[2]
         elif node.op_type == "Mul":
-            others = [name for name in node.input if comes_from(name) != DECODER_HEAD_MASK.name]
+            others = [name for name in node.input if _comes_from(name, graph) != DECODER_HEAD_MASK.name]
             if len(others) == 1:
                 instead[node.output[0]] = others[0]
     for node in graph.node:
         for place, name in enumerate(node.input):
             node.input[place] = _follow(name, instead)
+
+
+def _comes_from(name: str, graph: onnx.GraphProto) -> str:
+    """The value whose numbers a value has, in another shape or order."""
+    makers = {output: node for node in graph.node for output in node.output}
+    while name in makers and makers[name].op_type in _SHAPING:
+        name = makers[name].input[0]
+    return name
 
 
 def _follow(name: str, instead: dict[str, str]) -> str:
@@ -79,6 +81,13 @@ def _measure_elsewhere(graph: onnx.GraphProto) -> None:
             size = sizes[node.input[0]][_as_int(wanted["start"])]
             if _as_int(wanted["end"]) == _as_int(wanted["start"]) + 1 and size in places:
                 _measure(node, *places[size])
+
+
+def _count_directly(graph: onnx.GraphProto) -> None:
+    """Read how many tokens to return from the input that says so, which the exporter takes apart and puts together."""
+    for node in graph.node:
+        if node.op_type == "TopK" and _comes_from(node.input[1], graph) == "top_count":
+            node.input[1] = "top_count"
 
 
 def _measure(node: onnx.NodeProto, name: str, axis: int) -> None:

@@ -6,6 +6,9 @@ and zero point for all its rows. Everything else stays in floats: embeddings, at
 layers, and small products, which would not get faster. `onnxruntime.quantization` gives the same arithmetic, but knows
 neither weights that lie beside a graph for several of them nor a projection that is also the table of embeddings.
 
+Steps of short sources are not folded (`pipeline.folded_step`): what is folded would stay in floats, and a what-if with
+an override, which no folded step answers, would differ from what it is compared with by more than its own effect.
+
 Such graphs run on CPUs, where a Transformer's step is quicker with its self-attention fused as well.
 
 As rows are quantized together, a row's result depends on the others, as little as the 8 bits matter at all.
@@ -46,7 +49,8 @@ def quantize_graphs(source: Path, destination: Path, weights_file: str) -> int:
         ExportError: no product is large enough.
         PublishingError: the folder cannot be written.
     """
-    paths = [source / graph.filename for graph in Graph if (source / graph.filename).is_file()]
+    graphs = [graph for graph in Graph if graph not in (Graph.FOLD, Graph.FOLDED_STEP)]
+    paths = [source / graph.filename for graph in graphs if (source / graph.filename).is_file()]
     protos = {path.name: onnx.load(path) for path in paths}
     products = sum(_quantize(proto) for proto in protos.values())
     if not products:

@@ -98,8 +98,8 @@ class SelfAttention(nn.Module):
             bias: added to the scores, broadcast to [rows, A, tokens, tokens].
             kept: [1, A, 1, 1], 0 for a head that is ablated and 1 for the others; None keeps all.
         """
-        split = self.project(x).view(rows, -1, 3, self.heads, self.head_size).permute(2, 0, 3, 1, 4)
-        query, keys, values = split.unbind(0)
+        projected = self.project(x).view(rows, -1, 3 * self.heads, self.head_size).transpose(1, 2)
+        query, keys, values = projected.chunk(3, dim=1)
         scores = query @ keys.transpose(-1, -2)
         attention = _ablate(torch.softmax(scores if bias is None else scores + bias, dim=-1), kept)
         mixed = (attention @ values).transpose(1, 2).reshape(-1, self.heads * self.head_size)

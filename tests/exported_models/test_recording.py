@@ -16,7 +16,8 @@ from exported_models.model import ExportedModel
 from exported_models.recording import Recording
 from exported_models.request import Request
 from exported_models.search import record_source, search
-from exported_models.sessions import EncodedSource, StepInput, StepOutput, StepSession
+from exported_models.sessions import EncodedSource, StepInput, StepOutput
+from exported_models.step_session import StepSession
 from exported_models.trace import Trace
 from exported_models.workspace import Workspace
 

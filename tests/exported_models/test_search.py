@@ -18,7 +18,8 @@ from exported_models.interventions import choose_token, force_node, override_att
 from exported_models.model import ExportedModel
 from exported_models.request import AttentionOverride, Request
 from exported_models.search import record_source, search
-from exported_models.sessions import EncodedSource, StepInput, StepOutput, StepSession
+from exported_models.sessions import EncodedSource, StepInput, StepOutput
+from exported_models.step_session import StepSession
 from exported_models.trace import ROOT, Fate, PrunedBy, Stop, Trace
 
 NextLogProbs = Callable[[str, tuple[int, ...]], list[float]]

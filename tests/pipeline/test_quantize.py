@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -189,6 +190,17 @@ def test_shared_weights_stay_in_one_file(tmp_path: Path) -> None:
     assert projection.size < in_encoder < 1.1 * projection.size
     for name in (Graph.DECODER_STEP.filename, Graph.TEACHER_FORCED.filename):
         assert (tmp_path / "twin" / name).stat().st_size < 10_000
+
+
+def test_a_twin_reads_no_source_in_floats(tmp_path: Path) -> None:
+    """What is folded would stay in floats, beside a step with overrides that computes it in integers."""
+    _write_graphs(tmp_path / "full")
+    (tmp_path / "twin").mkdir()
+    for graph in (Graph.FOLD, Graph.FOLDED_STEP):
+        shutil.copy(tmp_path / "full" / Graph.ENCODER.filename, tmp_path / "full" / graph.filename)
+    quantize_graphs(tmp_path / "full", tmp_path / "twin", "weights.bin")
+    graphs = {path.stem for path in (tmp_path / "twin").glob("*.onnx")}
+    assert graphs == {Graph.ENCODER, Graph.DECODER_STEP, Graph.TEACHER_FORCED}
 
 
 def test_equal_models_give_equal_twins(tmp_path: Path) -> None:

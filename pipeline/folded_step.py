@@ -1,0 +1,190 @@
+"""The step of one short source, with cross-attention's projections folded into the keys and values of the source.
+
+A query is ``W_q x + b_q``, so its score with the key ``k`` of a source token is ``(k W_q) x + k b_q``; and what the
+value ``v`` of that token adds to the output is ``W_o v`` times the attention. Neither ``k W_q`` nor ``W_o v`` changes
+from step to step. A graph of its own computes them once a sentence, and a step multiplies twice where it did four
+times, with nothing to transpose in between.
+
+A folded key has as many numbers as a state, an ordinary one as many as a head. So this is less work than the
+projections it saves while the source has no more tokens than a head has dimensions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from exported_models.graphs import FOLDED_PREFIX, SOURCE_KEY_PREFIX, SOURCE_PREFIX, SOURCE_VALUE_PREFIX, Graph
+from pipeline.graph_surgery import OtherFormError, Wiring, attributes, drop_unused_weights, keep_outputs, replace_nodes
+
+_ATTENTION = "cross_attention"
+_PROJECTION = {"alpha": 1.0, "beta": 1.0, "transA": 0, "transB": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """The cross-attention of one decoder layer: A heads of E dimensions, states of D.
+
+    Attributes:
+        query, output: the projections, weights [A x E, D] and [D, A x E].
+        padding: name of what is added to scores, [N, 1, 1, S].
+    """
+
+    index: str
+    heads: int
+    head_size: int
+    query: onnx.NodeProto
+    output: onnx.NodeProto
+    padding: str
+
+    def named(self, what: str) -> str:
+        return f"{FOLDED_PREFIX}{what}.{self.index}"
+
+
+def derive_folded_step(plain: onnx.ModelProto) -> dict[Graph, onnx.ModelProto]:
+    """What folds a source, and the step that reads it, of a plain step; nothing where that is of another form."""
+    try:
+        layers = list(_find_layers(plain.graph))
+    except OtherFormError:
+        return {}
+    step = _derive_step(plain, layers) if layers else None
+    return {} if step is None else {Graph.FOLD: _derive_fold(plain, layers), Graph.FOLDED_STEP: step}
+
+
+def _find_layers(graph: onnx.GraphProto) -> Iterator[_Layer]:
+    wiring = Wiring(graph)
+    for value in graph.input:
+        if value.name.startswith(SOURCE_KEY_PREFIX):
+            heads, head_size = (value.type.tensor_type.shape.dim[axis].dim_value for axis in (1, 2))
+            score = wiring.read(value.name, "MatMul")
+            query = wiring.made(
+                wiring.made(wiring.made(score.input[0], "Transpose").input[0], "Reshape").input[0], "Gemm"
+            )
+            padded = wiring.read_once(score.output[0], "Add")
+            mix = wiring.read(wiring.read_once(padded.output[0], "Softmax").output[0], "MatMul")
+            joined = wiring.read_once(wiring.read_once(mix.output[0], "Transpose").output[0], "Reshape")
+            output = wiring.read_once(joined.output[0], "Gemm")
+            padding = next(name for name in padded.input if name != score.output[0])
+            if any(attributes(node) | _PROJECTION != attributes(node) for node in (query, output)):
+                raise OtherFormError
+            yield _Layer(value.name.removeprefix(SOURCE_KEY_PREFIX), heads, head_size, query, output, padding)
+
+
+def _derive_step(plain: onnx.ModelProto, layers: Sequence[_Layer]) -> onnx.ModelProto | None:
+    """The step that reads what is folded; None where it reads anything else of the source."""
+    step: onnx.ModelProto = onnx.ModelProto.FromString(plain.SerializeToString())
+    graph = step.graph
+    attending = {layer.output.output[0]: list(_attend(layer)) for layer in layers}
+    nodes = []
+    for node in graph.node:
+        if _ATTENTION not in node.output:
+            nodes += attending.get(node.output[0], [node])
+    every, shape = [layer.named("attention") for layer in layers], f"{FOLDED_PREFIX}attention_shape"
+    nodes.append(helper.make_node("Concat", every, [f"{FOLDED_PREFIX}attentions"], axis=1))
+    nodes.append(helper.make_node("Reshape", [f"{FOLDED_PREFIX}attentions", shape], [_ATTENTION]))
+    replace_nodes(graph, nodes)
+    heads = layers[0].heads
+    graph.initializer.extend(
+        [_shape(shape, 0, len(layers), heads, -1), _shape(_BY_HEAD, 0, heads, -1), _shape(_FLAT, 0, -1)]
+    )
+    # As in a plain step, what is not read stays: every step is fed alike.
+    inputs = [value for value in plain.graph.input if not _is_of_source(value.name)]
+    keep_outputs(graph, [value.name for value in graph.output])
+    if any(_is_of_source(value.name) for value in graph.input):
+        return None
+    size = _size(layers[0], plain.graph)
+    del graph.input[:]
+    graph.input.extend([*inputs, *(value for layer in layers for value in _describe(layer, size))])
+    drop_unused_weights(graph)
+    return step
+
+
+_BY_HEAD, _FLAT = f"{FOLDED_PREFIX}by_head", f"{FOLDED_PREFIX}flat"
+"""Shapes of attention: [R, A, S] and [R, A x S]."""
+
+
+def _attend(layer: _Layer) -> Iterator[onnx.NodeProto]:
+    """One layer's cross-attention from folded keys and values."""
+    scores, by_head, attention, flat = (layer.named(what) for what in ("scores", "by_head", "attention", "flat"))
+    states, bias = layer.query.input[0], layer.output.input[2:]
+    yield helper.make_node("Gemm", [states, layer.named("key"), layer.named("bias")], [scores])
+    yield helper.make_node("Reshape", [scores, _BY_HEAD], [by_head])
+    yield helper.make_node("Softmax", [by_head], [attention], axis=-1)
+    yield helper.make_node("Reshape", [attention, _FLAT], [flat])
+    yield helper.make_node("Gemm", [flat, layer.named("value"), *bias], list(layer.output.output))
+
+
+def _derive_fold(plain: onnx.ModelProto, layers: Sequence[_Layer]) -> onnx.ModelProto:
+    """The graph that folds a source."""
+    fold: onnx.ModelProto = onnx.ModelProto.FromString(plain.SerializeToString())
+    graph = fold.graph
+    size = _size(layers[0], graph)
+    for layer in layers:
+        graph.initializer.extend(_list_shapes(layer, size))
+        graph.node.extend(_fold(layer))
+        graph.output.extend(_describe(layer, size))
+    keep_outputs(graph, [value.name for layer in layers for value in _describe(layer, size)])
+    return fold
+
+
+def _fold(layer: _Layer) -> Iterator[onnx.NodeProto]:
+    """What one layer reads of the source at every step; the source is one sentence's."""
+    own, source = layer.named, layer.index
+
+    def node(kind: str, inputs: list[str], output: str, **settings: Any) -> onnx.NodeProto:
+        return helper.make_node(kind, inputs, [output], **settings)
+
+    # [A, D, E] @ [1, A, E, S] -> [1, A, D, S] -> [D, A x S]
+    yield node("Reshape", [layer.query.input[1], own("query_shape")], own("query"))
+    yield node("Transpose", [own("query")], own("query_by_state"), perm=[0, 2, 1])
+    yield node("MatMul", [own("query_by_state"), f"{SOURCE_KEY_PREFIX}{source}"], own("keys_by_head"))
+    yield node("Transpose", [own("keys_by_head")], own("keys"), perm=[0, 2, 1, 3])
+    yield node("Reshape", [own("keys"), own("key_shape")], own("key"))
+    # [A, 1, E] @ [1, A, E, S] -> [1, A, 1, S] -> [A x S]
+    bias = layer.query.input[2] if len(layer.query.input) > 2 else own("no_bias")
+    yield node("Reshape", [bias, own("query_bias_shape")], own("query_bias"))
+    yield node("MatMul", [own("query_bias"), f"{SOURCE_KEY_PREFIX}{source}"], own("bias_by_head"))
+    yield node("Add", [own("bias_by_head"), layer.padding], own("padded_bias"))
+    yield node("Reshape", [own("padded_bias"), own("bias_shape")], own("bias"))
+    # [1, A, S, E] @ [A, E, D] -> [1, A, S, D] -> [A x S, D]
+    yield node("Reshape", [layer.output.input[1], own("output_shape")], own("output"))
+    yield node("Transpose", [own("output")], own("output_by_head"), perm=[1, 2, 0])
+    yield node("MatMul", [f"{SOURCE_VALUE_PREFIX}{source}", own("output_by_head")], own("values"))
+    yield node("Reshape", [own("values"), own("value_shape")], own("value"))
+
+
+def _list_shapes(layer: _Layer, size: int) -> Iterator[TensorProto]:
+    heads, head_size = layer.heads, layer.head_size
+    yield _shape(layer.named("query_shape"), heads, head_size, size)
+    yield _shape(layer.named("key_shape"), size, -1)
+    yield _shape(layer.named("query_bias_shape"), heads, 1, head_size)
+    yield _shape(layer.named("bias_shape"), -1)
+    yield _shape(layer.named("output_shape"), size, heads, head_size)
+    yield _shape(layer.named("value_shape"), -1, size)
+    yield numpy_helper.from_array(np.zeros(heads * head_size, np.float32), layer.named("no_bias"))
+
+
+def _describe(layer: _Layer, size: int) -> Sequence[onnx.ValueInfoProto]:
+    """Folded keys, their bias and folded values, as one graph gives them and the other takes them."""
+    across = "heads_and_source"
+    shapes: dict[str, list[str | int]] = {"key": [size, across], "bias": [across], "value": [across, size]}
+    return [helper.make_tensor_value_info(layer.named(name), TensorProto.FLOAT, shapes[name]) for name in shapes]
+
+
+def _size(layer: _Layer, graph: onnx.GraphProto) -> int:
+    """The dimensions of a state."""
+    weights = next(tensor for tensor in graph.initializer if tensor.name == layer.query.input[1])
+    return int(weights.dims[1])
+
+
+def _shape(name: str, *sizes: int) -> TensorProto:
+    return numpy_helper.from_array(np.array(sizes, np.int64), name)
+
+
+def _is_of_source(name: str) -> bool:
+    return name.startswith(SOURCE_PREFIX) or name == "source_mask"
