@@ -53,7 +53,11 @@ class SearchSettings:
 
     def normalize(self, score: float, length: int) -> float:
         """A summed log-probability as hypotheses are compared by it."""
-        return score / math.pow(length, self.length_penalty)
+        return score / self.divisor(length)
+
+    def divisor(self, length: int) -> float:
+        """What scores of hypotheses with so many tokens are divided by."""
+        return math.pow(length, self.length_penalty)
 
 
 class Proposals(NamedTuple):

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from exported_models.beam import Beam, Decision
 from exported_models.model import ExportedModel
 from exported_models.request import Request
-from exported_models.sessions import EncodedSource, StepOutput
+from exported_models.sessions import EncodedSource
 from exported_models.tokenizer import Encoding
-from exported_models.trace import ROOT, Candidate, Fate, Floats, Hypothesis, Node, Step, Trace
+from exported_models.trace import ROOT, Candidate, Fate, Hypothesis, Node, Step, Trace
 
 
 def make_trace(model: ExportedModel, beam: Beam, request: Request, source: Encoding, encoded: EncodedSource) -> Trace:
@@ -21,8 +21,9 @@ def make_trace(model: ExportedModel, beam: Beam, request: Request, source: Encod
     stop = beam.stop()
     assert stop is not None
     tokens = model.target_tokenizer.tokens
+    spaces = {space.name: space.output for space in model.manifest.spaces if space.owner == "target"}
     nodes = [Node(ROOT, -1, 0, beam.token_ids[ROOT], tokens[beam.token_ids[ROOT]], 0.0, 0.0, finished=False)]
-    steps = tuple(_make_step(model, beam, position, nodes) for position in range(beam.position))
+    steps = tuple(_make_step(model, beam, position, spaces, nodes) for position in range(beam.position))
     return Trace(
         request=request,
         model_hash=model.content_hash,
@@ -36,8 +37,12 @@ def make_trace(model: ExportedModel, beam: Beam, request: Request, source: Encod
     )
 
 
-def _make_step(model: ExportedModel, beam: Beam, position: int, nodes: list[Node]) -> Step:
-    """One step; what its candidates became is appended to ``nodes``."""
+def _make_step(model: ExportedModel, beam: Beam, position: int, spaces: Mapping[str, str], nodes: list[Node]) -> Step:
+    """One step; what its candidates became is appended to ``nodes``.
+
+    Args:
+        spaces: the output that has the states of each space of the target.
+    """
     decision = beam.decisions[position]
     output, top_k = decision.output, beam.settings.top_k
     return Step(
@@ -47,7 +52,7 @@ def _make_step(model: ExportedModel, beam: Beam, position: int, nodes: list[Node
         candidates=_make_candidates(model, beam, decision, position + 1, nodes),
         forced_id=decision.forced_id,
         attention=output.floats("cross_attention") if "cross_attention" in output.arrays else None,
-        states=_target_states(model, output),
+        states={name: output.floats(made) for name, made in spaces.items()},
         overridden=decision.overridden,
     )
 
@@ -55,20 +60,16 @@ def _make_step(model: ExportedModel, beam: Beam, position: int, nodes: list[Node
 def _make_candidates(
     model: ExportedModel, beam: Beam, decision: Decision, length: int, nodes: list[Node]
 ) -> tuple[Candidate, ...]:
-    names, end_id, normalize = model.target_tokenizer.tokens, model.manifest.end_id, beam.settings.normalize
+    names, end_id, divisor = model.target_tokenizer.tokens, model.manifest.end_id, beam.settings.divisor(length)
     found = []
     columns = zip(*decision.proposals[:4], decision.verdicts, decision.nodes, strict=True)
     for rank, (row, token_id, log_prob, score, verdict, node) in enumerate(columns):
-        parent, token, normalized = decision.live[row], names[token_id], normalize(score, length)
+        parent, token, normalized = decision.live[row], names[token_id], score / divisor
         if node is not None:
             nodes.append(Node(node, parent, length, token_id, token, log_prob, score, finished=token_id == end_id))
         fate, pruned_by = (verdict, None) if isinstance(verdict, Fate) else (Fate.PRUNED, verdict)
         found.append(Candidate(parent, token_id, token, log_prob, score, normalized, rank, fate, pruned_by, node))
     return tuple(found)
-
-
-def _target_states(model: ExportedModel, output: StepOutput) -> Mapping[str, Floats]:
-    return {space.name: output.floats(space.output) for space in model.manifest.spaces if space.owner == "target"}
 
 
 def _list_mentioned(beam: Beam, steps: Iterable[Step]) -> Sequence[int]:
