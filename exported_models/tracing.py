@@ -1,7 +1,7 @@
 """A finished search as a trace.
 
-Everything is made here, at once and after the last step: between two steps of a small model, making what nobody reads
-yet would take as long as a fifth of the step.
+Everything is made here, at once and after the last step. Between two steps it took longer to make, as a step of the
+model leaves little else in the processor's caches.
 """
 
 from __future__ import annotations
