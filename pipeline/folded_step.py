@@ -23,6 +23,8 @@ from exported_models.graphs import FOLDED_PREFIX, SOURCE_KEY_PREFIX, SOURCE_PREF
 from pipeline.graph_surgery import OtherFormError, Wiring, attributes, drop_unused_weights, keep_outputs, replace_nodes
 
 _ATTENTION = "cross_attention"
+_BY_HEAD, _FLAT, _BY_LAYER = (f"{FOLDED_PREFIX}{shape}" for shape in ("by_head", "flat", "by_layer"))
+"""Shapes of attention: [R, A, S], [R, A x S] and [R, L, A, S]."""
 _PROJECTION = {"alpha": 1.0, "beta": 1.0, "transA": 0, "transB": 1}
 
 
@@ -62,9 +64,8 @@ def _find_layers(graph: onnx.GraphProto) -> Iterator[_Layer]:
         if value.name.startswith(SOURCE_KEY_PREFIX):
             heads, head_size = (value.type.tensor_type.shape.dim[axis].dim_value for axis in (1, 2))
             score = wiring.read(value.name, "MatMul")
-            query = wiring.made(
-                wiring.made(wiring.made(score.input[0], "Transpose").input[0], "Reshape").input[0], "Gemm"
-            )
+            by_head = wiring.made(wiring.made(score.input[0], "Transpose").input[0], "Reshape")
+            query = wiring.made(by_head.input[0], "Gemm")
             padded = wiring.read_once(score.output[0], "Add")
             mix = wiring.read(wiring.read_once(padded.output[0], "Softmax").output[0], "MatMul")
             joined = wiring.read_once(wiring.read_once(mix.output[0], "Transpose").output[0], "Reshape")
@@ -84,14 +85,10 @@ def _derive_step(plain: onnx.ModelProto, layers: Sequence[_Layer]) -> onnx.Model
     for node in graph.node:
         if _ATTENTION not in node.output:
             nodes += attending.get(node.output[0], [node])
-    every, shape = [layer.named("attention") for layer in layers], f"{FOLDED_PREFIX}attention_shape"
-    nodes.append(helper.make_node("Concat", every, [f"{FOLDED_PREFIX}attentions"], axis=1))
-    nodes.append(helper.make_node("Reshape", [f"{FOLDED_PREFIX}attentions", shape], [_ATTENTION]))
-    replace_nodes(graph, nodes)
+    replace_nodes(graph, [*nodes, *_stack_attention(layers)])
     heads = layers[0].heads
-    graph.initializer.extend(
-        [_shape(shape, 0, len(layers), heads, -1), _shape(_BY_HEAD, 0, heads, -1), _shape(_FLAT, 0, -1)]
-    )
+    graph.initializer.extend([_shape(_BY_HEAD, 0, heads, -1), _shape(_FLAT, 0, -1)])
+    graph.initializer.append(_shape(_BY_LAYER, 0, len(layers), heads, -1))
     # As in a plain step, what is not read stays: every step is fed alike.
     inputs = [value for value in plain.graph.input if not _is_of_source(value.name)]
     keep_outputs(graph, [value.name for value in graph.output])
@@ -104,10 +101,6 @@ def _derive_step(plain: onnx.ModelProto, layers: Sequence[_Layer]) -> onnx.Model
     return step
 
 
-_BY_HEAD, _FLAT = f"{FOLDED_PREFIX}by_head", f"{FOLDED_PREFIX}flat"
-"""Shapes of attention: [R, A, S] and [R, A x S]."""
-
-
 def _attend(layer: _Layer) -> Iterator[onnx.NodeProto]:
     """One layer's cross-attention from folded keys and values."""
     scores, by_head, attention, flat = (layer.named(what) for what in ("scores", "by_head", "attention", "flat"))
@@ -117,6 +110,13 @@ def _attend(layer: _Layer) -> Iterator[onnx.NodeProto]:
     yield helper.make_node("Softmax", [by_head], [attention], axis=-1)
     yield helper.make_node("Reshape", [attention, _FLAT], [flat])
     yield helper.make_node("Gemm", [flat, layer.named("value"), *bias], list(layer.output.output))
+
+
+def _stack_attention(layers: Sequence[_Layer]) -> Iterator[onnx.NodeProto]:
+    """The output with the attention of all layers."""
+    stacked = f"{FOLDED_PREFIX}attention"
+    yield helper.make_node("Concat", [layer.named("attention") for layer in layers], [stacked], axis=1)
+    yield helper.make_node("Reshape", [stacked, _BY_LAYER], [_ATTENTION])
 
 
 def _derive_fold(plain: onnx.ModelProto, layers: Sequence[_Layer]) -> onnx.ModelProto:
