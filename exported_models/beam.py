@@ -183,8 +183,7 @@ class Beam:
         """The best candidates over all rows, best first; a forced token is among them however improbable it is."""
         only = self._only_token(forced_id)
         if only is not None:
-            before = [self.scores[node] for node in self.live]
-            rows = len(before)
+            rows, before = len(self.live), [self.scores[node] for node in self.live]
             return Proposals(list(range(rows)), [only] * rows, [0.0] * rows, before, [None] * rows)
         if forced_id is not None:
             return self._propose_forced(output, forced_id)

@@ -53,6 +53,7 @@ SOURCE_PREFIX = "source."
 SOURCE_KEY_PREFIX, SOURCE_VALUE_PREFIX = "source.key.", "source.value."
 """Of a Transformer's layer: [sentences, heads, head size, source] and [sentences, heads, source, head size]."""
 FOLDED_PREFIX = "folded."
+"""Of a layer: key [state size, heads x source], bias [heads x source] and value [heads x source, state size]."""
 MEMORY_PREFIX = "memory."
 NEXT_PREFIX = "next."
 

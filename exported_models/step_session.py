@@ -92,8 +92,8 @@ class StepSession:
 
     def _source(self, chosen: GraphOnDemand, encoded: EncodedSource) -> dict[str, DeviceTensor]:
         """What a step reads of the source as the encoder gave it."""
-        asked = chosen.open().inputs
-        found = {name: tensor for name, tensor in encoded.source.items() if name in asked}
+        read = chosen.open().inputs
+        found = {name: tensor for name, tensor in encoded.source.items() if name in read}
         return {**found, "source_mask": encoded.mask} if self._attention_shape else found
 
     def _folded_source(self, encoded: EncodedSource) -> dict[str, DeviceTensor]:

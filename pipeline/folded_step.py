@@ -30,7 +30,7 @@ _PROJECTION = {"alpha": 1.0, "beta": 1.0, "transA": 0, "transB": 1}
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    """The cross-attention of one decoder layer: A heads of E dimensions, states of D.
+    """The cross-attention of one decoder layer: A heads of E dimensions, states of D (``size``).
 
     Attributes:
         query, output: the projections, weights [A x E, D] and [D, A x E].
@@ -40,6 +40,7 @@ class _Layer:
     index: str
     heads: int
     head_size: int
+    size: int
     query: onnx.NodeProto
     output: onnx.NodeProto
     padding: str
@@ -73,7 +74,8 @@ def _find_layers(graph: onnx.GraphProto) -> Iterator[_Layer]:
             padding = next(name for name in padded.input if name != score.output[0])
             if any(attributes(node) | _PROJECTION != attributes(node) for node in (query, output)):
                 raise OtherFormError
-            yield _Layer(value.name.removeprefix(SOURCE_KEY_PREFIX), heads, head_size, query, output, padding)
+            size = next(tensor.dims[1] for tensor in graph.initializer if tensor.name == query.input[1])
+            yield _Layer(value.name.removeprefix(SOURCE_KEY_PREFIX), heads, head_size, size, query, output, padding)
 
 
 def _derive_step(plain: onnx.ModelProto, layers: Sequence[_Layer]) -> onnx.ModelProto | None:
@@ -94,9 +96,8 @@ def _derive_step(plain: onnx.ModelProto, layers: Sequence[_Layer]) -> onnx.Model
     keep_outputs(graph, [value.name for value in graph.output])
     if any(_is_of_source(value.name) for value in graph.input):
         return None
-    size = _size(layers[0], plain.graph)
     del graph.input[:]
-    graph.input.extend([*inputs, *(value for layer in layers for value in _describe(layer, size))])
+    graph.input.extend([*inputs, *(value for layer in layers for value in _describe(layer))])
     drop_unused_weights(graph)
     return step
 
@@ -123,12 +124,11 @@ def _derive_fold(plain: onnx.ModelProto, layers: Sequence[_Layer]) -> onnx.Model
     """The graph that folds a source."""
     fold: onnx.ModelProto = onnx.ModelProto.FromString(plain.SerializeToString())
     graph = fold.graph
-    size = _size(layers[0], graph)
     for layer in layers:
-        graph.initializer.extend(_list_shapes(layer, size))
+        graph.initializer.extend(_list_shapes(layer))
         graph.node.extend(_fold(layer))
-        graph.output.extend(_describe(layer, size))
-    keep_outputs(graph, [value.name for layer in layers for value in _describe(layer, size)])
+        graph.output.extend(_describe(layer))
+    keep_outputs(graph, [value.name for layer in layers for value in _describe(layer)])
     return fold
 
 
@@ -158,8 +158,8 @@ def _fold(layer: _Layer) -> Iterator[onnx.NodeProto]:
     yield node("Reshape", [own("values"), own("value_shape")], own("value"))
 
 
-def _list_shapes(layer: _Layer, size: int) -> Iterator[TensorProto]:
-    heads, head_size = layer.heads, layer.head_size
+def _list_shapes(layer: _Layer) -> Iterator[TensorProto]:
+    heads, head_size, size = layer.heads, layer.head_size, layer.size
     yield _shape(layer.named("query_shape"), heads, head_size, size)
     yield _shape(layer.named("key_shape"), size, -1)
     yield _shape(layer.named("query_bias_shape"), heads, 1, head_size)
@@ -169,17 +169,11 @@ def _list_shapes(layer: _Layer, size: int) -> Iterator[TensorProto]:
     yield numpy_helper.from_array(np.zeros(heads * head_size, np.float32), layer.named("no_bias"))
 
 
-def _describe(layer: _Layer, size: int) -> Sequence[onnx.ValueInfoProto]:
+def _describe(layer: _Layer) -> Sequence[onnx.ValueInfoProto]:
     """Folded keys, their bias and folded values, as one graph gives them and the other takes them."""
     across = "heads_and_source"
-    shapes: dict[str, list[str | int]] = {"key": [size, across], "bias": [across], "value": [across, size]}
+    shapes: dict[str, list[str | int]] = {"key": [layer.size, across], "bias": [across], "value": [across, layer.size]}
     return [helper.make_tensor_value_info(layer.named(name), TensorProto.FLOAT, shapes[name]) for name in shapes]
-
-
-def _size(layer: _Layer, graph: onnx.GraphProto) -> int:
-    """The dimensions of a state."""
-    weights = next(tensor for tensor in graph.initializer if tensor.name == layer.query.input[1])
-    return int(weights.dims[1])
 
 
 def _shape(name: str, *sizes: int) -> TensorProto:

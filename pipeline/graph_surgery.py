@@ -33,6 +33,12 @@ class Wiring:
             raise OtherFormError
         return node
 
+    def origin(self, name: str, kinds: Collection[str]) -> str:
+        """The value that a value is made of by nodes of these kinds alone, by the first input of each."""
+        while name in self._makers and self._makers[name].op_type in kinds:
+            name = self._makers[name].input[0]
+        return name
+
     def read(self, name: str, *kinds: str) -> onnx.NodeProto:
         """The only node of these kinds that reads a value; raises OtherFormError where there is no such one."""
         nodes = [node for node in self._readers.get(name, []) if node.op_type in kinds]

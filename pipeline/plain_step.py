@@ -10,7 +10,7 @@ import onnx
 
 from exported_models.graphs import DECODER_HEAD_MASK, FORCED_ANSWERS, INTERVENTIONS
 from pipeline.fused_attention import fuse_self_attention
-from pipeline.graph_surgery import attributes, drop_unused_weights, keep_outputs
+from pipeline.graph_surgery import Wiring, attributes, drop_unused_weights, keep_outputs
 
 _SHAPING = frozenset({"Cast", "Gather", "Reshape", "Split", "Squeeze", "Transpose", "Unsqueeze"})
 """Operators whose first input's values are those of the output."""
@@ -20,9 +20,10 @@ def derive_plain_step(step: onnx.ModelProto) -> onnx.ModelProto | None:
     """A copy of a step graph without its interventions; None where they are not of the form that can be left out."""
     plain: onnx.ModelProto = onnx.ModelProto.FromString(step.SerializeToString())
     graph = plain.graph
-    _leave_out(graph)
+    wiring = Wiring(graph)
+    _leave_out(graph, wiring)
     _measure_elsewhere(graph)
-    _count_directly(graph)
+    _count_directly(graph, wiring)
     keep_outputs(graph, [value.name for value in graph.output if value.name not in FORCED_ANSWERS])
     if INTERVENTIONS.intersection(value.name for value in graph.input):
         return None
@@ -34,27 +35,19 @@ def derive_plain_step(step: onnx.ModelProto) -> onnx.ModelProto | None:
     return plain
 
 
-def _leave_out(graph: onnx.GraphProto) -> None:
+def _leave_out(graph: onnx.GraphProto, wiring: Wiring) -> None:
     """Read past every choice between an override and the model's attention, and every product with a mask of heads."""
     instead = {}
     for node in graph.node:
-        if node.op_type == "Where" and _comes_from(node.input[0], graph) == "override_on":
+        if node.op_type == "Where" and wiring.origin(node.input[0], _SHAPING) == "override_on":
             instead[node.output[0]] = node.input[2]
         elif node.op_type == "Mul":
-            others = [name for name in node.input if _comes_from(name, graph) != DECODER_HEAD_MASK.name]
+            others = [name for name in node.input if wiring.origin(name, _SHAPING) != DECODER_HEAD_MASK.name]
             if len(others) == 1:
                 instead[node.output[0]] = others[0]
     for node in graph.node:
         for place, name in enumerate(node.input):
             node.input[place] = _follow(name, instead)
-
-
-def _comes_from(name: str, graph: onnx.GraphProto) -> str:
-    """The value whose numbers a value has, in another shape or order."""
-    makers = {output: node for node in graph.node for output in node.output}
-    while name in makers and makers[name].op_type in _SHAPING:
-        name = makers[name].input[0]
-    return name
 
 
 def _follow(name: str, instead: dict[str, str]) -> str:
@@ -83,10 +76,10 @@ def _measure_elsewhere(graph: onnx.GraphProto) -> None:
                 _measure(node, *places[size])
 
 
-def _count_directly(graph: onnx.GraphProto) -> None:
+def _count_directly(graph: onnx.GraphProto, wiring: Wiring) -> None:
     """Read how many tokens to return from the input that says so, which the exporter takes apart and puts together."""
     for node in graph.node:
-        if node.op_type == "TopK" and _comes_from(node.input[1], graph) == "top_count":
+        if node.op_type == "TopK" and wiring.origin(node.input[1], _SHAPING) == "top_count":
             node.input[1] = "top_count"
 
 
