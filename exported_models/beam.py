@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from exported_models.graphs import STEP_NORMALIZER
 from exported_models.manifest import ModelManifest
@@ -33,6 +34,8 @@ from exported_models.trace import ROOT, Fate, Floats, Ids, PrunedBy, Stop
 
 Verdict: TypeAlias = Fate | PrunedBy
 """What becomes of a candidate: kept, finished, or what it is pruned by."""
+_HOPELESS = 1e-290
+"""A divisor that leaves no row better than any finished hypothesis."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,18 @@ class SearchSettings:
     def divisor(self, length: int) -> float:
         """What scores of hypotheses with so many tokens are divided by."""
         return math.pow(length, self.length_penalty)
+
+    def hope_length(self, length: int) -> int:
+        """How long the best live row, of so many tokens, is taken to be when it is compared with finished ones."""
+        return self.max_length if self.early_stopping == "never" and self.length_penalty > 0 else length
+
+    def list_divisors(self, position: int, steps: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """`divisor` of hypotheses that end at each of these steps, and of the best row that goes on from it."""
+        lengths = np.arange(position + 1, position + 1 + steps, dtype=np.float64)
+        if self.early_stopping == "first":
+            return np.power(lengths, self.length_penalty), np.full(steps, _HOPELESS)
+        hoped = np.array([self.hope_length(position + 1 + step) for step in range(steps)], np.float64)
+        return np.power(lengths, self.length_penalty), np.power(hoped, self.length_penalty)
 
 
 class Proposals(NamedTuple):
@@ -118,6 +133,15 @@ class Beam:
         """The token that the prefix demands next, or None."""
         prefix = self.settings.prefix
         return prefix[self.position] if self.position < len(prefix) else None
+
+    @property
+    def free_steps(self) -> int:
+        """How many steps from here on go where their scores lead: none under a prefix, and one at a time by rules."""
+        if self.forced_id is not None:
+            return 0
+        forces_first = not self.decisions and self.manifest.generation.forced_first_id is not None
+        one = forces_first or self.rules.active or self.penalty.active
+        return 1 if one else self.settings.max_length - self.position
 
     @property
     def top_count(self) -> int:
@@ -274,8 +298,7 @@ class Beam:
 
     def _may_improve(self) -> bool:
         """Whether the best live row can still beat the worst finished hypothesis (Hugging Face's estimate)."""
-        patient = self.settings.early_stopping == "never" and self.settings.length_penalty > 0
-        length = self.settings.max_length if patient else self.position
+        length = self.settings.hope_length(self.position)
         return self.settings.normalize(self.scores[self.live[0]], length) > self.finished[-1][0]
 
 

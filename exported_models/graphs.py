@@ -13,8 +13,8 @@ the whole target in one pass, reads the same ``source.*`` tensors and has the st
 A runtime computes every output a graph has, asked for or not. What few requests want is therefore a graph of its own,
 run once for a finished hypothesis: ``self_attention``, of encoder and decoder, every layer and head. A step of which no
 intervention is asked is a graph of its own too, ``plain_step``: the inputs in `INTERVENTIONS` and the outputs in
-`FORCED_ANSWERS` are left out of it, and its kernels are for CPUs. For one short source there is ``folded_step``: it
-reads, in place of ``source.*`` and ``source_mask``, the ``folded.*`` tensors that ``fold`` makes of them once.
+`FORCED_ANSWERS` are left out of it, and its kernels are for CPUs. ``beam_search`` runs such steps for one sentence, one
+after the other, and ``folded_beam_search`` does so with less work for a short one.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Graph(StrEnum):
     ENCODER = "encoder"
     DECODER_STEP = "decoder_step"
     PLAIN_STEP = "plain_step"
-    FOLD = "fold"
-    FOLDED_STEP = "folded_step"
+    BEAM_SEARCH = "beam_search"
+    FOLDED_BEAM_SEARCH = "folded_beam_search"
     TEACHER_FORCED = "teacher_forced"
     SELF_ATTENTION = "self_attention"
 
@@ -52,10 +52,10 @@ class TensorSpec:
 SOURCE_PREFIX = "source."
 SOURCE_KEY_PREFIX, SOURCE_VALUE_PREFIX = "source.key.", "source.value."
 """Of a Transformer's layer: [sentences, heads, head size, source] and [sentences, heads, source, head size]."""
-FOLDED_PREFIX = "folded."
-"""Of a layer: key [state size, heads x source], bias [heads x source] and value [heads x source, state size]."""
 MEMORY_PREFIX = "memory."
 NEXT_PREFIX = "next."
+APPENDED_PREFIX = "appended."
+"""What every step of a search appends to a tensor of memory: [steps, rows, heads, head size]."""
 
 ENCODER_INPUTS = (
     TensorSpec("source_ids", "int64", ("sentences", "source"), "source token ids, padded on the right"),
@@ -108,6 +108,22 @@ STEP_OUTPUTS = (
     TensorSpec("cross_attention", "float32", ("rows", "layers", "heads", "source"), "attention as used"),
 )
 """And a ``next.*`` for every ``memory.*``. A model without attention lacks the last two."""
+
+SEARCH_INPUTS = (
+    TensorSpec("steps", "int64", (), "how many at most"),
+    TensorSpec("end_id", "int64", (), "the token that ends a sentence"),
+    TensorSpec("scores", "float64", ("rows", 1), "summed log-probabilities; minus infinity for rows that are none"),
+    TensorSpec("finished", "float64", ("rows",), "normalized scores, best first; minus infinity where there is none"),
+    TensorSpec("divisors", "float64", ("horizon",), "what normalizes the score of a hypothesis that ends at each step"),
+    TensorSpec("hope_divisors", "float64", ("horizon",), "and that of the best row, to be compared with such a one"),
+)
+"""And all inputs of a plain step: those of the first one."""
+
+SEARCH_OUTPUTS = (
+    TensorSpec("chosen", "int64", ("rows",), "where each row of the next step stands among the top tokens of all rows"),
+)
+"""And all outputs of a plain step, but an ``appended.<name>`` for a ``memory.<name>`` that grows; all of them for every
+step, in a first dimension ``steps``."""
 
 INTERVENTIONS = frozenset({"attention_override", "override_on", DECODER_HEAD_MASK.name, "forced_ids"})
 """Inputs of a step that most steps of a search need not have."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from exported_models.beam_search_session import BeamSearchSession
 from exported_models.byte_tokenizer import make_byte_tokenizer
 from exported_models.errors import ArtefactError
 from exported_models.graphs import Graph
@@ -18,6 +19,7 @@ from exported_models.manifest import (
     WordTokenizerSpec,
     load_model_manifest,
 )
+from exported_models.providers import may_run_on_gpu
 from exported_models.sentencepiece_tokenizer import load_sentencepiece_tokenizer
 from exported_models.sessions import EncoderSession, ForcedSession, SelfAttentionSession
 from exported_models.step_session import StepSession
@@ -35,6 +37,8 @@ class ExportedModel:
     target_tokenizer: Tokenizer
     encoder: EncoderSession
     decoder: StepSession
+    beam_search: BeamSearchSession | None
+    """Steps of a search in one call, where the model can and no GPU may be used."""
     forced: ForcedSession | None
     """The whole target in one pass, where the model can."""
     self_attention: SelfAttentionSession | None
@@ -63,6 +67,9 @@ class ExportedModel:
             target_tokenizer=load_tokenizer(folder, manifest.target_tokenizer, manifest),
             encoder=EncoderSession(folder, threads),
             decoder=StepSession(folder, threads, graphs, attention_shape if attention else None, penalized=penalized),
+            beam_search=BeamSearchSession(folder, threads, graphs)
+            if Graph.BEAM_SEARCH in graphs and not may_run_on_gpu()
+            else None,
             forced=ForcedSession(folder, threads, attention=attention, penalized=penalized)
             if Graph.TEACHER_FORCED in graphs
             else None,

@@ -19,10 +19,12 @@ from numpy.typing import NDArray
 
 from exported_models.graph_session import DeviceTensor, Tensors
 from exported_models.request import AttentionOverride
+from exported_models.search_memory import RestoredMemory, SearchMemory
 from exported_models.sessions import EncodedSource, StepOutput
 
 MEMORY_BYTES = 64 << 20
-"""What one recording may keep of decoder memory; an opus-mt model's sentence of 30 tokens at beam 5 has 57 MB."""
+"""What one recording may keep of decoder memory. An opus-mt model's sentence of 30 tokens at beam 5 has 4 MB where its
+steps ran in one call, and 57 MB where each has a memory of its own."""
 SEARCHES = 16
 """The newest searches of a source that can be gone on from."""
 
@@ -48,7 +50,6 @@ class _RecordedStep:
 
     arrays: Mapping[str, NDArray[np.generic]]
     memory: Tensors | None
-    bytes: int
 
 
 _Search = dict[_RowKey, tuple[_RecordedStep, int]]
@@ -79,15 +80,14 @@ class Recording:
         return next((search[key] for search in searches if key in search), None)
 
     def save_space(self) -> None:
-        """Give up every second memory until the rest fits: a replay then begins a few steps earlier."""
+        """Give up half of what is remembered until the rest fits: a replay then begins some steps earlier."""
         with self._lock:
             while True:
                 steps = {id(step): step for search in self._searches for step, _ in tuple(search.values())}
                 kept = [step for step in steps.values() if step.memory is not None]
-                if sum(step.bytes for step in kept) <= self._memory_bytes:
+                if _count_bytes(kept) <= self._memory_bytes:
                     return
-                for step in kept[::2]:
-                    step.memory = None
+                _halve(kept)
 
 
 class SearchRecorder:
@@ -120,8 +120,7 @@ class SearchRecorder:
         self, paths: Sequence[tuple[int, ...]], overrides: Sequence[AttentionOverride], output: StepOutput
     ) -> None:
         """Record a step: ``paths`` are the tokens before it, one path a row."""
-        size = sum(_count_bytes(tensor) for tensor in output.memory.values())
-        step = _RecordedStep(output.arrays, output.memory, size)
+        step = _RecordedStep(output.arrays, output.memory)
         for row, path in enumerate(paths):
             self.rows[_row_key(path, overrides)] = step, row
 
@@ -166,5 +165,27 @@ def _row_key(path: tuple[int, ...], overrides: Sequence[AttentionOverride]) -> _
     return path, tuple(override for override in overrides if override.step <= len(path))
 
 
-def _count_bytes(tensor: DeviceTensor) -> int:
+def _count_bytes(steps: Sequence[_RecordedStep]) -> int:
+    """What their memories take; steps that ran in one call have theirs in common."""
+    memories = [step.memory for step in steps]
+    shared = {memory.search for memory in memories if isinstance(memory, RestoredMemory)}
+    own = [memory for memory in memories if memory is not None and not isinstance(memory, RestoredMemory)]
+    tensors = sum(_count_tensor(tensor) for memory in own for tensor in memory.values())
+    return tensors + sum(search.nbytes for search in shared)
+
+
+def _halve(steps: Sequence[_RecordedStep]) -> None:
+    """Give up every second memory, and of steps that ran in one call those of the second half."""
+    shorter = dict[SearchMemory, SearchMemory]()
+    alone = [step for step in steps if not isinstance(step.memory, RestoredMemory)]
+    for step in alone[::2]:
+        step.memory = None
+    for step in steps:
+        if isinstance(step.memory, RestoredMemory):
+            whole, place = step.memory.search, step.memory.step
+            rest = shorter.get(whole) or shorter.setdefault(whole, whole.first(whole.steps // 2))
+            step.memory = RestoredMemory(rest, place) if place < rest.steps else None
+
+
+def _count_tensor(tensor: DeviceTensor) -> int:
     return tensor.nbytes if isinstance(tensor, np.ndarray) else int(tensor.tensor_size_in_bytes())

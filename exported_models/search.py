@@ -1,7 +1,8 @@
 """Recorded beam search: one source decoded, with everything that was considered kept.
 
 `exported_models.beam` decides and `exported_models.tracing` writes down; the model is run here, from the first step on
-that is not known from another search of the source.
+that is not known from another search of the source. Steps that nobody intervenes in run in one call, which takes the
+way that the scores show; a search whose way is another one goes on by itself from there.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import numpy as np
 
 from exported_models.ablation import mask_heads
 from exported_models.beam import Beam, SearchSettings
+from exported_models.beam_search_session import BeamSearchSession, SearchInput
 from exported_models.graph_session import Tensors
 from exported_models.interventions import override_rows
 from exported_models.model import ExportedModel
@@ -19,7 +21,8 @@ from exported_models.recording import Recording, SearchRecorder
 from exported_models.repetition import RepetitionPenalty
 from exported_models.request import HeadAblation, Request
 from exported_models.rules import TokenRules
-from exported_models.sessions import Mask, StepInput
+from exported_models.search_memory import RestoredMemory, SearchMemory
+from exported_models.sessions import EncodedSource, Mask, StepInput, StepOutput
 from exported_models.tokenizer import Encoding
 from exported_models.trace import Floats, Trace
 from exported_models.tracing import make_trace
@@ -42,9 +45,13 @@ def search(
     memory, continued = _replay(beam, recorder, request)
     known = beam.position
     while beam.stop() is None:
-        override = override_rows(request.overrides, beam.position, len(beam.live), model.manifest, len(source))
-        output = model.decoder.run(recording.encoded, memory, _step_input(beam, continued, override))
-        memory, continued = output.memory, beam.settle(output, overridden=override is not None)
+        steps = _count_free_steps(beam, request)
+        if steps and model.beam_search is not None:
+            memory, continued = _run_steps(model.beam_search, beam, recording.encoded, memory, continued, steps)
+        else:
+            override = override_rows(request.overrides, beam.position, len(beam.live), model.manifest, len(source))
+            output = model.decoder.run(recording.encoded, memory, _step_input(beam, continued, override))
+            memory, continued = output.memory, beam.settle(output, overridden=override is not None)
     paths = beam.list_paths()
     for decision in beam.decisions[known:]:
         recorder.keep([paths[node] for node in decision.live], request.overrides, decision.output)
@@ -52,7 +59,7 @@ def search(
     return make_trace(model, beam, request, source, recording.encoded)
 
 
-def _replay(beam: Beam, recorder: SearchRecorder, request: Request) -> tuple[Tensors, list[int]]:
+def _replay(beam: Beam, recorder: SearchRecorder, request: Request) -> tuple[Tensors, Sequence[int]]:
     """Settle the steps that are known; return the memory they leave, and its row for each live one."""
     memory, continued = recorder.encoded.memory, [0]
     prefix = beam.settings.prefix
@@ -63,6 +70,55 @@ def _replay(beam: Beam, recorder: SearchRecorder, request: Request) -> tuple[Ten
         overridden = any(override.step == beam.position for override in request.overrides)
         memory, continued = step.output.memory, [step.row] * len(beam.settle(step.output, overridden=overridden))
     return memory, continued
+
+
+def _count_free_steps(beam: Beam, request: Request) -> int:
+    """How many steps from here on nobody intervenes in and scores alone lead through."""
+    if any(ablation.kind != "encoder" for ablation in request.ablations):
+        return 0
+    overridden = [override.step - beam.position for override in request.overrides if override.step >= beam.position]
+    return min([beam.free_steps, *overridden])
+
+
+def _run_steps(
+    session: BeamSearchSession,
+    beam: Beam,
+    encoded: EncodedSource,
+    memory: Tensors,
+    continued: Sequence[int],
+    steps: int,
+) -> tuple[Tensors, Sequence[int]]:
+    """Run so many steps and settle those on the search's way; return what `_replay` does."""
+    found = session.run(encoded, memory, _search_input(beam, continued, steps))
+    ways = [continued, *found.rows]
+    handed_on = SearchMemory(memory, found.memory, ways[:-1])
+    for step, (rows, token_ids) in enumerate(zip(found.rows, found.token_ids, strict=True)):
+        live = len(beam.live)
+        arrays = {name: array[step, :live] for name, array in found.arrays.items()}
+        memory = RestoredMemory(handed_on, step)
+        continued = beam.settle(StepOutput(arrays, memory), overridden=False)
+        chosen = [beam.token_ids[node] for node in beam.live]
+        count = len(continued)
+        if beam.stop() is not None or rows[:count] != continued or token_ids[:count] != chosen:
+            break
+    return memory, continued
+
+
+def _search_input(beam: Beam, continued: Sequence[int], steps: int) -> SearchInput:
+    divisors, hope_divisors = beam.settings.list_divisors(beam.position, steps)
+    return SearchInput(
+        previous_ids=[beam.token_ids[node] for node in beam.live],
+        continued=continued,
+        scores=[beam.scores[node] for node in beam.live],
+        finished=[score for score, _ in beam.finished],
+        beam_size=beam.settings.beam_size,
+        position=beam.position,
+        top_count=beam.top_count,
+        end_id=beam.manifest.end_id,
+        steps=steps,
+        divisors=divisors,
+        hope_divisors=hope_divisors,
+    )
 
 
 def record_source(model: ExportedModel, source: Encoding, ablations: Sequence[HeadAblation] = ()) -> Recording:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from exported_models.graph_session import DeviceTensor, GraphOnDemand, GraphSession, Tensors, as_array, require_names
+from exported_models.graph_session import GraphOnDemand, GraphSession, Tensors, as_array, require_names
 from exported_models.graphs import (
     DECODER_HEAD_MASK,
     ENCODER_HEAD_MASK,
@@ -58,7 +58,6 @@ class EncodedSource:
         source: ``source.*`` tensors, which every step reads; they stay on the device.
         memory: what the first step reads; it stays there too.
         heads: heads that are ablated, in the encoder that was and in every step to come.
-        folded: ``folded.*`` tensors, made when a step first reads them.
     """
 
     states: Floats
@@ -66,7 +65,6 @@ class EncodedSource:
     source: Tensors
     memory: Tensors
     heads: HeadMasks = EVERY_HEAD
-    folded: dict[str, DeviceTensor] = field(default_factory=dict)
 
     def select(self, sentences: Ids) -> EncodedSource:
         """The same of some sentences; a step that reads it gives each of them its share of the rows."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,6 @@ from exported_models.graphs import (
     DECODER_HEAD_MASK,
     FORCED_ANSWERS,
     NEXT_PREFIX,
-    SOURCE_VALUE_PREFIX,
     STEP_NORMALIZER,
     Graph,
     memory_name,
@@ -25,10 +24,10 @@ _FETCHES = ("top_log_probs", "top_ids", "decoder_state")
 
 
 class StepSession:
-    """Runs ``folded_step.onnx`` for one short source and ``plain_step.onnx`` for others, else ``decoder_step.onnx``.
+    """Runs ``plain_step.onnx``, or ``decoder_step.onnx`` for steps with interventions.
 
-    The last runs steps with interventions, all steps of a model without the others, and all on a GPU, for which those
-    are not made. Each is opened when it is first needed.
+    The latter also runs all steps of a model without the former, and all on a GPU, for which that is not made. Each is
+    opened when it is first needed.
 
     Args:
         graphs: those that the model has.
@@ -49,15 +48,10 @@ class StepSession:
         attention = ATTENTION_OUTPUTS if attention_shape else ()
         fetches = (*_FETCHES, *attention, *([STEP_NORMALIZER.name] if penalized else ()))
 
-        def for_cpus(graph: Graph, wanted: Sequence[str]) -> GraphOnDemand | None:
-            present = graph in graphs and not may_run_on_gpu()
-            return GraphOnDemand(folder, graph, threads, wanted) if present else None
-
         self._whole = GraphOnDemand(folder, Graph.DECODER_STEP, threads, (*fetches, *FORCED_ANSWERS))
-        self._plain = for_cpus(Graph.PLAIN_STEP, fetches)
-        self._folded = for_cpus(Graph.FOLDED_STEP, fetches)
-        self._fold = for_cpus(Graph.FOLD, ())
-        first = (self._folded or self._plain or self._whole).open()
+        has_plain = Graph.PLAIN_STEP in graphs and not may_run_on_gpu()
+        self._plain = GraphOnDemand(folder, Graph.PLAIN_STEP, threads, fetches) if has_plain else None
+        first = (self._plain or self._whole).open()
         self._next_names = [name for name in first.outputs if name.startswith(NEXT_PREFIX)]
         self._memory_names = [memory_name(name) for name in self._next_names]
         require_names(folder, first.kind, set(self._memory_names), first.inputs)
@@ -70,7 +64,7 @@ class StepSession:
             "beam_index": asked.beam_index,
             "position": np.array([asked.position], np.int64),
             "top_count": np.array([asked.top_count], np.int64),
-            **(self._folded_source(encoded) if chosen is self._folded else self._source(chosen, encoded)),
+            **self._source(chosen, encoded),
             **memory,
         }
         if chosen is self._whole:
@@ -84,11 +78,8 @@ class StepSession:
 
     def _choose(self, encoded: EncodedSource, asked: StepInput) -> GraphOnDemand:
         ablated = encoded.heads.decoder is not None or encoded.heads.cross is not None
-        if ablated or asked.override is not None or asked.forced_ids is not None:
-            return self._whole
-        if self._folded is not None and (encoded.folded or _is_short(encoded)):
-            return self._folded
-        return self._plain or self._whole
+        intervenes = ablated or asked.override is not None or asked.forced_ids is not None
+        return self._whole if intervenes or self._plain is None else self._plain
 
     def _source(self, chosen: GraphOnDemand, encoded: EncodedSource) -> dict[str, DeviceTensor]:
         """What a step reads of the source as the encoder gave it."""
@@ -96,18 +87,8 @@ class StepSession:
         found = {name: tensor for name, tensor in encoded.source.items() if name in read}
         return {**found, "source_mask": encoded.mask} if self._attention_shape else found
 
-    def _folded_source(self, encoded: EncodedSource) -> dict[str, DeviceTensor]:
-        """What a step reads of a source whose keys and values are folded."""
-        if not encoded.folded:
-            assert self._fold is not None
-            fold = self._fold.open()
-            given: Tensors = {**encoded.source, "source_mask": encoded.mask}
-            inputs = {name: tensor for name, tensor in given.items() if name in fold.inputs}
-            encoded.folded.update(fold.run(inputs, fold.outputs))
-        return encoded.folded
-
     def _interventions(self, encoded: EncodedSource, asked: StepInput) -> dict[str, DeviceTensor]:
-        """The inputs that the other graphs lack."""
+        """The inputs that the other graph lacks."""
         rows = len(asked.previous_ids)
         forced_ids = np.zeros(rows, np.int64) if asked.forced_ids is None else asked.forced_ids
         inputs: dict[str, DeviceTensor] = {"forced_ids": forced_ids}
@@ -122,10 +103,3 @@ class StepSession:
     def _no_override(self, rows: int, source: int) -> tuple[Floats, Mask]:
         layers, heads = self._attention_shape or (0, 0)
         return np.zeros((rows, layers, heads, source), np.float32), np.zeros((rows, layers, heads), np.bool_)
-
-
-def _is_short(encoded: EncodedSource) -> bool:
-    """Whether folding saves work: for one sentence, of no more tokens than a head has dimensions."""
-    values = as_array(encoded.source[f"{SOURCE_VALUE_PREFIX}0"])
-    sentences, _, tokens, head_size = values.shape
-    return bool(sentences == 1 and tokens <= head_size)

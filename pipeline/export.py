@@ -24,6 +24,7 @@ from exported_models.publishing import (
     write_json_atomically,
 )
 from pipeline.adapters import SourceModel
+from pipeline.beam_search_graph import derive_searches
 from pipeline.errors import ExportError
 from pipeline.folded_step import derive_folded_step
 from pipeline.graph_modules import GROWING, EncoderGraph, ForcedGraph, SelfAttentionGraph, StepGraph
@@ -56,7 +57,7 @@ def write_graphs(model: SourceModel, folder: Path) -> None:
     protos = {graph: _export(graph, module.eval(), model) for graph, module in _graph_modules(model)}
     plain = derive_plain_step(protos[Graph.DECODER_STEP])
     if plain is not None:
-        protos |= {Graph.PLAIN_STEP: plain, **derive_folded_step(plain)}
+        protos |= {Graph.PLAIN_STEP: plain, **derive_searches(plain, folded=derive_folded_step(plain))}
     shared = share_weights(list(protos.values()), SHARED_WEIGHTS_FILE)
     if shared:
         write_bytes_atomically(folder / SHARED_WEIGHTS_FILE, shared)

@@ -2,8 +2,8 @@
 
 A query is ``W_q x + b_q``, so its score with the key ``k`` of a source token is ``(k W_q) x + k b_q``; and what the
 value ``v`` of that token adds to the output is ``W_o v`` times the attention. Neither ``k W_q`` nor ``W_o v`` changes
-from step to step. A graph of its own computes them once a sentence, and a step multiplies twice where it did four
-times, with nothing to transpose in between.
+from step to step. A loop over such steps computes them once (`pipeline.beam_search_graph`), and every step multiplies
+twice where it did four times, with nothing to transpose in between.
 
 A folded key has as many numbers as a state, an ordinary one as many as a head. So this is less work than the
 projections it saves while the source has no more tokens than a head has dimensions.
@@ -19,11 +19,13 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from exported_models.graphs import FOLDED_PREFIX, SOURCE_KEY_PREFIX, SOURCE_PREFIX, SOURCE_VALUE_PREFIX, Graph
-from pipeline.graph_surgery import OtherFormError, Wiring, attributes, drop_unused_weights, keep_outputs, replace_nodes
+from exported_models.graphs import SOURCE_KEY_PREFIX, SOURCE_VALUE_PREFIX
+from pipeline.graph_surgery import OtherFormError, Wiring, attributes, keep_outputs, replace_nodes, replace_values
 
 _ATTENTION = "cross_attention"
-_BY_HEAD, _FLAT, _BY_LAYER = (f"{FOLDED_PREFIX}{shape}" for shape in ("by_head", "flat", "by_layer"))
+_FOLDED = "folded."
+"""What the names of folded values begin with."""
+_BY_HEAD, _FLAT, _BY_LAYER = (f"{_FOLDED}{shape}" for shape in ("by_head", "flat", "by_layer"))
 """Shapes of attention: [R, A, S], [R, A x S] and [R, L, A, S]."""
 _PROJECTION = {"alpha": 1.0, "beta": 1.0, "transA": 0, "transB": 1}
 
@@ -46,17 +48,33 @@ class _Layer:
     padding: str
 
     def named(self, what: str) -> str:
-        return f"{FOLDED_PREFIX}{what}.{self.index}"
+        return f"{_FOLDED}{what}.{self.index}"
 
 
-def derive_folded_step(plain: onnx.ModelProto) -> dict[Graph, onnx.ModelProto]:
-    """What folds a source, and the step that reads it, of a plain step; nothing where that is of another form."""
+def derive_folded_step(plain: onnx.ModelProto) -> onnx.ModelProto | None:
+    """A plain step of one sentence that folds the source before it reads it; None where that is of another form."""
+    step: onnx.ModelProto = onnx.ModelProto.FromString(plain.SerializeToString())
+    graph = step.graph
     try:
-        layers = list(_find_layers(plain.graph))
+        layers = list(_find_layers(graph))
     except OtherFormError:
-        return {}
-    step = _derive_step(plain, layers) if layers else None
-    return {} if step is None else {Graph.FOLD: _derive_fold(plain, layers), Graph.FOLDED_STEP: step}
+        return None
+    if not layers:
+        return None
+    attending = {layer.output.output[0]: [*_fold(layer), *_attend(layer)] for layer in layers}
+    nodes = []
+    for node in graph.node:
+        if _ATTENTION not in node.output:
+            nodes += attending.get(node.output[0], [node])
+    replace_nodes(graph, [*nodes, *_stack_attention(layers)])
+    heads = layers[0].heads
+    graph.initializer.extend([_shape(_BY_HEAD, 0, heads, -1), _shape(_FLAT, 0, -1)])
+    graph.initializer.append(_shape(_BY_LAYER, 0, len(layers), heads, -1))
+    graph.initializer.extend(shape for layer in layers for shape in _list_shapes(layer))
+    # As in a plain step, what is not read stays: every step is fed alike.
+    keep_outputs(graph, [value.name for value in graph.output])
+    replace_values(graph, plain.graph.input, plain.graph.output)
+    return step
 
 
 def _find_layers(graph: onnx.GraphProto) -> Iterator[_Layer]:
@@ -78,30 +96,6 @@ def _find_layers(graph: onnx.GraphProto) -> Iterator[_Layer]:
             yield _Layer(value.name.removeprefix(SOURCE_KEY_PREFIX), heads, head_size, size, query, output, padding)
 
 
-def _derive_step(plain: onnx.ModelProto, layers: Sequence[_Layer]) -> onnx.ModelProto | None:
-    """The step that reads what is folded; None where it reads anything else of the source."""
-    step: onnx.ModelProto = onnx.ModelProto.FromString(plain.SerializeToString())
-    graph = step.graph
-    attending = {layer.output.output[0]: list(_attend(layer)) for layer in layers}
-    nodes = []
-    for node in graph.node:
-        if _ATTENTION not in node.output:
-            nodes += attending.get(node.output[0], [node])
-    replace_nodes(graph, [*nodes, *_stack_attention(layers)])
-    heads = layers[0].heads
-    graph.initializer.extend([_shape(_BY_HEAD, 0, heads, -1), _shape(_FLAT, 0, -1)])
-    graph.initializer.append(_shape(_BY_LAYER, 0, len(layers), heads, -1))
-    # As in a plain step, what is not read stays: every step is fed alike.
-    inputs = [value for value in plain.graph.input if not _is_of_source(value.name)]
-    keep_outputs(graph, [value.name for value in graph.output])
-    if any(_is_of_source(value.name) for value in graph.input):
-        return None
-    del graph.input[:]
-    graph.input.extend([*inputs, *(value for layer in layers for value in _describe(layer))])
-    drop_unused_weights(graph)
-    return step
-
-
 def _attend(layer: _Layer) -> Iterator[onnx.NodeProto]:
     """One layer's cross-attention from folded keys and values."""
     scores, by_head, attention, flat = (layer.named(what) for what in ("scores", "by_head", "attention", "flat"))
@@ -115,25 +109,13 @@ def _attend(layer: _Layer) -> Iterator[onnx.NodeProto]:
 
 def _stack_attention(layers: Sequence[_Layer]) -> Iterator[onnx.NodeProto]:
     """The output with the attention of all layers."""
-    stacked = f"{FOLDED_PREFIX}attention"
+    stacked = f"{_FOLDED}attention"
     yield helper.make_node("Concat", [layer.named("attention") for layer in layers], [stacked], axis=1)
     yield helper.make_node("Reshape", [stacked, _BY_LAYER], [_ATTENTION])
 
 
-def _derive_fold(plain: onnx.ModelProto, layers: Sequence[_Layer]) -> onnx.ModelProto:
-    """The graph that folds a source."""
-    fold: onnx.ModelProto = onnx.ModelProto.FromString(plain.SerializeToString())
-    graph = fold.graph
-    for layer in layers:
-        graph.initializer.extend(_list_shapes(layer))
-        graph.node.extend(_fold(layer))
-        graph.output.extend(_describe(layer))
-    keep_outputs(graph, [value.name for layer in layers for value in _describe(layer)])
-    return fold
-
-
 def _fold(layer: _Layer) -> Iterator[onnx.NodeProto]:
-    """What one layer reads of the source at every step; the source is one sentence's."""
+    """One layer's keys, their bias and values of one sentence, folded."""
     own, source = layer.named, layer.index
 
     def node(kind: str, inputs: list[str], output: str, **settings: Any) -> onnx.NodeProto:
@@ -169,16 +151,5 @@ def _list_shapes(layer: _Layer) -> Iterator[TensorProto]:
     yield numpy_helper.from_array(np.zeros(heads * head_size, np.float32), layer.named("no_bias"))
 
 
-def _describe(layer: _Layer) -> Sequence[onnx.ValueInfoProto]:
-    """Folded keys, their bias and folded values, as one graph gives them and the other takes them."""
-    across = "heads_and_source"
-    shapes: dict[str, list[str | int]] = {"key": [layer.size, across], "bias": [across], "value": [across, layer.size]}
-    return [helper.make_tensor_value_info(layer.named(name), TensorProto.FLOAT, shapes[name]) for name in shapes]
-
-
 def _shape(name: str, *sizes: int) -> TensorProto:
     return numpy_helper.from_array(np.array(sizes, np.int64), name)
-
-
-def _is_of_source(name: str) -> bool:
-    return name.startswith(SOURCE_PREFIX) or name == "source_mask"

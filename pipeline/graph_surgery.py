@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import onnx
 from onnx import helper
+
+from exported_models.graphs import TensorSpec
 
 RUNTIME_DOMAIN = "com.microsoft"
 """The operators that ONNX Runtime has beyond ONNX."""
@@ -26,10 +29,10 @@ class Wiring:
             for name in node.input:
                 self._readers.setdefault(name, []).append(node)
 
-    def made(self, name: str, kind: str) -> onnx.NodeProto:
-        """The node that makes a value; raises OtherFormError where that is of no such kind."""
+    def made(self, name: str, *kinds: str) -> onnx.NodeProto:
+        """The node that makes a value; raises OtherFormError where that is of none of these kinds."""
         node = self._makers.get(name)
-        if node is None or node.op_type != kind:
+        if node is None or node.op_type not in kinds:
             raise OtherFormError
         return node
 
@@ -69,6 +72,19 @@ def replace_nodes(graph: onnx.GraphProto, nodes: Sequence[onnx.NodeProto]) -> No
     _replace(graph.node, nodes)
 
 
+def replace_values(
+    graph: onnx.GraphProto, inputs: Sequence[onnx.ValueInfoProto], outputs: Sequence[onnx.ValueInfoProto]
+) -> None:
+    """Make these the graph's inputs and outputs; some may be its own."""
+    _replace(graph.input, inputs)
+    _replace(graph.output, outputs)
+
+
+def describe(spec: TensorSpec) -> onnx.ValueInfoProto:
+    """An input or output of the contract as one of a graph."""
+    return helper.make_tensor_value_info(spec.name, helper.np_dtype_to_tensor_dtype(np.dtype(spec.dtype)), spec.shape)
+
+
 def keep_outputs(graph: onnx.GraphProto, names: Collection[str]) -> None:
     """Cut a graph down, in place, to what its outputs of these names depend on."""
     needed, nodes = set(names), list[onnx.NodeProto]()
@@ -84,8 +100,16 @@ def keep_outputs(graph: onnx.GraphProto, names: Collection[str]) -> None:
 
 def drop_unused_weights(graph: onnx.GraphProto) -> None:
     """Drop every constant that no node reads."""
-    used = {name for node in graph.node for name in node.input}
+    used = set(_list_read(graph))
     _replace(graph.initializer, [tensor for tensor in graph.initializer if tensor.name in used])
+
+
+def _list_read(graph: onnx.GraphProto) -> Iterator[str]:
+    """What nodes read, those of loops among them."""
+    for node in graph.node:
+        yield from node.input
+        for attribute in node.attribute:
+            yield from _list_read(attribute.g)
 
 
 def _replace(entries: Any, kept: Sequence[Any]) -> None:

@@ -25,7 +25,7 @@ from pipeline.hub import HubCheckpoint, HubId, hint_at_hub, names_hub, parse_hub
 from pipeline.progress import Progress, SilentProgress
 from state_store.pairs import StoredPair
 
-EXPORT_REVISION = 5
+EXPORT_REVISION = 6
 """Raised when the same checkpoint would give another exported model than before."""
 
 

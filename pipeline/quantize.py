@@ -27,6 +27,7 @@ from onnx import helper, numpy_helper
 
 from exported_models.graphs import Graph
 from exported_models.publishing import write_bytes_atomically
+from pipeline.beam_search_graph import derive_searches
 from pipeline.errors import ExportError
 from pipeline.fused_attention import fuse_self_attention
 from pipeline.graph_surgery import RUNTIME_DOMAIN, attributes, drop_unused_weights, use_runtime_operators
@@ -49,18 +50,21 @@ def quantize_graphs(source: Path, destination: Path, weights_file: str) -> int:
         ExportError: no product is large enough.
         PublishingError: the folder cannot be written.
     """
-    graphs = [graph for graph in Graph if graph not in (Graph.FOLD, Graph.FOLDED_STEP)]
-    paths = [source / graph.filename for graph in graphs if (source / graph.filename).is_file()]
-    protos = {path.name: onnx.load(path) for path in paths}
+    graphs = [graph for graph in Graph if graph not in (Graph.BEAM_SEARCH, Graph.FOLDED_BEAM_SEARCH)]
+    protos: dict[Graph, onnx.ModelProto] = {
+        graph: onnx.load(source / graph.filename) for graph in graphs if (source / graph.filename).is_file()
+    }
     products = sum(_quantize(proto) for proto in protos.values())
     if not products:
         raise ExportError(f"No product in {source.name} has {LARGE:,} weights or more: there is nothing to quantize.")
-    fuse_self_attention(protos[Graph.DECODER_STEP.filename])
+    fuse_self_attention(protos[Graph.DECODER_STEP])
+    if Graph.PLAIN_STEP in protos:
+        protos |= derive_searches(protos[Graph.PLAIN_STEP])
     shared = share_weights(list(protos.values()), weights_file)
     if shared:
         write_bytes_atomically(destination / weights_file, shared)
-    for name, proto in protos.items():
-        write_bytes_atomically(destination / name, bytes(proto.SerializeToString(deterministic=True)))
+    for graph, proto in protos.items():
+        write_bytes_atomically(destination / graph.filename, bytes(proto.SerializeToString(deterministic=True)))
     return products
 
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exported_models.beam_search_session import SearchInput, SearchOutput
 from exported_models.engine import Engine, complete_request, search_settings, tokenize_source
 from exported_models.graph_session import Tensors
 from exported_models.interventions import choose_token, force_node, force_tokens, override_attention
@@ -17,7 +18,6 @@ from exported_models.recording import Recording
 from exported_models.request import Request
 from exported_models.search import record_source, search
 from exported_models.sessions import EncodedSource, StepInput, StepOutput
-from exported_models.step_session import StepSession
 from exported_models.trace import Trace
 from exported_models.workspace import Workspace
 
@@ -26,26 +26,37 @@ REQUEST = Request("random", SOURCE, beam_size=4)
 
 
 @dataclass
-class CountingSession:
-    """A step session that remembers at which steps it ran."""
+class CountingSessions:
+    """The sessions of a model that run steps, and at which steps they ran."""
 
-    decoder: StepSession
+    model: ExportedModel
     steps: list[int] = field(default_factory=list)
 
-    def run(self, encoded: EncodedSource, memory: Tensors, asked: StepInput) -> StepOutput:
-        self.steps.append(asked.position)
-        return self.decoder.run(encoded, memory, asked)
+    def run(self, encoded: EncodedSource, memory: Tensors, asked: StepInput | SearchInput) -> StepOutput | SearchOutput:
+        if isinstance(asked, StepInput):
+            self.steps.append(asked.position)
+            return self.model.decoder.run(encoded, memory, asked)
+        assert self.model.beam_search is not None
+        found = self.model.beam_search.run(encoded, memory, asked)
+        self.steps.extend(range(asked.position, asked.position + len(found.rows)))
+        return found
 
 
 def decode(model: ExportedModel, request: Request, recording: Recording) -> tuple[Trace, list[int]]:
     """The trace of a request, and the steps that ran for it."""
-    counting = CountingSession(model.decoder)
-    watched = replace(model, decoder=counting)  # type: ignore[arg-type]
+    counting = CountingSessions(model)
+    watched = replace(model, decoder=counting, beam_search=counting if model.beam_search else None)  # type: ignore[arg-type]
     complete = complete_request(request, model)
     trace = search(
         watched, complete, search_settings(complete, model), tokenize_source(request.source, model), recording
     )
     return trace, counting.steps
+
+
+@pytest.fixture(params=["one call", "step by step"])
+def model(request: pytest.FixtureRequest, model: ExportedModel) -> ExportedModel:
+    """A model whose free steps run in one call, and one that has no graph for that."""
+    return model if request.param == "one call" else replace(model, beam_search=None)
 
 
 def record(model: ExportedModel, memory_bytes: int | None = None) -> tuple[Trace, Recording]:

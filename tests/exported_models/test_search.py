@@ -16,7 +16,7 @@ from exported_models.engine import Engine, complete_request, search_settings, to
 from exported_models.graph_session import Tensors
 from exported_models.interventions import choose_token, force_node, override_attention
 from exported_models.model import ExportedModel
-from exported_models.request import AttentionOverride, Request
+from exported_models.request import AttentionOverride, EarlyStopping, Request
 from exported_models.search import record_source, search
 from exported_models.sessions import EncodedSource, StepInput, StepOutput
 from exported_models.step_session import StepSession
@@ -192,13 +192,38 @@ def test_overriding_each_row_with_its_own_attention_leaves_the_trace_as_it_was(
 ) -> None:
     free = engine.translate(make_request(source, beam_size=beam))
     request = complete_request(make_request(source, beam_size=beam), model)
-    overriding = replace(model, decoder=OwnAttention(model.decoder, free))  # type: ignore[arg-type]
+    overriding = replace(model, decoder=OwnAttention(model.decoder, free), beam_search=None)  # type: ignore[arg-type]
     encoding = tokenize_source(source, model)
     again = search(overriding, request, search_settings(request, model), encoding, record_source(model, encoding))
 
     assert [node.token_id for node in again.nodes] == [node.token_id for node in free.nodes]
     assert [h.token_ids for h in again.hypotheses] == [h.token_ids for h in free.hypotheses]
     assert [h.score for h in again.hypotheses] == pytest.approx([h.score for h in free.hypotheses], abs=1e-5)
+
+
+@settings(max_examples=30)
+@given(sources, beams, penalties, stoppings, st.integers(1, 14), st.integers(1, 12))
+def test_steps_in_one_call_are_those_that_run_one_by_one(
+    model: ExportedModel, source: str, beam: int, penalty: float, stopping: EarlyStopping, length: int, top_k: int
+) -> None:
+    asked = make_request(
+        source, beam_size=beam, length_penalty=penalty, early_stopping=stopping, max_length=length, top_k=top_k
+    )
+    request, encoding = complete_request(asked, model), tokenize_source(source, model)
+    together, apart = (
+        search(way, request, search_settings(request, model), encoding, record_source(model, encoding))
+        for way in (model, replace(model, beam_search=None))
+    )
+
+    assert model.beam_search is not None
+    assert together.stop is apart.stop
+    assert [node.token_id for node in together.nodes] == [node.token_id for node in apart.nodes]
+    assert [node.score for node in together.nodes] == pytest.approx([node.score for node in apart.nodes], abs=1e-5)
+    for ours, theirs in zip(together.steps, apart.steps, strict=True):
+        assert [(c.token_id, c.fate, c.pruned_by) for c in ours.candidates] == [
+            (c.token_id, c.fate, c.pruned_by) for c in theirs.candidates
+        ]
+        np.testing.assert_allclose(ours.states["decoder"], theirs.states["decoder"], atol=1e-5)
 
 
 @settings(max_examples=10)

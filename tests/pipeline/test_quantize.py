@@ -196,8 +196,8 @@ def test_a_twin_reads_no_source_in_floats(tmp_path: Path) -> None:
     """What is folded would stay in floats, beside a step with overrides that computes it in integers."""
     _write_graphs(tmp_path / "full")
     (tmp_path / "twin").mkdir()
-    for graph in (Graph.FOLD, Graph.FOLDED_STEP):
-        shutil.copy(tmp_path / "full" / Graph.ENCODER.filename, tmp_path / "full" / graph.filename)
+    folded = Graph.FOLDED_BEAM_SEARCH.filename
+    shutil.copy(tmp_path / "full" / Graph.ENCODER.filename, tmp_path / "full" / folded)
     quantize_graphs(tmp_path / "full", tmp_path / "twin", "weights.bin")
     graphs = {path.stem for path in (tmp_path / "twin").glob("*.onnx")}
     assert graphs == {Graph.ENCODER, Graph.DECODER_STEP, Graph.TEACHER_FORCED}

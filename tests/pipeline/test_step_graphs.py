@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -18,16 +17,14 @@ from exported_models.graphs import (
     INTERVENTIONS,
     MEMORY_PREFIX,
     NEXT_PREFIX,
-    SOURCE_PREFIX,
     Graph,
     memory_name,
 )
-from exported_models.manifest import CheckpointOrigin
 from exported_models.model import ExportedModel
 from exported_models.sessions import StepInput
 from pipeline.adapters import SourceModel, load_adapter
 from pipeline.errors import ParityError
-from pipeline.export import describe_model, seal, write_graphs
+from pipeline.export import write_graphs
 from pipeline.folded_step import derive_folded_step
 from pipeline.fused_attention import fuse_self_attention
 from pipeline.graph_surgery import RUNTIME_DOMAIN
@@ -35,9 +32,11 @@ from pipeline.plain_step import derive_plain_step
 from pipeline.progress import SilentProgress
 from pipeline.verify import make_up_sample, verify_model
 from tests.pipeline.adapters.huggingface.tiny_checkpoints import save_tiny_checkpoint
+from tests.pipeline.tiny_exports import open_unverified
 
 ROWS, SOURCE = 4, 6
 SIZES = {"rows": ROWS, "incoming": ROWS, "sentences": 1, "source": SOURCE, "past": 0}
+FOR_CPUS = (Graph.PLAIN_STEP, Graph.BEAM_SEARCH, Graph.FOLDED_BEAM_SEARCH)
 BEAMS = ([0, 0, 0, 0], [0, 2, 1, 1], [3, 0, 0, 2])
 Arrays = dict[str, np.ndarray]
 
@@ -66,12 +65,6 @@ def _stage(exported: Path, tmp_path: Path) -> tuple[Path, SourceModel]:
     return folder, source
 
 
-def _open_staged(folder: Path, source: SourceModel) -> ExportedModel:
-    origin = CheckpointOrigin(adapter="huggingface", name="tiny", digest="none")
-    seal(folder, describe_model(source, "tiny", origin), None)
-    return ExportedModel.open(folder)
-
-
 def _open(path: Path) -> ort.InferenceSession:
     return ort.InferenceSession(path, providers=["CPUExecutionProvider"])
 
@@ -84,16 +77,12 @@ def _run(session: ort.InferenceSession, inputs: Arrays) -> Arrays:
 
 
 def _walk(
-    whole: ort.InferenceSession,
-    other: ort.InferenceSession,
-    ablated: int = 0,
-    fold: ort.InferenceSession | None = None,
+    whole: ort.InferenceSession, other: ort.InferenceSession, ablated: int = 0
 ) -> Iterator[tuple[Arrays, Arrays]]:
     """What both say, step by step, to beams that change places; each goes on from its own memory.
 
     Args:
         ablated: how many heads are.
-        fold: makes of the source what the other reads.
     """
     generator = np.random.default_rng(0)
     fed: Arrays = {}
@@ -107,7 +96,6 @@ def _walk(
             fed[value.name] = generator.normal(0, 0.5, shape).astype(np.float32)
     fed["decoder_head_mask"] = np.ones_like(fed.get("decoder_head_mask", np.ones((1, 1), np.float32)))
     fed["decoder_head_mask"].flat[:ablated] = 0
-    fed |= _run(fold, fed) if fold else {}
     memories = [{name: array for name, array in fed.items() if name.startswith(MEMORY_PREFIX)}] * 2
     for position, rows in enumerate(BEAMS):
         fed |= {"previous_ids": np.arange(ROWS) + 5, "beam_index": np.array(rows), "position": np.array([position])}
@@ -137,17 +125,14 @@ def test_a_plain_step_is_a_step_without_interventions(family: str, export: Calla
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("family", ["marian", "t5"])
-def test_a_folded_step_reads_a_folded_source_in_place_of_the_source(family: str, export: Callable[[str], Path]) -> None:
-    folder = export(family)
-    plain, folded, fold = (
-        _open(folder / graph.filename) for graph in (Graph.PLAIN_STEP, Graph.FOLDED_STEP, Graph.FOLD)
-    )
-    inputs = [{value.name for value in session.get_inputs()} for session in (plain, folded)]
-    of_source = {name for name in inputs[0] if name.startswith(SOURCE_PREFIX)} | {"source_mask"}
-    assert inputs[0] - inputs[1] == of_source
-    assert inputs[1] - inputs[0] == {value.name for value in fold.get_outputs()}
+def test_a_folded_step_is_a_plain_step(family: str, export: Callable[[str], Path], tmp_path: Path) -> None:
+    plain = export(family) / Graph.PLAIN_STEP.filename
+    derived = derive_folded_step(onnx.load(plain))
+    assert derived is not None
+    folded = tmp_path / "folded.onnx"
+    folded.write_bytes(derived.SerializeToString())
 
-    for wanted, found in _walk(plain, folded, fold=fold):
+    for wanted, found in _walk(_open(plain), _open(folded)):
         assert found.keys() == wanted.keys()
         for name, array in found.items():
             np.testing.assert_allclose(array, wanted[name], atol=1e-5, err_msg=name)
@@ -161,29 +146,7 @@ def test_cross_attention_of_another_form_is_not_folded(kind: str, export: Callab
     for node in proto.graph.node:
         node.op_type = f"Other{kind}" if node.op_type == kind else node.op_type
 
-    assert derive_folded_step(proto) == {}
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.parametrize(("length", "sentences", "folds"), [(1, 1, True), (8, 1, True), (9, 1, False), (5, 2, False)])
-def test_a_short_source_is_folded_and_steps_say_the_same(
-    length: int, sentences: int, folds: bool, export: Callable[[str], Path], tmp_path: Path
-) -> None:
-    model = _open_staged(*_stage(export("marian"), tmp_path))
-    head_size = 8
-    ids = np.arange(sentences * length).reshape(sentences, length) % 20 + 5
-    encoded = model.encoder.run(ids, np.ones(ids.shape, np.bool_))
-    assert encoded.source["source.value.0"].shape[-1] == head_size
-    rows = np.arange(2 * sentences)
-    asked = StepInput(rows + 5, np.repeat(np.arange(sentences), 2), 0, None, 5)
-
-    found = model.decoder.run(encoded, encoded.memory, asked)
-    wanted = model.decoder.run(encoded, encoded.memory, replace(asked, forced_ids=rows))
-
-    assert bool(encoded.folded) is folds
-    for name in found.arrays:
-        np.testing.assert_allclose(found.floats(name), wanted.floats(name), atol=1e-5, err_msg=name)
+    assert derive_folded_step(proto) is None
 
 
 @pytest.mark.slow
@@ -224,7 +187,7 @@ def test_a_step_that_differs_from_the_whole_target_in_one_pass_is_refused(
     softmax.op_type = "Identity"
     del softmax.attribute[:]
     (folder / Graph.DECODER_STEP.filename).write_bytes(proto.SerializeToString())
-    model = _open_staged(folder, source)
+    model = open_unverified(folder, source)
 
     with pytest.raises(ParityError, match=r"do not compute .*: step by step"):
         verify_model(source, model, make_up_sample(source, 4), progress=SilentProgress())
@@ -257,5 +220,5 @@ def test_a_step_with_interventions_that_change_nothing_says_the_same(dates_model
 def test_kernels_that_only_cpus_have_are_in_steps_for_cpus_alone(family: str, export: Callable[[str], Path]) -> None:
     for graph in Graph:
         path = export(family) / graph.filename
-        if path.is_file() and graph not in (Graph.PLAIN_STEP, Graph.FOLDED_STEP):
+        if path.is_file() and graph not in FOR_CPUS:
             assert all(node.domain != RUNTIME_DOMAIN for node in onnx.load(path).graph.node), graph
