@@ -62,17 +62,17 @@ class SearchSettings:
         """What scores of hypotheses with so many tokens are divided by."""
         return math.pow(length, self.length_penalty)
 
-    def hope_length(self, length: int) -> int:
-        """How long the best live row, of so many tokens, is taken to be when it is compared with finished ones."""
-        return self.max_length if self.early_stopping == "never" and self.length_penalty > 0 else length
+    @property
+    def hopes_for_length(self) -> bool:
+        """Whether a live row is compared with finished hypotheses as if it were of the greatest length."""
+        return self.early_stopping == "never" and self.length_penalty > 0
 
     def list_divisors(self, position: int, steps: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """`divisor` of hypotheses that end at each of these steps, and of the best row that goes on from it."""
-        lengths = np.arange(position + 1, position + 1 + steps, dtype=np.float64)
+        own = np.power(np.arange(position + 1, position + 1 + steps, dtype=np.float64), self.length_penalty)
         if self.early_stopping == "first":
-            return np.power(lengths, self.length_penalty), np.full(steps, _HOPELESS)
-        hoped = np.array([self.hope_length(position + 1 + step) for step in range(steps)], np.float64)
-        return np.power(lengths, self.length_penalty), np.power(hoped, self.length_penalty)
+            return own, np.full(steps, _HOPELESS)
+        return own, np.full(steps, self.divisor(self.max_length)) if self.hopes_for_length else own
 
 
 class Proposals(NamedTuple):
@@ -298,7 +298,7 @@ class Beam:
 
     def _may_improve(self) -> bool:
         """Whether the best live row can still beat the worst finished hypothesis (Hugging Face's estimate)."""
-        length = self.settings.hope_length(self.position)
+        length = self.settings.max_length if self.settings.hopes_for_length else self.position
         return self.settings.normalize(self.scores[self.live[0]], length) > self.finished[-1][0]
 
 

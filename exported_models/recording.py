@@ -141,6 +141,8 @@ class SearchRecorder:
             step, row = found
             self.rows[_row_key(path, overrides)] = found  # the search it is from may be dropped before this one
             memory = step.memory
+            if isinstance(memory, RestoredMemory):
+                memory, row = memory.select(row), 0
             yield ReplayedStep(StepOutput(arrays, memory or {}), memory, row)
 
 

@@ -45,37 +45,42 @@ class SearchMemory:
         kept = {name: array[:steps].copy() for name, array in self.kept.items()}
         return SearchMemory(self.before, kept, self.continued[:steps])
 
-    def after(self, step: int) -> Tensors:
-        """What `StepOutput.memory` would have been."""
-        return {_memory_of(name): self._restore(name, step) for name in self.kept}
+    def after(self, step: int, row: int | None = None) -> Tensors:
+        """What `StepOutput.memory` would have been, or one row of it."""
+        rows = list(range(len(self.continued[step]))) if row is None else [row]
+        way, first = self._go_back(step, rows)
+        return {_memory_of(name): self._restore(name, way, first) for name in self.kept}
 
-    def _restore(self, name: str, step: int) -> NDArray[np.generic]:
+    def _restore(self, name: str, way: NDArray[np.int64], first: list[int]) -> NDArray[np.generic]:
+        of_way: NDArray[np.generic] = self.kept[name][np.arange(len(way))[:, None], way]
         if not name.startswith(APPENDED_PREFIX):
-            return self.kept[name][step, : len(self.continued[step])]
-        # [step + 1, R, A, E] -> [R, A, step + 1, E], behind what there was
-        rows, first = self._find_rows(step)
-        appended = self.kept[name][np.arange(step + 1)[:, None], rows].transpose(1, 2, 0, 3)
-        return np.concatenate([as_array(self.before[_memory_of(name)])[first], appended], axis=2)
+            return np.asarray(of_way[-1])
+        # [steps, R, A, E] -> [R, A, steps, E], behind what there was
+        return np.concatenate([as_array(self.before[_memory_of(name)])[first], of_way.transpose(1, 2, 0, 3)], axis=2)
 
-    def _find_rows(self, step: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The row that each row of a step goes back to at each step up to it [step + 1, R], and before the first."""
-        row, found = np.arange(len(self.continued[step])), []
+    def _go_back(self, step: int, rows: list[int]) -> tuple[NDArray[np.int64], list[int]]:
+        """The rows that these rows of a step come from, at each step up to it [steps, R], and before the first."""
+        found = []
         for continued in reversed(self.continued[: step + 1]):
-            found.append(row)
-            row = np.asarray(continued, np.int64)[row]
-        return np.stack(found[::-1]), row
+            found.append(rows)
+            rows = [continued[row] for row in rows]
+        return np.array(found[::-1]), rows
 
 
 class RestoredMemory(Mapping[str, DeviceTensor]):
-    """The memory after one step of a search, restored when it is first read."""
+    """The memory after one step of a search, or a ``row`` of it, restored when it is first read."""
 
-    def __init__(self, search: SearchMemory, step: int) -> None:
-        self.search, self.step = search, step
+    def __init__(self, search: SearchMemory, step: int, row: int | None = None) -> None:
+        self.search, self.step, self._row = search, step, row
         self._tensors: Tensors | None = None
+
+    def select(self, row: int) -> RestoredMemory:
+        """That row alone."""
+        return RestoredMemory(self.search, self.step, row)
 
     def __getitem__(self, name: str) -> DeviceTensor:
         if self._tensors is None:
-            self._tensors = self.search.after(self.step)
+            self._tensors = self.search.after(self.step, self._row)
         return self._tensors[name]
 
     def __iter__(self) -> Iterator[str]:

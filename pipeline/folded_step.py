@@ -100,7 +100,7 @@ def _attend(layer: _Layer) -> Iterator[onnx.NodeProto]:
     """One layer's cross-attention from folded keys and values."""
     scores, by_head, attention, flat = (layer.named(what) for what in ("scores", "by_head", "attention", "flat"))
     states, bias = layer.query.input[0], layer.output.input[2:]
-    yield helper.make_node("Gemm", [states, layer.named("key"), layer.named("bias")], [scores])
+    yield helper.make_node("Gemm", [states, layer.named("key"), layer.named("bias")], [scores], transB=1)
     yield helper.make_node("Reshape", [scores, _BY_HEAD], [by_head])
     yield helper.make_node("Softmax", [by_head], [attention], axis=-1)
     yield helper.make_node("Reshape", [attention, _FLAT], [flat])
@@ -121,12 +121,11 @@ def _fold(layer: _Layer) -> Iterator[onnx.NodeProto]:
     def node(kind: str, inputs: list[str], output: str, **settings: Any) -> onnx.NodeProto:
         return helper.make_node(kind, inputs, [output], **settings)
 
-    # [A, D, E] @ [1, A, E, S] -> [1, A, D, S] -> [D, A x S]
+    # [1, A, S, E] @ [A, E, D] -> [1, A, S, D] -> [A x S, D]
+    yield node("Transpose", [f"{SOURCE_KEY_PREFIX}{source}"], own("key_by_token"), perm=[0, 1, 3, 2])
     yield node("Reshape", [layer.query.input[1], own("query_shape")], own("query"))
-    yield node("Transpose", [own("query")], own("query_by_state"), perm=[0, 2, 1])
-    yield node("MatMul", [own("query_by_state"), f"{SOURCE_KEY_PREFIX}{source}"], own("keys_by_head"))
-    yield node("Transpose", [own("keys_by_head")], own("keys"), perm=[0, 2, 1, 3])
-    yield node("Reshape", [own("keys"), own("key_shape")], own("key"))
+    yield node("MatMul", [own("key_by_token"), own("query")], own("keys"))
+    yield node("Reshape", [own("keys"), own("by_state")], own("key"))
     # [A, 1, E] @ [1, A, E, S] -> [1, A, 1, S] -> [A x S]
     bias = layer.query.input[2] if len(layer.query.input) > 2 else own("no_bias")
     yield node("Reshape", [bias, own("query_bias_shape")], own("query_bias"))
@@ -137,17 +136,16 @@ def _fold(layer: _Layer) -> Iterator[onnx.NodeProto]:
     yield node("Reshape", [layer.output.input[1], own("output_shape")], own("output"))
     yield node("Transpose", [own("output")], own("output_by_head"), perm=[1, 2, 0])
     yield node("MatMul", [f"{SOURCE_VALUE_PREFIX}{source}", own("output_by_head")], own("values"))
-    yield node("Reshape", [own("values"), own("value_shape")], own("value"))
+    yield node("Reshape", [own("values"), own("by_state")], own("value"))
 
 
 def _list_shapes(layer: _Layer) -> Iterator[TensorProto]:
     heads, head_size, size = layer.heads, layer.head_size, layer.size
     yield _shape(layer.named("query_shape"), heads, head_size, size)
-    yield _shape(layer.named("key_shape"), size, -1)
     yield _shape(layer.named("query_bias_shape"), heads, 1, head_size)
     yield _shape(layer.named("bias_shape"), -1)
     yield _shape(layer.named("output_shape"), size, heads, head_size)
-    yield _shape(layer.named("value_shape"), -1, size)
+    yield _shape(layer.named("by_state"), -1, size)
     yield numpy_helper.from_array(np.zeros(heads * head_size, np.float32), layer.named("no_bias"))
 
 

@@ -151,16 +151,18 @@ class SelfAttentionGraph(nn.Module):
 class _Restriction(nn.Module):
     """Tokens that the model's generation settings rule out get no probability; the others keep theirs."""
 
-    penalty: Tensor | None
+    suppressed: Tensor
 
     def __init__(self, model: SourceModel) -> None:
         super().__init__()
-        penalty = torch.zeros(model.target_vocabulary)
-        penalty[list(model.generation.suppressed_ids)] = -torch.inf
-        self.register_buffer("penalty", penalty if model.generation.suppressed_ids else None, persistent=False)
+        ids = torch.tensor(model.generation.suppressed_ids, dtype=torch.int64)
+        self.register_buffer("suppressed", ids, persistent=False)
 
     def forward(self, log_probs: Tensor) -> Tensor:
-        return log_probs if self.penalty is None else log_probs + self.penalty
+        if not len(self.suppressed):
+            return log_probs
+        places = self.suppressed.expand(*log_probs.shape[:-1], -1)
+        return log_probs.scatter(-1, places, -torch.inf)
 
 
 def _forced_answers(log_probs: Tensor, forced_ids: Tensor) -> dict[str, Tensor]:

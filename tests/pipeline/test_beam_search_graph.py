@@ -111,6 +111,8 @@ def test_memory_is_restored_as_every_step_would_have_handed_it_on(
         for name in memory:
             ours, theirs = (as_array(tensors[name]).astype(np.float32) for tensors in (again, memory))
             np.testing.assert_allclose(ours, theirs, atol=1e-5, err_msg=f"{step} {name}")
+            last = as_array(restored.after(step, row=len(rows) - 1)[name])
+            np.testing.assert_array_equal(last, ours[-1:], err_msg=f"{step} {name}")
         rows, token_ids = found.rows[step], found.token_ids[step]
 
 
