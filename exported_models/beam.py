@@ -136,12 +136,11 @@ class Beam:
 
     @property
     def free_steps(self) -> int:
-        """How many steps from here on go where their scores lead: none under a prefix, and one at a time by rules."""
-        if self.forced_id is not None:
+        """How many steps from here on go where scores lead; none under a prefix, rules or a repetition penalty."""
+        if self.forced_id is not None or self.rules.active or self.penalty.active:
             return 0
         forces_first = not self.decisions and self.manifest.generation.forced_first_id is not None
-        one = forces_first or self.rules.active or self.penalty.active
-        return 1 if one else self.settings.max_length - self.position
+        return 1 if forces_first else self.settings.max_length - self.position
 
     @property
     def top_count(self) -> int:

@@ -14,6 +14,7 @@ from exported_models.graphs import APPENDED_PREFIX, NEXT_PREFIX, SEARCH_OUTPUTS,
 from exported_models.sessions import EncodedSource
 
 _CHOSEN = SEARCH_OUTPUTS[0].name
+_FETCHES = (_CHOSEN, "top_log_probs", "top_ids", "decoder_state")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +67,13 @@ class BeamSearchSession:
     """
 
     def __init__(self, folder: Path, threads: int | None, graphs: Collection[Graph]) -> None:
-        self._plain = GraphOnDemand(folder, Graph.BEAM_SEARCH, threads, [_CHOSEN])
-        folded = GraphOnDemand(folder, Graph.FOLDED_BEAM_SEARCH, threads, [_CHOSEN])
+        self._plain = GraphOnDemand(folder, Graph.BEAM_SEARCH, threads, _FETCHES)
+        folded = GraphOnDemand(folder, Graph.FOLDED_BEAM_SEARCH, threads, _FETCHES)
         self._folded = folded if Graph.FOLDED_BEAM_SEARCH in graphs else None
+
+    def open(self) -> None:
+        """Open the graph that most searches need; raises ModelError where it does not load."""
+        (self._folded or self._plain).open()
 
     def run(self, encoded: EncodedSource, memory: Tensors, asked: SearchInput) -> SearchOutput:
         """Steps of a search without interventions; ``memory`` as of a step."""

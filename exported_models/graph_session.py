@@ -12,7 +12,14 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from exported_models.errors import ModelError
-from exported_models.graphs import DECODER_HEAD_MASK, ENCODER_HEAD_MASK, Graph, TensorSpec
+from exported_models.graphs import (
+    DECODER_HEAD_MASK,
+    ENCODER_HEAD_MASK,
+    NEXT_PREFIX,
+    Graph,
+    TensorSpec,
+    memory_name,
+)
 from exported_models.providers import provider_order, runs_on_gpu, session_options
 from exported_models.trace import Floats
 
@@ -65,6 +72,8 @@ class GraphSession:
             if entry.name in (ENCODER_HEAD_MASK.name, DECODER_HEAD_MASK.name)
         }
         self.outputs = [entry.name for entry in self._session.get_outputs()]
+        self.handed_on = [name for name in self.outputs if name.startswith(NEXT_PREFIX)]
+        require_names(folder, graph, set(map(memory_name, self.handed_on)), self.inputs)
 
     def mask_heads(self, spec: TensorSpec, kept: Floats | None) -> dict[str, Floats]:
         """The input of that name, where the graph has it; None keeps all heads."""

@@ -60,16 +60,18 @@ class ExportedModel:
         graphs = {graph for graph in Graph if graph.filename in manifest.files}
         attention_shape = (manifest.cross_attention_layers, manifest.cross_attention_heads)
         attention, penalized = manifest.has_attention, manifest.generation.penalizes
+        decoder = StepSession(folder, threads, graphs, attention_shape if attention else None, penalized=penalized)
+        searches = Graph.BEAM_SEARCH in graphs and not may_run_on_gpu()
+        beam_search = BeamSearchSession(folder, threads, graphs) if searches else None
+        (beam_search or decoder).open()
         return cls(
             folder=folder,
             manifest=manifest,
             source_tokenizer=load_tokenizer(folder, manifest.source_tokenizer, manifest),
             target_tokenizer=load_tokenizer(folder, manifest.target_tokenizer, manifest),
             encoder=EncoderSession(folder, threads),
-            decoder=StepSession(folder, threads, graphs, attention_shape if attention else None, penalized=penalized),
-            beam_search=BeamSearchSession(folder, threads, graphs)
-            if Graph.BEAM_SEARCH in graphs and not may_run_on_gpu()
-            else None,
+            decoder=decoder,
+            beam_search=beam_search,
             forced=ForcedSession(folder, threads, attention=attention, penalized=penalized)
             if Graph.TEACHER_FORCED in graphs
             else None,

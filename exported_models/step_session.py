@@ -7,11 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from exported_models.graph_session import DeviceTensor, GraphOnDemand, Tensors, as_array, require_names
+from exported_models.graph_session import DeviceTensor, GraphOnDemand, Tensors, as_array
 from exported_models.graphs import (
     DECODER_HEAD_MASK,
     FORCED_ANSWERS,
-    NEXT_PREFIX,
     STEP_NORMALIZER,
     Graph,
     memory_name,
@@ -47,14 +46,13 @@ class StepSession:
         self._attention_shape = attention_shape
         attention = ATTENTION_OUTPUTS if attention_shape else ()
         fetches = (*_FETCHES, *attention, *([STEP_NORMALIZER.name] if penalized else ()))
-
         self._whole = GraphOnDemand(folder, Graph.DECODER_STEP, threads, (*fetches, *FORCED_ANSWERS))
         has_plain = Graph.PLAIN_STEP in graphs and not may_run_on_gpu()
         self._plain = GraphOnDemand(folder, Graph.PLAIN_STEP, threads, fetches) if has_plain else None
-        first = (self._plain or self._whole).open()
-        self._next_names = [name for name in first.outputs if name.startswith(NEXT_PREFIX)]
-        self._memory_names = [memory_name(name) for name in self._next_names]
-        require_names(folder, first.kind, set(self._memory_names), first.inputs)
+
+    def open(self) -> None:
+        """Open the graph that most steps need; raises ModelError where it does not load."""
+        (self._plain or self._whole).open()
 
     def run(self, encoded: EncodedSource, memory: Tensors, asked: StepInput) -> StepOutput:
         """One step for all rows; ``memory`` is `EncodedSource.memory` at step 0, then `StepOutput.memory`."""
@@ -69,11 +67,11 @@ class StepSession:
         }
         if chosen is self._whole:
             inputs |= self._interventions(encoded, asked)
-        found = chosen.open().run_in_order(inputs, chosen.fetches, self._next_names)
-        count = len(chosen.fetches)
+        graph, count = chosen.open(), len(chosen.fetches)
+        found = graph.run_in_order(inputs, chosen.fetches, graph.handed_on)
         return StepOutput(
             arrays=dict(zip(chosen.fetches, map(as_array, found[:count]), strict=True)),
-            memory=dict(zip(self._memory_names, found[count:], strict=True)),
+            memory=dict(zip(map(memory_name, graph.handed_on), found[count:], strict=True)),
         )
 
     def _choose(self, encoded: EncodedSource, asked: StepInput) -> GraphOnDemand:

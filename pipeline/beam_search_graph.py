@@ -159,29 +159,43 @@ def derive_beam_search(step: onnx.ModelProto) -> onnx.ModelProto | None:
     except OtherFormError:
         return None
     memory = {memory_name(value.name): value.name for value in graph.output if value.name.startswith(NEXT_PREFIX)}
-    inputs = {value.name: value for value in (*graph.input, *map(describe, SEARCH_INPUTS))}
-    results = [value for value in graph.output if value.name not in {entry.tensor for entry in appended}]
+    growing = {entry.tensor for entry in appended}
+    results = [value for value in graph.output if value.name not in growing]
     results += map(describe, SEARCH_OUTPUTS)
-    handed_on = {**_HANDED_ON, **memory}
     # No value can be both handed on and kept: what is, is kept as a copy.
-    copies = {name: f"kept.{name}" for name in memory.values()}
+    copies = {name: f"kept.{name}" for name in memory.values() if name not in growing}
+    copying = [helper.make_node("Identity", [name], [copy]) for name, copy in copies.items()]
     kept = {copies.get(value.name, value.name): value for value in results}
     kept |= {entry.value: entry.of_all_steps for entry in appended}
 
-    copying = [helper.make_node("Identity", [name], [copies[name]]) for name in copies if copies[name] in kept]
-    once, every = _divide([*graph.node, *_RANKING.node, *copying], {*handed_on, "iteration"})
-    given = [inputs[name] for name in handed_on]
-    made = [_retype(value, name) for value, name in zip(given, handed_on.values(), strict=True)]
-    body = _make_body(every, given, [*made, *(_retype(value, name) for name, value in kept.items())])
-    last = [f"last.{name}" for name in handed_on]
-    loop = helper.make_node(
-        "Loop", ["steps", "", *handed_on], [*last, *(value.name for value in kept.values())], body=body
-    )
-    replace_nodes(graph, [*once, loop, *(node for entry in appended for node in entry.unpack())])
+    inputs = {value.name: value for value in (*graph.input, *map(describe, SEARCH_INPUTS))}
+    steps = _loop([*graph.node, *_RANKING.node, *copying], inputs, {**_HANDED_ON, **memory}, kept)
+    replace_nodes(graph, [*steps, *(node for entry in appended for node in entry.unpack())])
     replace_values(graph, list(inputs.values()), [*map(_at_every_step, results), *(entry.output for entry in appended)])
     graph.initializer.extend(tensor for entry in appended for tensor in entry.constants())
     drop_unused_weights(graph)
     return search
+
+
+def _loop(
+    nodes: Iterable[onnx.NodeProto],
+    inputs: Mapping[str, onnx.ValueInfoProto],
+    handed_on: Mapping[str, str],
+    kept: Mapping[str, onnx.ValueInfoProto],
+) -> list[onnx.NodeProto]:
+    """These nodes at every step, what need not be computed at every step before them.
+
+    Args:
+        inputs: of the whole graph, those of the first step among them.
+        handed_on: for what a step reads of the one before, what it makes for the one after.
+        kept: for what is kept of a step, the value that has it of all.
+    """
+    once, every = _divide(nodes, {*handed_on, "iteration"})
+    given = [inputs[name] for name in handed_on]
+    made = [_retype(value, name) for value, name in zip(given, handed_on.values(), strict=True)]
+    body = _make_body(every, given, [*made, *(_retype(value, name) for name, value in kept.items())])
+    results = [*(f"last.{name}" for name in handed_on), *(value.name for value in kept.values())]
+    return [*once, helper.make_node("Loop", ["steps", "", *handed_on], results, body=body)]
 
 
 def _find_appended(graph: onnx.GraphProto) -> Iterator[_Appended]:

@@ -12,6 +12,7 @@ import pytest
 
 from exported_models.engine import Engine
 from exported_models.errors import ArtefactError, ModelError, RequestError, WorkspaceError
+from exported_models.greedy import translate_batch
 from exported_models.model import ExportedModel
 from exported_models.publishing import publish, read_manifest
 from exported_models.request import AttentionOverride, Request
@@ -228,7 +229,7 @@ def _same_size_garbage(path: Path) -> None:
     path.write_bytes(b"\xff" * path.stat().st_size)
 
 
-@pytest.mark.parametrize("name", ["encoder.onnx", "plain_step.onnx", "source_vocabulary.json"])
+@pytest.mark.parametrize("name", ["encoder.onnx", "beam_search.onnx", "source_vocabulary.json"])
 @pytest.mark.parametrize("damage", [Path.unlink, _truncate, _same_size_garbage])
 def test_a_damaged_file_is_named(damaged_copy: Path, name: str, damage: Callable[[Path], None]) -> None:
     damage(damaged_copy / name)
@@ -239,11 +240,15 @@ def test_a_damaged_file_is_named(damaged_copy: Path, name: str, damage: Callable
 
 
 def test_a_damaged_graph_that_few_requests_need_is_named_when_it_is_needed(damaged_copy: Path) -> None:
-    _same_size_garbage(damaged_copy / "decoder_step.onnx")
+    for graph in ("decoder_step.onnx", "plain_step.onnx"):
+        _same_size_garbage(damaged_copy / graph)
     model = ExportedModel.open(damaged_copy)
+    sentence = [model.manifest.end_id]
 
     with pytest.raises(ModelError, match=r"decoder_step\.onnx cannot be loaded"):
-        force_batch(model, [[model.manifest.end_id]], [[model.manifest.end_id]])
+        force_batch(model, [sentence], [sentence])
+    with pytest.raises(ModelError, match=r"plain_step\.onnx cannot be loaded"):
+        translate_batch(model, [sentence])
 
 
 @pytest.mark.parametrize(
@@ -263,11 +268,11 @@ def test_a_manifest_of_another_kind_is_refused(damaged_copy: Path, old: str, new
 
 
 def test_graphs_of_other_names_are_refused(damaged_copy: Path) -> None:
-    shutil.copy(damaged_copy / "encoder.onnx", damaged_copy / "plain_step.onnx")
+    shutil.copy(damaged_copy / "encoder.onnx", damaged_copy / "beam_search.onnx")
     size = (damaged_copy / "encoder.onnx").stat().st_size
     path = damaged_copy / "manifest.json"
-    old = read_manifest(damaged_copy)["files"]["plain_step.onnx"]["bytes"]
+    old = read_manifest(damaged_copy)["files"]["beam_search.onnx"]["bytes"]
     path.write_text(path.read_text(encoding="utf-8").replace(f'"bytes": {old}', f'"bytes": {size}'), encoding="utf-8")
 
-    with pytest.raises(ModelError, match="lacks context, cross_attention, "):
+    with pytest.raises(ModelError, match="lacks chosen, decoder_state, "):
         ExportedModel.open(damaged_copy)
