@@ -93,11 +93,11 @@ class BeamSearchSession:
         inputs = {name: tensor for name, tensor in given.items() if name in graph.inputs}
         found = {name: as_array(value) for name, value in graph.run(inputs, graph.outputs).items()}
         chosen = found.pop(_CHOSEN).astype(np.int64, copy=False)
-        tokens = found["top_ids"].reshape(len(chosen), -1)
+        tokens = found["top_ids"].reshape(len(chosen), -1)[np.arange(len(chosen))[:, None], chosen]
         return SearchOutput(
             arrays={name: array for name, array in found.items() if not _is_memory(name)},
             rows=(chosen // asked.top_count).tolist(),
-            token_ids=np.take_along_axis(tokens, chosen, axis=1).tolist(),
+            token_ids=tokens.tolist(),
             memory={name: array for name, array in found.items() if _is_memory(name)},
         )
 

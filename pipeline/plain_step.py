@@ -23,7 +23,7 @@ def derive_plain_step(step: onnx.ModelProto) -> onnx.ModelProto | None:
     wiring = Wiring(graph)
     _leave_out(graph, wiring)
     _measure_elsewhere(graph)
-    _count_directly(graph, wiring)
+    _read_directly(graph, wiring)
     keep_outputs(graph, [value.name for value in graph.output if value.name not in FORCED_ANSWERS])
     if INTERVENTIONS.intersection(value.name for value in graph.input):
         return None
@@ -76,11 +76,12 @@ def _measure_elsewhere(graph: onnx.GraphProto) -> None:
                 _measure(node, *places[size])
 
 
-def _count_directly(graph: onnx.GraphProto, wiring: Wiring) -> None:
-    """Read how many tokens to return from the input that says so, which the exporter takes apart and puts together."""
+def _read_directly(graph: onnx.GraphProto, wiring: Wiring) -> None:
+    """Read inputs that the exporter takes apart and puts together: which rows go on, and how many tokens to return."""
     for node in graph.node:
-        if node.op_type == "TopK" and wiring.origin(node.input[1], _SHAPING) == "top_count":
-            node.input[1] = "top_count"
+        if node.op_type in ("Gather", "TopK"):
+            asked = wiring.origin(node.input[1], _SHAPING)
+            node.input[1] = asked if asked in ("beam_index", "top_count") else node.input[1]
 
 
 def _measure(node: onnx.NodeProto, name: str, axis: int) -> None:
