@@ -137,9 +137,10 @@ class Beam:
     @property
     def free_steps(self) -> int:
         """How many steps from here on go where scores lead; none under a prefix, rules or a repetition penalty."""
-        if self.forced_id is not None or self.rules.active or self.penalty.active:
+        generation = self.manifest.generation
+        if self.forced_id is not None or not generation.goes_by_probability:
             return 0
-        forces_first = not self.decisions and self.manifest.generation.forced_first_id is not None
+        forces_first = not self.decisions and generation.forced_first_id is not None
         return 1 if forces_first else self.settings.max_length - self.position
 
     @property

@@ -174,6 +174,11 @@ class GenerationDefaults(Frozen):
         """Whether what was said before counts for more or less."""
         return self.repetition_penalty != 1
 
+    @property
+    def goes_by_probability(self) -> bool:
+        """Whether a search goes where probabilities alone lead."""
+        return not (self.has_rules or self.penalizes)
+
 
 class ParityReport(Frozen):
     """Largest differences to the source model, measured before publishing."""

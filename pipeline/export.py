@@ -57,7 +57,9 @@ def write_graphs(model: SourceModel, folder: Path) -> None:
     protos = {graph: _export(graph, module.eval(), model) for graph, module in _graph_modules(model)}
     plain = derive_plain_step(protos[Graph.DECODER_STEP])
     if plain is not None:
-        protos |= {Graph.PLAIN_STEP: plain, **derive_searches(plain, folded=derive_folded_step(plain))}
+        protos[Graph.PLAIN_STEP] = plain
+        if model.generation.goes_by_probability:
+            protos |= derive_searches(plain, folded=derive_folded_step(plain))
     shared = share_weights(list(protos.values()), SHARED_WEIGHTS_FILE)
     if shared:
         write_bytes_atomically(folder / SHARED_WEIGHTS_FILE, shared)

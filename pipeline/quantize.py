@@ -50,6 +50,7 @@ def quantize_graphs(source: Path, destination: Path, weights_file: str) -> int:
         ExportError: no product is large enough.
         PublishingError: the folder cannot be written.
     """
+    searches = (source / Graph.BEAM_SEARCH.filename).is_file()
     graphs = [graph for graph in Graph if graph not in (Graph.BEAM_SEARCH, Graph.FOLDED_BEAM_SEARCH)]
     protos: dict[Graph, onnx.ModelProto] = {
         graph: onnx.load(source / graph.filename) for graph in graphs if (source / graph.filename).is_file()
@@ -58,7 +59,7 @@ def quantize_graphs(source: Path, destination: Path, weights_file: str) -> int:
     if not products:
         raise ExportError(f"No product in {source.name} has {LARGE:,} weights or more: there is nothing to quantize.")
     fuse_self_attention(protos[Graph.DECODER_STEP])
-    if Graph.PLAIN_STEP in protos:
+    if searches:
         protos |= derive_searches(protos[Graph.PLAIN_STEP])
     shared = share_weights(list(protos.values()), weights_file)
     if shared:

@@ -176,6 +176,10 @@ def test_a_search_finds_what_generate_finds(pair: Pair, beam: int) -> None:
         _assert_equal(pair.translate(ids, beam_size=beam), [(entry.token_ids, entry.score) for entry in wanted])
 
 
+def test_a_model_with_rules_is_made_to_search_step_by_step(plain: Pair) -> None:
+    assert plain.exported.beam_search is None
+
+
 def test_a_batch_is_translated_greedily_under_the_same_rules(pair: Pair) -> None:
     found = translate_batch(pair.exported, _sources(), max_length=LENGTH)
     alone = [pair.translate(ids, beam_size=1, early_stopping="first").best for ids in _sources()]
