@@ -66,6 +66,9 @@ def test_the_engine_runs_a_twin_as_any_model(workspace: Workspace, pairs: Path) 
         assert twin.best.text == full.best.text
         gap = abs(twin.best.score - full.best.score)
         assert 0 < gap < 0.05
+    search = onnx.load(engine.model("dates-int8").folder / Graph.BEAM_SEARCH.filename, load_external_data=False)
+    loop = next(node for node in search.graph.node if node.op_type == "Loop")
+    assert any(node.op_type == "DynamicQuantizeMatMul" for node in loop.attribute[0].g.node)
 
 
 def test_the_report_counts_what_the_engine_shows(workspace: Workspace, pairs: Path) -> None:
