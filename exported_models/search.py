@@ -91,7 +91,8 @@ def _run_steps(
     """Run so many steps and settle those on the search's way; return what `_replay` does."""
     found = session.run(encoded, memory, _search_input(beam, continued, steps))
     ways = [continued, *found.rows]
-    handed_on = SearchMemory(memory, found.memory, ways[:-1])
+    # As a dict: a restored memory would keep the whole search that it is from.
+    handed_on = SearchMemory(dict(memory), found.memory, ways[:-1])
     for step, (rows, token_ids) in enumerate(zip(found.rows, found.token_ids, strict=True)):
         live = len(beam.live)
         arrays = {name: array[step, :live] for name, array in found.arrays.items()}
