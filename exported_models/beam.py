@@ -10,8 +10,8 @@ at the maximum length) scores 0 instead, and so does a prefix's token that they 
 listed where it would have been a candidate. Under a repetition penalty (`exported_models.repetition`) scores sum what
 it leaves of log-probabilities; those that are recorded, and the top k, stay the model's own.
 
-Between two steps a search waits for this, so it keeps columns of numbers; `exported_models.tracing` makes a trace of
-them when the search is over.
+A search that goes step by step waits for this between two of them, so it keeps columns of numbers;
+`exported_models.tracing` makes a trace of them when the search is over.
 """
 
 from __future__ import annotations
@@ -225,7 +225,7 @@ class Beam:
         counted = self._weigh(output, log_probs, ids).tolist()
         scores = [self.scores[node] + value for node, row in zip(self.live, counted, strict=True) for value in row]
         tokens, own = ids.ravel().tolist(), log_probs.ravel().tolist()
-        # Lists, as they are short and made of sorted rows: between two steps of a model, NumPy's kernels took longer.
+        # Lists, as they are short and made of sorted rows: where a model runs in between, NumPy's kernels took longer.
         order = sorted(range(len(scores)), key=scores.__getitem__, reverse=True)
         reasons: list[PrunedBy | None] = [None] * len(order)
         if any(ruled_out):

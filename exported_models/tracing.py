@@ -1,7 +1,7 @@
 """A finished search as a trace.
 
-Everything is made here, at once and after the last step. Between two steps it took longer to make, as a step of the
-model leaves little else in the processor's caches.
+Everything is made here, at once and after the last step: in between it took longer, as a step of the model leaves
+little else in the processor's caches.
 """
 
 from __future__ import annotations

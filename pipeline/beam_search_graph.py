@@ -9,6 +9,7 @@ step answered and by all rules that a model has, and drops the steps that its se
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
@@ -140,7 +141,8 @@ class _Appended:
         """What `unpack` reads besides."""
         packed = () if self.third is None else (3,)
         yield numpy_helper.from_array(np.array([0, 0, *packed, self.heads, self.size]), f"{self.output.name}.shape")
-        yield numpy_helper.from_array(np.array(self.third or 0), f"{self.output.name}.third")
+        if self.third is not None:
+            yield numpy_helper.from_array(np.array(self.third), f"{self.output.name}.third")
 
 
 def derive_searches(plain: onnx.ModelProto, folded: onnx.ModelProto | None = None) -> Mapping[Graph, onnx.ModelProto]:
@@ -152,7 +154,7 @@ def derive_searches(plain: onnx.ModelProto, folded: onnx.ModelProto | None = Non
 
 def derive_beam_search(step: onnx.ModelProto) -> onnx.ModelProto | None:
     """A beam search over plain steps of one sentence; None where it is not seen how memory grows."""
-    search: onnx.ModelProto = onnx.ModelProto.FromString(step.SerializeToString())
+    search = deepcopy(step)
     graph = search.graph
     try:
         appended = list(_find_appended(graph))
@@ -260,8 +262,5 @@ def _retype(value: onnx.ValueInfoProto, name: str) -> onnx.ValueInfoProto:
 
 def _at_every_step(value: onnx.ValueInfoProto) -> onnx.ValueInfoProto:
     """A step's output as a search has it."""
-    found: onnx.ValueInfoProto = onnx.ValueInfoProto.FromString(value.SerializeToString())
-    del found.type.tensor_type.shape.dim[:]
-    found.type.tensor_type.shape.dim.add(dim_param="steps")
-    found.type.tensor_type.shape.dim.extend(value.type.tensor_type.shape.dim)
-    return found
+    sizes = [size.dim_param or size.dim_value for size in value.type.tensor_type.shape.dim]
+    return helper.make_tensor_value_info(value.name, value.type.tensor_type.elem_type, ["steps", *sizes])

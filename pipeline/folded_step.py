@@ -12,6 +12,7 @@ projections it saves while the source has no more tokens than a head has dimensi
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,7 +54,7 @@ class _Layer:
 
 def derive_folded_step(plain: onnx.ModelProto) -> onnx.ModelProto | None:
     """A plain step of one sentence that folds the source before it reads it; None where that is of another form."""
-    step: onnx.ModelProto = onnx.ModelProto.FromString(plain.SerializeToString())
+    step = deepcopy(plain)
     graph = step.graph
     try:
         layers = list(_find_layers(graph))

@@ -8,6 +8,7 @@ that run on a CPU anyway.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
@@ -139,6 +140,6 @@ def _attend(attention: _Attention, graph: onnx.GraphProto) -> Sequence[onnx.Node
         nodes.append(helper.make_node("Reshape", [mixed, shape], [split]))
         nodes.append(helper.make_node("Mul", [split, kept], [masked]))
         mixed = masked
-    join = onnx.NodeProto.FromString(attention.join_heads.SerializeToString())
+    join = deepcopy(attention.join_heads)
     join.input[0] = mixed
     return [*nodes, join]

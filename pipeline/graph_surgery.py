@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -114,6 +115,6 @@ def _list_read(graph: onnx.GraphProto) -> Iterator[str]:
 
 def _replace(entries: Any, kept: Sequence[Any]) -> None:
     # Deleting an entry of the list empties it wherever else it is held.
-    copies = [type(entry).FromString(entry.SerializeToString()) for entry in kept]
+    copies = [deepcopy(entry) for entry in kept]
     del entries[:]
     entries.extend(copies)

@@ -6,6 +6,8 @@ left out of a copy of the step graph, and self-attention is one kernel in it, wh
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import onnx
 
 from exported_models.graphs import DECODER_HEAD_MASK, FORCED_ANSWERS, INTERVENTIONS
@@ -18,7 +20,7 @@ _SHAPING = frozenset({"Cast", "Gather", "Reshape", "Split", "Squeeze", "Transpos
 
 def derive_plain_step(step: onnx.ModelProto) -> onnx.ModelProto | None:
     """A copy of a step graph without its interventions; None where they are not of the form that can be left out."""
-    plain: onnx.ModelProto = onnx.ModelProto.FromString(step.SerializeToString())
+    plain = deepcopy(step)
     graph = plain.graph
     wiring = Wiring(graph)
     _leave_out(graph, wiring)

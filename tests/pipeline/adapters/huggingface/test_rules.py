@@ -19,7 +19,7 @@ from transformers import AutoModelForSeq2SeqLM
 
 from exported_models.engine import Engine, search_settings
 from exported_models.greedy import translate_batch
-from exported_models.manifest import CheckpointOrigin, GenerationDefaults
+from exported_models.manifest import GenerationDefaults
 from exported_models.model import ExportedModel
 from exported_models.request import Request
 from exported_models.search import record_source, search
@@ -29,8 +29,9 @@ from exported_models.workspace import Workspace
 from pipeline.adapters import load_adapter
 from pipeline.adapters.huggingface.checkpoint import quiet_library
 from pipeline.adapters.huggingface.reference import HuggingFaceReference
-from pipeline.export import describe_model, seal, write_graphs
+from pipeline.export import write_graphs
 from tests.pipeline.adapters.huggingface.tiny_checkpoints import TEXTS, save_tiny_checkpoint
+from tests.pipeline.tiny_exports import open_unverified
 
 pytestmark = [
     pytest.mark.slow,
@@ -132,9 +133,8 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Pair:
     # A search needs no more than these two graphs; every output is there that any rules want.
     penalized = source.generation.model_copy(update={"repetition_penalty": 2.0})
     write_graphs(replace(source, generation=penalized, teacher_forced=None, self_attention=None), root / "tiny")
-    seal(root / "tiny", describe_model(source, "tiny", CheckpointOrigin(adapter="", name="", digest="")), None)
     assert isinstance(source.reference, HuggingFaceReference)
-    return Pair(ExportedModel.open(root / "tiny", threads=1), source.reference)
+    return Pair(open_unverified(root / "tiny", source), source.reference)
 
 
 def _fill_in(rules: Mapping[str, Any], plain: Pair) -> dict[str, Any]:
