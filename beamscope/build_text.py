@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from beamscope.text_tables import format_table
-from exported_models.sizes import format_size
+from exported_models.contract.sizes import format_size
 
 if TYPE_CHECKING:
-    from pipeline.summary import BuildSummary, ExportSummary, TwinSummary
+    from pipeline.build.summary import BuildSummary, ExportSummary, TwinSummary
 
 _SHOWN_OF_HASH = 16
 

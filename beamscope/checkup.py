@@ -16,8 +16,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from beamscope.text_tables import count
-from exported_models.sizes import format_size
-from exported_models.workspace import Workspace
+from exported_models.contract.sizes import format_size
+from exported_models.contract.workspace import Workspace
 
 OLDEST_PYTHON = (3, 11)
 FIRST_PYTHON_TOO_NEW = (3, 14)
@@ -152,7 +152,7 @@ def check_providers() -> Finding:
             f"ONNX Runtime cannot run a graph ({reason})",
             "Install it again: pip install --force-reinstall onnxruntime-gpu",
         )
-    from exported_models.providers import has_nvidia_gpu
+    from exported_models.runtime.providers import has_nvidia_gpu
 
     if has_nvidia_gpu() and "CUDAExecutionProvider" not in providers:
         return Finding(
@@ -283,7 +283,7 @@ def _usable_providers() -> list[str]:
     """What a session on the smallest graph says it runs on."""
     import onnxruntime
 
-    from exported_models.providers import provider_order, session_options
+    from exported_models.runtime.providers import provider_order, session_options
 
     session = onnxruntime.InferenceSession(_IDENTITY_GRAPH, sess_options=session_options(1), providers=provider_order())
     return list(session.get_providers())

@@ -9,7 +9,7 @@ BeamscopeError                  every error a person is meant to read
 
 from __future__ import annotations
 
-from exported_models.errors import BeamscopeError
+from exported_models.contract.errors import BeamscopeError
 
 
 class CommandError(BeamscopeError):

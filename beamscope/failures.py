@@ -13,7 +13,7 @@ from typing import IO, Any
 import click
 
 from beamscope.errors import MissingExtraError
-from exported_models.errors import BeamscopeError
+from exported_models.contract.errors import BeamscopeError
 
 _OWN_PACKAGES = ("beamscope", "dashboard", "exported_models", "pipeline", "state_store")
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from beamscope import settings
-from exported_models.errors import BeamscopeError
-from exported_models.workspace import Workspace
+from exported_models.contract.errors import BeamscopeError
+from exported_models.contract.workspace import Workspace
 
 
 def _to_workspace(_context: click.Context, _parameter: click.Parameter, value: str) -> Workspace:

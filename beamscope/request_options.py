@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from exported_models.errors import BeamscopeError, RequestError
-from exported_models.request import (
+from exported_models.contract.errors import BeamscopeError, RequestError
+from exported_models.contract.request import (
     MAX_BEAM_SIZE,
     MAX_LENGTH_LIMIT,
     MAX_LENGTH_PENALTY,
@@ -89,7 +89,7 @@ def request_options(function: Callable[..., None]) -> Callable[..., None]:
 def _to_overrides(
     _context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]
 ) -> tuple[AttentionOverride, ...]:
-    from exported_models.interventions import merge_overrides, parse_attention
+    from exported_models.search.overrides import merge_overrides, parse_attention
 
     try:
         return merge_overrides(parse_attention(value) for value in values)
@@ -100,7 +100,7 @@ def _to_overrides(
 def _to_ablations(
     _context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]
 ) -> tuple[HeadAblation, ...]:
-    from exported_models.ablation import parse_ablation
+    from exported_models.search.ablation import parse_ablation
 
     try:
         return tuple(parse_ablation(value) for value in values)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from beamscope.errors import CommandError
-from exported_models.workspace import Workspace
+from exported_models.contract.workspace import Workspace
 
 WORKSPACE_VARIABLE = "BEAMSCOPE_WORKSPACE"
 DEFAULT_HOST = "127.0.0.1"

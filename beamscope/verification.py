@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from exported_models.errors import BeamscopeError
-from exported_models.publishing import FileCheck, check_files, content_hash, read_manifest
-from exported_models.workspace import Workspace
+from exported_models.contract.errors import BeamscopeError
+from exported_models.contract.publishing import FileCheck, check_files, content_hash, read_manifest
+from exported_models.contract.workspace import Workspace
 
 MODEL = "exported model"
 STORE = "state store"
@@ -80,7 +80,7 @@ def _manifest_problems(kind: str, name: str, manifest: Mapping[str, Any]) -> Ite
 
 
 def _check_model(folder: Path) -> _Findings:
-    from exported_models.model import ExportedModel
+    from exported_models.runtime.model import ExportedModel
 
     files = tuple(check_files(folder))
     damaged = any(file.problem for file in files)
@@ -89,7 +89,7 @@ def _check_model(folder: Path) -> _Findings:
 
 def _check_store(folder: Path, workspace: Workspace) -> _Findings:
     """Files, contents, and whether the model it names is the one it was built with."""
-    from exported_models.manifest import load_model_manifest
+    from exported_models.contract.manifest import load_model_manifest
     from state_store.check import check_contents
     from state_store.manifest import load_store_manifest
     from state_store.store import check_model

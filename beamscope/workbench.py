@@ -11,7 +11,7 @@ from typing import NoReturn
 import click
 
 from beamscope.listening import address_of, is_loopback
-from exported_models.workspace import Workspace
+from exported_models.contract.workspace import Workspace
 
 _THREADS = 8
 

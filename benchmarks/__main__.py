@@ -18,7 +18,7 @@ from typing import Any
 from benchmarks.dates import Dates
 from benchmarks.measure import describe_machine
 from benchmarks.report import Report
-from exported_models.errors import BeamscopeError
+from exported_models.contract.errors import BeamscopeError
 
 BENCHMARKS = ("trace", "neighbors", "encode", "demo")
 """Modules of this package, each with a ``run`` from the dates project to a report."""

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from benchmarks.dates import Dates
 from benchmarks.report import Figure, Report
-from exported_models.workspace import Workspace
-from pipeline.build import build
+from exported_models.contract.workspace import Workspace
+from pipeline.build.builder import build
 from pipeline.progress import open_progress
 from scripts.running_workbench import running_workbench
 

@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from exported_models.graphs import MEMORY_PREFIX, NEXT_PREFIX, SOURCE_PREFIX, memory_name
-from exported_models.manifest import GenerationDefaults
-from exported_models.scoring import pad
-from exported_models.trace import Floats
+from exported_models.contract.graphs import MEMORY_PREFIX, NEXT_PREFIX, SOURCE_PREFIX, memory_name
+from exported_models.contract.manifest import GenerationDefaults
+from exported_models.search.scoring import pad
+from exported_models.contract.trace import Floats
 from pipeline.adapters import ReferenceHypothesis, SourceModel
-from pipeline.reference_search import beam_search
+from pipeline.reference.beam_search import beam_search
 
 RECORDED = ("decoder_state", "context", "cross_attention")
 """What every step records besides log-probabilities, as the engine does."""

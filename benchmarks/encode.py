@@ -11,10 +11,10 @@ from benchmarks import eager
 from benchmarks.dates import Dates
 from benchmarks.measure import compare, one_thread
 from benchmarks.report import Figure, Report
-from exported_models.model import ExportedModel
-from exported_models.scoring import force_batch
-from pipeline.batches import choose_batch_tokens, plan_batches
-from pipeline.corpora import SentencePair
+from exported_models.runtime.model import ExportedModel
+from exported_models.search.scoring import force_batch
+from pipeline.build.batches import choose_batch_tokens, plan_batches
+from pipeline.corpus.readers import SentencePair
 
 PAIRS = 8_000
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from exported_models.manifest import ModelManifest
+from exported_models.contract.manifest import ModelManifest
 
 TokenPair = tuple[Sequence[int], Sequence[int]]
 """Ids of a source and of its target, end of sentence included."""

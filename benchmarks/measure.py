@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
-from exported_models.providers import has_nvidia_gpu
+from exported_models.runtime.providers import has_nvidia_gpu
 
 Item = TypeVar("Item")
 

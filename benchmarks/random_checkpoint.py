@@ -10,11 +10,11 @@ from typing import Any
 import torch
 import transformers
 
-from exported_models.manifest import CheckpointOrigin
-from exported_models.model import ExportedModel
+from exported_models.contract.manifest import CheckpointOrigin
+from exported_models.runtime.model import ExportedModel
 from pipeline.adapters import load_adapter
 from pipeline.adapters.huggingface.checkpoint import quiet_library
-from pipeline.export import describe_model, seal, write_graphs
+from pipeline.graphs.export import describe_model, seal, write_graphs
 
 LAYERS, SIZE, HEADS, FEED_FORWARD = 6, 512, 8, 2048
 _TOKENIZER_FILES = ("source.spm", "target.spm", "vocab.json", "tokenizer_config.json", "generation_config.json")

@@ -21,16 +21,16 @@ from typing import Any
 from benchmarks.library import TokenPair, forward
 from benchmarks.measure import Timing, describe_machine, one_thread, shorten
 from benchmarks.report import Figure, Report
-from exported_models.workspace import Workspace
+from exported_models.contract.workspace import Workspace
 from pipeline.adapters.huggingface.checkpoint import read_checkpoint
-from pipeline.batches import read_plan
-from pipeline.build import open_build
-from pipeline.build_steps import BuildRun, export_step, plan_step, verify_step
-from pipeline.encode import encode_corpus
-from pipeline.pair_tokens import PairTokenizer
+from pipeline.build.batches import read_plan
+from pipeline.build.builder import open_build
+from pipeline.build.steps import BuildRun, export_step, plan_step, verify_step
+from pipeline.build.encode import encode_corpus
+from pipeline.corpus.pair_tokens import PairTokenizer
 from pipeline.progress import Advance, open_progress
-from pipeline.project import CorpusSection, ModelSection, Project, ProjectFile
-from pipeline.state_graph import StateEncoder
+from pipeline.build.project import CorpusSection, ModelSection, Project, ProjectFile
+from pipeline.graphs.states import StateEncoder
 from state_store.pairs import PairTable
 
 MODEL_ID = "benchmark"

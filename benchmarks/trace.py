@@ -8,7 +8,7 @@ from benchmarks import eager
 from benchmarks.dates import Dates
 from benchmarks.measure import compare, one_thread
 from benchmarks.report import Figure, Report
-from exported_models.request import Request
+from exported_models.contract.request import Request
 
 SENTENCES = 200
 BEAM_SIZE = 5

@@ -9,8 +9,8 @@ import dash
 from flask import Flask, Response
 
 from dashboard.api import register_api
-from dashboard.notices import show_error
-from dashboard.page import lay_out_page
+from dashboard.views.notices import show_error
+from dashboard.views.page import lay_out_page
 from dashboard.services import Services
 from dashboard.views import (
     attention_mode,
@@ -24,7 +24,7 @@ from dashboard.views import (
     translation,
     tree,
 )
-from exported_models.workspace import Workspace
+from exported_models.contract.workspace import Workspace
 
 VIEWS: Final = (
     header,

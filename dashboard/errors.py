@@ -1,11 +1,11 @@
 """The errors of the dashboard.
 
-BeamscopeError          (exported_models.errors)
+BeamscopeError          (exported_models.contract.errors)
 └── DashboardError      something the page was asked for cannot be done
     └── LinkError       a link's fragment does not hold a request
 """
 
-from exported_models.errors import BeamscopeError
+from exported_models.contract.errors import BeamscopeError
 
 
 class DashboardError(BeamscopeError):

@@ -15,9 +15,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from dashboard.page_state import PageState
-from dashboard.url_state import encode_fragment
-from exported_models.request import Request
+from dashboard.state.page_state import PageState
+from dashboard.state.url_state import encode_fragment
+from exported_models.contract.request import Request
 from scripts.running_workbench import running_workbench
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from exported_models.publishing import explain_disk_errors
+from exported_models.contract.publishing import explain_disk_errors
 from state_store.errors import StoreError
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from exported_models.errors import BeamscopeError
+from exported_models.contract.errors import BeamscopeError
 from state_store import layout
 from state_store.calibration import load_calibration
 from state_store.contexts import POSITION, SENTENCE, number_contexts

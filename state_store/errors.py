@@ -8,7 +8,7 @@ BeamscopeError
     └── StateError           states are not finite numbers of the right shape
 """
 
-from exported_models.errors import BeamscopeError
+from exported_models.contract.errors import BeamscopeError
 
 
 class StoreError(BeamscopeError):

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from pydantic import Field
 
-from exported_models.manifest import ArtefactManifest, Frozen, load_manifest
+from exported_models.contract.manifest import ArtefactManifest, Frozen, load_manifest
 from state_store.errors import SpaceError
 
 GlobalMapKind = Literal["umap", "landmark_mds"]

@@ -12,8 +12,8 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from exported_models.errors import RequestError
-from exported_models.trace import Floats, Hypothesis, Trace
+from exported_models.contract.errors import RequestError
+from exported_models.contract.trace import Floats, Hypothesis, Trace
 from state_store.errors import MapError
 from state_store.global_maps import GlobalMap
 from state_store.local_maps import project

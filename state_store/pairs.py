@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from exported_models.publishing import explain_disk_errors
+from exported_models.contract.publishing import explain_disk_errors
 from state_store import layout
 from state_store.arrays import map_array, write_array
 from state_store.errors import StoreError

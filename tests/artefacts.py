@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exported_models.model import ExportedModel
-from exported_models.publishing import content_hash, digest_file, list_files, publish, read_manifest
-from exported_models.workspace import Workspace
+from exported_models.runtime.model import ExportedModel
+from exported_models.contract.publishing import content_hash, digest_file, list_files, publish, read_manifest
+from exported_models.contract.workspace import Workspace
 
 if TYPE_CHECKING:
     from state_store.store import StateStore
@@ -54,9 +54,9 @@ def write_dates_project(folder: Path, more: str = "") -> Path:
 @pytest.fixture(scope="session")
 def dates_workspace(pytestconfig: pytest.Config) -> Workspace:
     """A workspace with the model ``dates`` and the store ``dates``."""
-    from pipeline.build import build
+    from pipeline.build.builder import build
     from pipeline.progress import SilentProgress
-    from pipeline.project import load_project
+    from pipeline.build.project import load_project
 
     assert pytestconfig.cache is not None
     root = pytestconfig.cache.mkdir(f"dates-{_digest_builders()[:16]}")
@@ -83,10 +83,10 @@ def dates_store(dates_workspace: Workspace, dates_model: ExportedModel) -> State
 @pytest.fixture(scope="session")
 def phonemes_workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A workspace with the model ``g2p``, which has no attention, not verified and without a store."""
-    from exported_models.manifest import CheckpointOrigin
+    from exported_models.contract.manifest import CheckpointOrigin
     from pipeline.adapters import load_adapter
     from pipeline.adapters.g2p import find_g2p_en
-    from pipeline.export import describe_model, write_graphs
+    from pipeline.graphs.export import describe_model, write_graphs
 
     workspace = Workspace(tmp_path_factory.mktemp("phonemes"))
     staged = workspace.root / "staged"

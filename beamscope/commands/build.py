@@ -10,7 +10,7 @@ import click
 from beamscope.failures import require_build_extra
 from beamscope.options import json_option, workspace_option
 from beamscope.priority import yield_to_requests
-from exported_models.workspace import Workspace
+from exported_models.contract.workspace import Workspace
 
 
 @click.command()
@@ -36,10 +36,10 @@ def build(project_toml: Path, no_prefect: bool, as_json: bool, workspace: Worksp
 
     yield_to_requests()
     with require_build_extra("Building"):
-        from pipeline.build import build as build_project
-        from pipeline.flow import run_flow
+        from pipeline.build.builder import build as build_project
+        from pipeline.run.flow import run_flow
         from pipeline.progress import open_progress
-        from pipeline.project import load_project
+        from pipeline.build.project import load_project
 
         if no_prefect:
             summary = build_project(load_project(project_toml), workspace, progress=open_progress())

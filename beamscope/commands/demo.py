@@ -11,7 +11,7 @@ from beamscope.failures import require_build_extra
 from beamscope.listening import address_of, listen_nearby
 from beamscope.options import port_option, workspace_option
 from beamscope.workbench import open_workbench
-from exported_models.workspace import Workspace
+from exported_models.contract.workspace import Workspace
 
 
 @click.command()
@@ -46,9 +46,9 @@ def _bring_up_to_date(example: str, workspace: Workspace) -> None:
     from beamscope.build_text import describe_build
 
     with require_build_extra("Building an example"):
-        from pipeline.build import build
+        from pipeline.build.builder import build
         from pipeline.progress import open_progress
-        from pipeline.project import load_project
+        from pipeline.build.project import load_project
 
         summary = build(load_project(settings.find_example(example)), workspace, progress=open_progress())
     click.echo(describe_build(summary))

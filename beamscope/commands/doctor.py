@@ -12,7 +12,7 @@ from beamscope.checkup import Finding, Level, examine
 from beamscope.failures import Failure
 from beamscope.options import json_option, workspace_option
 from beamscope.text_tables import count, show_plainly
-from exported_models.workspace import Workspace
+from exported_models.contract.workspace import Workspace
 
 
 @click.command()

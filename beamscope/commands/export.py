@@ -10,7 +10,7 @@ import click
 from beamscope.failures import require_build_extra
 from beamscope.options import json_option, workspace_option
 from beamscope.priority import yield_to_requests
-from exported_models.workspace import Workspace
+from exported_models.contract.workspace import Workspace
 
 
 @click.command()
@@ -81,9 +81,9 @@ def export(
     _check_options(quantize, sentences, references)
     yield_to_requests()
     with require_build_extra("Exporting"):
-        from pipeline.build import export_model
+        from pipeline.build.builder import export_model
         from pipeline.progress import open_progress
-        from pipeline.quantize_build import Comparison, check_twin, export_twin
+        from pipeline.build.twin_build import Comparison, check_twin, export_twin
 
         comparison = Comparison(sentences, references, least_agreement)
         if quantize:

@@ -9,7 +9,7 @@ import click
 from beamscope.errors import CommandError
 from beamscope.options import json_option, workspace_option
 from beamscope.request_options import RequestOptions, request_options
-from exported_models.workspace import Workspace
+from exported_models.contract.workspace import Workspace
 from state_store.limits import MAX_NEIGHBORS
 
 

@@ -10,7 +10,7 @@ import click
 from beamscope.failures import require_build_extra
 from beamscope.options import workspace_option
 from beamscope.priority import yield_to_requests
-from exported_models.workspace import Workspace
+from exported_models.contract.workspace import Workspace
 
 
 @click.command()
@@ -30,6 +30,6 @@ def schedule(project_toml: Path, cron: str | None, workspace: Workspace) -> None
     """
     yield_to_requests()
     with require_build_extra("A schedule"), contextlib.suppress(KeyboardInterrupt):
-        from pipeline.schedule import serve
+        from pipeline.run.schedule import serve
 
         serve(project_toml, workspace, cron)

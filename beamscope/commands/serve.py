@@ -8,7 +8,7 @@ from beamscope import settings
 from beamscope.listening import listen
 from beamscope.options import port_option, workspace_option
 from beamscope.workbench import open_workbench
-from exported_models.workspace import Workspace
+from exported_models.contract.workspace import Workspace
 
 
 @click.command()

@@ -13,8 +13,8 @@ from beamscope.priority import yield_to_requests
 from beamscope.request_options import RequestOptions, request_options
 from beamscope.sentences import Sentence, read_sentences
 from beamscope.text_tables import show_plainly
-from exported_models.errors import BeamscopeError
-from exported_models.workspace import Workspace
+from exported_models.contract.errors import BeamscopeError
+from exported_models.contract.workspace import Workspace
 
 
 @click.command()
@@ -62,7 +62,7 @@ def translate(
 
 def _translate_text(model: str, text: str, options: RequestOptions, as_json: bool, workspace: Workspace) -> None:
     from beamscope.trace_text import describe_trace
-    from exported_models.documents import TraceDocument
+    from exported_models.contract.documents import TraceDocument
     from exported_models.engine import Engine
 
     engine = Engine(workspace)
@@ -73,7 +73,7 @@ def _translate_text(model: str, text: str, options: RequestOptions, as_json: boo
 def _translate_lines(
     model: str, options: RequestOptions, stream: BinaryIO, as_json: bool, workspace: Workspace
 ) -> None:
-    from exported_models.documents import TraceDocument
+    from exported_models.contract.documents import TraceDocument
     from exported_models.engine import Engine
 
     yield_to_requests()

@@ -19,9 +19,9 @@ from dashboard.api.types import (
     Unreadable,
 )
 from dashboard.services import Services
-from exported_models.documents import RequestDocument, TraceDocument
-from exported_models.errors import BeamscopeError
-from exported_models.trace import Trace
+from exported_models.contract.documents import RequestDocument, TraceDocument
+from exported_models.contract.errors import BeamscopeError
+from exported_models.contract.trace import Trace
 from state_store.contexts import TOKEN
 from state_store.documents import NeighborhoodDocument, NeighborsDocument
 from state_store.neighborhood import gather_evidence

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from dashboard.api import answers, types
 from dashboard.services import Services
-from exported_models.documents import RequestDocument, TraceDocument
+from exported_models.contract.documents import RequestDocument, TraceDocument
 from state_store.documents import NeighborhoodDocument, NeighborsDocument
 
 API_ROOT: Final = "/api/v1"

@@ -14,7 +14,7 @@ from typing import Final, get_args
 from pydantic import BaseModel, ValidationError
 
 from dashboard.api.types import ErrorDocument
-from exported_models.errors import (
+from exported_models.contract.errors import (
     ArtefactError,
     BeamscopeError,
     ModelError,

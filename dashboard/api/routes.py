@@ -18,7 +18,7 @@ from dashboard.api.guards import read_json_body
 from dashboard.api.openapi import describe
 from dashboard.api.types import ErrorDocument
 from dashboard.services import Services
-from exported_models.errors import BeamscopeError
+from exported_models.contract.errors import BeamscopeError
 
 _LOG = logging.getLogger(__name__)
 _DESCRIPTION_PATH: Final = f"{API_ROOT}/openapi.json"

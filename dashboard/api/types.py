@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 from dashboard.neighborhoods import MAX_BACKGROUND
-from exported_models.documents import RequestDocument
+from exported_models.contract.documents import RequestDocument
 from state_store.limits import MAX_NEIGHBORS
 from state_store.manifest import GlobalMapKind
 from state_store.neighborhood import MapKind

@@ -48,7 +48,7 @@
     });
   }
 
-  /* The same S as `curve_data` in dashboard/links.py draws, whose two numbers are `bend`. */
+  /* The same S as `curve_data` in dashboard/drawing/links.py draws, whose two numbers are `bend`. */
   function curve(dx, height, bend) {
     const squared = dx * dx + height * height;
     const across = ((bend.down - bend.aside) * dx * height) / Math.sqrt(squared);

@@ -8,20 +8,20 @@ import dash
 from dash import Input, Output, State, ctx, dcc, html, no_update
 from dash.development.base_component import Component
 
-from dashboard.browser import run_in_browser
+from dashboard.views.browser import run_in_browser
 from dashboard.errors import LinkError
-from dashboard.ids import HeaderId, HistoryId, PageId, TranslationId
-from dashboard.page_state import Json, PageState
-from dashboard.palette import Theme
-from dashboard.picture import read_picker
+from dashboard.views.ids import HeaderId, HistoryId, PageId, TranslationId
+from dashboard.state.page_state import Json, PageState
+from dashboard.drawing.palette import Theme
+from dashboard.drawing.picture import read_picker
 from dashboard.services import Services
-from dashboard.translation_svg import draw_svg
-from dashboard.url_state import decode_fragment, encode_fragment
-from dashboard.views.attributes import wild
+from dashboard.drawing.translation_svg import draw_svg
+from dashboard.state.url_state import decode_fragment, encode_fragment
+from dashboard.drawing.attributes import wild
 from dashboard.views.translation import pruned_links
-from dashboard.what_ifs import start_over
-from exported_models.documents import TraceDocument
-from exported_models.request import MAX_BEAM_SIZE, MAX_LENGTH_PENALTY, Request
+from dashboard.views.what_ifs import start_over
+from exported_models.contract.documents import TraceDocument
+from exported_models.contract.request import MAX_BEAM_SIZE, MAX_LENGTH_PENALTY, Request
 
 SHORTCUTS = (
     ("/", "go to the source text"),

@@ -6,12 +6,12 @@ import dash
 from dash import Input, Output, State, dcc, html
 from dash.development.base_component import Component
 
-from dashboard.ids import NBestId, PageId
-from dashboard.page_state import Json, PageState
+from dashboard.views.ids import NBestId, PageId
+from dashboard.state.page_state import Json, PageState
 from dashboard.services import Services
-from dashboard.views.attributes import wild
-from dashboard.words import signed
-from exported_models.trace import Trace
+from dashboard.drawing.attributes import wild
+from dashboard.drawing.words import signed
+from exported_models.contract.trace import Trace
 
 
 def layout() -> Component:

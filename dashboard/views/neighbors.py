@@ -9,13 +9,13 @@ from typing import Any
 from dash import Dash, Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 
-from dashboard.controls import card, segmented
-from dashboard.findings import Focus, find_focus
-from dashboard.ids import NeighborhoodId, NeighborsId, PageId
-from dashboard.page_state import Json, PageState, Selection
+from dashboard.views.controls import card, segmented
+from dashboard.drawing.findings import Focus, find_focus
+from dashboard.views.ids import NeighborhoodId, NeighborsId, PageId
+from dashboard.state.page_state import Json, PageState, Selection
 from dashboard.services import Services
-from dashboard.views.attributes import wild
-from dashboard.views.evidence import (
+from dashboard.drawing.attributes import wild
+from dashboard.drawing.evidence import (
     ImpliedRow,
     MarkedText,
     compare_predictions,
@@ -25,7 +25,7 @@ from dashboard.views.evidence import (
 )
 from dashboard.views.missing_store import explain_missing_store
 from dashboard.views.scene import Scene, open_scene
-from dashboard.words import END_MARK, TokenText, count
+from dashboard.drawing.words import END_MARK, TokenText, count
 from state_store.neighborhood import TokenEvidence
 from state_store.neighbors import Neighbor
 

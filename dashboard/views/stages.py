@@ -9,8 +9,8 @@ import dash
 from dash import Input, Output, dcc, html
 from dash.development.base_component import Component
 
-from dashboard.browser import run_in_browser
-from dashboard.findings import (
+from dashboard.views.browser import run_in_browser
+from dashboard.drawing.findings import (
     Finding,
     find_attention,
     find_decoder,
@@ -18,12 +18,12 @@ from dashboard.findings import (
     find_prediction,
     find_search,
 )
-from dashboard.ids import PageId, StagesId, TranslationId
-from dashboard.page_state import Json, PageState
-from dashboard.picture import Picture, read_picker
+from dashboard.views.ids import PageId, StagesId, TranslationId
+from dashboard.state.page_state import Json, PageState
+from dashboard.drawing.picture import Picture, read_picker
 from dashboard.services import Services
-from dashboard.views.attributes import wild
-from exported_models.manifest import DECODER_SPACE, ENCODER_SPACE
+from dashboard.drawing.attributes import wild
+from exported_models.contract.manifest import DECODER_SPACE, ENCODER_SPACE
 from state_store.neighborhood import TokenEvidence
 
 NAMES = ("Encoder", "Decoder", "Attention", "Prediction", "Search")

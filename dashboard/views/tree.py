@@ -9,19 +9,19 @@ from dash import Input, Output, State, dcc, html
 from dash.development.base_component import Component
 from dash_cytoscape import Cytoscape
 
-from dashboard.browser import run_in_browser
-from dashboard.controls import card, placeholder, segmented
-from dashboard.ids import PageId, TranslationId, TreeId
-from dashboard.page_state import Json, PageState
-from dashboard.picture import DEFAULT_ROOM, Picture
+from dashboard.views.browser import run_in_browser
+from dashboard.views.controls import card, placeholder, segmented
+from dashboard.views.ids import PageId, TranslationId, TreeId
+from dashboard.state.page_state import Json, PageState
+from dashboard.drawing.picture import DEFAULT_ROOM, Picture
 from dashboard.services import Services
-from dashboard.tree_graph import tree_elements, tree_stylesheet
-from dashboard.tree_layout import Extent, grow, place_twigs
-from dashboard.tree_twin import tabulate_search
-from dashboard.views.attributes import wild
-from dashboard.what_ifs import force_path
-from dashboard.words import count
-from exported_models.trace import Fate, Trace
+from dashboard.drawing.tree_graph import tree_elements, tree_stylesheet
+from dashboard.drawing.tree_layout import Extent, grow, place_twigs
+from dashboard.drawing.tree_twin import tabulate_search
+from dashboard.drawing.attributes import wild
+from dashboard.views.what_ifs import force_path
+from dashboard.drawing.words import count
+from exported_models.contract.trace import Fate, Trace
 
 
 def layout() -> Component:

@@ -23,8 +23,8 @@ import babel
 from babel.core import get_cldr_version
 from babel.dates import format_date
 
-from exported_models.errors import BeamscopeError
-from exported_models.publishing import explain_disk_errors, write_bytes_atomically
+from exported_models.contract.errors import BeamscopeError
+from exported_models.contract.publishing import explain_disk_errors, write_bytes_atomically
 
 SEED = 20_240_229
 FIRST_DAY = datetime.date(1950, 1, 1)

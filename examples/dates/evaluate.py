@@ -18,8 +18,8 @@ from torch import Tensor
 
 from examples.dates.batches import decode_targets, encode_sources, number_tokens
 from examples.dates.corpus import ensure_corpus
-from exported_models.errors import BeamscopeError
-from pipeline.corpora import TsvReader
+from exported_models.contract.errors import BeamscopeError
+from pipeline.corpus.readers import TsvReader
 from pipeline.models.luong import LuongCheckpoint, LuongModel, load_checkpoint
 
 HERE = Path(__file__).parent

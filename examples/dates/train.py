@@ -19,8 +19,8 @@ from tqdm import tqdm
 from examples.dates.batches import build_vocabulary, encode_sources, encode_targets, number_tokens
 from examples.dates.corpus import SEED, ensure_corpus
 from examples.dates.evaluate import DATA, THREADS, translate
-from exported_models.errors import BeamscopeError
-from pipeline.corpora import SentencePair, TsvReader
+from exported_models.contract.errors import BeamscopeError
+from pipeline.corpus.readers import SentencePair, TsvReader
 from pipeline.models.luong import LuongCheckpoint, LuongConfig, LuongModel, save_checkpoint
 
 EPOCHS = 8

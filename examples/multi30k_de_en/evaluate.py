@@ -17,7 +17,7 @@ import transformers
 from tqdm import tqdm
 
 from examples.multi30k_de_en.train import read_texts
-from exported_models.errors import BeamscopeError
+from exported_models.contract.errors import BeamscopeError
 from pipeline.adapters.huggingface.checkpoint import quiet_library
 from pipeline.errors import CheckpointError
 

@@ -24,8 +24,8 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from examples.multi30k_de_en.vocabulary import Vocabulary, save_vocabulary, train_vocabulary
-from exported_models.errors import BeamscopeError
-from pipeline.corpora import open_corpus
+from exported_models.contract.errors import BeamscopeError
+from pipeline.corpus.readers import open_corpus
 from pipeline.errors import CorpusError
 
 SOURCE, TARGET = "de", "en"

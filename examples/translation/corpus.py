@@ -15,8 +15,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from pydoc_data.topics import topics
 
-from exported_models.errors import BeamscopeError
-from exported_models.publishing import explain_disk_errors, write_bytes_atomically
+from exported_models.contract.errors import BeamscopeError
+from exported_models.contract.publishing import explain_disk_errors, write_bytes_atomically
 
 HELD_OUT_EVERY = 20
 FEWEST_WORDS, MOST_WORDS = 3, 40

@@ -13,10 +13,10 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from exported_models.graphs import TensorSpec
-from exported_models.manifest import GenerationDefaults, HeadGrid, SpaceSpec, TokenizerSpec
-from exported_models.publishing import content_hash, digest_file, digest_value, list_files
-from exported_models.trace import Floats
+from exported_models.contract.graphs import TensorSpec
+from exported_models.contract.manifest import GenerationDefaults, HeadGrid, SpaceSpec, TokenizerSpec
+from exported_models.contract.publishing import content_hash, digest_file, digest_value, list_files
+from exported_models.contract.trace import Floats
 from pipeline.errors import AdapterError, CheckpointError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class ReferenceSentence:
         states: space name -> [tokens, size] float32.
         log_probs: [target tokens] float32, of each target token.
         attention: [target tokens, layers, heads, source tokens] float32, or None.
-        log_normalizers: [target tokens] float32, see `exported_models.graphs.FORCED_NORMALIZER`; None where there is no
+        log_normalizers: [target tokens] float32, see `exported_models.contract.graphs.FORCED_NORMALIZER`; None where there is no
             repetition penalty to want them.
     """
 
@@ -87,13 +87,13 @@ class SourceModel:
         teacher_forced: module from a dict of ``previous_ids``, ``source_mask`` and every ``source.*`` to a dict of
             ``log_probs`` [sentences, target, vocabulary] and the outputs after ``forced_ranks``; None for a decoder
             that must go step by step.
-        self_attention: module from a dict of `exported_models.graphs.SELF_ATTENTION_INPUTS` to one of its outputs; None
+        self_attention: module from a dict of `exported_models.contract.graphs.SELF_ATTENTION_INPUTS` to one of its outputs; None
             for a model without self-attention.
         notices: sentences on what of the checkpoint is not honored.
         choose_context: gives the model with the context of another decoder layer, counted from 0; this one is not used
             any more then. None where there is nothing to choose.
         encoder_self_attention, decoder_self_attention: how many heads there are to ablate, None for none: the modules
-            of such a side read its ``head_mask`` too (`exported_models.graphs.ENCODER_HEAD_MASK`), the encoder as its
+            of such a side read its ``head_mask`` too (`exported_models.contract.graphs.ENCODER_HEAD_MASK`), the encoder as its
             third argument.
         parity_sentences: how many made-up sentences an export is verified on where there is no corpus.
         rounding: how many times as coarsely as usual its arithmetic rounds; parity allows differences as much larger.

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from exported_models.manifest import CharacterTokenizerSpec, GenerationDefaults
+from exported_models.contract.manifest import CharacterTokenizerSpec, GenerationDefaults
 from pipeline.adapters import SourceModel
 from pipeline.adapters.recurrent_graphs import (
     RecurrentEncoder,
@@ -17,7 +17,7 @@ from pipeline.adapters.recurrent_graphs import (
     recurrent_spaces,
     source_tensors,
 )
-from pipeline.adapters.stepwise import StepwiseReference
+from pipeline.reference.stepwise import StepwiseReference
 from pipeline.models.luong import (
     ARCHITECTURE,
     CONFIG_FILE,

@@ -8,7 +8,7 @@ from typing import TypedDict, TypeVar
 import torch
 from torch import Tensor, nn
 
-from exported_models.graphs import (
+from exported_models.contract.graphs import (
     FORCED_NORMALIZER,
     MEMORY_PREFIX,
     NEXT_PREFIX,
@@ -16,8 +16,8 @@ from exported_models.graphs import (
     STEP_NORMALIZER,
     TensorSpec,
 )
-from exported_models.manifest import CONTEXT_SPACE, DECODER_SPACE, ENCODER_SPACE, HeadGrid, SpaceSpec
-from pipeline.graph_modules import GROWING
+from exported_models.contract.manifest import CONTEXT_SPACE, DECODER_SPACE, ENCODER_SPACE, HeadGrid, SpaceSpec
+from pipeline.graphs.modules import GROWING
 from pipeline.models.transformer import Transformer
 from pipeline.models.transformer_config import TransformerConfig
 from pipeline.models.transformer_layers import Cell, Keys, Memory, Override

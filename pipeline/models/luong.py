@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from exported_models.publishing import explain_disk_errors, write_bytes_atomically
+from exported_models.contract.publishing import explain_disk_errors, write_bytes_atomically
 from pipeline.errors import CheckpointError
 from pipeline.models.recurrent import RecurrentConfig, RecurrentModel
 

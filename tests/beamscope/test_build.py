@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from beamscope.build_text import describe_build, describe_export
-from pipeline.summary import BuildSummary, ExportSummary, SpaceSummary, StepSummary
+from pipeline.build.summary import BuildSummary, ExportSummary, SpaceSummary, StepSummary
 from tests.beamscope.shell import Beamscope, Program, one_sentence
 
 CHECKPOINT = Path(__file__).resolve().parents[2] / "examples" / "dates" / "checkpoint"

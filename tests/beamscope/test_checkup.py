@@ -21,7 +21,7 @@ from beamscope.checkup import (
     list_installed,
     list_requirements,
 )
-from exported_models.workspace import Workspace
+from exported_models.contract.workspace import Workspace
 
 REQUIREMENTS = tuple(
     Requirement(text)

@@ -14,7 +14,7 @@ import pytest
 from beamscope.cli import command_line
 from beamscope.errors import MissingExtraError
 from beamscope.failures import Failure, explain_failures, require_build_extra
-from exported_models.workspace import Workspace
+from exported_models.contract.workspace import Workspace
 from tests.beamscope.shell import Beamscope, Program, one_sentence
 
 COMMANDS = ("demo", "build", "export", "translate", "neighbors", "verify", "serve", "schedule", "doctor")

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from exported_models.workspace import Workspace
+from exported_models.contract.workspace import Workspace
 from tests.beamscope.shell import Beamscope
 
 

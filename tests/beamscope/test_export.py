@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from exported_models.workspace import Workspace
+from exported_models.contract.workspace import Workspace
 from tests.artefacts import DATES
 from tests.beamscope.shell import Beamscope, one_sentence
 

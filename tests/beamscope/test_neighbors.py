@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from exported_models.workspace import Workspace
+from exported_models.contract.workspace import Workspace
 from state_store.limits import MAX_NEIGHBORS
 from tests.beamscope.shell import Beamscope, one_sentence
 

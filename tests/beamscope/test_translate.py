@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from exported_models.documents import TraceDocument
+from exported_models.contract.documents import TraceDocument
 from exported_models.engine import Engine
-from exported_models.request import Request
-from exported_models.workspace import Workspace
+from exported_models.contract.request import Request
+from exported_models.contract.workspace import Workspace
 from tests.beamscope.shell import Beamscope, Program, one_sentence
 
 SOURCE = "March 3, 1999"

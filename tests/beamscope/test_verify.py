@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from exported_models.publishing import publish, read_manifest
-from exported_models.workspace import Workspace
+from exported_models.contract.publishing import publish, read_manifest
+from exported_models.contract.workspace import Workspace
 from tests.beamscope.shell import Beamscope, one_sentence
 
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from exported_models.workspace import Workspace
+from exported_models.contract.workspace import Workspace
 from tests.beamscope.shell import Beamscope, one_sentence
 
 pytestmark = pytest.mark.slow

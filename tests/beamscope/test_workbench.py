@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from beamscope.listening import listen
-from exported_models.workspace import Workspace
+from exported_models.contract.workspace import Workspace
 from tests.beamscope.shell import Beamscope, Program, one_sentence
 
 PROJECT = """

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect
 
-from dashboard.page_state import PageState
-from exported_models.request import Request
-from exported_models.workspace import Workspace
+from dashboard.state.page_state import PageState
+from exported_models.contract.request import Request
+from exported_models.contract.workspace import Workspace
 from scripts.running_workbench import running_workbench
 from tests.browser.workbench import Workbench
 

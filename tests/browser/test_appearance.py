@@ -8,8 +8,8 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Locator, expect
 
-from dashboard.page_state import PageState
-from exported_models.request import Request
+from dashboard.state.page_state import PageState
+from exported_models.contract.request import Request
 from tests.browser.conftest import AMBIGUOUS, Visit
 from tests.browser.workbench import Workbench
 

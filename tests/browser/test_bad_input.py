@@ -7,9 +7,9 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from dashboard.page_state import PageState
-from dashboard.url_state import encode_fragment
-from exported_models.request import AttentionOverride, Request
+from dashboard.state.page_state import PageState
+from dashboard.state.url_state import encode_fragment
+from exported_models.contract.request import AttentionOverride, Request
 from tests.browser.conftest import AMBIGUOUS, Visit
 from tests.browser.workbench import Workbench
 

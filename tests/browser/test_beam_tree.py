@@ -7,8 +7,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from dashboard.page_state import PageState
-from exported_models.request import Request
+from dashboard.state.page_state import PageState
+from exported_models.contract.request import Request
 from tests.browser.conftest import AMBIGUOUS, Visit
 from tests.browser.workbench import END, TreeNode, Workbench
 

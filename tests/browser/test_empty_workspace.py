@@ -7,10 +7,10 @@ from pathlib import Path
 
 from playwright.sync_api import expect
 
-from dashboard.page import BUILD_COMMAND
-from dashboard.page_state import PageState
-from exported_models.request import Request
-from exported_models.workspace import Workspace
+from dashboard.views.page import BUILD_COMMAND
+from dashboard.state.page_state import PageState
+from exported_models.contract.request import Request
+from exported_models.contract.workspace import Workspace
 from scripts.running_workbench import running_workbench
 from tests.browser.conftest import AMBIGUOUS, Visit
 

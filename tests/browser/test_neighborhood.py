@@ -7,9 +7,9 @@ import re
 import pytest
 from playwright.sync_api import Route, expect
 
-from dashboard.ids import NeighborhoodId
-from dashboard.page_state import PageState
-from exported_models.request import Request
+from dashboard.views.ids import NeighborhoodId
+from dashboard.state.page_state import PageState
+from exported_models.contract.request import Request
 from tests.browser.conftest import AMBIGUOUS, Visit
 from tests.browser.workbench import CALLBACK, Workbench
 

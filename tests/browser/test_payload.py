@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from dashboard.page_state import PageState
+from dashboard.state.page_state import PageState
 from exported_models.engine import Engine
-from exported_models.request import Request
-from exported_models.workspace import Workspace
+from exported_models.contract.request import Request
+from exported_models.contract.workspace import Workspace
 from tests.browser.conftest import AMBIGUOUS
 from tests.browser.workbench import Traffic, Workbench
 

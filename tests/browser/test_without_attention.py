@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
-from dashboard.ids import TranslationId
-from dashboard.page_state import PageState
+from dashboard.views.ids import TranslationId
+from dashboard.state.page_state import PageState
 from dashboard.views.translation import NO_ATTENTION
-from exported_models.request import Request
-from exported_models.workspace import Workspace
+from exported_models.contract.request import Request
+from exported_models.contract.workspace import Workspace
 from scripts.running_workbench import running_workbench
 from tests.browser.conftest import Visit
 

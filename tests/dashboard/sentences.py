@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dashboard.picture import DEFAULT_ROOM, Picture, lay_out_picture
-from dashboard.words import PairText, TokenText
-from exported_models.request import Request
-from exported_models.tokenizer import Encoding
-from exported_models.trace import ROOT, Candidate, Fate, Floats, Hypothesis, Node, PrunedBy, Step, Stop, Trace
+from dashboard.drawing.picture import DEFAULT_ROOM, Picture, lay_out_picture
+from dashboard.drawing.words import PairText, TokenText
+from exported_models.contract.request import Request
+from exported_models.tokenizers.characters import Encoding
+from exported_models.contract.trace import ROOT, Candidate, Fate, Floats, Hypothesis, Node, PrunedBy, Step, Stop, Trace
 
 END = "</s>"
 TEXT = TokenText(END)

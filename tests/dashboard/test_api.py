@@ -12,8 +12,8 @@ from flask.testing import FlaskClient
 
 from dashboard.api import register_api
 from dashboard.services import Services
-from exported_models.request import Request
-from exported_models.workspace import Workspace
+from exported_models.contract.request import Request
+from exported_models.contract.workspace import Workspace
 
 SOURCE = "March 3, 1999"
 ASKED = {"model_id": "dates", "source": SOURCE}

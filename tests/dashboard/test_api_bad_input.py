@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from dashboard.api import register_api
 from dashboard.services import Services
-from exported_models.workspace import Workspace
+from exported_models.contract.workspace import Workspace
 from state_store.neighborhood import MAP_KINDS
 
 ASKED = {"model_id": "dates", "source": "March 3, 1999"}

@@ -11,7 +11,7 @@ from flask import Flask
 
 from dashboard.api import register_api
 from dashboard.services import Services
-from exported_models.workspace import Workspace
+from exported_models.contract.workspace import Workspace
 
 Json = dict[str, Any]
 

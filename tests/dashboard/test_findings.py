@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from dashboard.findings import (
+from dashboard.drawing.findings import (
     Finding,
     Focus,
     find_attention,
@@ -16,7 +16,7 @@ from dashboard.findings import (
     find_search,
     probability_margins,
 )
-from dashboard.page_state import Selection
+from dashboard.state.page_state import Selection
 from tests.dashboard.sentences import TEXT, make_trace
 
 TRACE = make_trace()

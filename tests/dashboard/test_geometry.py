@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.geometry import (
+from dashboard.drawing.geometry import (
     CHIP_PADDING,
     CHIP_SIZE,
     GAP,
@@ -17,7 +17,7 @@ from dashboard.geometry import (
     spread,
     target_columns,
 )
-from dashboard.typography import text_width
+from dashboard.drawing.typography import text_width
 
 WORDS = st.lists(st.text(max_size=45), min_size=1, max_size=40)
 ROOMS = st.floats(200, 2500)

@@ -5,7 +5,7 @@ from itertools import combinations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.views.label_placement import Box, Label, place_labels
+from dashboard.drawing.label_placement import Box, Label, place_labels
 
 FRAME = Box(0, 0, 440, 286)
 labels = st.lists(

@@ -6,8 +6,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from dashboard.palette import colors
-from dashboard.views.pictograms import WINDOW, Points, draw_pictograms, window_radii
+from dashboard.drawing.palette import colors
+from dashboard.drawing.pictograms import WINDOW, Points, draw_pictograms, window_radii
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -13,10 +13,10 @@ import pytest
 from dash import html, no_update
 from dash.development.base_component import Component
 
-from dashboard.page_state import PageState
-from dashboard.palette import colors
+from dashboard.state.page_state import PageState
+from dashboard.drawing.palette import colors
 from dashboard.services import Services
-from dashboard.views.map_figure import draw_map
+from dashboard.drawing.map_figure import draw_map
 from dashboard.views.neighborhood import (
     drawing_of,
     fit_maps,
@@ -28,9 +28,9 @@ from dashboard.views.neighborhood import (
 )
 from dashboard.views.neighbors import describe_neighbors, describe_nothing, open_chosen_pair
 from dashboard.views.scene import Scene, choose_space, find_map, open_scene, spaces_of
-from exported_models.manifest import SpaceSpec
-from exported_models.request import Request
-from exported_models.workspace import Workspace
+from exported_models.contract.manifest import SpaceSpec
+from exported_models.contract.request import Request
+from exported_models.contract.workspace import Workspace
 
 REQUEST = Request("dates", "March 3, 1999", beam_size=3)
 SPACES = ("encoder", "decoder", "context")

@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from dashboard.page_state import PageState
-from dashboard.past import MAX_MOMENTS, Past
-from exported_models.request import Request
+from dashboard.state.page_state import PageState
+from dashboard.state.past import MAX_MOMENTS, Past
+from exported_models.contract.request import Request
 
 START, FIRST, SECOND = (PageState(Request("dates", "May 1", prefix)) for prefix in ((), ("1",), ("2",)))
 

@@ -6,15 +6,15 @@ from typing import Any
 
 from plotly.utils import PlotlyJSONEncoder
 
-from dashboard.links import link_elements, prune
-from dashboard.page_state import PageState
-from dashboard.past import MAX_MOMENTS, Past
+from dashboard.drawing.links import link_elements, prune
+from dashboard.state.page_state import PageState
+from dashboard.state.past import MAX_MOMENTS, Past
 from dashboard.views.nbest import draw_list
 from dashboard.views.stages import draw_finding, find_in_trace
 from dashboard.views.translation import lay_out_words
 from dashboard.views.tree import draw_tree
-from dashboard.what_ifs import describe_change
-from exported_models.trace import Trace
+from dashboard.views.what_ifs import describe_change
+from exported_models.contract.trace import Trace
 from tests.dashboard.sentences import ENGLISH, GERMAN, PAIR_TEXT, make_picture, make_trace
 
 LARGEST = 60_000

@@ -5,9 +5,9 @@ from itertools import pairwise
 
 import pytest
 
-from dashboard.tree_graph import tree_elements, tree_stylesheet
-from dashboard.tree_layout import Extent, PlacedTwig, grow, place_twigs
-from exported_models.trace import Fate, Trace
+from dashboard.drawing.tree_graph import tree_elements, tree_stylesheet
+from dashboard.drawing.tree_layout import Extent, PlacedTwig, grow, place_twigs
+from exported_models.contract.trace import Fate, Trace
 from tests.dashboard.sentences import ENGLISH, GERMAN, LONG, TEXT, make_trace
 
 TRACES = {

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dashboard.typography import text_width
+from dashboard.drawing.typography import text_width
 
 
 def test_a_text_is_as_wide_as_its_characters() -> None:

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard.errors import LinkError
-from dashboard.page_state import PageState
-from dashboard.url_state import MAX_FRAGMENT, decode_fragment, encode_fragment
-from exported_models.request import AttentionOverride, Request
+from dashboard.state.page_state import PageState
+from dashboard.state.url_state import MAX_FRAGMENT, decode_fragment, encode_fragment
+from exported_models.contract.request import AttentionOverride, Request
 
 TEXTS = st.text(max_size=60)
 OVERRIDES = st.builds(

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from dashboard.page_state import PageState, Selection
-from dashboard.what_ifs import (
+from dashboard.state.page_state import PageState, Selection
+from dashboard.views.what_ifs import (
     apply_draft,
     choose_alternative,
     describe_change,
@@ -14,9 +14,9 @@ from dashboard.what_ifs import (
     start_over,
     toggle_heads,
 )
-from exported_models.errors import RequestError
-from exported_models.request import AttentionOverride, HeadAblation, Request
-from exported_models.trace import Fate
+from exported_models.contract.errors import RequestError
+from exported_models.contract.request import AttentionOverride, HeadAblation, Request
+from exported_models.contract.trace import Fate
 from tests.dashboard.sentences import PAIR_TEXT, make_trace
 
 TRACE = make_trace()

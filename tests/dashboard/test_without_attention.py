@@ -7,12 +7,12 @@ from dash import html
 from flask import Flask
 
 from dashboard.api import register_api
-from dashboard.page_state import PageState
-from dashboard.picture import DEFAULT_ROOM
+from dashboard.state.page_state import PageState
+from dashboard.drawing.picture import DEFAULT_ROOM
 from dashboard.services import Services
 from dashboard.views.translation import NO_ATTENTION, draw_twin, pruned_links
-from exported_models.request import Request
-from exported_models.workspace import Workspace
+from exported_models.contract.request import Request
+from exported_models.contract.workspace import Workspace
 
 pytestmark = pytest.mark.slow
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from dashboard.words import TokenText, count, percent, signed
+from dashboard.drawing.words import TokenText, count, percent, signed
 
 TEXT = TokenText("</s>")
 

@@ -40,7 +40,7 @@ from examples.dates.corpus import (
     write_corpus,
 )
 from examples.dates.evaluate import CHECKPOINT, translate
-from pipeline.corpora import TsvReader
+from pipeline.corpus.readers import TsvReader
 from pipeline.models.luong import LuongCheckpoint, load_checkpoint
 
 ROOT = Path(__file__).parents[2]

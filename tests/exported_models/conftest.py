@@ -11,12 +11,12 @@ import pytest
 import torch
 
 from exported_models.engine import Engine
-from exported_models.manifest import CheckpointOrigin
-from exported_models.model import ExportedModel
-from exported_models.publishing import publish
-from exported_models.workspace import Workspace
+from exported_models.contract.manifest import CheckpointOrigin
+from exported_models.runtime.model import ExportedModel
+from exported_models.contract.publishing import publish
+from exported_models.contract.workspace import Workspace
 from pipeline.adapters.luong import LuongAdapter
-from pipeline.export import describe_model, write_graphs
+from pipeline.graphs.export import describe_model, write_graphs
 from pipeline.models.luong import SPECIAL_TOKENS, LuongConfig, LuongModel, save_checkpoint
 
 SOURCE_TOKENS = (*SPECIAL_TOKENS, *"abcdefgh ")

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from exported_models.providers import choose_threads
+from exported_models.runtime.providers import choose_threads
 
 
 def test_a_small_model_takes_one_core() -> None:

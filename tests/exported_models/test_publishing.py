@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from exported_models.errors import ArtefactError, PublishingError
-from exported_models.publishing import (
+from exported_models.contract.errors import ArtefactError, PublishingError
+from exported_models.contract.publishing import (
     MANIFEST_NAME,
     check_files,
     content_hash,

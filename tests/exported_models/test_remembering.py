@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exported_models.remembering import NewestCache, OnceCache
+from exported_models.runtime.caches import NewestCache, OnceCache
 
 
 class Maker:

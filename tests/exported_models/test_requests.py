@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from exported_models.documents import ChoiceDocument, RequestDocument
-from exported_models.errors import RequestError
-from exported_models.interventions import merge_overrides, parse_attention
-from exported_models.request import AttentionOverride, Request
+from exported_models.contract.documents import ChoiceDocument, RequestDocument
+from exported_models.contract.errors import RequestError
+from exported_models.search.overrides import merge_overrides, parse_attention
+from exported_models.contract.request import AttentionOverride, Request
 
 overrides = st.builds(
     AttentionOverride,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from exported_models.sizes import format_size
+from exported_models.contract.sizes import format_size
 
 
 @pytest.mark.parametrize(

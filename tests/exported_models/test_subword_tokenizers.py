@@ -12,12 +12,12 @@ from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
 from tokenizers import Tokenizer as Processor
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
-from exported_models.byte_tokenizer import make_byte_tokenizer
-from exported_models.errors import ArtefactError
-from exported_models.json_tokenizer import JsonTokenizer, load_json_tokenizer
-from exported_models.manifest import ByteTokenizerSpec, SentencePieceSpec, TokenizerJsonSpec
-from exported_models.sentencepiece_tokenizer import SentencePieceTokenizer, load_sentencepiece_tokenizer
-from exported_models.tokenizer import Encoding
+from exported_models.tokenizers.byte_level import make_byte_tokenizer
+from exported_models.contract.errors import ArtefactError
+from exported_models.tokenizers.tokenizer_json import JsonTokenizer, load_json_tokenizer
+from exported_models.contract.manifest import ByteTokenizerSpec, SentencePieceSpec, TokenizerJsonSpec
+from exported_models.tokenizers.sentencepiece import SentencePieceTokenizer, load_sentencepiece_tokenizer
+from exported_models.tokenizers.characters import Encoding
 
 LINES = (
     "ein mann fährt mit dem fahrrad durch die stadt",

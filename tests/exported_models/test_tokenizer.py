@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exported_models.errors import ArtefactError, RequestError
-from exported_models.tokenizer import CharacterTokenizer, load_character_tokenizer
+from exported_models.contract.errors import ArtefactError, RequestError
+from exported_models.tokenizers.characters import CharacterTokenizer, load_character_tokenizer
 
 TOKENS = ("<pad>", "<s>", "</s>", "<unk>", *"abc 12-")
 TOKENIZER = CharacterTokenizer(TOKENS, end_id=2, special_ids=frozenset({0, 1, 2, 3}))

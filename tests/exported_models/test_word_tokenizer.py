@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exported_models.errors import RequestError
-from exported_models.manifest import WordTokenizerSpec
-from exported_models.word_tokenizer import WordTokenizer, load_word_tokenizer
+from exported_models.contract.errors import RequestError
+from exported_models.contract.manifest import WordTokenizerSpec
+from exported_models.tokenizers.words import WordTokenizer, load_word_tokenizer
 
 WORDS = ("ein", "Mann", "Fahr@@", "rad", "Haus", "￭tür", "der￭", "maßen")
 SPECIAL = ("<unk>", "<blank>", "<s>", "</s>")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from exported_models.errors import WorkspaceError
-from exported_models.publishing import publish
-from exported_models.workspace import Workspace, check_artefact_name
+from exported_models.contract.errors import WorkspaceError
+from exported_models.contract.publishing import publish
+from exported_models.contract.workspace import Workspace, check_artefact_name
 
 
 def publish_model(workspace: Workspace, name: str, text: str = "x") -> Path:

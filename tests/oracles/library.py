@@ -12,8 +12,8 @@ import transformers
 from torch import Tensor
 
 from exported_models.engine import Engine
-from exported_models.request import Request
-from exported_models.trace import Trace
+from exported_models.contract.request import Request
+from exported_models.contract.trace import Trace
 
 TOLERANCE = 1e-4
 

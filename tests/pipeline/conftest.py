@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from exported_models.workspace import Workspace
-from pipeline.project import Project, load_project
+from exported_models.contract.workspace import Workspace
+from pipeline.build.project import Project, load_project
 from tests.artefacts import write_dates_project
 from tests.pipeline.projects import NO_MAPS
 

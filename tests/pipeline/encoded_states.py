@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from exported_models.model import ExportedModel
-from exported_models.scoring import force_batch
-from pipeline.state_graph import StateEncoder
+from exported_models.runtime.model import ExportedModel
+from exported_models.search.scoring import force_batch
+from pipeline.graphs.states import StateEncoder
 
 
 def check_states(folder: Path, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> None:

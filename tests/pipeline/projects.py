@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from exported_models.publishing import read_manifest
-from exported_models.workspace import Workspace
+from exported_models.contract.publishing import read_manifest
+from exported_models.contract.workspace import Workspace
 
 NO_MAPS = "maps = []\n"
 

@@ -11,20 +11,20 @@ import numpy as np
 import onnx
 import pytest
 
-from exported_models.beam_search_session import SearchInput
+from exported_models.runtime.beam_search_session import SearchInput
 from exported_models.engine import complete_request, search_settings, tokenize_source
-from exported_models.errors import ModelError
-from exported_models.graph_session import as_array
-from exported_models.graphs import Graph
-from exported_models.model import ExportedModel
-from exported_models.request import Request
-from exported_models.search import record_source, search
-from exported_models.search_memory import SearchMemory
-from exported_models.sessions import EncodedSource, StepInput
-from exported_models.trace import Trace
+from exported_models.contract.errors import ModelError
+from exported_models.runtime.graph_session import as_array
+from exported_models.contract.graphs import Graph
+from exported_models.runtime.model import ExportedModel
+from exported_models.contract.request import Request
+from exported_models.search.search import record_source, search
+from exported_models.search.memory import SearchMemory
+from exported_models.runtime.sessions import EncodedSource, StepInput
+from exported_models.contract.trace import Trace
 from pipeline.adapters import load_adapter
-from pipeline.beam_search_graph import derive_beam_search
-from pipeline.export import write_graphs
+from pipeline.graphs.beam_search import derive_beam_search
+from pipeline.graphs.export import write_graphs
 from tests.pipeline.adapters.huggingface.tiny_checkpoints import save_tiny_checkpoint
 from tests.pipeline.adapters.marian.tiny_models import SSRU, save_tiny_model
 from tests.pipeline.tiny_exports import open_unverified

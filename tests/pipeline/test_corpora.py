@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.corpora import (
+from pipeline.corpus.readers import (
     CorpusReader,
     JsonLinesReader,
     SentencePair,

@@ -12,22 +12,22 @@ import onnx
 import pytest
 import torch
 
-import pipeline.export
-from exported_models.errors import WorkspaceError
-from exported_models.graphs import ENCODER_INPUTS, ENCODER_OUTPUTS, STEP_INPUTS, STEP_OUTPUTS, Graph
-from exported_models.manifest import GenerationDefaults, ModelManifest, ParityReport, load_model_manifest
-from exported_models.model import ExportedModel
-from exported_models.publishing import digest_file
-from exported_models.scoring import force_batch
-from exported_models.workspace import Workspace
+import pipeline.graphs.export
+from exported_models.contract.errors import WorkspaceError
+from exported_models.contract.graphs import ENCODER_INPUTS, ENCODER_OUTPUTS, STEP_INPUTS, STEP_OUTPUTS, Graph
+from exported_models.contract.manifest import GenerationDefaults, ModelManifest, ParityReport, load_model_manifest
+from exported_models.runtime.model import ExportedModel
+from exported_models.contract.publishing import digest_file
+from exported_models.search.scoring import force_batch
+from exported_models.contract.workspace import Workspace
 from pipeline.adapters import ReferenceHypothesis, ReferenceModel, ReferenceSentence, SourceModel, load_adapter
-from pipeline.build import export_model
+from pipeline.build.builder import export_model
 from pipeline.errors import CheckpointError, ParityError
-from pipeline.export import seal
-from pipeline.model_build import export_graphs, plan_model, publish_model, verify_graphs
+from pipeline.graphs.export import seal
+from pipeline.build.model_build import export_graphs, plan_model, publish_model, verify_graphs
 from pipeline.models.luong import LuongConfig, LuongModel, load_checkpoint, save_checkpoint
 from pipeline.progress import SilentProgress
-from pipeline.verify import SamplePair, make_up_sample, verify_model
+from pipeline.parity.verify import SamplePair, make_up_sample, verify_model
 from state_store.pairs import StoredPair
 from tests.artefacts import DATES
 
@@ -172,7 +172,7 @@ def test_a_verification_that_is_cut_off_is_made_again(
         return seal(folder, manifest, parity)
 
     with monkeypatch.context() as patched:
-        patched.setattr(pipeline.export, "seal", cut_off)
+        patched.setattr(pipeline.graphs.export, "seal", cut_off)
         with pytest.raises(KeyboardInterrupt):
             verify_graphs(plan, [PAIR], progress=QUIET)
     assert verify_graphs(plan, [PAIR], progress=QUIET)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from exported_models.publishing import publish
-from pipeline.fingerprints import STAGED, Ledger, remember_published
+from exported_models.contract.publishing import publish
+from pipeline.build.ledger import STAGED, Ledger, remember_published
 
 
 def stage(ledger: Ledger, content: bytes, fingerprint: str) -> Path:

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from exported_models.workspace import Workspace
-from pipeline.build import build
+from exported_models.contract.workspace import Workspace
+from pipeline.build.builder import build
 from pipeline.errors import CorpusError, ScheduleError
-from pipeline.flow import run_flow
+from pipeline.run.flow import run_flow
 from pipeline.progress import SilentProgress
-from pipeline.project import Project
-from pipeline.schedule import serve
+from pipeline.build.project import Project
+from pipeline.run.schedule import serve
 from tests.artefacts import ROOT
 from tests.pipeline.projects import data_files
 
@@ -26,8 +26,8 @@ QUIET = SilentProgress()
 RUN = """
 import sys
 from pathlib import Path
-from exported_models.workspace import Workspace
-from pipeline.flow import run_flow
+from exported_models.contract.workspace import Workspace
+from pipeline.run.flow import run_flow
 from pipeline.progress import open_progress
 
 summary = run_flow(Path(sys.argv[1]), Workspace(Path(sys.argv[2])), progress=open_progress())
@@ -36,8 +36,8 @@ print(summary.changed)
 SERVE = """
 import sys
 from pathlib import Path
-from exported_models.workspace import Workspace
-from pipeline.schedule import serve
+from exported_models.contract.workspace import Workspace
+from pipeline.run.schedule import serve
 
 serve(Path(sys.argv[1]), Workspace(Path(sys.argv[2])), "* * * * *")
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import onnx
 from onnx import TensorProto, helper
 
-from pipeline.graph_surgery import keep_outputs
+from pipeline.graphs.rewriting import keep_outputs
 
 
 def test_what_the_kept_outputs_do_not_read_is_dropped() -> None:

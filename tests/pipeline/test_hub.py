@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
-from exported_models.workspace import Workspace
+from exported_models.contract.workspace import Workspace
 from pipeline.errors import CheckpointError
-from pipeline.hub import HubId, parse_hub_id
-from pipeline.hub_download import fetch_checkpoint
-from pipeline.model_build import ModelBuild, plan_model
+from pipeline.adapters.hub import HubId, parse_hub_id
+from pipeline.adapters.hub_download import fetch_checkpoint
+from pipeline.build.model_build import ModelBuild, plan_model
 from pipeline.progress import LineProgress
-from pipeline.project import load_project
+from pipeline.build.project import load_project
 from tests.pipeline.hub_server import COMMIT, Hub, serve_hub
 
 NAME = Path("hub:owner/tiny")

@@ -247,7 +247,7 @@ def _run_exported(module: nn.Module, inputs: tuple[Tensor, ...], path: Path) -> 
 @pytest.mark.filterwarnings("ignore")  # the exporter's own deprecation and renaming notices
 @torch.inference_mode()
 def test_the_encoder_exports_with_every_size_free(tmp_path: Path) -> None:
-    """The step is exported in the tests of `pipeline.export`; here are the last cells of ragged batches."""
+    """The step is exported in the tests of `pipeline.graphs.export`; here are the last cells of ragged batches."""
     module = _Encoder(_make("copied"))
     session = _run_exported(module, _batch([[4, 5, 6, 7], [8, 9], [10, 11, 12]]), tmp_path / "encoder.onnx")
     names = [entry.name for entry in session.get_inputs()]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from exported_models.model import ExportedModel
-from pipeline.state_graph import StateEncoder
+from exported_models.runtime.model import ExportedModel
+from pipeline.graphs.states import StateEncoder
 from tests.pipeline.encoded_states import check_states
 
 

@@ -12,7 +12,7 @@ import onnx
 import onnxruntime as ort
 import pytest
 
-from exported_models.graphs import (
+from exported_models.contract.graphs import (
     FORCED_ANSWERS,
     INTERVENTIONS,
     MEMORY_PREFIX,
@@ -20,17 +20,17 @@ from exported_models.graphs import (
     Graph,
     memory_name,
 )
-from exported_models.model import ExportedModel
-from exported_models.sessions import StepInput
+from exported_models.runtime.model import ExportedModel
+from exported_models.runtime.sessions import StepInput
 from pipeline.adapters import SourceModel, load_adapter
 from pipeline.errors import ParityError
-from pipeline.export import write_graphs
-from pipeline.folded_step import derive_folded_step
-from pipeline.fused_attention import fuse_self_attention
-from pipeline.graph_surgery import RUNTIME_DOMAIN
-from pipeline.plain_step import derive_plain_step
+from pipeline.graphs.export import write_graphs
+from pipeline.graphs.folded_step import derive_folded_step
+from pipeline.graphs.fused_attention import fuse_self_attention
+from pipeline.graphs.rewriting import RUNTIME_DOMAIN
+from pipeline.graphs.plain_step import derive_plain_step
 from pipeline.progress import SilentProgress
-from pipeline.verify import make_up_sample, verify_model
+from pipeline.parity.verify import make_up_sample, verify_model
 from tests.pipeline.adapters.huggingface.tiny_checkpoints import save_tiny_checkpoint
 from tests.pipeline.tiny_exports import open_unverified
 

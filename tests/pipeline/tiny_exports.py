@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from exported_models.manifest import CheckpointOrigin
-from exported_models.model import ExportedModel
+from exported_models.contract.manifest import CheckpointOrigin
+from exported_models.runtime.model import ExportedModel
 from pipeline.adapters import SourceModel
-from pipeline.export import describe_model, seal
+from pipeline.graphs.export import describe_model, seal
 
 
 def open_unverified(folder: Path, source: SourceModel) -> ExportedModel:

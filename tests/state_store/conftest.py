@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from exported_models.engine import Engine
-from exported_models.workspace import Workspace
+from exported_models.contract.workspace import Workspace
 from state_store.index import ExactIndex
 from state_store.neighbors import NeighborSearch
 from state_store.spaces import Space

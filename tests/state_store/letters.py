@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from exported_models.manifest import CheckpointOrigin, SpaceSpec
-from exported_models.model import ExportedModel
-from exported_models.publishing import MANIFEST_NAME, publish
-from exported_models.scoring import force_batch
-from exported_models.trace import Floats
-from exported_models.workspace import Workspace
+from exported_models.contract.manifest import CheckpointOrigin, SpaceSpec
+from exported_models.runtime.model import ExportedModel
+from exported_models.contract.publishing import MANIFEST_NAME, publish
+from exported_models.search.scoring import force_batch
+from exported_models.contract.trace import Floats
+from exported_models.contract.workspace import Workspace
 from state_store import layout
 from state_store.calibration import calibrate, write_calibration
 from state_store.global_maps import landmark_mds, write_map
@@ -139,7 +139,7 @@ def publish_model(workspace: Workspace, model_id: str) -> None:
     import torch
 
     from pipeline.adapters.luong import LuongAdapter
-    from pipeline.export import describe_model, write_graphs
+    from pipeline.graphs.export import describe_model, write_graphs
     from pipeline.models.luong import SPECIAL_TOKENS, LuongConfig, LuongModel, save_checkpoint
 
     tokens = (*SPECIAL_TOKENS, *"abcdefgh")

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from exported_models.manifest import CharacterTokenizerSpec, GenerationDefaults, WordTokenizerSpec
-from exported_models.trace import Floats
+from exported_models.contract.manifest import CharacterTokenizerSpec, GenerationDefaults, WordTokenizerSpec
+from exported_models.contract.trace import Floats
 from pipeline.adapters import SourceModel
 from pipeline.adapters.g2p import ARRAYS, GRU_ARRAYS
 from pipeline.adapters.recurrent_graphs import (
@@ -26,7 +26,7 @@ from pipeline.adapters.recurrent_graphs import (
     source_tensors,
 )
 from pipeline.adapters.special_tokens import Arrangement, arrange_like_target
-from pipeline.adapters.stepwise import StepResult, StepwiseReference
+from pipeline.reference.stepwise import StepResult, StepwiseReference
 from pipeline.errors import CheckpointError
 from pipeline.models.recurrent import RecurrentConfig, RecurrentModel
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from transformers import GenerationConfig, PreTrainedModel
 
-from exported_models.manifest import GenerationDefaults
-from exported_models.request import MAX_LENGTH_LIMIT, EarlyStopping
+from exported_models.contract.manifest import GenerationDefaults
+from exported_models.contract.request import MAX_LENGTH_LIMIT, EarlyStopping
 from pipeline.errors import CheckpointError
 
 DEFAULT_MAX_LENGTH = 200

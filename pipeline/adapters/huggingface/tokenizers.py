@@ -10,7 +10,7 @@ from typing import Any
 
 from transformers import AutoTokenizer, ByT5Tokenizer, M2M100Tokenizer, MarianTokenizer
 
-from exported_models.manifest import ByteTokenizerSpec, SentencePieceSpec, TokenizerJsonSpec, TokenizerSpec
+from exported_models.contract.manifest import ByteTokenizerSpec, SentencePieceSpec, TokenizerJsonSpec, TokenizerSpec
 from pipeline.adapters.huggingface.checkpoint import Checkpoint, first_line, quiet_library
 from pipeline.errors import CheckpointError
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from exported_models.manifest import GenerationDefaults
-from exported_models.request import MAX_BEAM_SIZE, MAX_LENGTH_PENALTY
+from exported_models.contract.manifest import GenerationDefaults
+from exported_models.contract.request import MAX_BEAM_SIZE, MAX_LENGTH_PENALTY
 from pipeline.adapters.marian.checkpoint import SENTENCEPIECE_SUFFIX, MarianCheckpoint
 from pipeline.adapters.marian.mapping import POSITIONS
 from pipeline.errors import CheckpointError

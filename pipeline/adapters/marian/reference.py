@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from exported_models.manifest import CONTEXT_SPACE, DECODER_SPACE, ENCODER_SPACE, GenerationDefaults
-from exported_models.trace import Floats
+from exported_models.contract.manifest import CONTEXT_SPACE, DECODER_SPACE, ENCODER_SPACE, GenerationDefaults
+from exported_models.contract.trace import Floats
 from pipeline.adapters import ReferenceHypothesis, ReferenceSentence
 from pipeline.adapters.marian.weights import MarianWeights
-from pipeline.reference_search import beam_search
+from pipeline.reference.beam_search import beam_search
 
 Doubles = NDArray[np.float64]
 

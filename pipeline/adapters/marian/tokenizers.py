@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sentencepiece import SentencePieceProcessor
 
-from exported_models.manifest import SentencePieceSpec, WordTokenizerSpec
+from exported_models.contract.manifest import SentencePieceSpec, WordTokenizerSpec
 from pipeline.adapters.marian.checkpoint import SENTENCEPIECE_SUFFIX, MarianCheckpoint
 from pipeline.adapters.marian.vocabulary import read_word_vocabulary
 from pipeline.errors import CheckpointError

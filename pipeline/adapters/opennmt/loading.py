@@ -10,7 +10,7 @@ from typing import TypedDict
 
 from torch import Tensor
 
-from exported_models.manifest import GenerationDefaults, SentencePieceSpec, TokenizerSpec
+from exported_models.contract.manifest import GenerationDefaults, SentencePieceSpec, TokenizerSpec
 from pipeline.adapters import SourceModel, recurrent_graphs
 from pipeline.adapters.opennmt.checkpoint import Checkpoint, read_checkpoint
 from pipeline.adapters.opennmt.options import RecurrentOptions, TransformerOptions
@@ -21,7 +21,7 @@ from pipeline.adapters.opennmt.transformer_reference import TransformerParts, Tr
 from pipeline.adapters.opennmt.vocabulary import Vocabularies, read_vocabularies
 from pipeline.adapters.opennmt.weights import SOURCE_EMBEDDING
 from pipeline.adapters.recurrent_graphs import RecurrentEncoder, RecurrentStep, recurrent_spaces
-from pipeline.adapters.stepwise import SentenceRun, StepwiseReference
+from pipeline.reference.stepwise import SentenceRun, StepwiseReference
 from pipeline.adapters.transformer_graphs import describe_transformer, transformer_spaces
 from pipeline.models.recurrent import RecurrentConfig
 from pipeline.models.transformer_config import TransformerConfig

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from exported_models.trace import Floats
+from exported_models.contract.trace import Floats
 from pipeline.adapters.opennmt.options import RecurrentOptions
 from pipeline.adapters.opennmt.recurrent import KINDS, name_layer
 from pipeline.adapters.opennmt.weights import TARGET_EMBEDDING, Weights
-from pipeline.adapters.stepwise import StepResult
+from pipeline.reference.stepwise import StepResult
 
 
 class RecurrentParts:

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from exported_models.trace import Floats
+from exported_models.contract.trace import Floats
 from pipeline.adapters.opennmt.options import TransformerOptions
 from pipeline.adapters.opennmt.weights import TARGET_EMBEDDING, Weights
-from pipeline.adapters.stepwise import StepResult
+from pipeline.reference.stepwise import StepResult
 
 
 class TransformerParts:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from exported_models.manifest import SentencePieceSpec, TokenizerSpec, WordTokenizerSpec
+from exported_models.contract.manifest import SentencePieceSpec, TokenizerSpec, WordTokenizerSpec
 from pipeline.adapters.opennmt.checkpoint import END, PAD, UNKNOWN, Checkpoint
 from pipeline.adapters.opennmt.weights import SOURCE_EMBEDDING, TARGET_EMBEDDING
 from pipeline.adapters.special_tokens import Arrangement, arrange_like_target

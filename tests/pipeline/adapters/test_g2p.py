@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 
 from exported_models.engine import Engine
-from exported_models.errors import RequestError
-from exported_models.request import AttentionOverride, Request
-from exported_models.workspace import Workspace
+from exported_models.contract.errors import RequestError
+from exported_models.contract.request import AttentionOverride, Request
+from exported_models.contract.workspace import Workspace
 from pipeline.adapters import find_adapter, load_adapter
 from pipeline.adapters.g2p import INSTALLED, find_g2p_en
 from pipeline.adapters.installed import find_installed
-from pipeline.build import export_model
+from pipeline.build.builder import export_model
 from pipeline.errors import CheckpointError
 from pipeline.progress import SilentProgress
 

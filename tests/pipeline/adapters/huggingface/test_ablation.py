@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from exported_models.ablation import find_heads
+from exported_models.search.ablation import find_heads
 from exported_models.engine import Engine
-from exported_models.request import HeadAblation, HeadKind, Request
-from exported_models.self_attention import find_self_attention
-from exported_models.workspace import Workspace
+from exported_models.contract.request import HeadAblation, HeadKind, Request
+from exported_models.search.self_attention import find_self_attention
+from exported_models.contract.workspace import Workspace
 from pipeline.adapters import load_adapter
 from pipeline.adapters.huggingface.reference import HuggingFaceReference
-from pipeline.build import export_model
+from pipeline.build.builder import export_model
 from pipeline.progress import SilentProgress
 from tests.pipeline.adapters.huggingface.tiny_checkpoints import save_tiny_checkpoint
 

@@ -13,9 +13,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from exported_models.workspace import Workspace
+from exported_models.contract.workspace import Workspace
 from pipeline.adapters import find_adapter, load_adapter
-from pipeline.build import export_model
+from pipeline.build.builder import export_model
 from pipeline.errors import AdapterError, CheckpointError
 from pipeline.progress import SilentProgress
 from tests.pipeline.adapters.huggingface.tiny_checkpoints import save_tiny_checkpoint

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from transformers import AutoTokenizer
 
-from exported_models.json_tokenizer import JsonTokenizer, load_json_tokenizer
-from exported_models.manifest import TokenizerJsonSpec
+from exported_models.tokenizers.tokenizer_json import JsonTokenizer, load_json_tokenizer
+from exported_models.contract.manifest import TokenizerJsonSpec
 from pipeline.adapters import SourceModel, load_adapter
 from pipeline.errors import CheckpointError
 from tests.pipeline.adapters.huggingface.tiny_checkpoints import save_tiny_checkpoint, save_two_models

@@ -11,12 +11,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from exported_models.manifest import load_model_manifest
-from exported_models.workspace import Workspace
+from exported_models.contract.manifest import load_model_manifest
+from exported_models.contract.workspace import Workspace
 from pipeline.adapters import ReferenceSentence, SourceModel, load_adapter
 from pipeline.adapters.huggingface.reference import HuggingFaceReference
-from pipeline.build import export_model
-from pipeline.graph_modules import EncoderGraph, ForcedGraph, SelfAttentionGraph, StepGraph
+from pipeline.build.builder import export_model
+from pipeline.graphs.modules import EncoderGraph, ForcedGraph, SelfAttentionGraph, StepGraph
 from pipeline.progress import SilentProgress
 from tests.pipeline.adapters.huggingface.tiny_checkpoints import FAMILIES, save_tiny_checkpoint
 from tests.pipeline.encoded_states import check_states

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from exported_models.manifest import GenerationDefaults
+from exported_models.contract.manifest import GenerationDefaults
 from pipeline.adapters import SourceModel, load_adapter
 from pipeline.errors import CheckpointError
 from tests.pipeline.adapters.huggingface.tiny_checkpoints import save_tiny_checkpoint

@@ -18,18 +18,18 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoModelForSeq2SeqLM
 
 from exported_models.engine import Engine, search_settings
-from exported_models.greedy import translate_batch
-from exported_models.manifest import GenerationDefaults
-from exported_models.model import ExportedModel
-from exported_models.request import Request
-from exported_models.search import record_source, search
-from exported_models.tokenizer import Encoding
-from exported_models.trace import Fate, PrunedBy, Trace
-from exported_models.workspace import Workspace
+from exported_models.search.greedy import translate_batch
+from exported_models.contract.manifest import GenerationDefaults
+from exported_models.runtime.model import ExportedModel
+from exported_models.contract.request import Request
+from exported_models.search.search import record_source, search
+from exported_models.tokenizers.characters import Encoding
+from exported_models.contract.trace import Fate, PrunedBy, Trace
+from exported_models.contract.workspace import Workspace
 from pipeline.adapters import load_adapter
 from pipeline.adapters.huggingface.checkpoint import quiet_library
 from pipeline.adapters.huggingface.reference import HuggingFaceReference
-from pipeline.export import write_graphs
+from pipeline.graphs.export import write_graphs
 from tests.pipeline.adapters.huggingface.tiny_checkpoints import TEXTS, save_tiny_checkpoint
 from tests.pipeline.tiny_exports import open_unverified
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from exported_models.graphs import TensorSpec, memory_name
+from exported_models.contract.graphs import TensorSpec, memory_name
 from pipeline.adapters import SourceModel
-from pipeline.graph_modules import EncoderGraph, StepGraph
+from pipeline.graphs.modules import EncoderGraph, StepGraph
 
 
 def force_in_steps(source: SourceModel, source_ids: Sequence[int], target_ids: Sequence[int]) -> dict[str, Tensor]:

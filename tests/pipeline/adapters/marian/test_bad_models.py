@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import yaml
 
-from exported_models.workspace import Workspace
+from exported_models.contract.workspace import Workspace
 from pipeline.adapters import find_adapter, load_adapter
-from pipeline.build import export_model
+from pipeline.build.builder import export_model
 from pipeline.errors import AdapterError, CheckpointError
 from pipeline.progress import SilentProgress
 from tests.pipeline.adapters.marian.tiny_models import (

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from exported_models.engine import Engine
-from exported_models.graphs import Graph
-from exported_models.request import AttentionOverride, Request
-from exported_models.self_attention import find_self_attention
-from exported_models.workspace import Workspace
+from exported_models.contract.graphs import Graph
+from exported_models.contract.request import AttentionOverride, Request
+from exported_models.search.self_attention import find_self_attention
+from exported_models.contract.workspace import Workspace
 from pipeline.adapters import digest_checkpoint, find_adapter, load_adapter
-from pipeline.build import export_model
+from pipeline.build.builder import export_model
 from pipeline.progress import SilentProgress
 from tests.pipeline.adapters.marian.tiny_models import SSRU, VOCABULARY, pack_binary, save_tiny_model, train_vocabulary
 

@@ -14,14 +14,14 @@ from sentencepiece import SentencePieceTrainer
 from torch import Tensor, nn
 
 from exported_models.engine import Engine
-from exported_models.manifest import SentencePieceSpec, load_model_manifest
-from exported_models.request import Request
-from exported_models.sentencepiece_tokenizer import load_sentencepiece_tokenizer
-from exported_models.workspace import Workspace
+from exported_models.contract.manifest import SentencePieceSpec, load_model_manifest
+from exported_models.contract.request import Request
+from exported_models.tokenizers.sentencepiece import load_sentencepiece_tokenizer
+from exported_models.contract.workspace import Workspace
 from pipeline.adapters import SourceModel, find_adapter, load_adapter
-from pipeline.build import export_model
-from pipeline.export import write_tokenizers
-from pipeline.graph_modules import EncoderGraph, StepGraph
+from pipeline.build.builder import export_model
+from pipeline.graphs.export import write_tokenizers
+from pipeline.graphs.modules import EncoderGraph, StepGraph
 from pipeline.progress import SilentProgress
 from tests.pipeline.adapters.opennmt.checkpoints import (
     SHAPES,

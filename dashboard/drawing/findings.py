@@ -1,0 +1,116 @@
+"""What deserves a look: one sentence a stage, and the word to begin with."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from dashboard.drawing.links import prune
+from dashboard.state.page_state import Selection, Side
+from dashboard.drawing.words import TokenText, count, percent, signed
+from exported_models.contract.trace import Fate, Floats, Hypothesis, Trace
+
+CLOSE_CALL = 0.2
+"""Two words whose probabilities differ by less deserve a look."""
+CLOSE_SCORES = 0.1
+"""So do two hypotheses whose normalized scores differ by less (nats)."""
+TYPICAL_SHARE = 0.5
+"""And a stage where fewer than this share of the words find their own among their neighbors."""
+SPREAD_WORDS = 5
+"""And attention that needs more words than this for its mass."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The sentence of one stage; ``look`` marks it; None where there is nothing to judge."""
+
+    sentence: str
+    look: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Focus:
+    """The word whose state is looked at; ``reason`` says why when nobody chose it."""
+
+    index: int
+    reason: str = ""
+
+
+def find_attention(attention: Floats | None, mass: float, overridden: int, ablated: int = 0) -> Finding:
+    """Stage 3.
+
+    Args:
+        attention: [target, source] of the layers and heads shown, or None.
+        overridden, ablated: how many steps and heads a person changed.
+    """
+    if attention is None:
+        return Finding("this model has no attention", None)
+    if overridden or ablated:
+        steps = [f"overridden at {count(overridden, 'step')}"] if overridden else []
+        heads = [f"without {count(ablated, 'head')}"] if ablated else []
+        return Finding(", ".join([*steps, *heads]), True)
+    needed = np.bincount([link.target for link in prune(attention, mass)], minlength=len(attention))
+    fewest, most = int(needed.min()), int(needed.max())
+    span = str(most) if fewest == most else f"{fewest} to {most}"
+    verb = "token carries" if most == 1 else "tokens carry"
+    return Finding(f"{span} {verb} {100 * mass:.0f} %", most > SPREAD_WORDS)
+
+
+def find_prediction(trace: Trace, hypothesis: Hypothesis, words: TokenText) -> Finding:
+    """Stage 4: the step where the model hesitated most, or was not followed."""
+    step, margin = _closest_call(trace, hypothesis)
+    if margin < 0:
+        said = f"“{words.show(hypothesis.tokens[step])}” {percent(hypothesis.log_probs[step])} %"
+        return Finding(f"{said}, not its first choice", True)
+    best = trace.top_k(hypothesis)[step][:2]
+    pair = ", ".join(f"“{words.show(choice.token)}” {percent(choice.log_prob)}" for choice in best)
+    return Finding(f"closest call: {pair} %", margin < CLOSE_CALL)
+
+
+def find_search(trace: Trace, hypothesis: Hypothesis) -> Finding:
+    """Stage 5: how far ahead the best hypothesis is, and what was given up on the way."""
+    if trace.request.prefix:
+        return Finding(
+            f"{count(len(trace.request.prefix), 'token')} forced, score {signed(hypothesis.normalized)}", True
+        )
+    if len(trace.hypotheses) < 2:
+        pruned = sum(entry.fate is Fate.PRUNED for step in trace.steps for entry in step.candidates)
+        return Finding(f"one hypothesis, {pruned:,} pruned", False)
+    best, second = trace.hypotheses[0].normalized, trace.hypotheses[1].normalized
+    return Finding(f"best {signed(best)}, next {signed(second)} a token", best - second < CLOSE_SCORES)
+
+
+def find_encoder(own: int, words: int) -> Finding:
+    """Stage 1: how many source words have the same word as nearest neighbor."""
+    return Finding(f"{own} of {words} tokens sit with their own", own < TYPICAL_SHARE * words)
+
+
+def find_decoder(agreeing: int, steps: int) -> Finding:
+    """Stage 2: at how many steps most neighbors go on with the chosen word."""
+    return Finding(f"neighbors agree at {agreeing} of {steps} steps", agreeing < steps)
+
+
+def find_focus(side: Side, selection: Selection | None, trace: Trace, hypothesis: Hypothesis) -> Focus:
+    """The selected word if it is on this side; else the first closest call, or the first source word."""
+    if selection is not None and selection.side == side:
+        return Focus(selection.index)
+    if side == "source":
+        return Focus(0, "first word")
+    return Focus(_closest_call(trace, hypothesis)[0], "closest call")
+
+
+def probability_margins(trace: Trace, hypothesis: Hypothesis) -> list[float]:
+    """For each target token, its probability less that of the best other token; negative where it was not first."""
+    choices = trace.top_k(hypothesis)
+    return [
+        math.exp(log_prob) - max((math.exp(c.log_prob) for c in row if c.token_id != token_id), default=0.0)
+        for token_id, log_prob, row in zip(hypothesis.token_ids, hypothesis.log_probs, choices, strict=True)
+    ]
+
+
+def _closest_call(trace: Trace, hypothesis: Hypothesis) -> tuple[int, float]:
+    """The first step with the smallest margin, and that margin."""
+    margins = probability_margins(trace, hypothesis)
+    return min(enumerate(margins), key=lambda step: step[1])

@@ -1,0 +1,162 @@
+"""The pieces of the translation view, as components: words, top k, matrix, text twin. Pure functions of a picture."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from dash import html
+from dash.development.base_component import Component
+
+from dashboard.drawing.geometry import GAP, WIDEST_CELL, Column
+from dashboard.drawing.links import Link
+from dashboard.state.page_state import Side
+from dashboard.drawing.picture import GUTTER, Picture
+from dashboard.drawing.attributes import wild
+from dashboard.drawing.words import as_plain_text, percent
+from exported_models.contract.trace import Floats, TokenChoice
+
+Figure = dict[str, Any]
+MATRIX_HEIGHT = 168
+MATRIX_ROWS = (9, 20)
+"""Least and greatest pixels a row of the matrix is high; in between the matrix keeps its height."""
+LEGIBLE_ROW = 11
+MATRIX_MARGIN = 3
+
+
+def draw_words(side: Side, words: Sequence[str], columns: Sequence[Column]) -> list[Component]:
+    """One button a word, placed over its column. The row names the side; the browser lights and selects by index."""
+    return [
+        html.Button(
+            word,
+            style={"left": round(column.left), "width": round(column.width)},
+            **wild(data_side=side, data_index=str(index)),
+        )
+        for index, (word, column) in enumerate(zip(words, columns, strict=True))
+    ]
+
+
+def draw_top_k(picture: Picture) -> list[Component]:
+    """One group of buttons a target word, best first; the length of a bar is the probability."""
+    return [
+        html.Div(
+            [_cell(picture, step, rank) for rank in range(len(choices))],
+            className="top-column",
+            style={"left": round(picture.targets[step].left), "width": round(picture.targets[step].width)},
+            role="group",
+            **wild(
+                aria_label=f"Most probable at step {step + 1}, percent",
+                data_side="target",
+                data_index=str(step),
+            ),
+        )
+        for step, choices in enumerate(picture.top_k)
+    ]
+
+
+def draw_matrix(picture: Picture, attention: Floats, palette: dict[str, str]) -> Figure:
+    """Attention as a heat map whose columns stand over the target words. ``attention``: [target, source]."""
+    edges = [column.left - GAP / 2 for column in picture.targets] + [picture.targets[-1].right + GAP / 2]
+    rows = len(picture.source_words)
+    return {
+        "data": [
+            {
+                "type": "heatmap",
+                "x": edges,
+                "y": [row - 0.5 for row in range(rows + 1)],
+                "z": [[round(float(value), 3) for value in row] for row in attention.T],
+                "text": [
+                    [as_plain_text(f"{source} → {target}") for target in picture.target_words]
+                    for source in picture.source_words
+                ],
+                "hovertemplate": "%{text}  %{z:.0%}<extra></extra>",
+                "colorscale": [[0, palette["soft"]], [1, palette["acc"]]],
+                "zmin": 0,
+                "zmax": 1,
+                "xgap": GAP,
+                "ygap": 1,
+                "showscale": False,
+            }
+        ],
+        "layout": _matrix_layout(picture, palette),
+    }
+
+
+def matrix_row(picture: Picture) -> float:
+    """Pixels a row of the matrix is high."""
+    least, greatest = MATRIX_ROWS
+    return min(greatest, max(least, MATRIX_HEIGHT / len(picture.source_words)))
+
+
+def draw_text_twin(picture: Picture, links: Sequence[Link]) -> Component:
+    """The attention in words: what each target word looks at, in percent."""
+    by_target: dict[int, list[Link]] = {}
+    for link in links:
+        by_target.setdefault(link.target, []).append(link)
+    rows = [
+        html.Tr(
+            [
+                html.Th(word, scope="row"),
+                html.Td(percent(picture.hypothesis.log_probs[index])),
+                html.Td(_spell_links(picture, by_target.get(index, []))),
+            ],
+            **wild(data_side="target", data_index=str(index)),
+        )
+        for index, word in enumerate(picture.target_words)
+    ]
+    head = html.Thead(html.Tr([html.Th(text, scope="col") for text in ("word", "percent", "attention on")]))
+    return html.Table([head, html.Tbody(rows)], className="twin")
+
+
+def _spell_links(picture: Picture, links: Sequence[Link]) -> str:
+    spelled = (f"{picture.source_words[link.source]} {100 * link.weight:.0f} %" for link in links)
+    return ", ".join(spelled) or "nothing"
+
+
+def _cell(picture: Picture, step: int, rank: int) -> Component:
+    choice = picture.top_k[step][rank]
+    word = picture.target_text.show(choice.token)
+    # Only what the browser cannot count itself: a long sentence has hundreds of these.
+    attributes: dict[str, str] = {}
+    if choice.token_id == picture.hypothesis.token_ids[step]:
+        attributes["className"] = "chosen"
+    if _is_cut(picture.targets[step], choice):
+        attributes["title"] = word
+    return html.Button(word, style={"--p": round(100 * math.exp(choice.log_prob))}, **wild(**attributes))
+
+
+def _is_cut(column: Column, choice: TokenChoice) -> bool:
+    return column.width >= WIDEST_CELL and len(choice.token) > 12
+
+
+def matrix_height(picture: Picture) -> float:
+    """Pixels the matrix is high."""
+    return len(picture.source_words) * matrix_row(picture) + 2 * MATRIX_MARGIN
+
+
+def _matrix_layout(picture: Picture, palette: dict[str, str]) -> Figure:
+    rows, row = len(picture.source_words), matrix_row(picture)
+    legible = row >= LEGIBLE_ROW
+    return {
+        "width": GUTTER + picture.targets[-1].right,
+        "height": matrix_height(picture),
+        "margin": {"l": GUTTER, "r": 0, "t": MATRIX_MARGIN, "b": MATRIX_MARGIN},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "xaxis": {"visible": False, "fixedrange": True, "range": [0, picture.targets[-1].right]},
+        "yaxis": {
+            "fixedrange": True,
+            "range": [rows - 0.5, -0.5],
+            "showgrid": False,
+            "zeroline": False,
+            "ticks": "",
+            "ticklabelstandoff": 8,
+            "showticklabels": legible,
+            "tickvals": list(range(rows)),
+            "ticktext": [as_plain_text(word) for word in picture.source_words],
+            "tickfont": {"size": min(12, row - 1)},
+        },
+        "font": {"family": "Inter, system-ui, sans-serif", "size": 12, "color": palette["mute"]},
+        "hoverlabel": {"font": {"family": "Inter, system-ui, sans-serif"}},
+    }

@@ -1,0 +1,88 @@
+"""The beam tree as dash-cytoscape elements and as text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dashboard.drawing.links import curve_data
+from dashboard.drawing.palette import Theme, colors
+from dashboard.drawing.tree_layout import LABEL_SIZE, Kind, PlacedTwig
+
+FONT = "Inter, system-ui, sans-serif"
+_CLASSES: Mapping[Kind, str] = {"best": "best", "kept": "", "pruned": "pruned"}
+
+
+def tree_elements(placed: Sequence[PlacedTwig]) -> list[dict[str, Any]]:
+    """Nodes with their labels and, under them, percent (carried by the edge that leads there)."""
+    by_key = {entry.twig.key: entry for entry in placed}
+    nodes = [_node(entry) for entry in placed]
+    return nodes + [_edge(by_key[entry.twig.parent], entry) for entry in placed if entry.twig.parent]
+
+
+def tree_stylesheet(theme: Theme) -> list[dict[str, Any]]:
+    """Cytoscape styles of the tree."""
+    color = colors(theme)
+    return [
+        {"selector": "node", "style": _node_style(color["ink"])},
+        {"selector": "node.best", "style": {"font-weight": 600}},
+        {"selector": "node.pruned", "style": {"color": color["mute"]}},
+        {"selector": "edge", "style": _edge_style(color["link"], color["mute"])},
+        {"selector": "edge.bent", "style": _bent_style()},
+        {"selector": "edge.best", "style": _best_style(color["barch"])},
+        {"selector": "edge.pruned", "style": {"line-style": "dotted"}},
+        {"selector": "node.cursor", "style": {"border-width": 1.5, "border-color": color["acc"]}},
+        {"selector": "node.lit", "style": {"color": color["hot"]}},
+    ]
+
+
+def _node(entry: PlacedTwig) -> dict[str, Any]:
+    twig = entry.twig
+    return {
+        "data": {"id": twig.key, "label": twig.label, "w": round(entry.width)},
+        "position": {"x": round(entry.left + entry.width / 2), "y": round(entry.y)},
+        # The classes are always said: the component does not take away what a new element leaves out.
+        "classes": _CLASSES[twig.kind],
+    }
+
+
+def _edge(parent: PlacedTwig, child: PlacedTwig) -> dict[str, Any]:
+    twig = child.twig
+    share = round(100 * math.exp(twig.log_prob))
+    data: dict[str, Any] = {"id": f"e{twig.key}", "source": twig.parent, "target": twig.key, "p": share}
+    if parent.y == child.y:
+        return {"data": data, "classes": _CLASSES[twig.kind]}
+    # The curve runs sideways: what `curve_data` calls down is right here, which turns the side it bends to.
+    bend = curve_data(parent.y - child.y, child.left - parent.left - parent.width)
+    return {"data": data | bend, "classes": f"bent {_CLASSES[twig.kind]}"}
+
+
+def _node_style(ink: str) -> dict[str, Any]:
+    return {
+        "shape": "round-rectangle", "width": "data(w)", "height": 17, "padding": "3px", "background-opacity": 0,
+        "label": "data(label)", "font-family": FONT, "font-size": LABEL_SIZE, "color": ink, "text-valign": "center",
+        "text-halign": "center", "overlay-opacity": 0,
+    }  # fmt: skip
+
+
+def _edge_style(link: str, mute: str) -> dict[str, Any]:
+    return {
+        "width": "mapData(p, 0, 100, 1, 4)", "line-color": link, "opacity": 0.6, "curve-style": "straight",
+        "source-endpoint": "90deg", "target-endpoint": "270deg", "events": "no",
+        "target-label": "data(p)", "target-text-offset": 1, "target-text-margin-x": 10,
+        "target-text-margin-y": 14, "font-family": FONT, "font-size": 10, "color": mute,
+    }  # fmt: skip
+
+
+def _best_style(bar: str) -> dict[str, Any]:
+    return {"line-color": bar, "opacity": 1, "width": "mapData(p, 0, 100, 1, 6)"}
+
+
+def _bent_style() -> dict[str, Any]:
+    return {
+        "curve-style": "unbundled-bezier",
+        "edge-distances": "endpoints",
+        "control-point-distances": "data(d)",
+        "control-point-weights": "data(c)",
+    }

@@ -1,0 +1,98 @@
+"""The history: a tree of requests, each what-if a child of what it changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from dashboard.state.packing import pack, unpack
+from dashboard.state.page_state import Json, PageState
+
+MAX_MOMENTS: Final = 50
+"""The history travels with every request, so it does not grow without end."""
+_MAX_JSON: Final = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One request of the history. ``next`` is the child that was left last: where redo goes."""
+
+    state: PageState
+    label: str
+    parent: int | None = None
+    next: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """The last `MAX_MOMENTS` moments in the order they were made, and the one on the page."""
+
+    moments: tuple[Moment, ...] = ()
+    current: int = -1
+
+    @property
+    def now(self) -> Moment | None:
+        """The moment on the page."""
+        return self.moments[self.current] if self.moments else None
+
+    @property
+    def undo_target(self) -> PageState | None:
+        """Where undo goes."""
+        parent = self.now.parent if self.now else None
+        return None if parent is None else self.moments[parent].state
+
+    @property
+    def redo_target(self) -> PageState | None:
+        """Where redo goes."""
+        child = self.now.next if self.now else None
+        return None if child is None else self.moments[child].state
+
+    def visit(self, state: PageState, label: str) -> Past:
+        """Go to the moment of that request; a request not seen before becomes a child of the current moment."""
+        for index, moment in enumerate(self.moments):
+            if moment.state.request == state.request:
+                return self._with(index, replace(moment, state=state))._remember_way_to(index)
+        parent = self.current if self.moments else None
+        moments = (*self.moments, Moment(state, label, parent))
+        return Past(moments, len(moments) - 1)._remember_way_to(len(moments) - 1)._forget_oldest()
+
+    def to_json(self) -> Json:
+        """What the browser keeps: labels and branches to draw, and the states, much alike, packed."""
+        return {
+            "moments": [[moment.label, moment.parent, moment.next] for moment in self.moments],
+            "states": pack([moment.state.to_json() for moment in self.moments]),
+            "current": self.current,
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any] | None) -> Past:
+        if not value:
+            return cls()
+        states = map(PageState.from_json, unpack(value["states"], _MAX_JSON))
+        moments = (Moment(state, *moment) for state, moment in zip(states, value["moments"], strict=True))
+        return cls(tuple(moments), value["current"])
+
+    def _with(self, index: int, moment: Moment) -> Past:
+        return Past((*self.moments[:index], moment, *self.moments[index + 1 :]), index)
+
+    def _remember_way_to(self, index: int) -> Past:
+        """Redo from the parent leads here."""
+        parent = self.moments[index].parent
+        if parent is None:
+            return self
+        moments = list(self.moments)
+        moments[parent] = replace(moments[parent], next=index)
+        return Past(tuple(moments), index)
+
+    def _forget_oldest(self) -> Past:
+        """What followed a forgotten moment begins a branch of its own."""
+        surplus = len(self.moments) - MAX_MOMENTS
+        if surplus <= 0:
+            return self
+
+        def shift(index: int | None) -> int | None:
+            return None if index is None or index < surplus else index - surplus
+
+        kept = (replace(moment, parent=shift(moment.parent), next=shift(moment.next)) for moment in self.moments)
+        return Past(tuple(kept)[surplus:], self.current - surplus)

@@ -1,0 +1,255 @@
+"""Requests and traces as JSON documents: what the command line prints, HTTP carries and files keep.
+
+Probabilities are plain (0 to 1), log-probabilities natural. States have no place in a document.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, StrictInt
+
+from exported_models.contract.request import (
+    MAX_BEAM_SIZE,
+    MAX_LENGTH_LIMIT,
+    MAX_LENGTH_PENALTY,
+    MAX_TOP_K,
+    AttentionOverride,
+    EarlyStopping,
+    HeadAblation,
+    HeadKind,
+    Request,
+)
+from exported_models.contract.trace import Candidate, Fate, Floats, Hypothesis, Node, PrunedBy, Stop, TokenChoice, Trace
+
+_DECIMALS = 5
+_IMPOSSIBLE = -1e9
+Rounded = Annotated[float, PlainSerializer(lambda value: round(max(value, _IMPOSSIBLE), _DECIMALS), return_type=float)]
+"""A float written with five decimals: as exact as float32 sums are, and a third of the bytes.
+
+The log-probability of what a model may not say is minus infinity, which JSON cannot write: it becomes -1e9.
+"""
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class OverrideDocument(_Document):
+    """One attention override; see `AttentionOverride`."""
+
+    step: StrictInt = Field(ge=0, description="Target step, counted from 0.")
+    weights: list[tuple[StrictInt, float]] = Field(description="(source position, weight) pairs, positions from 0.")
+    layer: StrictInt | None = Field(default=None, description="Decoder layer; null for all.")
+    head: StrictInt | None = Field(default=None, description="Attention head; null for all.")
+
+
+class AblationDocument(_Document):
+    """A head of attention that contributes nothing; see `HeadAblation`."""
+
+    kind: HeadKind = Field(description="Self-attention of the encoder or the decoder, or cross-attention.")
+    layer: StrictInt = Field(ge=0, description="Counted from 0.")
+    head: StrictInt = Field(ge=0, description="Counted from 0.")
+
+
+class RequestDocument(_Document):
+    """A request; what is left out takes the model's default. See `Request`."""
+
+    model_id: str = Field(description="Name of an exported model of the workspace.", examples=["dates"])
+    source: str = Field(description="Source text.", examples=["March 3, 1999"])
+    prefix: list[str] = Field(default=[], description="Target tokens every hypothesis must begin with.")
+    overrides: list[OverrideDocument] = []
+    beam_size: StrictInt | None = Field(default=None, ge=1, le=MAX_BEAM_SIZE)
+    length_penalty: float | None = Field(
+        default=None, ge=-MAX_LENGTH_PENALTY, le=MAX_LENGTH_PENALTY, allow_inf_nan=False
+    )
+    max_length: StrictInt | None = Field(default=None, ge=1, le=MAX_LENGTH_LIMIT)
+    top_k: StrictInt = Field(default=5, ge=1, le=MAX_TOP_K)
+    early_stopping: EarlyStopping | None = None
+    ablations: list[AblationDocument] = []
+
+    @classmethod
+    def of(cls, request: Request) -> RequestDocument:
+        """The document of a request."""
+        return cls(
+            model_id=request.model_id,
+            source=request.source,
+            prefix=list(request.prefix),
+            overrides=[_override_document(override) for override in request.overrides],
+            beam_size=request.beam_size,
+            length_penalty=request.length_penalty,
+            max_length=request.max_length,
+            top_k=request.top_k,
+            early_stopping=request.early_stopping,
+            ablations=[
+                AblationDocument(kind=entry.kind, layer=entry.layer, head=entry.head) for entry in request.ablations
+            ],
+        )
+
+    def to_request(self) -> Request:
+        """The request of this document."""
+        return Request(
+            model_id=self.model_id,
+            source=self.source,
+            prefix=tuple(self.prefix),
+            overrides=tuple(
+                AttentionOverride(entry.step, tuple(entry.weights), entry.layer, entry.head) for entry in self.overrides
+            ),
+            beam_size=self.beam_size,
+            length_penalty=self.length_penalty,
+            max_length=self.max_length,
+            top_k=self.top_k,
+            early_stopping=self.early_stopping,
+            ablations=tuple(HeadAblation(entry.kind, entry.layer, entry.head) for entry in self.ablations),
+        )
+
+
+class SourceTokenDocument(_Document):
+    """A source token and its place in the source text (``start`` equals ``end`` for special tokens)."""
+
+    token: str
+    start: int
+    end: int
+    word: int
+
+
+class ChoiceDocument(_Document):
+    """A token the model might say next."""
+
+    token: str
+    probability: Rounded
+    log_prob: Rounded
+
+
+class NodeDocument(_Document):
+    """One prefix the beam held; its index is its place in the list, the first being the start."""
+
+    parent: int
+    token: str
+    probability: Rounded
+    score: Rounded
+    finished: bool
+
+
+class CandidateDocument(_Document):
+    """One continuation a step considered, and what became of it."""
+
+    parent: int
+    token: str
+    log_prob: Rounded
+    score: Rounded
+    normalized: Rounded
+    rank: int
+    fate: Fate
+    pruned_by: PrunedBy | None = None
+    node: int | None = None
+
+
+class HypothesisDocument(_Document):
+    """One entry of the n-best list."""
+
+    text: str
+    tokens: list[str]
+    log_probs: list[Rounded]
+    score: Rounded
+    normalized: Rounded
+    finished: bool
+    nodes: list[int]
+
+
+class TraceDocument(_Document):
+    """Everything that happened while a request was decoded, states left out; see `Trace`."""
+
+    text: str = Field(description="The best hypothesis as text.")
+    tokens: list[str] = Field(description="Its tokens, end of sentence included.")
+    request: RequestDocument = Field(description="The request as answered, defaults filled in.")
+    model_hash: str
+    source: list[SourceTokenDocument]
+    attention: list[list[list[list[Rounded]]]] | None = Field(
+        description="Cross-attention of the best hypothesis: [target][layer][head][source]; null without attention."
+    )
+    top_k: list[list[ChoiceDocument]] = Field(description="For each target token, the most probable tokens there.")
+    hypotheses: list[HypothesisDocument] = Field(description="The n-best list, best first.")
+    tree: list[NodeDocument] = Field(description="The beam tree.")
+    steps: list[list[CandidateDocument]] = Field(description="For each step, every candidate, best first.")
+    stop: Stop
+
+    @classmethod
+    def of(cls, trace: Trace) -> TraceDocument:
+        """The document of a trace."""
+        best = trace.best
+        return cls(
+            text=best.text,
+            tokens=list(best.tokens),
+            request=RequestDocument.of(trace.request),
+            model_hash=trace.model_hash,
+            source=_source_documents(trace),
+            attention=_nested(trace.attention(best)),
+            top_k=[[_choice_document(choice) for choice in choices] for choices in trace.top_k(best)],
+            hypotheses=[_hypothesis_document(hypothesis) for hypothesis in trace.hypotheses],
+            tree=[_node_document(node) for node in trace.nodes],
+            steps=[[_candidate_document(candidate) for candidate in step.candidates] for step in trace.steps],
+            stop=trace.stop,
+        )
+
+    def to_json(self) -> str:
+        """One line of JSON; what is null is left out where the type allows it."""
+        return self.model_dump_json(exclude_defaults=True)
+
+
+def _override_document(override: AttentionOverride) -> OverrideDocument:
+    return OverrideDocument(
+        step=override.step, weights=list(override.weights), layer=override.layer, head=override.head
+    )
+
+
+def _source_documents(trace: Trace) -> list[SourceTokenDocument]:
+    source = trace.source
+    rows = zip(source.tokens, source.spans, source.words, strict=True)
+    return [SourceTokenDocument(token=token, start=start, end=end, word=word) for token, (start, end), word in rows]
+
+
+def _choice_document(choice: TokenChoice) -> ChoiceDocument:
+    return ChoiceDocument(token=choice.token, probability=math.exp(choice.log_prob), log_prob=choice.log_prob)
+
+
+def _node_document(node: Node) -> NodeDocument:
+    return NodeDocument(
+        parent=node.parent,
+        token=node.token,
+        probability=math.exp(node.log_prob),
+        score=node.score,
+        finished=node.finished,
+    )
+
+
+def _candidate_document(candidate: Candidate) -> CandidateDocument:
+    return CandidateDocument(
+        parent=candidate.parent,
+        token=candidate.token,
+        log_prob=candidate.log_prob,
+        score=candidate.score,
+        normalized=candidate.normalized,
+        rank=candidate.rank,
+        fate=candidate.fate,
+        pruned_by=candidate.pruned_by,
+        node=candidate.node,
+    )
+
+
+def _hypothesis_document(hypothesis: Hypothesis) -> HypothesisDocument:
+    return HypothesisDocument(
+        text=hypothesis.text,
+        tokens=list(hypothesis.tokens),
+        log_probs=list(hypothesis.log_probs),
+        score=hypothesis.score,
+        normalized=hypothesis.normalized,
+        finished=hypothesis.finished,
+        nodes=list(hypothesis.nodes),
+    )
+
+
+def _nested(attention: Floats | None) -> list[list[list[list[float]]]] | None:
+    nested: list[list[list[list[float]]]] | None = None if attention is None else attention.tolist()
+    return nested

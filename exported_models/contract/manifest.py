@@ -1,0 +1,277 @@
+"""The manifests of published artefacts, validated where they are read; here what all have, and that of a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from exported_models.contract.errors import ArtefactError
+from exported_models.contract.publishing import read_manifest
+from exported_models.contract.request import EarlyStopping
+
+ENCODER_SPACE = "encoder"
+DECODER_SPACE = "decoder"
+CONTEXT_SPACE = "context"
+
+
+class Frozen(BaseModel):
+    """Base of manifests and documents: immutable, and a key nobody knows is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class FileEntry(Frozen):
+    """One file of a published folder."""
+
+    bytes: int = Field(ge=0)
+    sha256: str
+
+
+class ArtefactManifest(Frozen):
+    """What every manifest has; ``files`` and ``content_hash`` are added when it is published."""
+
+    remedy: ClassVar[str]
+    """What to do about a manifest that cannot be used."""
+
+    format: int
+    files: dict[str, FileEntry] = {}
+    content_hash: str = ""
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all files."""
+        return sum(entry.bytes for entry in self.files.values())
+
+    def for_publishing(self) -> dict[str, Any]:
+        """The manifest as `exported_models.contract.publishing.publish` wants it: without what publishing itself adds."""
+        return self.model_dump(mode="json", exclude={"files", "content_hash"})
+
+
+Manifest = TypeVar("Manifest", bound=ArtefactManifest)
+
+
+def load_manifest(folder: Path, kind: type[Manifest]) -> Manifest:
+    """Read and validate the manifest of a published folder.
+
+    Raises:
+        ArtefactError: it is missing, damaged, or written by another format revision.
+    """
+    value = read_manifest(folder)
+    known = kind.model_fields["format"].default
+    if value.get("format") != known:
+        raise ArtefactError(
+            f"{folder} has format {value.get('format')!r}, this version of Beamscope reads {known}; {kind.remedy}."
+        )
+    try:
+        return kind.model_validate(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise ArtefactError(
+            f"The manifest in {folder} is not valid at {place}: {first['msg']}; {kind.remedy}."
+        ) from error
+
+
+class SpaceSpec(Frozen):
+    """A space of states that can be indexed: which graph output it is and whose tokens its rows belong to."""
+
+    name: str
+    owner: Literal["source", "target"]
+    output: str
+    size: int = Field(gt=0)
+    meaning: str
+    layer: int | None = Field(default=None, ge=0, description="Decoder layer it is of, counted from 0.")
+
+
+class CharacterTokenizerSpec(Frozen):
+    """Every character is a token; ``file`` is a JSON list of tokens, the index being the id."""
+
+    kind: Literal["characters"] = "characters"
+    file: str
+
+
+class SentencePieceSpec(Frozen):
+    """A SentencePiece model in ``file``; ``vocabulary`` is a JSON list of tokens, the index being the id."""
+
+    kind: Literal["sentencepiece"] = "sentencepiece"
+    file: str
+    vocabulary: str
+    unknown_id: int = Field(description="What a piece without an id of its own becomes.")
+    before: tuple[int, ...] = Field(default=(), description="Ids put before every text.")
+    after: tuple[int, ...] = Field(description="Ids put after a complete text, the end of sentence among them.")
+    reads_language_code: bool = Field(default=False, description="Whether a leading >>code<< is a token of its own.")
+
+
+class TokenizerJsonSpec(Frozen):
+    """A ``tokenizer.json`` in ``file``; ``vocabulary`` is a JSON list of tokens, the index being the id."""
+
+    kind: Literal["tokenizer_json"] = "tokenizer_json"
+    file: str
+    vocabulary: str
+    before: tuple[int, ...] = Field(default=(), description="Ids put before every text.")
+    after: tuple[int, ...] = Field(description="Ids put after a complete text, the end of sentence among them.")
+    continuing: str = Field(
+        default="", description="What tokens that go on a word begin with; empty where those that begin one are marked."
+    )
+
+
+class ByteTokenizerSpec(Frozen):
+    """Every byte of UTF-8 is a token, numbered after the special tokens; nothing lies in a file."""
+
+    kind: Literal["bytes"] = "bytes"
+    special_tokens: tuple[str, ...]
+    vocabulary_size: int = Field(description="Ids the model has embeddings for; those past the last byte stay unused.")
+    end_id: int
+
+    @property
+    def first_byte_id(self) -> int:
+        return len(self.special_tokens)
+
+
+class WordTokenizerSpec(Frozen):
+    """What stands between spaces is a token; ``file`` is a JSON list of tokens, the index being the id."""
+
+    kind: Literal["words"] = "words"
+    file: str
+    unknown_id: int | None = Field(description="What a token the vocabulary lacks becomes; None: it is refused.")
+    after: tuple[int, ...] = Field(description="Ids put after a complete text; a source may go without any.")
+
+
+TokenizerSpec = Annotated[
+    CharacterTokenizerSpec | SentencePieceSpec | TokenizerJsonSpec | ByteTokenizerSpec | WordTokenizerSpec,
+    Field(discriminator="kind"),
+]
+"""How one side is tokenized; the files it names lie in the model's folder."""
+
+
+class GenerationDefaults(Frozen):
+    """What a request gets where it says nothing."""
+
+    beam_size: int = Field(default=5, ge=1)
+    length_penalty: float = 1.0
+    max_length: int = Field(ge=1, description="Most target tokens, end of sentence included.")
+    early_stopping: EarlyStopping = "estimate"
+    forced_first_id: int | None = Field(default=None, description="The only first token there is; it scores 0.")
+    forces_end: bool = Field(default=False, description="At the maximum length only the end is left; it scores 0.")
+    suppressed_ids: tuple[int, ...] = Field(default=(), description="Tokens that are never produced.")
+    begin_suppressed_ids: tuple[int, ...] = Field(default=(), description="Nor these where the first is chosen freely.")
+    bad_sequences: tuple[tuple[int, ...], ...] = Field(default=(), description="Runs of tokens that are not produced.")
+    min_length: int = Field(default=0, ge=0, description="Fewest target tokens, end of sentence included.")
+    ngram_size: int = Field(default=0, ge=0, description="No run of so many tokens comes twice in a target; 0: any.")
+    source_ngram_size: int = Field(default=0, ge=0, description="No run of so many tokens of the source comes in one.")
+    repetition_penalty: float = Field(default=1.0, gt=0, allow_inf_nan=False, description="See `repetition`; 1: none.")
+
+    @property
+    def has_rules(self) -> bool:
+        """Whether what came before decides on what may come."""
+        wanted = self.begin_suppressed_ids or self.bad_sequences or self.min_length or self.ngram_size
+        return bool(wanted or self.source_ngram_size)
+
+    @property
+    def penalizes(self) -> bool:
+        """Whether what was said before counts for more or less."""
+        return self.repetition_penalty != 1
+
+    @property
+    def goes_by_probability(self) -> bool:
+        """Whether a search goes where probabilities alone lead."""
+        return not (self.has_rules or self.penalizes)
+
+
+class ParityReport(Frozen):
+    """Largest differences to the source model, measured before publishing."""
+
+    log_prob: float
+    attention: float | None
+    state: float
+    sentences: int
+    beam_sentences_equal: int
+    beam_sentences: int
+
+
+class TranslationScores(Frozen):
+    """Scores of the best hypotheses against references (sacrebleu's defaults): of the full model, and of its twin."""
+
+    bleu: tuple[float, float]
+    chrf: tuple[float, float]
+
+
+class TwinComparison(Frozen):
+    """What a quantized twin loses against the full model, measured before publishing."""
+
+    sentences: int
+    made_up: bool = Field(description="Whether they are random tokens: no sentences were given.")
+    tokens: int = Field(description="Target tokens that were forced: references, else the full model's best output.")
+    agreement: float = Field(description="Share of them before which both models find the same token most probable.")
+    log_prob: float = Field(description="Mean difference of their log-probabilities.")
+    largest_log_prob: float
+    same_best: float = Field(description="Share of the sentences whose best hypothesis is the same.")
+    scores: TranslationScores | None = Field(default=None, description="None without references.")
+
+
+class QuantizationReport(Frozen):
+    """What a quantized twin was made from, how, and what that costs."""
+
+    kind: Literal["int8"]
+    model_id: str = Field(description="The full model.")
+    model_hash: str = Field(description="Its content hash.")
+    method: str = Field(description="For people: which weights, and how.")
+    products: int = Field(description="Products that are computed in int8, in all graphs.")
+    full_bytes: int = Field(description="Size of the full model's files.")
+    least_agreement: float = Field(description="Below it, nothing is published.")
+    comparison: TwinComparison
+
+
+class CheckpointOrigin(Frozen):
+    """Which checkpoint this came from: the adapter that read it and the digest of its files."""
+
+    adapter: str
+    name: str
+    digest: str
+    revision: str | None = Field(default=None, description="The commit, where it came from the Hugging Face hub.")
+
+
+class HeadGrid(Frozen):
+    """How many heads there are of one kind of attention."""
+
+    layers: int = Field(gt=0)
+    heads: int = Field(gt=0, description="Of each layer.")
+
+
+class ModelManifest(ArtefactManifest):
+    """Everything needed to run the model besides the files beside it."""
+
+    remedy = "export the model again"
+
+    format: Literal[1] = 1
+    model_id: str
+    architecture: str = Field(description='For people, e.g. "BiLSTM encoder, LSTM decoder, Luong attention".')
+    cross_attention_layers: int = Field(ge=0, description="Decoder layers whose cross-attention is recorded.")
+    cross_attention_heads: int = Field(ge=0)
+    encoder_self_attention: HeadGrid | None = None
+    decoder_self_attention: HeadGrid | None = None
+    spaces: tuple[SpaceSpec, ...]
+    source_tokenizer: TokenizerSpec
+    target_tokenizer: TokenizerSpec
+    pad_id: int
+    start_id: int
+    end_id: int
+    special_ids: tuple[int, ...]
+    max_source_tokens: int = Field(gt=0)
+    max_target_tokens: int | None = Field(default=None, description="Most target tokens the model has positions for.")
+    generation: GenerationDefaults
+    parity: ParityReport | None = Field(description="None of a quantized twin: its own report compares it.")
+    checkpoint: CheckpointOrigin
+    notices: tuple[str, ...] = Field(default=(), description="What of the checkpoint the export does not honor.")
+    quantization: QuantizationReport | None = Field(default=None, description="Of a quantized twin.")
+
+    @property
+    def has_attention(self) -> bool:
+        return self.cross_attention_layers > 0
+
+
+def load_model_manifest(folder: Path) -> ModelManifest:
+    """The manifest of an exported model; see `load_manifest`."""
+    return load_manifest(folder, ModelManifest)

@@ -1,0 +1,216 @@
+"""Publishing a folder in one atomic step, and checking one that was published.
+
+A published folder holds data files, a ``manifest.json`` that lists each with its size and SHA-256, and a
+``provenance.json`` with what may differ between equal builds (times, host, versions), which is not hashed.
+
+    <root>/.builds/<name>/<hash>/   the folder itself: complete, immutable
+    <root>/<name>  ->  .builds/<name>/<hash>
+
+Publishing fsyncs every file, writes the manifest last, renames the folder into ``.builds`` and then swaps the link
+by a rename, so a reader that resolves the link once sees the old build or the new one, never a mix.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from exported_models.contract.errors import ArtefactError, PublishingError
+
+MANIFEST_NAME = "manifest.json"
+PROVENANCE_NAME = "provenance.json"
+BUILDS_FOLDER = ".builds"
+_CHUNK = 1 << 20
+_UNHASHED = frozenset({MANIFEST_NAME, PROVENANCE_NAME})
+
+
+@dataclass(frozen=True, slots=True)
+class FileCheck:
+    """What was found of one file of a published folder; ``problem`` is empty when it is as published."""
+
+    path: Path
+    bytes: int
+    problem: str = ""
+
+
+def digest_file(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hex."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def digest_value(value: object) -> str:
+    """SHA-256 of a JSON value in canonical form (sorted keys, no blanks), in hex."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def list_files(folder: Path) -> dict[str, dict[str, Any]]:
+    """Every data file below ``folder``: relative POSIX path -> ``{"bytes": size, "sha256": hex}``."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {
+        path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": digest_file(path)}
+        for path in paths
+        if path.relative_to(folder).as_posix() not in _UNHASHED
+    }
+
+
+def content_hash(files: Mapping[str, Mapping[str, Any]]) -> str:
+    """The identity of a folder's data: the digest of its file digests, names included."""
+    return digest_value({name: entry["sha256"] for name, entry in files.items()})
+
+
+def write_bytes_atomically(path: Path, data: bytes) -> None:
+    """Write a file so that a reader sees the old bytes or the new ones; a full disk leaves the old ones."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with explain_disk_errors(path), temporary.open("wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json_atomically(path: Path, value: object) -> None:
+    """`write_bytes_atomically` of a JSON value, indented for people, keys in the given order."""
+    write_bytes_atomically(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode("utf-8"))
+
+
+def publish(staged: Path, destination: Path, manifest: Mapping[str, Any], provenance: Mapping[str, Any]) -> Path:
+    """Make ``staged`` the published folder ``destination`` and return the immutable folder behind the link.
+
+    ``manifest`` gets two more keys, ``files`` and ``content_hash`` (of the data alone). ``staged`` must be on the same
+    file system as ``destination``; it is gone afterwards. The same data and manifest published twice are one folder.
+
+    Raises:
+        PublishingError: the disk is full or not writable. The previous build stays published.
+    """
+    files = list_files(staged)
+    complete = {**manifest, "files": files, "content_hash": content_hash(files)}
+    builds = destination.parent / BUILDS_FOLDER / destination.name
+    # Named by manifest and data: equal data bound to another model, say, is another build.
+    final = builds / digest_value(complete)[:16]
+    with explain_disk_errors(destination):
+        builds.mkdir(parents=True, exist_ok=True)
+        write_json_atomically(staged / PROVENANCE_NAME, provenance)
+        _sync_tree(staged)
+        write_json_atomically(staged / MANIFEST_NAME, complete)
+        _sync_folder(staged)
+        if final.exists():
+            shutil.rmtree(final) if _is_damaged(final) else shutil.rmtree(staged)
+        if staged.exists():
+            staged.rename(final)
+        _sync_folder(builds)
+        _swap_link(destination, final)
+    _remove_superseded(builds, keep=final)
+    return final
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a published folder as JSON.
+
+    Raises:
+        ArtefactError: there is no folder or no readable manifest there.
+    """
+    path = folder / MANIFEST_NAME
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ArtefactError(
+            f"{folder} holds no {MANIFEST_NAME}: it was never published or was removed; build it again."
+        ) from None
+    except (OSError, ValueError) as error:
+        raise ArtefactError(f"{path} cannot be read ({error}); build the artefact again.") from error
+    if not isinstance(value, dict):
+        raise ArtefactError(f"{path} is not a manifest (a JSON object was expected); build the artefact again.")
+    return value
+
+
+def check_files(folder: Path) -> Iterator[FileCheck]:
+    """Compare every file of a published folder with its manifest, one result a file, extra files included."""
+    listed = read_manifest(folder).get("files", {})
+    for name, entry in sorted(listed.items()):
+        yield _check_file(folder / name, entry)
+    known = {*listed, *_UNHASHED}
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        if path.relative_to(folder).as_posix() not in known:
+            yield FileCheck(path, path.stat().st_size, "is not listed in the manifest")
+
+
+@contextlib.contextmanager
+def explain_disk_errors(path: Path) -> Iterator[None]:
+    """Turn an operating-system error while writing ``path`` into one sentence that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            reason, remedy = "the disk is full", "Free some space and run the same command again"
+        elif error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+            reason, remedy = "the folder cannot be written", "Choose another --workspace or change its rights"
+        else:
+            reason, remedy = error.strerror or str(error), "Run the same command again"
+        raise PublishingError(f"Could not write {path}: {reason}. {remedy}; what was published is intact.") from error
+
+
+def _check_file(path: Path, entry: Mapping[str, Any]) -> FileCheck:
+    if not path.is_file():
+        return FileCheck(path, 0, "is missing")
+    size = path.stat().st_size
+    if size != entry["bytes"]:
+        return FileCheck(path, size, f"has {size} bytes where {entry['bytes']} were published")
+    if digest_file(path) != entry["sha256"]:
+        return FileCheck(path, size, "has other bytes than were published")
+    return FileCheck(path, size)
+
+
+def _is_damaged(folder: Path) -> bool:
+    try:
+        return any(check.problem for check in check_files(folder))
+    except ArtefactError:
+        return True
+
+
+def _swap_link(link: Path, target: Path) -> None:
+    fresh = link.with_name(f".{link.name}.{os.getpid()}.link")
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(target.relative_to(link.parent), target_is_directory=True)
+    fresh.replace(link)
+    _sync_folder(link.parent)
+
+
+def _remove_superseded(builds: Path, keep: Path) -> None:
+    """Drop all but the current build and the newest before it, which a reader may still have open."""
+    older = sorted((path for path in builds.iterdir() if path != keep), key=lambda path: path.stat().st_mtime)
+    for path in older[:-1]:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _sync_tree(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        if path.is_dir():
+            _sync_folder(path)
+        elif path.is_file():
+            with path.open("rb") as stream:
+                os.fsync(stream.fileno())
+    _sync_folder(folder)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

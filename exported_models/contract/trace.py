@@ -1,0 +1,224 @@
+"""A trace: everything that happened while one request was decoded.
+
+Prefixes the beam held are the *nodes* of a tree, numbered in the order they were made; node 0 is the start. A *step*
+expands the nodes that were live (its *rows*) and considers *candidates*: the best ``max(2 x beam, k)`` continuations
+over all rows, each with its fate. Row arrays (attention, states, top k) describe what the model did to predict the
+token *after* the row's prefix. States never leave the server: documents are made by `exported_models.contract.documents`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exported_models.contract.request import Request
+from exported_models.tokenizers.characters import Encoding
+
+Floats = NDArray[np.float32]
+Ids = NDArray[np.int64]
+
+ROOT = 0
+"""Index of the tree's first node: the start of the target, no token yet."""
+
+
+class Fate(StrEnum):
+    """What became of a candidate."""
+
+    KEPT = "kept"
+    FINISHED = "finished"
+    PRUNED = "pruned"
+
+
+class PrunedBy(StrEnum):
+    """Why a candidate was pruned."""
+
+    BEAM = "beam"
+    """Enough better continuations filled the beam."""
+    PREFIX = "prefix"
+    """The forced prefix demands another token at this step."""
+    END_RANK = "end_rank"
+    """It ends the sentence, but ranks below the beam size: only the best may finish (as in Hugging Face)."""
+    FINISHED = "finished"
+    """It ended the sentence, but better finished hypotheses already fill the n-best list."""
+    MIN_LENGTH = "min_length"
+    """It ends the sentence before the length that the generation settings demand."""
+    REPEATED = "repeated"
+    """It completes a run of tokens that the generation settings allow once, or not where the source has it."""
+    BAD_WORDS = "bad_words"
+    """It completes, or begins the sentence with, what the generation settings rule out."""
+
+
+class Stop(StrEnum):
+    """Why the search ended."""
+
+    FINISHED = "finished"
+    """Enough hypotheses are finished and no live one can still beat them."""
+    MAX_LENGTH = "max_length"
+    """The longest allowed target was reached; live hypotheses count as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One prefix the beam held. ``log_prob`` is of its last token, ``score`` the sum over the prefix (natural log).
+
+    Under a repetition penalty ``score`` sums what it leaves of them, see `exported_models.search.repetition`.
+    """
+
+    index: int
+    parent: int
+    length: int
+    token_id: int
+    token: str
+    log_prob: float
+    score: float
+    finished: bool
+
+
+class Candidate(NamedTuple):
+    """One continuation considered at a step; ``rank`` 0 is the best of the step by ``score``.
+
+    ``score`` is that of a node with this token, ``normalized`` the same over length to the power of the length penalty.
+    ``node`` is the node it became when it was kept or finished, else None. A trace holds hundreds of these: a tuple is
+    made in a quarter of the time that a frozen dataclass takes.
+    """
+
+    parent: int
+    token_id: int
+    token: str
+    log_prob: float
+    score: float
+    normalized: float
+    rank: int
+    fate: Fate
+    pruned_by: PrunedBy | None = None
+    node: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of the search: the rows that were live and every candidate.
+
+    Attributes:
+        nodes: node of each row.
+        top_ids: [rows, k] int64 most probable next tokens, best first; ``top_log_probs`` [rows, k] float32 theirs.
+        candidates: best first.
+        forced_id: the token the prefix demands here, or None.
+        attention: [rows, layers, heads, source] float32 cross-attention as used (overrides included); None if the model
+            has no attention.
+        states: space name -> [rows, size] float32, for the spaces owned by the target.
+        overridden: whether an attention override was in force.
+    """
+
+    nodes: tuple[int, ...]
+    top_ids: Ids
+    top_log_probs: Floats
+    candidates: tuple[Candidate, ...]
+    forced_id: int | None
+    attention: Floats | None
+    states: Mapping[str, Floats]
+    overridden: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """One entry of the n-best list, best first.
+
+    Attributes:
+        nodes: one node a token, the start left out.
+        token_ids, tokens, log_probs: one a token; the end-of-sentence token is included when ``finished``.
+        text: detokenized, without end of sentence.
+        score: of its last node; ``normalized`` is what hypotheses are compared by.
+        finished: ended by end of sentence, not by the length limit.
+    """
+
+    nodes: tuple[int, ...]
+    token_ids: tuple[int, ...]
+    tokens: tuple[str, ...]
+    log_probs: tuple[float, ...]
+    text: str
+    score: float
+    normalized: float
+    finished: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TokenChoice:
+    """One of the most probable next tokens at a step."""
+
+    token_id: int
+    token: str
+    log_prob: float
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """All five stages of one translation.
+
+    Attributes:
+        request: the request as answered: defaults filled in, steps before an override pinned as prefix.
+        model_hash: content hash of the exported model.
+        source: the source tokens (end of sentence included where the model reads it).
+        source_states: space name -> [source tokens, size] float32, for the spaces owned by the source.
+        nodes: the beam tree; ``nodes[i].index == i``.
+        steps: ``steps[t]`` predicts target token ``t``.
+        hypotheses: n-best list, never empty.
+        vocabulary: token id -> token, for every id the trace mentions.
+    """
+
+    request: Request
+    model_hash: str
+    source: Encoding
+    source_states: Mapping[str, Floats]
+    nodes: tuple[Node, ...]
+    steps: tuple[Step, ...]
+    hypotheses: tuple[Hypothesis, ...]
+    stop: Stop
+    vocabulary: Mapping[int, str]
+
+    @property
+    def best(self) -> Hypothesis:
+        """The hypothesis the model answers with."""
+        return self.hypotheses[0]
+
+    def rows(self, hypothesis: Hypothesis) -> tuple[int, ...]:
+        """For each token of a hypothesis, the row of ``steps[t]`` that predicted it."""
+        parents = (ROOT, *hypothesis.nodes[:-1])
+        return tuple(self.steps[t].nodes.index(parent) for t, parent in enumerate(parents))
+
+    def attention(self, hypothesis: Hypothesis) -> Floats | None:
+        """[target, layers, heads, source] float32 cross-attention that predicted each token, or None."""
+        picked = [self.steps[t].attention for t in range(len(hypothesis.nodes))]
+        rows = self.rows(hypothesis)
+        found = [array[row] for array, row in zip(picked, rows, strict=True) if array is not None]
+        return np.stack(found) if found else None
+
+    def states(self, space: str, hypothesis: Hypothesis | None = None) -> Floats:
+        """[tokens, size] float32 states of a space: of the source, or of a hypothesis (default: the best).
+
+        Row ``t`` of a space owned by the target is the state that predicts token ``t``.
+        """
+        if space in self.source_states:
+            return self.source_states[space]
+        chosen = hypothesis or self.best
+        return np.stack([self.steps[t].states[space][row] for t, row in enumerate(self.rows(chosen))])
+
+    def top_k(self, hypothesis: Hypothesis) -> tuple[tuple[TokenChoice, ...], ...]:
+        """For each token of a hypothesis, the most probable tokens at its step, best first."""
+        return tuple(self._choices(self.steps[t], row) for t, row in enumerate(self.rows(hypothesis)))
+
+    def path(self, node: int) -> tuple[Node, ...]:
+        """The nodes from the first token to ``node``, the start left out."""
+        nodes = []
+        while node != ROOT:
+            nodes.append(self.nodes[node])
+            node = self.nodes[node].parent
+        return tuple(reversed(nodes))
+
+    def _choices(self, step: Step, row: int) -> tuple[TokenChoice, ...]:
+        pairs = zip(step.top_ids[row].tolist(), step.top_log_probs[row].tolist(), strict=True)
+        return tuple(TokenChoice(token_id, self.vocabulary[token_id], log_prob) for token_id, log_prob in pairs)

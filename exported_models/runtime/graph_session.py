@@ -1,0 +1,133 @@
+"""One graph in ONNX Runtime: opened, run, and its tensors where they are read next."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from exported_models.contract.errors import ModelError
+from exported_models.contract.graphs import (
+    DECODER_HEAD_MASK,
+    ENCODER_HEAD_MASK,
+    NEXT_PREFIX,
+    Graph,
+    TensorSpec,
+    memory_name,
+)
+from exported_models.runtime.providers import provider_order, runs_on_gpu, session_options
+from exported_models.contract.trace import Floats
+
+DeviceTensor: TypeAlias = "ort.OrtValue | NDArray[np.generic]"
+"""A tensor where the session runs: an array on the CPU, elsewhere a value of the runtime."""
+Tensors = Mapping[str, DeviceTensor]
+_WEIGHTS_FOLDER = "session.model_external_initializers_file_folder_path"
+
+
+class GraphOnDemand:
+    """One graph, opened when it is first asked; it must have the outputs ``fetches``."""
+
+    def __init__(self, folder: Path, graph: Graph, threads: int | None, fetches: Sequence[str]) -> None:
+        self.fetches = fetches
+        self._folder, self._graph, self._threads = folder, graph, threads
+        self._lock = threading.Lock()
+        self._session: GraphSession | None = None
+
+    def open(self) -> GraphSession:
+        """The graph; raises ModelError where it cannot be loaded or lacks an output."""
+        if self._session is not None:  # as nearly always: most steps of a search ask
+            return self._session
+        with self._lock:
+            if self._session is None:
+                session = GraphSession(self._folder, self._graph, self._threads)
+                require_names(self._folder, self._graph, set(self.fetches), set(session.outputs))
+                self._session = session
+            return self._session
+
+
+class GraphSession:
+    """One graph, opened from its file, or from ``content`` with the weights that lie beside that file."""
+
+    def __init__(self, folder: Path, graph: Graph, threads: int | None, content: bytes | None = None) -> None:
+        self.kind = graph
+        path, options = folder / graph.filename, session_options(threads)
+        if content is not None:
+            options.add_session_config_entry(_WEIGHTS_FOLDER, str(folder))
+        try:
+            self._session = ort.InferenceSession(content or path, sess_options=options, providers=provider_order())
+        except Exception as error:  # ONNX Runtime raises a dozen private types here; none is for people
+            raise ModelError(
+                f"The graph {path} cannot be loaded ({_first_line(error)}); export the model again."
+            ) from error
+        self._on_gpu = runs_on_gpu(self._session)
+        self.inputs = {entry.name for entry in self._session.get_inputs()}
+        self._every_head = {
+            entry.name: np.ones(entry.shape, np.float32)
+            for entry in self._session.get_inputs()
+            if entry.name in (ENCODER_HEAD_MASK.name, DECODER_HEAD_MASK.name)
+        }
+        self.outputs = [entry.name for entry in self._session.get_outputs()]
+        self.handed_on = [name for name in self.outputs if name.startswith(NEXT_PREFIX)]
+        require_names(folder, graph, set(map(memory_name, self.handed_on)), self.inputs)
+
+    def mask_heads(self, spec: TensorSpec, kept: Floats | None) -> dict[str, Floats]:
+        """The input of that name, where the graph has it; None keeps all heads."""
+        every = self._every_head.get(spec.name)
+        return {} if every is None else {spec.name: every if kept is None else kept}
+
+    def run(self, inputs: Tensors, host: Sequence[str], device: Sequence[str] = ()) -> dict[str, DeviceTensor]:
+        """Run with outputs where they are read next: ``host`` in main memory, ``device`` where the session runs."""
+        return dict(zip((*host, *device), self.run_in_order(inputs, host, device), strict=True))
+
+    def run_in_order(self, inputs: Tensors, host: Sequence[str], device: Sequence[str] = ()) -> Sequence[DeviceTensor]:
+        """What `run` gives, without the names."""
+        try:
+            if self._on_gpu:
+                return self._run_bound(inputs, host, device)
+            # On the CPU plain arrays cost a third of what binding every tensor does.
+            values: list[DeviceTensor] = self._session.run([*host, *device], inputs)
+        except Exception as error:  # see __init__
+            raise ModelError(f"The graph could not be run ({_first_line(error)}); run `beamscope verify`.") from error
+        return values
+
+    def _run_bound(self, inputs: Tensors, host: Sequence[str], device: Sequence[str]) -> list[ort.OrtValue]:
+        binding = self._session.io_binding()
+        for name, value in inputs.items():
+            on_device = isinstance(value, ort.OrtValue)
+            binding.bind_ortvalue_input(name, value if on_device else ort.OrtValue.ortvalue_from_numpy(value))
+        for name in host:
+            binding.bind_output(name, "cpu")
+        for name in device:
+            binding.bind_output(name, "cuda")
+        self._session.run_with_iobinding(binding)
+        values: list[ort.OrtValue] = binding.get_outputs()
+        return values
+
+
+def as_array(value: DeviceTensor) -> NDArray[np.generic]:
+    """A tensor in main memory."""
+    array: NDArray[np.generic] = value.numpy() if isinstance(value, ort.OrtValue) else value
+    return array
+
+
+def require_names(folder: Path, graph: Graph, wanted: set[str], found: set[str]) -> None:
+    """Refuse a graph that lacks one of these inputs or outputs.
+
+    Raises:
+        ModelError: it does.
+    """
+    missing = sorted(wanted - found)
+    if missing:
+        raise ModelError(
+            f"{folder / graph.filename} lacks {', '.join(missing)}, which its {graph.value} graph must have; "
+            "export the model again."
+        )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__

@@ -1,0 +1,103 @@
+"""Steps, each by the graph that answers it with the least work."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+import numpy as np
+
+from exported_models.runtime.graph_session import DeviceTensor, GraphOnDemand, Tensors, as_array
+from exported_models.contract.graphs import (
+    DECODER_HEAD_MASK,
+    FORCED_ANSWERS,
+    STEP_NORMALIZER,
+    Graph,
+    memory_name,
+)
+from exported_models.runtime.providers import may_run_on_gpu
+from exported_models.runtime.sessions import ATTENTION_OUTPUTS, EncodedSource, Mask, StepInput, StepOutput
+from exported_models.contract.trace import Floats
+
+_FETCHES = ("top_log_probs", "top_ids", "decoder_state")
+
+
+class StepSession:
+    """Runs ``plain_step.onnx``, or ``decoder_step.onnx`` for steps with interventions.
+
+    The latter also runs all steps of a model without the former, and all on a GPU, for which that is not made. Each is
+    opened when it is first needed.
+
+    Args:
+        graphs: those that the model has.
+        attention_shape: layers and heads of cross-attention; None where there is none.
+        penalized: whether the model has a repetition penalty.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        threads: int | None,
+        graphs: Collection[Graph],
+        attention_shape: tuple[int, int] | None,
+        *,
+        penalized: bool,
+    ) -> None:
+        self._attention_shape = attention_shape
+        attention = ATTENTION_OUTPUTS if attention_shape else ()
+        fetches = (*_FETCHES, *attention, *([STEP_NORMALIZER.name] if penalized else ()))
+        self._whole = GraphOnDemand(folder, Graph.DECODER_STEP, threads, (*fetches, *FORCED_ANSWERS))
+        has_plain = Graph.PLAIN_STEP in graphs and not may_run_on_gpu()
+        self._plain = GraphOnDemand(folder, Graph.PLAIN_STEP, threads, fetches) if has_plain else None
+
+    def open(self) -> None:
+        """Open the graph that most steps need; raises ModelError where it does not load."""
+        (self._plain or self._whole).open()
+
+    def run(self, encoded: EncodedSource, memory: Tensors, asked: StepInput) -> StepOutput:
+        """One step for all rows; ``memory`` is `EncodedSource.memory` at step 0, then `StepOutput.memory`."""
+        chosen = self._choose(encoded, asked)
+        inputs: dict[str, DeviceTensor] = {
+            "previous_ids": asked.previous_ids,
+            "beam_index": asked.beam_index,
+            "position": np.array([asked.position], np.int64),
+            "top_count": np.array([asked.top_count], np.int64),
+            **self._source(chosen, encoded),
+            **memory,
+        }
+        if chosen is self._whole:
+            inputs |= self._interventions(encoded, asked)
+        graph, count = chosen.open(), len(chosen.fetches)
+        found = graph.run_in_order(inputs, chosen.fetches, graph.handed_on)
+        return StepOutput(
+            arrays=dict(zip(chosen.fetches, map(as_array, found[:count]), strict=True)),
+            memory=dict(zip(map(memory_name, graph.handed_on), found[count:], strict=True)),
+        )
+
+    def _choose(self, encoded: EncodedSource, asked: StepInput) -> GraphOnDemand:
+        ablated = encoded.heads.decoder is not None or encoded.heads.cross is not None
+        intervenes = ablated or asked.override is not None or asked.forced_ids is not None
+        return self._whole if intervenes or self._plain is None else self._plain
+
+    def _source(self, chosen: GraphOnDemand, encoded: EncodedSource) -> dict[str, DeviceTensor]:
+        """What a step reads of the source as the encoder gave it."""
+        read = chosen.open().inputs
+        found = {name: tensor for name, tensor in encoded.source.items() if name in read}
+        return {**found, "source_mask": encoded.mask} if self._attention_shape else found
+
+    def _interventions(self, encoded: EncodedSource, asked: StepInput) -> dict[str, DeviceTensor]:
+        """The inputs that the other graph lacks."""
+        rows = len(asked.previous_ids)
+        forced_ids = np.zeros(rows, np.int64) if asked.forced_ids is None else asked.forced_ids
+        inputs: dict[str, DeviceTensor] = {"forced_ids": forced_ids}
+        inputs |= self._whole.open().mask_heads(DECODER_HEAD_MASK, encoded.heads.decoder)
+        if self._attention_shape:
+            weights, on = asked.override or self._no_override(rows, encoded.mask.shape[1])
+            if encoded.heads.cross is not None:
+                weights, on = np.where(encoded.heads.cross[..., None], np.float32(0), weights), on | encoded.heads.cross
+            inputs |= {"attention_override": weights, "override_on": on}
+        return inputs
+
+    def _no_override(self, rows: int, source: int) -> tuple[Floats, Mask]:
+        layers, heads = self._attention_shape or (0, 0)
+        return np.zeros((rows, layers, heads, source), np.float32), np.zeros((rows, layers, heads), np.bool_)

@@ -1,0 +1,99 @@
+"""Greedy search over many sentences at once: what a corpus without targets is translated with.
+
+Every sentence is one row of the step graph and takes its most probable token at every step, until it ends or is as long
+as it may be. That is what a request with one beam and early stopping ``first`` finds, without the record of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from exported_models.runtime.graph_session import Tensors
+from exported_models.contract.graphs import STEP_NORMALIZER
+from exported_models.contract.manifest import ModelManifest
+from exported_models.runtime.model import ExportedModel
+from exported_models.search.repetition import RepetitionPenalty
+from exported_models.search.rules import TokenRules
+from exported_models.search.scoring import encode_batch
+from exported_models.runtime.sessions import StepInput, StepOutput
+from exported_models.contract.trace import Ids
+
+
+@dataclass(frozen=True, slots=True)
+class GreedyTranslation:
+    """The tokens of one translation; the last is the end of sentence where it is ``finished``, not cut off."""
+
+    token_ids: tuple[int, ...]
+    finished: bool
+
+
+def translate_batch(
+    model: ExportedModel, sources: Sequence[Sequence[int]], *, max_length: int | None = None
+) -> list[GreedyTranslation]:
+    """Translate a ragged batch of sentences.
+
+    Args:
+        sources: token ids as the tokenizer gives them, end of sentence included.
+        max_length: most target tokens, end of sentence included; None for the model's default.
+    """
+    if not sources:
+        return []
+    manifest, vocabulary = model.manifest, len(model.target_tokenizer.tokens)
+    longest = manifest.generation.max_length if max_length is None else max_length
+    tokens: list[list[int]] = [[] for _ in sources]
+    rules = [TokenRules.of(manifest, source) for source in sources]
+    penalty = RepetitionPenalty.of(manifest.generation, manifest.start_id, beam_size=1)
+    encoded = encode_batch(model, sources)
+    memory: Tensors = encoded.memory
+    sentences = continued = np.arange(len(sources), dtype=np.int64)
+    running = np.ones(len(sources), np.bool_)
+    previous = np.full(len(sources), manifest.start_id, np.int64)
+    for position in range(longest):
+        paths = [tuple(tokens[sentence]) for sentence in sentences]
+        ruled_out = [rules[sentence].find(path) for sentence, path in zip(sentences, paths, strict=True)]
+        moved = max(penalty.count_moved(path, vocabulary) for path in paths)
+        top_count = min(1 + max(map(len, ruled_out)) + moved, vocabulary)
+        asked = StepInput(previous, continued, position, None, top_count)
+        output = model.decoder.run(encoded, memory, asked)
+        ranked = _rank_tokens(penalty, output, paths)
+        memory, previous = output.memory, _choose_tokens(manifest, ranked, ruled_out, position, longest)
+        for row in np.flatnonzero(running):
+            tokens[sentences[row]].append(int(previous[row]))
+        running &= previous != manifest.end_id
+        if not running.any():
+            break
+        # A row that has ended costs time until it is dropped, and dropping copies what the others read of the source.
+        going_on = np.flatnonzero(running) if 2 * running.sum() <= len(running) else np.arange(len(running))
+        if len(going_on) < len(running):
+            encoded = encoded.select(going_on)
+        sentences, previous, running, continued = sentences[going_on], previous[going_on], running[going_on], going_on
+    return [GreedyTranslation(tuple(row), row[-1] == manifest.end_id) for row in tokens]
+
+
+def _rank_tokens(penalty: RepetitionPenalty, output: StepOutput, paths: Sequence[tuple[int, ...]]) -> Ids:
+    """The top of each row, the token that counts for most first: [rows, top] int64."""
+    ids = output.ids("top_ids")
+    if not penalty.active:
+        return ids
+    counted = penalty.weigh(output.floats("top_log_probs"), ids, paths, output.floats(STEP_NORMALIZER.name))
+    return np.take_along_axis(ids, np.argsort(-counted, axis=1, kind="stable"), axis=1)
+
+
+def _choose_tokens(
+    manifest: ModelManifest, top: Ids, ruled_out: Sequence[Container[int]], position: int, longest: int
+) -> Ids:
+    """The next token of each row, from those of ``top`` [rows, top] in their order: [rows] int64."""
+    generation = manifest.generation
+    permitted = (
+        next((token_id for token_id in row if token_id not in without), row[0])
+        for row, without in zip(top.tolist(), ruled_out, strict=True)
+    )
+    best = np.array(list(permitted), np.int64)
+    if position == 0 and generation.forced_first_id is not None:
+        return np.full_like(best, generation.forced_first_id)
+    if position + 1 == longest and generation.forces_end:
+        return np.full_like(best, manifest.end_id)
+    return best

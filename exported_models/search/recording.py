@@ -1,0 +1,193 @@
+"""What searches of one source computed, kept so that a what-if begins at the first step that is new.
+
+A step's answer for a row depends on the source, the tokens before it and the overrides so far, and on nothing else:
+whoever asks for the same again can have it. What a what-if shares with what was decoded before is its forced prefix,
+where one row is alive. Its steps are replayed from their recorded rows, and the search goes on from their memory.
+
+A row computed among others may differ from the same row computed alone in the last bits, as any batch may.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exported_models.runtime.graph_session import DeviceTensor, Tensors
+from exported_models.contract.request import AttentionOverride
+from exported_models.search.memory import RestoredMemory, SearchMemory
+from exported_models.runtime.sessions import EncodedSource, StepOutput
+
+MEMORY_BYTES = 64 << 20
+"""What one recording may keep of decoder memory. An opus-mt model's sentence of 30 tokens at beam 5 has 4 MB where its
+steps ran in one call, and 57 MB where each has a memory of its own."""
+SEARCHES = 16
+"""The newest searches of a source that can be gone on from."""
+
+_RowKey = tuple[tuple[int, ...], tuple[AttentionOverride, ...]]
+"""The tokens before a step, and the overrides up to and including it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayedStep:
+    """A recorded row as the answer to a step of one row.
+
+    ``row`` of ``memory`` is where the search goes on; None where that was given up to save space.
+    """
+
+    output: StepOutput
+    memory: Tensors | None
+    row: int
+
+
+@dataclass(slots=True)
+class _RecordedStep:
+    """The answer to one step for all its rows; ``memory`` is given up first when space runs out."""
+
+    arrays: Mapping[str, NDArray[np.generic]]
+    memory: Tensors | None
+
+
+_Search = dict[_RowKey, tuple[_RecordedStep, int]]
+"""Step and row, by what the row was asked."""
+
+
+class Recording:
+    """The encoded source, and what its newest searches computed. Safe to use from many threads."""
+
+    def __init__(self, encoded: EncodedSource, memory_bytes: int = MEMORY_BYTES) -> None:
+        self.encoded = encoded
+        self._memory_bytes = memory_bytes
+        self._searches: deque[_Search] = deque(maxlen=SEARCHES)
+        self._lock = threading.Lock()
+
+    def begin(self) -> SearchRecorder:
+        """Record a search; it can be gone on from at once."""
+        recorder = SearchRecorder(self)
+        with self._lock:
+            self._searches.append(recorder.rows)
+        return recorder
+
+    def find(self, path: tuple[int, ...], overrides: Sequence[AttentionOverride]) -> tuple[_RecordedStep, int] | None:
+        """The newest record of a row, or None."""
+        key = _row_key(path, overrides)
+        with self._lock:
+            searches = reversed(tuple(self._searches))
+        return next((search[key] for search in searches if key in search), None)
+
+    def save_space(self) -> None:
+        """Give up half of what is remembered until the rest fits: a replay then begins some steps earlier."""
+        with self._lock:
+            while True:
+                steps = {id(step): step for search in self._searches for step, _ in tuple(search.values())}
+                kept = [step for step in steps.values() if step.memory is not None]
+                if _count_bytes(kept) <= self._memory_bytes:
+                    return
+                _halve(kept)
+
+
+class SearchRecorder:
+    """Writes one search into its source's recording, and replays what is known of it."""
+
+    def __init__(self, recording: Recording) -> None:
+        self.rows: _Search = {}
+        self._recording = recording
+
+    @property
+    def encoded(self) -> EncodedSource:
+        return self._recording.encoded
+
+    def replay(
+        self, prefix: tuple[int, ...], overrides: Sequence[AttentionOverride], top_counts: Sequence[int]
+    ) -> list[ReplayedStep]:
+        """The steps of a search with this prefix that need not run, from the first one on.
+
+        The step after the prefix is one of them: its only row is the whole prefix. The last one has its memory.
+
+        Args:
+            top_counts: how many of the most probable tokens the search looks at, at each of these steps.
+        """
+        steps = list(self._known_steps(prefix, overrides, top_counts))
+        while steps and steps[-1].memory is None:
+            steps.pop()
+        return steps
+
+    def keep(
+        self, paths: Sequence[tuple[int, ...]], overrides: Sequence[AttentionOverride], output: StepOutput
+    ) -> None:
+        """Record a step: ``paths`` are the tokens before it, one path a row."""
+        step = _RecordedStep(output.arrays, output.memory)
+        for row, path in enumerate(paths):
+            self.rows[_row_key(path, overrides)] = step, row
+
+    def finish(self) -> None:
+        """The search is over."""
+        self._recording.save_space()
+
+    def _known_steps(
+        self, prefix: tuple[int, ...], overrides: Sequence[AttentionOverride], top_counts: Sequence[int]
+    ) -> Iterator[ReplayedStep]:
+        for position in range(len(prefix) + 1):
+            path = prefix[:position]
+            found = self._recording.find(path, overrides)
+            forced_id = prefix[position] if position < len(prefix) else None
+            arrays = _answer(found[0].arrays, found[1], forced_id, top_counts[position]) if found else None
+            if found is None or arrays is None:
+                return
+            step, row = found
+            self.rows[_row_key(path, overrides)] = found  # the search it is from may be dropped before this one
+            memory = step.memory
+            if isinstance(memory, RestoredMemory):
+                memory, row = memory.select(row), 0
+            yield ReplayedStep(StepOutput(arrays, memory or {}), memory, row)
+
+
+def _answer(
+    arrays: Mapping[str, NDArray[np.generic]], row: int, forced_id: int | None, top_count: int
+) -> dict[str, NDArray[np.generic]] | None:
+    """One row of a step's answer, to another question; None where it lacks what is asked."""
+    answer = {name: array[row : row + 1] for name, array in arrays.items()}
+    if answer["top_ids"].shape[1] < top_count:
+        return None
+    answer |= {name: answer[name][:, :top_count] for name in ("top_ids", "top_log_probs")}
+    if forced_id is not None:
+        places = np.flatnonzero(answer["top_ids"][0] == forced_id)
+        if not len(places):
+            return None
+        answer["forced_ranks"] = places[:1]
+        answer["forced_log_probs"] = answer["top_log_probs"][0, places[:1]]
+    return answer
+
+
+def _row_key(path: tuple[int, ...], overrides: Sequence[AttentionOverride]) -> _RowKey:
+    return path, tuple(override for override in overrides if override.step <= len(path))
+
+
+def _count_bytes(steps: Sequence[_RecordedStep]) -> int:
+    """What their memories take; steps that ran in one call have theirs in common."""
+    memories = [step.memory for step in steps]
+    shared = {memory.search for memory in memories if isinstance(memory, RestoredMemory)}
+    own = [memory for memory in memories if memory is not None and not isinstance(memory, RestoredMemory)]
+    tensors = sum(_count_tensor(tensor) for memory in own for tensor in memory.values())
+    return tensors + sum(search.nbytes for search in shared)
+
+
+def _halve(steps: Sequence[_RecordedStep]) -> None:
+    """Give up every second memory, and of steps that ran in one call those of the second half."""
+    shorter = dict[SearchMemory, SearchMemory]()
+    alone = [step for step in steps if not isinstance(step.memory, RestoredMemory)]
+    for step in alone[::2]:
+        step.memory = None
+    for step in steps:
+        if isinstance(step.memory, RestoredMemory):
+            whole, place = step.memory.search, step.memory.step
+            rest = shorter.get(whole) or shorter.setdefault(whole, whole.first(whole.steps // 2))
+            step.memory = RestoredMemory(rest, place) if place < rest.steps else None
+
+
+def _count_tensor(tensor: DeviceTensor) -> int:
+    return tensor.nbytes if isinstance(tensor, np.ndarray) else int(tensor.tensor_size_in_bytes())

@@ -1,0 +1,73 @@
+"""The repetition penalty: what was said before counts for less (Keskar et al. 2019), as in Hugging Face ``generate``.
+
+A search of several beams multiplies the log-probabilities of the tokens in its prefix by the penalty. A greedy one, of
+one beam, penalizes their logits instead: the negative ones are multiplied and the others divided. Nothing is normalized
+again, and the start of the target is a token of the prefix too.
+
+Only what a search sums is penalized: the log-probabilities that a trace shows are the model's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from exported_models.contract.manifest import GenerationDefaults
+from exported_models.contract.trace import Floats, Ids
+
+
+@dataclass(frozen=True, slots=True)
+class RepetitionPenalty:
+    """The penalty of one search; ``of_logits`` in a greedy one."""
+
+    factor: float
+    start_id: int
+    of_logits: bool
+
+    @classmethod
+    def of(cls, generation: GenerationDefaults, start_id: int, beam_size: int) -> RepetitionPenalty:
+        """A model's penalty in a search of so many beams."""
+        return cls(generation.repetition_penalty, start_id, beam_size == 1)
+
+    @property
+    def active(self) -> bool:
+        """Whether it changes anything."""
+        return self.factor != 1
+
+    def count_moved(self, path: Sequence[int], vocabulary: int) -> int:
+        """How many more of the most probable tokens after ``path`` a step looks at, so that it misses none of the best.
+
+        Tokens that count for less give way to as many others. One that counts for more may be anywhere.
+        """
+        if not self.active:
+            return 0
+        return len({self.start_id, *path}) if self.factor > 1 else vocabulary
+
+    def weigh(
+        self, log_probs: Floats, ids: Ids, paths: Sequence[Sequence[int]], log_normalizers: Floats | None
+    ) -> Floats:
+        """What tokens count for: [rows, tokens] float32.
+
+        Args:
+            log_probs, ids: [rows, tokens], the model's log-probability of each of these tokens.
+            paths: the tokens before each row, the start left out.
+            log_normalizers: [rows], see `graphs.STEP_NORMALIZER`; None will do where logits are not penalized.
+        """
+        if not self.active:
+            return log_probs
+        said = np.stack([np.isin(row, (self.start_id, *path)) for row, path in zip(ids, paths, strict=True)])
+        shift = np.zeros((len(ids), 1), np.float32)
+        if self.of_logits:
+            assert log_normalizers is not None
+            shift = log_normalizers[:, None]
+        values, factor = log_probs + shift, np.float32(self.factor)
+        penalized = np.where(values < 0, values * factor, values / factor) - shift
+        return np.where(said, penalized, log_probs)
+
+    def weigh_target(self, log_probs: Floats, token_ids: Sequence[int], log_normalizers: Floats | None) -> Floats:
+        """What each token of a given target counts for; all arrays [target]."""
+        ids = np.array(token_ids, np.int64)[:, None]
+        paths = [token_ids[:position] for position in range(len(token_ids))]
+        return self.weigh(log_probs[:, None], ids, paths, log_normalizers)[:, 0]

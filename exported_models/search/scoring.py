@@ -1,0 +1,136 @@
+"""Forced scoring: the reference is given, the model says how probable it finds each token, and in which states.
+
+One function serves analysis (one sentence, overrides, ranks) and the encoding of corpora (large ragged batches): in one
+pass over the whole target where the model has a graph for it, else step by step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from exported_models.runtime.graph_session import Tensors
+from exported_models.contract.graphs import FORCED_NORMALIZER
+from exported_models.runtime.model import ExportedModel
+from exported_models.runtime.sessions import EVERY_HEAD, EncodedSource, HeadMasks, Mask, StepInput, StepOutput
+from exported_models.contract.trace import Floats, Ids
+
+StepOverride = Callable[[int], tuple[Floats, Mask] | None]
+"""step -> ([rows, layers, heads, source] weights, [rows, layers, heads] on), or None; a row is a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForcedSentence:
+    """One sentence pair as the model sees it, padding cut off.
+
+    Attributes:
+        states: space name -> [tokens, size] float32; source tokens or target tokens as the space's owner says. Row
+            ``t`` of a target space is the state that predicts target token ``t``.
+        log_probs: [target tokens] natural-log probability of each reference token, end of sentence included.
+        ranks: [target tokens] how many tokens were more probable.
+        attention: [target tokens, layers, heads, source tokens], or None without attention.
+        log_normalizers: [target tokens] of a model with a repetition penalty (`graphs.FORCED_NORMALIZER`), else None.
+    """
+
+    states: Mapping[str, Floats]
+    log_probs: Floats
+    ranks: Ids
+    attention: Floats | None
+    log_normalizers: Floats | None
+
+
+def force_batch(
+    model: ExportedModel,
+    sources: Sequence[Sequence[int]],
+    targets: Sequence[Sequence[int]],
+    override: StepOverride | None = None,
+    heads: HeadMasks = EVERY_HEAD,
+) -> list[ForcedSentence]:
+    """Run a ragged batch of sentence pairs with the targets given.
+
+    Args:
+        sources, targets: token ids as the tokenizers give them, end of sentence included.
+        heads: heads to ablate.
+    """
+    if not sources:
+        return []
+    encoded = encode_batch(model, sources, heads)
+    padded, _ = pad(targets, model.manifest.pad_id)
+    # Overrides, and what is done by them, are inputs of single steps.
+    if model.forced is not None and override is None and heads.cross is None:
+        by_name = model.forced.run(encoded, _previous(model, padded), padded)
+    else:
+        outputs = _run_steps(model, encoded, padded, override)
+        by_name = {name: np.stack([output.arrays[name] for output in outputs], 1) for name in outputs[0].arrays}
+    return [
+        _cut(model, encoded, by_name, row, len(source), len(target))
+        for row, (source, target) in enumerate(zip(sources, targets, strict=True))
+    ]
+
+
+def encode_batch(
+    model: ExportedModel, sources: Sequence[Sequence[int]], heads: HeadMasks = EVERY_HEAD
+) -> EncodedSource:
+    """Encode a ragged batch of source ids."""
+    ids, mask = pad(sources, model.manifest.pad_id)
+    return model.encoder.run(ids, mask, heads)
+
+
+def pad(rows: Sequence[Sequence[int]], pad_id: int) -> tuple[Ids, Mask]:
+    """Ragged ids as ([rows, longest] int64 padded on the right, [rows, longest] bool where there is a token)."""
+    lengths = np.array([len(row) for row in rows])
+    mask: Mask = np.arange(max(lengths, default=0))[None, :] < lengths[:, None]
+    ids = np.full(mask.shape, pad_id, np.int64)
+    ids[mask] = np.concatenate([np.asarray(row, np.int64) for row in rows])
+    return ids, mask
+
+
+def _previous(model: ExportedModel, targets: Ids) -> Ids:
+    """[sentences, length] ids shifted to the right, the start token first."""
+    start = np.full((len(targets), 1), model.manifest.start_id, np.int64)
+    return np.concatenate([start, targets[:, :-1]], axis=1)
+
+
+def _run_steps(
+    model: ExportedModel, encoded: EncodedSource, targets: Ids, override: StepOverride | None
+) -> list[StepOutput]:
+    """Step through [sentences, target] ids; the memory of a step is dropped as soon as the next has read it."""
+    sentences, length = targets.shape
+    previous = np.full(sentences, model.manifest.start_id, np.int64)
+    same_row = np.arange(sentences, dtype=np.int64)
+    memory: Tensors = encoded.memory
+    outputs = []
+    for step in range(length):
+        weights = override(step) if override else None
+        output = model.decoder.run(
+            encoded, memory, StepInput(previous, same_row, step, targets[:, step].copy(), 1, weights)
+        )
+        outputs.append(StepOutput(output.arrays, {}))
+        memory, previous = output.memory, targets[:, step].copy()
+    return outputs
+
+
+def _cut(
+    model: ExportedModel,
+    encoded: EncodedSource,
+    by_name: Mapping[str, np.ndarray],
+    row: int,
+    source_length: int,
+    target_length: int,
+) -> ForcedSentence:
+    states = {
+        space.name: encoded.states[row, :source_length]
+        if space.owner == "source"
+        else by_name[space.output][row, :target_length]
+        for space in model.manifest.spaces
+    }
+    attention, normalizers = by_name.get("cross_attention"), by_name.get(FORCED_NORMALIZER.name)
+    return ForcedSentence(
+        states=states,
+        log_probs=by_name["forced_log_probs"][row, :target_length],
+        ranks=by_name["forced_ranks"][row, :target_length],
+        attention=None if attention is None else attention[row, :target_length, ..., :source_length],
+        log_normalizers=None if normalizers is None else normalizers[row, :target_length],
+    )

@@ -1,0 +1,141 @@
+"""Recorded beam search: one source decoded, with everything that was considered kept.
+
+`exported_models.search.beam` decides and `exported_models.search.tracing` writes down; the model is run here, from the first step on
+that is not known from another search of the source. Steps that nobody intervenes in run in one call, which takes the
+way that the scores show; a search whose way is another one goes on by itself from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from exported_models.search.ablation import mask_heads
+from exported_models.search.beam import Beam, SearchSettings
+from exported_models.runtime.beam_search_session import BeamSearchSession, SearchInput
+from exported_models.runtime.graph_session import Tensors
+from exported_models.search.overrides import override_rows
+from exported_models.runtime.model import ExportedModel
+from exported_models.search.recording import Recording, SearchRecorder
+from exported_models.search.repetition import RepetitionPenalty
+from exported_models.contract.request import HeadAblation, Request
+from exported_models.search.rules import TokenRules
+from exported_models.search.memory import RestoredMemory, SearchMemory
+from exported_models.runtime.sessions import EncodedSource, Mask, StepInput, StepOutput
+from exported_models.tokenizers.characters import Encoding
+from exported_models.contract.trace import Floats, Trace
+from exported_models.search.tracing import make_trace
+
+
+def search(
+    model: ExportedModel, request: Request, settings: SearchSettings, source: Encoding, recording: Recording
+) -> Trace:
+    """Decode one source text and record all of it.
+
+    Args:
+        request: kept in the trace as the question that was answered; its overrides are applied, and its numbers are
+            read from ``settings``.
+        recording: of `record_source` for this source; what it knows already is not computed again.
+    """
+    rules = TokenRules.of(model.manifest, source.ids)
+    penalty = RepetitionPenalty.of(model.manifest.generation, model.manifest.start_id, settings.beam_size)
+    beam = Beam(model.manifest, len(model.target_tokenizer.tokens), settings, rules, penalty)
+    recorder = recording.begin()
+    memory, continued = _replay(beam, recorder, request)
+    known = beam.position
+    while beam.stop() is None:
+        steps = _count_free_steps(beam, request)
+        if steps and model.beam_search is not None:
+            memory, continued = _run_steps(model.beam_search, beam, recording.encoded, memory, continued, steps)
+        else:
+            override = override_rows(request.overrides, beam.position, len(beam.live), model.manifest, len(source))
+            output = model.decoder.run(recording.encoded, memory, _step_input(beam, continued, override))
+            memory, continued = output.memory, beam.settle(output, overridden=override is not None)
+    paths = beam.list_paths()
+    for decision in beam.decisions[known:]:
+        recorder.keep([paths[node] for node in decision.live], request.overrides, decision.output)
+    recorder.finish()
+    return make_trace(model, beam, request, source, recording.encoded)
+
+
+def _replay(beam: Beam, recorder: SearchRecorder, request: Request) -> tuple[Tensors, Sequence[int]]:
+    """Settle the steps that are known; return the memory they leave, and its row for each live one."""
+    memory, continued = recorder.encoded.memory, [0]
+    prefix = beam.settings.prefix
+    top_counts = [beam.count_top([prefix[:position]]) for position in range(len(prefix) + 1)]
+    for step in recorder.replay(prefix, request.overrides, top_counts):
+        if beam.stop() is not None:
+            break
+        overridden = any(override.step == beam.position for override in request.overrides)
+        memory, continued = step.output.memory, [step.row] * len(beam.settle(step.output, overridden=overridden))
+    return memory, continued
+
+
+def _count_free_steps(beam: Beam, request: Request) -> int:
+    """How many steps from here on nobody intervenes in and scores alone lead through."""
+    if any(ablation.kind != "encoder" for ablation in request.ablations):
+        return 0
+    overridden = [override.step - beam.position for override in request.overrides if override.step >= beam.position]
+    return min([beam.free_steps, *overridden])
+
+
+def _run_steps(
+    session: BeamSearchSession,
+    beam: Beam,
+    encoded: EncodedSource,
+    memory: Tensors,
+    continued: Sequence[int],
+    steps: int,
+) -> tuple[Tensors, Sequence[int]]:
+    """Run so many steps and settle those on the search's way; return what `_replay` does."""
+    found = session.run(encoded, memory, _search_input(beam, continued, steps))
+    ways = [continued, *found.rows]
+    # As a dict: a restored memory would keep the whole search that it is from.
+    handed_on = SearchMemory(dict(memory), found.memory, ways[:-1])
+    for step, (rows, token_ids) in enumerate(zip(found.rows, found.token_ids, strict=True)):
+        live = len(beam.live)
+        arrays = {name: array[step, :live] for name, array in found.arrays.items()}
+        memory = RestoredMemory(handed_on, step)
+        continued = beam.settle(StepOutput(arrays, memory), overridden=False)
+        chosen = [beam.token_ids[node] for node in beam.live]
+        count = len(continued)
+        if beam.stop() is not None or rows[:count] != continued or token_ids[:count] != chosen:
+            break
+    return memory, continued
+
+
+def _search_input(beam: Beam, continued: Sequence[int], steps: int) -> SearchInput:
+    divisors, hope_divisors = beam.settings.list_divisors(beam.position, steps)
+    return SearchInput(
+        previous_ids=[beam.token_ids[node] for node in beam.live],
+        continued=continued,
+        scores=[beam.scores[node] for node in beam.live],
+        finished=[score for score, _ in beam.finished],
+        beam_size=beam.settings.beam_size,
+        position=beam.position,
+        top_count=beam.top_count,
+        end_id=beam.manifest.end_id,
+        steps=steps,
+        divisors=divisors,
+        hope_divisors=hope_divisors,
+    )
+
+
+def record_source(model: ExportedModel, source: Encoding, ablations: Sequence[HeadAblation] = ()) -> Recording:
+    """Encode a source text, for searches of it with these heads ablated to share."""
+    ids = np.array([source.ids], np.int64)
+    heads = mask_heads(ablations, model.manifest)
+    return Recording(model.encoder.run(ids, np.ones(ids.shape, np.bool_), heads))
+
+
+def _step_input(beam: Beam, continued: Sequence[int], override: tuple[Floats, Mask] | None) -> StepInput:
+    forced_id = beam.forced_id
+    return StepInput(
+        previous_ids=np.array([beam.token_ids[node] for node in beam.live], np.int64),
+        beam_index=np.array(continued, np.int64),
+        position=beam.position,
+        forced_ids=None if forced_id is None else np.full(len(beam.live), forced_id, np.int64),
+        top_count=beam.top_count,
+        override=override,
+    )

@@ -1,0 +1,58 @@
+"""Self-attention of encoder and decoder, every layer and head, for one hypothesis of a trace."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from exported_models.search.ablation import mask_heads
+from exported_models.search.overrides import override_row
+from exported_models.runtime.model import ExportedModel
+from exported_models.runtime.sessions import Mask
+from exported_models.contract.trace import Floats, Hypothesis, Trace
+
+
+@dataclass(frozen=True, slots=True)
+class SelfAttention:
+    """How a Transformer attends to itself.
+
+    Attributes:
+        encoder: [layers, heads, source, source] float32, of each source token (row) to the source.
+        decoder: [layers, heads, target, target] float32, of the state that predicts target token ``t`` (row) to what it
+            has read: the start in column 0, target token ``u - 1`` in column ``u``. A recurrent decoder has 0 layers.
+    """
+
+    encoder: Floats
+    decoder: Floats
+
+
+def find_self_attention(model: ExportedModel, trace: Trace, hypothesis: Hypothesis) -> SelfAttention | None:
+    """Self-attention under a trace's request, its overrides included; None if the model has none."""
+    if model.self_attention is None:
+        return None
+    source_ids = np.array([trace.source.ids], np.int64)
+    previous = np.array([[model.manifest.start_id, *hypothesis.token_ids[:-1]]], np.int64)
+    override = _override(model, trace, previous.shape[1])
+    heads = mask_heads(trace.request.ablations, model.manifest)
+    mask = np.ones(source_ids.shape, np.bool_)
+    encoder, decoder = model.self_attention.run(source_ids, mask, previous, override, heads)
+    return SelfAttention(encoder[0], decoder[0])
+
+
+def _override(model: ExportedModel, trace: Trace, length: int) -> tuple[Floats, Mask]:
+    """The request's overrides for every target step: [1, target, layers, heads, source] weights and where they are.
+
+    A head of cross-attention that is ablated has one of zeros.
+    """
+    manifest, source = model.manifest, len(trace.source)
+    shape = (1, length, manifest.cross_attention_layers, manifest.cross_attention_heads)
+    weights, on = np.zeros((*shape, source), np.float32), np.zeros(shape, np.bool_)
+    for step in range(length):
+        row = override_row(trace.request.overrides, step, manifest, source)
+        if row is not None:
+            weights[0, step], on[0, step] = row
+    cross = mask_heads(trace.request.ablations, manifest).cross
+    if cross is not None:
+        weights, on = np.where(cross[..., None], np.float32(0), weights), on | cross
+    return weights, on

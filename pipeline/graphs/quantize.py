@@ -1,0 +1,129 @@
+"""The graphs of an exported model with their large products computed in 8-bit integers.
+
+A product with weights becomes one ``DynamicQuantizeMatMul`` of ONNX Runtime: the weights are kept as int8 with a scale
+for every output (symmetric, rounded to the nearest), the other side is quantized to 8 bits when it runs, with one scale
+and zero point for all its rows. Everything else stays in floats: embeddings, attention between states, norms, recurrent
+layers, and small products, which would not get faster. `onnxruntime.quantization` gives the same arithmetic, but knows
+neither weights that lie beside a graph for several of them nor a projection that is also the table of embeddings.
+
+Steps of short sources are not folded (`pipeline.graphs.folded_step`): what is folded would stay in floats, and a what-if with
+an override, which no folded step answers, would differ from what it is compared with by more than its own effect.
+
+Such graphs run on CPUs, where a Transformer's step is quicker with its self-attention fused as well.
+
+As rows are quantized together, a row's result depends on the others, as little as the 8 bits matter at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
+
+from exported_models.contract.graphs import Graph
+from exported_models.contract.publishing import write_bytes_atomically
+from pipeline.graphs.beam_search import derive_searches
+from pipeline.errors import ExportError
+from pipeline.graphs.fused_attention import fuse_self_attention
+from pipeline.graphs.rewriting import RUNTIME_DOMAIN, attributes, drop_unused_weights, use_runtime_operators
+from pipeline.graphs.shared_weights import share_weights
+
+METHOD = "large products in int8, a scale for each output, inputs quantized as they come; the rest in float32"
+LARGE = 1 << 15
+"""Weights of a product that is worth it."""
+_LARGEST = 127
+_PLAIN = {"alpha": 1.0, "beta": 1.0, "transA": 0}
+"""Attributes of a Gemm that is a product and a bias, and nothing else."""
+
+
+def quantize_graphs(source: Path, destination: Path, weights_file: str) -> int:
+    """Write the graphs of the exported model ``source`` into ``destination``; return how many products were quantized.
+
+    What graphs have in common lies in ``weights_file`` beside them. Equal graphs give equal bytes.
+
+    Raises:
+        ExportError: no product is large enough.
+        PublishingError: the folder cannot be written.
+    """
+    searches = (source / Graph.BEAM_SEARCH.filename).is_file()
+    graphs = [graph for graph in Graph if graph not in (Graph.BEAM_SEARCH, Graph.FOLDED_BEAM_SEARCH)]
+    protos: dict[Graph, onnx.ModelProto] = {
+        graph: onnx.load(source / graph.filename) for graph in graphs if (source / graph.filename).is_file()
+    }
+    products = sum(_quantize(proto) for proto in protos.values())
+    if not products:
+        raise ExportError(f"No product in {source.name} has {LARGE:,} weights or more: there is nothing to quantize.")
+    fuse_self_attention(protos[Graph.DECODER_STEP])
+    if searches:
+        protos |= derive_searches(protos[Graph.PLAIN_STEP])
+    shared = share_weights(list(protos.values()), weights_file)
+    if shared:
+        write_bytes_atomically(destination / weights_file, shared)
+    for graph, proto in protos.items():
+        write_bytes_atomically(destination / graph.filename, bytes(proto.SerializeToString(deterministic=True)))
+    return products
+
+
+@dataclass(slots=True)
+class _Weights:
+    """The constants of a graph, and what has become of those that were quantized."""
+
+    given: Mapping[str, onnx.TensorProto]
+    made: dict[str, tuple[onnx.TensorProto, onnx.TensorProto]] = field(default_factory=dict)
+    """name -> (weights [inputs, outputs] int8, scales [outputs] float32)."""
+
+    def quantize(self, name: str, *, transposed: bool) -> tuple[str, str]:
+        """Names of the quantized weights and their scales; ``transposed`` where they are given [outputs, inputs]."""
+        if name not in self.made:
+            weights = numpy_helper.to_array(self.given[name])
+            values, scales = _round(weights.T if transposed else weights)
+            self.made[name] = (
+                numpy_helper.from_array(values, f"{name}.int8"),
+                numpy_helper.from_array(scales, f"{name}.scales"),
+            )
+        values_tensor, scales_tensor = self.made[name]
+        return values_tensor.name, scales_tensor.name
+
+
+def _quantize(proto: onnx.ModelProto) -> int:
+    """Replace the large products of a graph, in place; return how many."""
+    graph = proto.graph
+    weights = _Weights({tensor.name: tensor for tensor in graph.initializer})
+    replaced = {place: node for place, node in enumerate(graph.node) if _is_large_product(node, weights.given)}
+    for place, node in replaced.items():
+        graph.node[place].CopyFrom(_in_integers(node, weights))
+    graph.initializer.extend(tensor for pair in weights.made.values() for tensor in pair)
+    drop_unused_weights(graph)
+    if replaced:
+        use_runtime_operators(proto)
+    return len(replaced)
+
+
+def _is_large_product(node: onnx.NodeProto, given: Mapping[str, onnx.TensorProto]) -> bool:
+    if node.op_type not in ("Gemm", "MatMul") or node.input[1] not in given:
+        return False
+    weights = given[node.input[1]]
+    plain = all(attributes(node).get(name, value) == value for name, value in _PLAIN.items())
+    is_matrix = len(weights.dims) == 2 and weights.data_type == onnx.TensorProto.FLOAT
+    return plain and is_matrix and weights.dims[0] * weights.dims[1] >= LARGE
+
+
+def _in_integers(node: onnx.NodeProto, weights: _Weights) -> onnx.NodeProto:
+    """The same product in integers; a bias is added in floats."""
+    transposed = bool(attributes(node).get("transB", 0))
+    values, scales = weights.quantize(node.input[1], transposed=transposed)
+    bias = node.input[2] if len(node.input) > 2 else ""
+    inputs = [node.input[0], values, scales, "", bias]
+    return helper.make_node("DynamicQuantizeMatMul", inputs, list(node.output), name=node.name, domain=RUNTIME_DOMAIN)
+
+
+def _round(weights: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Weights [inputs, outputs] as whole numbers and the scale of every output; an output of zeros gets any."""
+    largest = np.abs(weights).max(axis=0)
+    scales = np.where(largest > 0, largest, 1.0).astype(np.float32) / np.float32(_LARGEST)
+    return np.ascontiguousarray(np.rint(weights / scales).astype(np.int8)), scales

@@ -1,0 +1,80 @@
+"""Source models that go step by step, as oracles: forcing and searching over whatever runs one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from exported_models.contract.manifest import CONTEXT_SPACE, DECODER_SPACE, ENCODER_SPACE, GenerationDefaults
+from exported_models.contract.trace import Floats
+from pipeline.adapters import ReferenceHypothesis, ReferenceSentence
+from pipeline.reference.beam_search import beam_search
+from pipeline.reference.torch_threads import step_by_step
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """What a source model computes in one step, a row a hypothesis.
+
+    Attributes:
+        log_probs: [rows, vocabulary] float32.
+        decoder_state: [rows, size] float32.
+        context: [rows, size] float32, or None without attention.
+        attention: [rows, layers, heads, source tokens] float32, or None.
+    """
+
+    log_probs: Floats
+    decoder_state: Floats
+    context: Floats | None
+    attention: Floats | None
+
+
+class SentenceRun(Protocol):
+    """One source, encoded alone and without padding, with the decoder's running state."""
+
+    @property
+    def encoder_states(self) -> Floats:
+        """[source tokens, size] float32."""
+
+    def step(self, tokens: Sequence[int], parents: Sequence[int]) -> StepResult:
+        """Feed one token a row; row i continues row ``parents[i]`` of the step before."""
+
+
+class StepwiseReference:
+    """The oracle of a source model that can run a sentence."""
+
+    def __init__(self, run: Callable[[Sequence[int]], SentenceRun], *, start_id: int, end_id: int) -> None:
+        self._run = run
+        self._start_id, self._end_id = start_id, end_id
+
+    @step_by_step()
+    def force(self, source_ids: Sequence[int], target_ids: Sequence[int]) -> ReferenceSentence:
+        """Run one pair; the target ends with the end of sentence."""
+        run = self._run(source_ids)
+        steps = [run.step([token], [0]) for token in (self._start_id, *target_ids[:-1])]
+        states = {ENCODER_SPACE: run.encoder_states, DECODER_SPACE: _join(step.decoder_state for step in steps)}
+        contexts = [step.context for step in steps if step.context is not None]
+        attention = [step.attention for step in steps if step.attention is not None]
+        wanted = [step.log_probs[0, token] for step, token in zip(steps, target_ids, strict=True)]
+        return ReferenceSentence(
+            states={**states, CONTEXT_SPACE: _join(contexts)} if contexts else states,
+            log_probs=np.array(wanted, np.float32),
+            attention=_join(attention) if attention else None,
+        )
+
+    @step_by_step()
+    def search(self, source_ids: Sequence[int], generation: GenerationDefaults) -> tuple[ReferenceHypothesis, ...]:
+        """The n-best list of a beam search, best first."""
+        run = self._run(source_ids)
+
+        def advance(tokens: Sequence[int], parents: Sequence[int]) -> Floats:
+            return run.step(tokens, parents).log_probs
+
+        return beam_search(advance, generation, start_id=self._start_id, end_id=self._end_id)
+
+
+def _join(rows: Iterable[Floats]) -> Floats:
+    return np.concatenate(list(rows))

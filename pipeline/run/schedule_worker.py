@@ -1,0 +1,24 @@
+"""The process that serves the flow: ``python -m pipeline.run.schedule_worker PROJECT WORKSPACE CRON``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from pipeline.run.worker import end_with_parent, take_answers_pipe
+from pipeline.build.project import load_project
+
+
+def main(project_path: str, workspace_root: str, cron: str) -> None:
+    """Serve the build flow until the parent ends."""
+    take_answers_pipe()
+    end_with_parent()
+    from pipeline.run.tasks import build_flow
+
+    name = load_project(Path(project_path)).store_id
+    parameters = {"project_path": project_path, "workspace_root": workspace_root}
+    build_flow.serve(name=name, cron=cron, parameters=parameters, print_starting_message=False, limit=1)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,82 @@
+"""The process that runs the build flow for `pipeline.run.flow`: ``python -m pipeline.run.worker PROJECT WORKSPACE``."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from exported_models.contract.errors import BeamscopeError
+from pipeline.progress import Advance
+
+_STANDARD_INPUT = 0
+
+
+class PipeProgress:
+    """Reports as JSON lines; everything else that the process prints goes to its log."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def send(self, kind: str, **content: Any) -> None:
+        """Write one message."""
+        self._stream.write(json.dumps({"kind": kind, **content}) + "\n")
+        self._stream.flush()
+
+    def note(self, message: str) -> None:
+        self.send("note", text=message)
+
+    @contextmanager
+    def track(self, title: str, total: int, unit: str) -> Iterator[Advance]:
+        self.send("track", title=title, total=total, unit=unit)
+        yield lambda count: self.send("advance", count=count)
+        self.send("tracked")
+
+
+def take_answers_pipe() -> TextIO:
+    """The pipe on standard output, for answers alone: what Prefect prints there goes to the log from now on."""
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return answers
+
+
+def end_with_parent() -> None:
+    """End this process and all it started as soon as standard input closes, which it does when the parent dies."""
+
+    def watch() -> None:
+        # Not through sys.stdin, whose lock would be held when the interpreter ends.
+        while os.read(_STANDARD_INPUT, 1):
+            pass
+        os.killpg(os.getpgrp(), signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def main(project_path: str, workspace_root: str) -> None:
+    """Run the flow and report how it ended."""
+    progress = PipeProgress(take_answers_pipe())
+    end_with_parent()
+    from pipeline.run.tasks import REPORTING, build_flow
+
+    REPORTING.set(progress)
+    try:
+        summary = build_flow(project_path, workspace_root)
+    except BeamscopeError as error:
+        progress.send("error", type=type(error).__name__, text=str(error))
+    except Exception as error:  # Prefect has many kinds, of its server and of its client
+        reason = str(error).strip().splitlines()[0:1] or [type(error).__name__]
+        log = Path(os.environ["PREFECT_HOME"]) / "build.log"
+        text = f"The build failed unexpectedly: {reason[0][:300]} (the whole story is in {log})."
+        progress.send("error", type=type(error).__name__, text=text)
+    else:
+        progress.send("summary", summary=summary)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
