@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from beamscope.text_tables import format_table
-from exported_models.contract.sizes import format_size
+from exported_models.contract.publishing import format_size
 
 if TYPE_CHECKING:
     from pipeline.build.summary import BuildSummary, ExportSummary, TwinSummary

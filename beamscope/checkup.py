@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from beamscope.text_tables import count
-from exported_models.contract.sizes import format_size
+from exported_models.contract.publishing import format_size
 from exported_models.contract.workspace import Workspace
 
 OLDEST_PYTHON = (3, 11)

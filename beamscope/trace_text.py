@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 
 from beamscope.text_tables import format_table, quote_token, show_plainly
-from exported_models.contract.trace import Floats, Stop, TokenChoice, Trace
+from exported_models.contract.arrays import Floats
+from exported_models.contract.trace import Stop, TokenChoice, Trace
 
 _NUMBERS = frozenset({0, 2})
 _N_BEST_NUMBERS = frozenset({0, 2, 3, 4})

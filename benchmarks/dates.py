@@ -7,14 +7,15 @@ from pathlib import Path
 
 from beamscope.settings import find_example
 from examples.dates.corpus import ensure_corpus
+from exported_models.contract.workspace import Workspace
 from exported_models.engine import Engine
 from exported_models.runtime.model import ExportedModel
-from exported_models.contract.workspace import Workspace
-from pipeline.adapters import SourceModel, find_adapter, load_adapter
+from pipeline.adapters import find_adapter, load_adapter
 from pipeline.build.builder import build, export_model
-from pipeline.corpus.readers import SentencePair, TsvReader
-from pipeline.progress import open_progress
 from pipeline.build.project import Project, load_project
+from pipeline.corpus.readers import SentencePair, TsvReader
+from pipeline.models.checkpoint import SourceModel
+from pipeline.progress import open_progress
 from state_store.store import StateStore
 
 THREADS = 1

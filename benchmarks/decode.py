@@ -24,15 +24,15 @@ from benchmarks.measure import compare, describe_machine, one_thread
 from benchmarks.random_checkpoint import FEED_FORWARD, HEADS, LAYERS, SIZE, export_unverified, write_random_checkpoint
 from benchmarks.report import Figure, Report
 from benchmarks.traced import BEAM_SIZE, Traced
+from exported_models.contract.workspace import Workspace
 from exported_models.runtime.model import ExportedModel
 from exported_models.search.recording import Recording
 from exported_models.search.scoring import force_batch
 from exported_models.search.self_attention import find_self_attention
-from exported_models.contract.workspace import Workspace
 from pipeline.adapters.huggingface.checkpoint import read_checkpoint
 from pipeline.build.builder import export_model
-from pipeline.progress import open_progress
 from pipeline.build.twin_build import Comparison, export_twin
+from pipeline.progress import open_progress
 
 SENTENCES = 200
 BATCH = 32

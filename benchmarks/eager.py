@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from exported_models.contract.arrays import Floats
 from exported_models.contract.graphs import MEMORY_PREFIX, NEXT_PREFIX, SOURCE_PREFIX, memory_name
 from exported_models.contract.manifest import GenerationDefaults
 from exported_models.search.scoring import pad
-from exported_models.contract.trace import Floats
-from pipeline.adapters import ReferenceHypothesis, SourceModel
+from pipeline.models.checkpoint import ReferenceHypothesis, SourceModel
 from pipeline.reference.beam_search import beam_search
 
 RECORDED = ("decoder_state", "context", "cross_attention")

@@ -9,8 +9,6 @@ import dash
 from flask import Flask, Response
 
 from dashboard.api import register_api
-from dashboard.views.notices import show_error
-from dashboard.views.page import lay_out_page
 from dashboard.services import Services
 from dashboard.views import (
     attention_mode,
@@ -24,6 +22,8 @@ from dashboard.views import (
     translation,
     tree,
 )
+from dashboard.views.notices import show_error
+from dashboard.views.page import lay_out_page
 from exported_models.contract.workspace import Workspace
 
 VIEWS: Final = (

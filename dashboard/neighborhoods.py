@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-from exported_models.runtime.caches import OnceCache
 from exported_models.contract.request import Request
 from exported_models.contract.trace import Trace
+from exported_models.runtime.caches import OnceCache
 from state_store.neighborhood import MapKind, Neighborhood, TokenEvidence, gather_evidence, map_evidence
 from state_store.store import StateStore
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dashboard.neighborhoods import NeighborhoodCache
-from dashboard.state.page_state import Json, PageState
 from dashboard.drawing.picture import DEFAULT_ROOM, Picture, lay_out_picture
 from dashboard.drawing.words import PairText
-from exported_models.engine import Engine
+from dashboard.neighborhoods import NeighborhoodCache
+from dashboard.state.page_state import Json, PageState
 from exported_models.contract.errors import ArtefactError
 from exported_models.contract.request import Request
 from exported_models.contract.trace import Hypothesis, Trace
 from exported_models.contract.workspace import Workspace
+from exported_models.engine import Engine
 from state_store.catalog import StoreCatalog
 from state_store.errors import StoreError
 from state_store.store import StateStore

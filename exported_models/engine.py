@@ -9,16 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from exported_models.search.ablation import check_ablations, mask_heads
-from exported_models.search.beam import SearchSettings
+from exported_models.contract.arrays import Floats, Ids, Mask
 from exported_models.contract.errors import RequestError
-from exported_models.search.overrides import check_overrides, override_rows
 from exported_models.contract.manifest import load_model_manifest
-from exported_models.runtime.model import ExportedModel
-from exported_models.runtime.providers import choose_threads
-from exported_models.search.recording import Recording
-from exported_models.runtime.caches import NewestCache, OnceCache
-from exported_models.search.repetition import RepetitionPenalty
 from exported_models.contract.request import (
     MAX_BEAM_SIZE,
     MAX_LENGTH_LIMIT,
@@ -29,12 +22,19 @@ from exported_models.contract.request import (
     HeadAblation,
     Request,
 )
+from exported_models.contract.tokens import Encoding
+from exported_models.contract.trace import Trace
+from exported_models.contract.workspace import Workspace
+from exported_models.runtime.caches import NewestCache, OnceCache
+from exported_models.runtime.model import ExportedModel
+from exported_models.runtime.providers import choose_threads
+from exported_models.search.ablation import check_ablations, mask_heads
+from exported_models.search.beam import SearchSettings
+from exported_models.search.overrides import check_overrides, override_rows
+from exported_models.search.recording import Recording
+from exported_models.search.repetition import RepetitionPenalty
 from exported_models.search.scoring import force_batch
 from exported_models.search.search import record_source, search
-from exported_models.runtime.sessions import Mask
-from exported_models.tokenizers.characters import Encoding
-from exported_models.contract.trace import Floats, Ids, Trace
-from exported_models.contract.workspace import Workspace
 
 RECORDED_SOURCES = 4
 """How many of the newest sources a what-if need not begin anew for; each may keep `recording.MEMORY_BYTES`."""

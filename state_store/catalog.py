@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Protocol
 
 from exported_models.contract.errors import BeamscopeError
-from exported_models.runtime.model import ExportedModel
 from exported_models.contract.publishing import MANIFEST_NAME
-from exported_models.runtime.caches import NewestCache
 from exported_models.contract.workspace import Workspace
+from exported_models.runtime.caches import NewestCache
+from exported_models.runtime.model import ExportedModel
 from state_store.manifest import StoreManifest, load_store_manifest
 from state_store.store import StateStore, check_model
 

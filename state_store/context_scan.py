@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from exported_models.contract.trace import Floats
+from exported_models.contract.arrays import Floats
 from state_store.index import NO_ROW, expand_distances, rescore
 from state_store.spaces import Rows, Space
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from exported_models.contract.trace import Floats
+from exported_models.contract.arrays import Floats
 from state_store.neighborhood import Neighborhood, TokenEvidence
 from state_store.neighbors import Neighbor
 from state_store.pairs import StoredPair

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from exported_models.contract.trace import Floats
+from exported_models.contract.arrays import Floats
 from state_store.spaces import Rows
 
 NO_ROW = -1

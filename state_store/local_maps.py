@@ -14,7 +14,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from exported_models.contract.trace import Floats
+from exported_models.contract.arrays import Floats
 from state_store.errors import MapError
 
 LocalMapKind = Literal["mds", "pca", "tsne"]

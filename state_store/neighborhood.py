@@ -12,8 +12,9 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from exported_models.contract.arrays import Floats
 from exported_models.contract.errors import RequestError
-from exported_models.contract.trace import Floats, Hypothesis, Trace
+from exported_models.contract.trace import Hypothesis, Trace
 from state_store.errors import MapError
 from state_store.global_maps import GlobalMap
 from state_store.local_maps import project

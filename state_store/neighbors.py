@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from exported_models.contract.trace import Floats
+from exported_models.contract.arrays import Floats
 from state_store.context_scan import ContextScan, Hit
 from state_store.index import NO_ROW, NeighborIndex
 from state_store.pairs import StoredPair

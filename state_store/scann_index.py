@@ -26,8 +26,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from exported_models.contract.arrays import Floats
 from exported_models.contract.publishing import explain_disk_errors
-from exported_models.contract.trace import Floats
 from state_store.errors import StateError, StoreError
 from state_store.index import NO_ROW, RECALL_COUNT, ExactIndex, NeighborIndex, measure_recall, rescore
 from state_store.manifest import IndexEntry

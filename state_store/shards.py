@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from exported_models.contract.arrays import Floats
 from exported_models.contract.manifest import SpaceSpec
 from exported_models.contract.publishing import explain_disk_errors
-from exported_models.contract.trace import Floats
 from state_store import layout
 from state_store.arrays import ArrayWriter, map_array, write_array
 from state_store.contexts import NO_TOKEN, TOKEN_COLUMNS, number_contexts

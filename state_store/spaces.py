@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from exported_models.contract.trace import Floats
+from exported_models.contract.arrays import Floats
 from state_store import layout
 from state_store.arrays import map_array
 from state_store.contexts import TOKEN_COLUMNS

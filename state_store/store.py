@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from exported_models.contract.arrays import Floats
 from exported_models.contract.errors import RequestError
 from exported_models.runtime.model import ExportedModel
-from exported_models.contract.trace import Floats
 from state_store import layout
 from state_store.calibration import Calibration, load_calibration
 from state_store.context_scan import Hit

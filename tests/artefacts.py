@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exported_models.runtime.model import ExportedModel
 from exported_models.contract.publishing import content_hash, digest_file, list_files, publish, read_manifest
 from exported_models.contract.workspace import Workspace
+from exported_models.runtime.model import ExportedModel
 
 if TYPE_CHECKING:
     from state_store.store import StateStore
@@ -55,8 +55,8 @@ def write_dates_project(folder: Path, more: str = "") -> Path:
 def dates_workspace(pytestconfig: pytest.Config) -> Workspace:
     """A workspace with the model ``dates`` and the store ``dates``."""
     from pipeline.build.builder import build
-    from pipeline.progress import SilentProgress
     from pipeline.build.project import load_project
+    from pipeline.progress import SilentProgress
 
     assert pytestconfig.cache is not None
     root = pytestconfig.cache.mkdir(f"dates-{_digest_builders()[:16]}")

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from exported_models.contract.workspace import RESERVED_NAMES
+
 ROOT = Path(__file__).resolve().parent.parent
 CONTRACTS = ("exported_models", "state_store")
 PACKAGES = ("beamscope", "dashboard", "pipeline", *CONTRACTS)
@@ -26,10 +28,17 @@ sys.meta_path.insert(0, Absent())
 """
 
 
+def code_folders(package: str) -> frozenset[str]:
+    """Names of the sub-packages of a package."""
+    return frozenset(path.parent.name for path in (ROOT / package).glob("*/__init__.py"))
+
+
 def list_package_files() -> frozenset[str]:
-    """All source and data files of the packages; folders inside a contract package are artefacts."""
+    """All source and data files of the packages; folders inside a contract package that hold no code are artefacts."""
     flat = {path for package in CONTRACTS for path in (ROOT / package).glob("*")}
-    deep = {path for package in PACKAGES if package not in CONTRACTS for path in (ROOT / package).rglob("*")}
+    folders = [ROOT / package for package in PACKAGES if package not in CONTRACTS]
+    folders += [ROOT / package / name for package in CONTRACTS for name in code_folders(package)]
+    deep = {path for folder in folders for path in folder.rglob("*")}
     files = {path.relative_to(ROOT) for path in flat | deep if path.is_file()}
     return frozenset(str(path) for path in files if "__pycache__" not in path.parts)
 
@@ -64,11 +73,14 @@ def test_every_import_points_downward() -> None:
         ("pipeline", "dashboard"),
         ("state_store", "beamscope"),
         ("exported_models", "state_store"),
+        ("exported_models.contract", "exported_models.search"),
+        ("pipeline.graphs", "pipeline.adapters"),
+        ("dashboard.drawing", "dashboard.views"),
     ],
 )
 def test_a_forbidden_import_is_caught(tmp_path: Path, module: str, forbidden: str) -> None:
     copy_house(tmp_path)
-    (tmp_path / module / "intruder.py").write_text(f"import {forbidden}\n", encoding="utf-8")
+    (tmp_path / module.replace(".", "/") / "intruder.py").write_text(f"import {forbidden}\n", encoding="utf-8")
 
     outcome = lint_imports(tmp_path)
 
@@ -109,7 +121,10 @@ def test_the_wheel_holds_every_module_and_asset(wheel_files: frozenset[str]) -> 
 
 
 def test_the_wheel_holds_no_artifact(wheel_files: frozenset[str]) -> None:
-    contracts = [name for name in wheel_files if name.partition("/")[0] in CONTRACTS]
+    folders = {name.rpartition("/")[0] for name in wheel_files if name.partition("/")[0] in CONTRACTS}
 
-    assert contracts
-    assert all(name.count("/") == 1 for name in contracts)
+    assert folders == {*CONTRACTS, *(f"{package}/{name}" for package in CONTRACTS for name in code_folders(package))}
+
+
+def test_names_of_code_folders_are_reserved() -> None:
+    assert frozenset().union(*(code_folders(package) for package in CONTRACTS)) == RESERVED_NAMES

@@ -47,8 +47,8 @@ def _bring_up_to_date(example: str, workspace: Workspace) -> None:
 
     with require_build_extra("Building an example"):
         from pipeline.build.builder import build
-        from pipeline.progress import open_progress
         from pipeline.build.project import load_project
+        from pipeline.progress import open_progress
 
         summary = build(load_project(settings.find_example(example)), workspace, progress=open_progress())
     click.echo(describe_build(summary))

@@ -82,8 +82,8 @@ def export(
     yield_to_requests()
     with require_build_extra("Exporting"):
         from pipeline.build.builder import export_model
-        from pipeline.progress import open_progress
         from pipeline.build.twin_build import Comparison, check_twin, export_twin
+        from pipeline.progress import open_progress
 
         comparison = Comparison(sentences, references, least_agreement)
         if quantize:

@@ -11,7 +11,7 @@ from beamscope.errors import VerificationError
 from beamscope.options import json_option, workspace_option
 from beamscope.text_tables import count, format_table, show_plainly
 from beamscope.verification import ArtefactCheck, check_workspace
-from exported_models.contract.sizes import format_size
+from exported_models.contract.publishing import format_size
 from exported_models.contract.workspace import Workspace
 
 

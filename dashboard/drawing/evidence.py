@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from exported_models.tokenizers.characters import Tokenizer
 from exported_models.contract.trace import TokenChoice
+from exported_models.tokenizers.vocabulary import Tokenizer
 from state_store.neighborhood import ImpliedToken
 from state_store.pairs import StoredPair
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from dashboard.drawing.links import prune
-from dashboard.state.page_state import Selection, Side
 from dashboard.drawing.words import TokenText, count, percent, signed
-from exported_models.contract.trace import Fate, Floats, Hypothesis, Trace
+from dashboard.state.page_state import Selection, Side
+from exported_models.contract.arrays import Floats
+from exported_models.contract.trace import Fate, Hypothesis, Trace
 
 CLOSE_CALL = 0.2
 """Two words whose probabilities differ by less deserve a look."""

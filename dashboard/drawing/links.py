@@ -10,7 +10,7 @@ import numpy as np
 
 from dashboard.drawing.geometry import Column
 from dashboard.drawing.palette import Theme, colors
-from exported_models.contract.trace import Floats
+from exported_models.contract.arrays import Floats
 
 HEIGHT = 84
 """Pixels between the source words and the target words."""

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dashboard.state.page_state import Side
-from dashboard.drawing.typography import text_width
 from dashboard.drawing.label_placement import Box, Label, place_labels
 from dashboard.drawing.scatter_picture import draw_dots
+from dashboard.drawing.typography import text_width
 from dashboard.drawing.words import as_plain_text
+from dashboard.state.page_state import Side
 
 Points = NDArray[np.floating]
 Json = dict[str, Any]

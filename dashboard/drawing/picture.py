@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from dashboard.drawing.geometry import Column, source_columns, target_columns
 from dashboard.drawing.links import pick_attention
 from dashboard.drawing.words import PairText, TokenText, percent
-from exported_models.contract.trace import Floats, Hypothesis, TokenChoice, Trace
+from exported_models.contract.arrays import Floats
+from exported_models.contract.trace import Hypothesis, TokenChoice, Trace
 
 GUTTER = 64
 """Pixels left of the columns for the names of the rows."""

@@ -9,13 +9,14 @@ from typing import Any
 from dash import html
 from dash.development.base_component import Component
 
+from dashboard.drawing.attributes import wild
 from dashboard.drawing.geometry import GAP, WIDEST_CELL, Column
 from dashboard.drawing.links import Link
-from dashboard.state.page_state import Side
 from dashboard.drawing.picture import GUTTER, Picture
-from dashboard.drawing.attributes import wild
 from dashboard.drawing.words import as_plain_text, percent
-from exported_models.contract.trace import Floats, TokenChoice
+from dashboard.state.page_state import Side
+from exported_models.contract.arrays import Floats
+from exported_models.contract.trace import TokenChoice
 
 Figure = dict[str, Any]
 MATRIX_HEIGHT = 168

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dashboard.state.page_state import Json
 from dashboard.drawing.picture import Picture
 from dashboard.drawing.words import percent, signed
+from dashboard.state.page_state import Json
 from exported_models.contract.trace import Candidate, Fate, PrunedBy, Step
 
 _COLUMNS = ("rank", "prefix", "next", "percent", "score", "fate")

@@ -10,12 +10,12 @@ import dash
 from dash import Input, Output, State, dcc, html
 from dash.development.base_component import Component
 
-from dashboard.views.browser import run_in_browser
-from dashboard.views.ids import AttentionId, PageId, TranslationId
-from dashboard.state.page_state import Json, PageState
+from dashboard.drawing.attributes import wild
 from dashboard.drawing.picture import read_picker
 from dashboard.services import Services
-from dashboard.drawing.attributes import wild
+from dashboard.state.page_state import Json, PageState
+from dashboard.views.browser import run_in_browser
+from dashboard.views.ids import AttentionId, PageId, TranslationId
 from dashboard.views.what_ifs import apply_draft
 from exported_models.contract.errors import RequestError
 

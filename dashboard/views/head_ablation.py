@@ -6,10 +6,10 @@ import dash
 from dash import Input, Output, State, html
 from dash.development.base_component import Component
 
-from dashboard.views.ids import PageId, TranslationId
-from dashboard.state.page_state import Json, PageState
 from dashboard.drawing.picture import read_picker
 from dashboard.services import Services
+from dashboard.state.page_state import Json, PageState
+from dashboard.views.ids import PageId, TranslationId
 from dashboard.views.what_ifs import toggle_heads
 from exported_models.contract.errors import RequestError
 from exported_models.contract.request import Request

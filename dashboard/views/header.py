@@ -8,16 +8,16 @@ import dash
 from dash import Input, Output, State, ctx, dcc, html, no_update
 from dash.development.base_component import Component
 
-from dashboard.views.browser import run_in_browser
-from dashboard.errors import LinkError
-from dashboard.views.ids import HeaderId, HistoryId, PageId, TranslationId
-from dashboard.state.page_state import Json, PageState
+from dashboard.drawing.attributes import wild
 from dashboard.drawing.palette import Theme
 from dashboard.drawing.picture import read_picker
-from dashboard.services import Services
 from dashboard.drawing.translation_svg import draw_svg
+from dashboard.errors import LinkError
+from dashboard.services import Services
+from dashboard.state.page_state import Json, PageState
 from dashboard.state.url_state import decode_fragment, encode_fragment
-from dashboard.drawing.attributes import wild
+from dashboard.views.browser import run_in_browser
+from dashboard.views.ids import HeaderId, HistoryId, PageId, TranslationId
 from dashboard.views.translation import pruned_links
 from dashboard.views.what_ifs import start_over
 from exported_models.contract.documents import TraceDocument

@@ -8,12 +8,12 @@ import dash
 from dash import Input, Output, State, ctx, dcc, html
 from dash.development.base_component import Component
 
-from dashboard.views.browser import run_in_browser
-from dashboard.views.ids import HistoryId, PageId
+from dashboard.drawing.attributes import wild
+from dashboard.services import Services
 from dashboard.state.page_state import Json, PageState
 from dashboard.state.past import Past
-from dashboard.services import Services
-from dashboard.drawing.attributes import wild
+from dashboard.views.browser import run_in_browser
+from dashboard.views.ids import HistoryId, PageId
 from dashboard.views.what_ifs import describe_change, describe_start
 
 

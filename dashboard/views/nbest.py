@@ -6,11 +6,11 @@ import dash
 from dash import Input, Output, State, dcc, html
 from dash.development.base_component import Component
 
-from dashboard.views.ids import NBestId, PageId
-from dashboard.state.page_state import Json, PageState
-from dashboard.services import Services
 from dashboard.drawing.attributes import wild
 from dashboard.drawing.words import signed
+from dashboard.services import Services
+from dashboard.state.page_state import Json, PageState
+from dashboard.views.ids import NBestId, PageId
 from exported_models.contract.trace import Trace
 
 

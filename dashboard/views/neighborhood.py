@@ -9,15 +9,9 @@ import numpy as np
 from dash import Dash, Input, Output, Patch, State, ctx, dcc, html, no_update
 from dash.development.base_component import Component
 
-from dashboard.views.controls import card, segmented
-from dashboard.drawing.findings import find_focus
-from dashboard.views.ids import NeighborhoodId, PageId
-from dashboard.neighborhoods import MAX_BACKGROUND
-from dashboard.state.page_state import Json, PageState, Selection
-from dashboard.drawing.palette import Theme, colors
-from dashboard.services import Services
 from dashboard.drawing.attributes import wild
 from dashboard.drawing.evidence import describe_author
+from dashboard.drawing.findings import find_focus
 from dashboard.drawing.map_figure import (
     Layer,
     MapDrawing,
@@ -27,10 +21,16 @@ from dashboard.drawing.map_figure import (
     draw_nothing,
     neighbor_colors,
 )
-from dashboard.views.missing_store import explain_missing_store
+from dashboard.drawing.palette import Theme, colors
 from dashboard.drawing.pictograms import draw_pictograms
-from dashboard.views.scene import Scene, choose_space, find_map, maps_of, open_scene, spaces_of
 from dashboard.drawing.words import count
+from dashboard.neighborhoods import MAX_BACKGROUND
+from dashboard.services import Services
+from dashboard.state.page_state import Json, PageState, Selection
+from dashboard.views.controls import card, segmented
+from dashboard.views.ids import NeighborhoodId, PageId
+from dashboard.views.missing_store import explain_missing_store
+from dashboard.views.scene import Scene, choose_space, find_map, maps_of, open_scene, spaces_of
 from exported_models.contract.manifest import SpaceSpec
 from state_store.manifest import GLOBAL_MAP_KINDS
 from state_store.neighborhood import Neighborhood, TokenEvidence

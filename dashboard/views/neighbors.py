@@ -9,11 +9,6 @@ from typing import Any
 from dash import Dash, Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 
-from dashboard.views.controls import card, segmented
-from dashboard.drawing.findings import Focus, find_focus
-from dashboard.views.ids import NeighborhoodId, NeighborsId, PageId
-from dashboard.state.page_state import Json, PageState, Selection
-from dashboard.services import Services
 from dashboard.drawing.attributes import wild
 from dashboard.drawing.evidence import (
     ImpliedRow,
@@ -23,9 +18,14 @@ from dashboard.drawing.evidence import (
     describe_distance,
     mark_token,
 )
+from dashboard.drawing.findings import Focus, find_focus
+from dashboard.drawing.words import END_MARK, TokenText, count
+from dashboard.services import Services
+from dashboard.state.page_state import Json, PageState, Selection
+from dashboard.views.controls import card, segmented
+from dashboard.views.ids import NeighborhoodId, NeighborsId, PageId
 from dashboard.views.missing_store import explain_missing_store
 from dashboard.views.scene import Scene, open_scene
-from dashboard.drawing.words import END_MARK, TokenText, count
 from state_store.neighborhood import TokenEvidence
 from state_store.neighbors import Neighbor
 

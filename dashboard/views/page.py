@@ -5,10 +5,10 @@ from __future__ import annotations
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from dashboard.views.ids import PageId
+from dashboard.drawing.attributes import wild
 from dashboard.services import Services
 from dashboard.views import header, history, neighborhood, neighbors, stages, translation, tree
-from dashboard.drawing.attributes import wild
+from dashboard.views.ids import PageId
 from exported_models.contract.workspace import Workspace
 
 BUILD_COMMAND = "beamscope build examples/dates/project.toml"

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dashboard.state.page_state import PageState, Side
-from dashboard.services import Services
 from dashboard.drawing.words import TokenText
+from dashboard.services import Services
+from dashboard.state.page_state import PageState, Side
 from exported_models.contract.manifest import SpaceSpec
-from exported_models.runtime.model import ExportedModel
 from exported_models.contract.trace import Hypothesis, Trace
+from exported_models.runtime.model import ExportedModel
 from state_store.manifest import GLOBAL_MAP_KINDS
 from state_store.neighborhood import MAP_KINDS, MapKind, Neighborhood, TokenEvidence
 from state_store.store import StateStore

@@ -9,7 +9,7 @@ import dash
 from dash import Input, Output, dcc, html
 from dash.development.base_component import Component
 
-from dashboard.views.browser import run_in_browser
+from dashboard.drawing.attributes import wild
 from dashboard.drawing.findings import (
     Finding,
     find_attention,
@@ -18,11 +18,11 @@ from dashboard.drawing.findings import (
     find_prediction,
     find_search,
 )
-from dashboard.views.ids import PageId, StagesId, TranslationId
-from dashboard.state.page_state import Json, PageState
 from dashboard.drawing.picture import Picture, read_picker
 from dashboard.services import Services
-from dashboard.drawing.attributes import wild
+from dashboard.state.page_state import Json, PageState
+from dashboard.views.browser import run_in_browser
+from dashboard.views.ids import PageId, StagesId, TranslationId
 from exported_models.contract.manifest import DECODER_SPACE, ENCODER_SPACE
 from state_store.neighborhood import TokenEvidence
 

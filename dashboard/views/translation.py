@@ -10,19 +10,19 @@ from dash import Input, Output, State, ctx, dcc, html, no_update
 from dash.development.base_component import Component
 from dash_cytoscape import Cytoscape
 
+from dashboard.drawing.attributes import wild
+from dashboard.drawing.links import BEND, HEIGHT, Link, link_elements, link_stylesheet, prune
+from dashboard.drawing.palette import Theme, colors
+from dashboard.drawing.picture import DEFAULT_ROOM, GUTTER, MEAN, Picture, read_picker
+from dashboard.drawing.translation_parts import draw_matrix, draw_text_twin, draw_top_k, draw_words, matrix_height
+from dashboard.drawing.words import count
+from dashboard.services import Services
+from dashboard.state.page_state import Json, PageState
+from dashboard.views import attention_mode, head_ablation, nbest
 from dashboard.views.browser import run_in_browser
 from dashboard.views.controls import card, placeholder, segmented
 from dashboard.views.ids import PageId, TranslationId
-from dashboard.drawing.links import BEND, HEIGHT, Link, link_elements, link_stylesheet, prune
-from dashboard.state.page_state import Json, PageState
-from dashboard.drawing.palette import Theme, colors
-from dashboard.drawing.picture import DEFAULT_ROOM, GUTTER, MEAN, Picture, read_picker
-from dashboard.services import Services
-from dashboard.drawing.translation_parts import draw_matrix, draw_text_twin, draw_top_k, draw_words, matrix_height
-from dashboard.views import attention_mode, head_ablation, nbest
-from dashboard.drawing.attributes import wild
 from dashboard.views.what_ifs import choose_alternative
-from dashboard.drawing.words import count
 
 DEFAULT_MASS = 75
 NO_ATTENTION = "This model has no attention to draw."

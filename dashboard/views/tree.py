@@ -9,18 +9,18 @@ from dash import Input, Output, State, dcc, html
 from dash.development.base_component import Component
 from dash_cytoscape import Cytoscape
 
-from dashboard.views.browser import run_in_browser
-from dashboard.views.controls import card, placeholder, segmented
-from dashboard.views.ids import PageId, TranslationId, TreeId
-from dashboard.state.page_state import Json, PageState
+from dashboard.drawing.attributes import wild
 from dashboard.drawing.picture import DEFAULT_ROOM, Picture
-from dashboard.services import Services
 from dashboard.drawing.tree_graph import tree_elements, tree_stylesheet
 from dashboard.drawing.tree_layout import Extent, grow, place_twigs
 from dashboard.drawing.tree_twin import tabulate_search
-from dashboard.drawing.attributes import wild
-from dashboard.views.what_ifs import force_path
 from dashboard.drawing.words import count
+from dashboard.services import Services
+from dashboard.state.page_state import Json, PageState
+from dashboard.views.browser import run_in_browser
+from dashboard.views.controls import card, placeholder, segmented
+from dashboard.views.ids import PageId, TranslationId, TreeId
+from dashboard.views.what_ifs import force_path
 from exported_models.contract.trace import Fate, Trace
 
 

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from dashboard.state.page_state import PageState
 from dashboard.drawing.words import PairText, TokenText
+from dashboard.state.page_state import PageState
 from exported_models.contract.errors import RequestError
-from exported_models.search.overrides import choose_token, force_node, force_tokens, override_attention
 from exported_models.contract.request import HeadAblation, Request
 from exported_models.contract.trace import Hypothesis, Trace
+from exported_models.search.overrides import choose_token, force_node, force_tokens, override_attention
 
 MAX_LABEL: Final = 24
 """Characters of a source text that name it in the history."""

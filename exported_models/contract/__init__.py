@@ -1,0 +1,3 @@
+"""The contract of an exported model: manifests, graph signatures, requests, traces, publishing. Nothing here runs a
+model.
+"""

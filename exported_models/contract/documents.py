@@ -10,6 +10,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, StrictInt
 
+from exported_models.contract.arrays import Floats
 from exported_models.contract.request import (
     MAX_BEAM_SIZE,
     MAX_LENGTH_LIMIT,
@@ -21,7 +22,7 @@ from exported_models.contract.request import (
     HeadKind,
     Request,
 )
-from exported_models.contract.trace import Candidate, Fate, Floats, Hypothesis, Node, PrunedBy, Stop, TokenChoice, Trace
+from exported_models.contract.trace import Candidate, Fate, Hypothesis, Node, PrunedBy, Stop, TokenChoice, Trace
 
 _DECIMALS = 5
 _IMPOSSIBLE = -1e9

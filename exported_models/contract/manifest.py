@@ -45,7 +45,9 @@ class ArtefactManifest(Frozen):
         return sum(entry.bytes for entry in self.files.values())
 
     def for_publishing(self) -> dict[str, Any]:
-        """The manifest as `exported_models.contract.publishing.publish` wants it: without what publishing itself adds."""
+        """The manifest as `exported_models.contract.publishing.publish` wants it: without what publishing itself
+        adds.
+        """
         return self.model_dump(mode="json", exclude={"files", "content_hash"})
 
 

@@ -3,7 +3,8 @@
 Prefixes the beam held are the *nodes* of a tree, numbered in the order they were made; node 0 is the start. A *step*
 expands the nodes that were live (its *rows*) and considers *candidates*: the best ``max(2 x beam, k)`` continuations
 over all rows, each with its fate. Row arrays (attention, states, top k) describe what the model did to predict the
-token *after* the row's prefix. States never leave the server: documents are made by `exported_models.contract.documents`.
+token *after* the row's prefix. States never leave the server: documents are made by
+`exported_models.contract.documents`.
 """
 
 from __future__ import annotations
@@ -14,13 +15,10 @@ from enum import StrEnum
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from exported_models.contract.arrays import Floats, Ids
 from exported_models.contract.request import Request
-from exported_models.tokenizers.characters import Encoding
-
-Floats = NDArray[np.float32]
-Ids = NDArray[np.int64]
+from exported_models.contract.tokens import Encoding
 
 ROOT = 0
 """Index of the tree's first node: the start of the target, no token yet."""

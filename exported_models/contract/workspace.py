@@ -9,6 +9,9 @@ from pathlib import Path
 from exported_models.contract.errors import WorkspaceError
 from exported_models.contract.publishing import MANIFEST_NAME
 
+RESERVED_NAMES = frozenset({"contract", "runtime", "search", "tokenizers"})
+"""Folders of code beside artefacts: the sub-packages of the contract packages."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -63,12 +66,18 @@ def check_artefact_name(name: str) -> str:
     """Return ``name`` if it can name a model or a store (it becomes a folder and part of a link).
 
     Raises:
-        WorkspaceError: it holds anything but letters, digits, dots, underscores and hyphens.
+        WorkspaceError: it holds anything but letters, digits, dots, underscores and hyphens, or is one of
+            `RESERVED_NAMES`.
     """
     if not _NAME.fullmatch(name):
         raise WorkspaceError(
             f"{name!r} cannot name a model or store: use 1 to 64 letters, digits, '.', '_' or '-', "
             "the first a letter or digit."
+        )
+    if name in RESERVED_NAMES:
+        raise WorkspaceError(
+            f"{name!r} cannot name a model or store: it is a folder of Beamscope's code; choose another name, for "
+            f"example {name + '-1'!r}."
         )
     return name
 

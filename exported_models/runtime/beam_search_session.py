@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from exported_models.runtime.graph_session import DeviceTensor, GraphOnDemand, Tensors, as_array
 from exported_models.contract.graphs import APPENDED_PREFIX, NEXT_PREFIX, SEARCH_OUTPUTS, SOURCE_VALUE_PREFIX, Graph
+from exported_models.runtime.graph_session import DeviceTensor, GraphOnDemand, Tensors, as_array
 from exported_models.runtime.sessions import EncodedSource
 
 _CHOSEN = SEARCH_OUTPUTS[0].name

@@ -11,6 +11,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from exported_models.contract.arrays import Floats
 from exported_models.contract.errors import ModelError
 from exported_models.contract.graphs import (
     DECODER_HEAD_MASK,
@@ -21,7 +22,6 @@ from exported_models.contract.graphs import (
     memory_name,
 )
 from exported_models.runtime.providers import provider_order, runs_on_gpu, session_options
-from exported_models.contract.trace import Floats
 
 DeviceTensor: TypeAlias = "ort.OrtValue | NDArray[np.generic]"
 """A tensor where the session runs: an array on the CPU, elsewhere a value of the runtime."""

@@ -5,11 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from exported_models.runtime.beam_search_session import BeamSearchSession
-from exported_models.tokenizers.byte_level import make_byte_tokenizer
 from exported_models.contract.errors import ArtefactError
 from exported_models.contract.graphs import Graph
-from exported_models.tokenizers.tokenizer_json import load_json_tokenizer
 from exported_models.contract.manifest import (
     ByteTokenizerSpec,
     ModelManifest,
@@ -19,11 +16,15 @@ from exported_models.contract.manifest import (
     WordTokenizerSpec,
     load_model_manifest,
 )
+from exported_models.runtime.beam_search_session import BeamSearchSession
 from exported_models.runtime.providers import may_run_on_gpu
-from exported_models.tokenizers.sentencepiece import load_sentencepiece_tokenizer
 from exported_models.runtime.sessions import EncoderSession, ForcedSession, SelfAttentionSession
 from exported_models.runtime.step_session import StepSession
-from exported_models.tokenizers.characters import Tokenizer, load_character_tokenizer
+from exported_models.tokenizers.byte_level import make_byte_tokenizer
+from exported_models.tokenizers.characters import load_character_tokenizer
+from exported_models.tokenizers.sentencepiece import load_sentencepiece_tokenizer
+from exported_models.tokenizers.tokenizer_json import load_json_tokenizer
+from exported_models.tokenizers.vocabulary import Tokenizer
 from exported_models.tokenizers.words import load_word_tokenizer
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from exported_models.runtime.graph_session import GraphOnDemand, GraphSession, Tensors, as_array, require_names
+from exported_models.contract.arrays import Floats, Ids, Mask
 from exported_models.contract.graphs import (
     DECODER_HEAD_MASK,
     ENCODER_HEAD_MASK,
@@ -22,9 +22,7 @@ from exported_models.contract.graphs import (
     SOURCE_PREFIX,
     Graph,
 )
-from exported_models.contract.trace import Floats, Ids
-
-Mask = NDArray[np.bool_]
+from exported_models.runtime.graph_session import GraphOnDemand, GraphSession, Tensors, as_array, require_names
 
 ATTENTION_OUTPUTS = ("context", "cross_attention")
 """Outputs that a decoder without attention lacks."""

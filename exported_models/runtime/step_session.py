@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from exported_models.runtime.graph_session import DeviceTensor, GraphOnDemand, Tensors, as_array
+from exported_models.contract.arrays import Floats, Mask
 from exported_models.contract.graphs import (
     DECODER_HEAD_MASK,
     FORCED_ANSWERS,
@@ -15,9 +15,9 @@ from exported_models.contract.graphs import (
     Graph,
     memory_name,
 )
+from exported_models.runtime.graph_session import DeviceTensor, GraphOnDemand, Tensors, as_array
 from exported_models.runtime.providers import may_run_on_gpu
-from exported_models.runtime.sessions import ATTENTION_OUTPUTS, EncodedSource, Mask, StepInput, StepOutput
-from exported_models.contract.trace import Floats
+from exported_models.runtime.sessions import ATTENTION_OUTPUTS, EncodedSource, StepInput, StepOutput
 
 _FETCHES = ("top_log_probs", "top_ids", "decoder_state")
 

@@ -7,11 +7,11 @@ from typing import get_args
 
 import numpy as np
 
+from exported_models.contract.arrays import Floats
 from exported_models.contract.errors import RequestError
 from exported_models.contract.manifest import HeadGrid, ModelManifest
 from exported_models.contract.request import HeadAblation, HeadKind
 from exported_models.runtime.sessions import HeadMasks
-from exported_models.contract.trace import Floats
 
 KIND_NAMES = {
     "encoder": "self-attention of the encoder",

@@ -7,8 +7,8 @@ the length penalty (Wu et al. 2016 without the constant); length counts every ge
 end of sentence included. While a prefix is forced there is one row, whose only permitted continuation is the prefix's
 next token, at its natural log-probability. A token that the model's generation settings force (a first token, the end
 at the maximum length) scores 0 instead, and so does a prefix's token that they rule out. What else they rule out is
-listed where it would have been a candidate. Under a repetition penalty (`exported_models.search.repetition`) scores sum what
-it leaves of log-probabilities; those that are recorded, and the top k, stay the model's own.
+listed where it would have been a candidate. Under a repetition penalty (`exported_models.search.repetition`) scores
+sum what it leaves of log-probabilities; those that are recorded, and the top k, stay the model's own.
 
 A search that goes step by step waits for this between two of them, so it keeps columns of numbers;
 `exported_models.search.tracing` makes a trace of them when the search is over.
@@ -24,13 +24,14 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from exported_models.contract.arrays import Floats, Ids
 from exported_models.contract.graphs import STEP_NORMALIZER
 from exported_models.contract.manifest import ModelManifest
-from exported_models.search.repetition import RepetitionPenalty
 from exported_models.contract.request import EarlyStopping
-from exported_models.search.rules import TokenRules
+from exported_models.contract.trace import ROOT, Fate, PrunedBy, Stop
 from exported_models.runtime.sessions import StepOutput
-from exported_models.contract.trace import ROOT, Fate, Floats, Ids, PrunedBy, Stop
+from exported_models.search.repetition import RepetitionPenalty
+from exported_models.search.rules import TokenRules
 
 Verdict: TypeAlias = Fate | PrunedBy
 """What becomes of a candidate: kept, finished, or what it is pruned by."""

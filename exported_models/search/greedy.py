@@ -11,15 +11,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from exported_models.runtime.graph_session import Tensors
+from exported_models.contract.arrays import Ids
 from exported_models.contract.graphs import STEP_NORMALIZER
 from exported_models.contract.manifest import ModelManifest
+from exported_models.runtime.graph_session import Tensors
 from exported_models.runtime.model import ExportedModel
+from exported_models.runtime.sessions import StepInput, StepOutput
 from exported_models.search.repetition import RepetitionPenalty
 from exported_models.search.rules import TokenRules
 from exported_models.search.scoring import encode_batch
-from exported_models.runtime.sessions import StepInput, StepOutput
-from exported_models.contract.trace import Ids
 
 
 @dataclass(frozen=True, slots=True)

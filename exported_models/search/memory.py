@@ -13,8 +13,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from exported_models.runtime.graph_session import DeviceTensor, Tensors, as_array
 from exported_models.contract.graphs import APPENDED_PREFIX, MEMORY_PREFIX, memory_name
+from exported_models.runtime.graph_session import DeviceTensor, Tensors, as_array
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from exported_models.contract.arrays import Floats, Mask
 from exported_models.contract.errors import RequestError
 from exported_models.contract.manifest import ModelManifest
 from exported_models.contract.request import AttentionOverride, Request
-from exported_models.runtime.sessions import Mask
-from exported_models.contract.trace import Floats, Hypothesis, Trace
+from exported_models.contract.trace import Hypothesis, Trace
 
 
 def choose_token(trace: Trace, hypothesis: Hypothesis, step: int, token: str) -> Request:

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from exported_models.runtime.graph_session import DeviceTensor, Tensors
 from exported_models.contract.request import AttentionOverride
-from exported_models.search.memory import RestoredMemory, SearchMemory
+from exported_models.runtime.graph_session import DeviceTensor, Tensors
 from exported_models.runtime.sessions import EncodedSource, StepOutput
+from exported_models.search.memory import RestoredMemory, SearchMemory
 
 MEMORY_BYTES = 64 << 20
 """What one recording may keep of decoder memory. An opus-mt model's sentence of 30 tokens at beam 5 has 4 MB where its

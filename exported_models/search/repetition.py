@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from exported_models.contract.arrays import Floats, Ids
 from exported_models.contract.manifest import GenerationDefaults
-from exported_models.contract.trace import Floats, Ids
 
 
 @dataclass(frozen=True, slots=True)

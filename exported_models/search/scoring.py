@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from exported_models.runtime.graph_session import Tensors
+from exported_models.contract.arrays import Floats, Ids, Mask
 from exported_models.contract.graphs import FORCED_NORMALIZER
+from exported_models.runtime.graph_session import Tensors
 from exported_models.runtime.model import ExportedModel
-from exported_models.runtime.sessions import EVERY_HEAD, EncodedSource, HeadMasks, Mask, StepInput, StepOutput
-from exported_models.contract.trace import Floats, Ids
+from exported_models.runtime.sessions import EVERY_HEAD, EncodedSource, HeadMasks, StepInput, StepOutput
 
 StepOverride = Callable[[int], tuple[Floats, Mask] | None]
 """step -> ([rows, layers, heads, source] weights, [rows, layers, heads] on), or None; a row is a sentence."""

@@ -1,8 +1,8 @@
 """Recorded beam search: one source decoded, with everything that was considered kept.
 
-`exported_models.search.beam` decides and `exported_models.search.tracing` writes down; the model is run here, from the first step on
-that is not known from another search of the source. Steps that nobody intervenes in run in one call, which takes the
-way that the scores show; a search whose way is another one goes on by itself from there.
+`exported_models.search.beam` decides and `exported_models.search.tracing` writes down; the model is run here, from the
+first step on that is not known from another search of the source. Steps that nobody intervenes in run in one call,
+which takes the way that the scores show; a search whose way is another one goes on by itself from there.
 """
 
 from __future__ import annotations
@@ -11,20 +11,21 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from exported_models.search.ablation import mask_heads
-from exported_models.search.beam import Beam, SearchSettings
+from exported_models.contract.arrays import Floats, Mask
+from exported_models.contract.request import HeadAblation, Request
+from exported_models.contract.tokens import Encoding
+from exported_models.contract.trace import Trace
 from exported_models.runtime.beam_search_session import BeamSearchSession, SearchInput
 from exported_models.runtime.graph_session import Tensors
-from exported_models.search.overrides import override_rows
 from exported_models.runtime.model import ExportedModel
+from exported_models.runtime.sessions import EncodedSource, StepInput, StepOutput
+from exported_models.search.ablation import mask_heads
+from exported_models.search.beam import Beam, SearchSettings
+from exported_models.search.memory import RestoredMemory, SearchMemory
+from exported_models.search.overrides import override_rows
 from exported_models.search.recording import Recording, SearchRecorder
 from exported_models.search.repetition import RepetitionPenalty
-from exported_models.contract.request import HeadAblation, Request
 from exported_models.search.rules import TokenRules
-from exported_models.search.memory import RestoredMemory, SearchMemory
-from exported_models.runtime.sessions import EncodedSource, Mask, StepInput, StepOutput
-from exported_models.tokenizers.characters import Encoding
-from exported_models.contract.trace import Floats, Trace
 from exported_models.search.tracing import make_trace
 
 

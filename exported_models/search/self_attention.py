@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from exported_models.contract.arrays import Floats, Mask
+from exported_models.contract.trace import Hypothesis, Trace
+from exported_models.runtime.model import ExportedModel
 from exported_models.search.ablation import mask_heads
 from exported_models.search.overrides import override_row
-from exported_models.runtime.model import ExportedModel
-from exported_models.runtime.sessions import Mask
-from exported_models.contract.trace import Floats, Hypothesis, Trace
 
 
 @dataclass(frozen=True, slots=True)

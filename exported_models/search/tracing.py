@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from exported_models.search.beam import Beam, Decision
-from exported_models.runtime.model import ExportedModel
 from exported_models.contract.request import Request
-from exported_models.runtime.sessions import EncodedSource
-from exported_models.tokenizers.characters import Encoding
+from exported_models.contract.tokens import Encoding
 from exported_models.contract.trace import ROOT, Candidate, Fate, Hypothesis, Node, Step, Trace
+from exported_models.runtime.model import ExportedModel
+from exported_models.runtime.sessions import EncodedSource
+from exported_models.search.beam import Beam, Decision
 
 
 def make_trace(model: ExportedModel, beam: Beam, request: Request, source: Encoding, encoded: EncodedSource) -> Trace:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from exported_models.contract.manifest import ByteTokenizerSpec
-from exported_models.tokenizers.characters import Encoding, Vocabulary, append_end, count_words
+from exported_models.contract.tokens import Encoding
+from exported_models.tokenizers.vocabulary import Vocabulary, append_end, count_words
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ from sentencepiece import SentencePieceProcessor
 
 from exported_models.contract.errors import ArtefactError
 from exported_models.contract.manifest import SentencePieceSpec
+from exported_models.contract.tokens import Encoding
 from exported_models.tokenizers.subwords import group_words, trim_span
-from exported_models.tokenizers.characters import Encoding, Vocabulary, load_vocabulary
+from exported_models.tokenizers.vocabulary import Vocabulary, load_vocabulary
 
 _SPACE = "\u2581"
 """What SentencePiece writes for a space."""

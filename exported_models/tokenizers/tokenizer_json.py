@@ -10,8 +10,9 @@ from tokenizers import Tokenizer as Processor
 
 from exported_models.contract.errors import ArtefactError
 from exported_models.contract.manifest import TokenizerJsonSpec
+from exported_models.contract.tokens import Encoding
 from exported_models.tokenizers.subwords import group_words, trim_span
-from exported_models.tokenizers.characters import Encoding, Vocabulary, load_vocabulary
+from exported_models.tokenizers.vocabulary import Vocabulary, load_vocabulary
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from exported_models.contract.errors import RequestError
 from exported_models.contract.manifest import WordTokenizerSpec
-from exported_models.tokenizers.characters import Encoding, Vocabulary, load_vocabulary
+from exported_models.contract.tokens import Encoding
+from exported_models.tokenizers.vocabulary import Vocabulary, load_vocabulary
 
 _WORD = re.compile(r"\S+")
 _WORD_START = "\u2581"

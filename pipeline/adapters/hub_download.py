@@ -16,9 +16,9 @@ from httpx2 import HTTPError
 from huggingface_hub import errors, get_cached_repo_tree, hf_hub_download, snapshot_download
 from tqdm.asyncio import tqdm_asyncio
 
+from pipeline.adapters.hub import PREFIX, HubCheckpoint, HubId
 from pipeline.adapters.huggingface.files import CONFIG_FILE, SMALL_FILES, choose_weights
 from pipeline.errors import CheckpointError
-from pipeline.adapters.hub import PREFIX, HubCheckpoint, HubId
 from pipeline.progress import Advance, Progress
 
 if TYPE_CHECKING:

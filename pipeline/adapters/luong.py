@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 
 from exported_models.contract.manifest import CharacterTokenizerSpec, GenerationDefaults
-from pipeline.adapters import SourceModel
 from pipeline.adapters.recurrent_graphs import (
     RecurrentEncoder,
     RecurrentRun,
@@ -17,7 +16,7 @@ from pipeline.adapters.recurrent_graphs import (
     recurrent_spaces,
     source_tensors,
 )
-from pipeline.reference.stepwise import StepwiseReference
+from pipeline.models.checkpoint import SourceModel
 from pipeline.models.luong import (
     ARCHITECTURE,
     CONFIG_FILE,
@@ -25,6 +24,7 @@ from pipeline.models.luong import (
     TARGET_VOCABULARY_FILE,
     load_checkpoint,
 )
+from pipeline.reference.stepwise import StepwiseReference
 
 # Nothing in the model bounds a text; these bound what a mistaken request can cost.
 MAX_SOURCE_TOKENS = 512

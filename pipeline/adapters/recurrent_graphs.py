@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from exported_models.contract.arrays import Floats
 from exported_models.contract.graphs import MEMORY_PREFIX, NEXT_PREFIX, SOURCE_PREFIX, TensorSpec
 from exported_models.contract.manifest import CONTEXT_SPACE, DECODER_SPACE, ENCODER_SPACE, SpaceSpec
-from exported_models.contract.trace import Floats
-from pipeline.reference.stepwise import StepResult
 from pipeline.models.recurrent import Memory, Override, RecurrentConfig, RecurrentModel, Source
+from pipeline.reference.stepwise import StepResult
 
 _CELL_NAMES = {"lstm": "LSTM", "gru": "GRU"}
 

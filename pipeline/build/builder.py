@@ -12,15 +12,15 @@ from exported_models.contract.manifest import ModelManifest, load_model_manifest
 from exported_models.contract.workspace import Workspace, check_artefact_name
 from pipeline.adapters.installed import find_installed
 from pipeline.build.batches import choose_batch_tokens
-from pipeline.build.lock import only_build
-from pipeline.build.steps import BuildRun, Step, choose_steps, run_step
 from pipeline.build.corpus_files import open_corpora
 from pipeline.build.ledger import Ledger, is_current
+from pipeline.build.lock import only_build
 from pipeline.build.model_build import export_graphs, plan_model, publish_model, published_model, verify_graphs
-from pipeline.progress import Progress
 from pipeline.build.project import Project
+from pipeline.build.steps import BuildRun, Step, choose_steps, run_step
 from pipeline.build.store_build import StoreBuild, build_folders, published_store
 from pipeline.build.summary import BuildSummary, ExportSummary, SpaceSummary
+from pipeline.progress import Progress
 from state_store.manifest import load_store_manifest
 
 StepRunner = Callable[[BuildRun, str, Step], None]

@@ -13,18 +13,18 @@ from pathlib import Path
 
 import numpy as np
 
+from exported_models.contract.arrays import Floats
 from exported_models.contract.errors import RequestError
 from exported_models.contract.manifest import ModelManifest, SpaceSpec
 from exported_models.contract.publishing import digest_value
-from exported_models.contract.trace import Floats
 from pipeline.build.batches import BatchPlan, plan_batches, read_plan
-from pipeline.corpus.pair_tokens import PairTokenizer, PairTokens
 from pipeline.build.plan import HELD_OUT_SENTENCES
-from pipeline.progress import Progress
 from pipeline.build.shard_folder import open_shard_folder
-from pipeline.graphs.states import StateEncoder
 from pipeline.build.store_build import StoreBuild
 from pipeline.build.translate import held_out_pairs
+from pipeline.corpus.pair_tokens import PairTokenizer, PairTokens
+from pipeline.graphs.states import StateEncoder
+from pipeline.progress import Progress
 from state_store import layout
 from state_store.arrays import map_array, write_array
 from state_store.pairs import PairTable

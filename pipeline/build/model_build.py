@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from exported_models.contract.manifest import CheckpointOrigin, ModelManifest, load_model_manifest
-from exported_models.runtime.model import ExportedModel
 from exported_models.contract.publishing import PROVENANCE_NAME, digest_value, publish, write_json_atomically
 from exported_models.contract.workspace import Workspace
-from pipeline.adapters import SourceModel, digest_checkpoint, find_adapter, load_adapter
-from pipeline.errors import CheckpointError
-from pipeline.build.ledger import STAGED, Ledger, is_current, is_intact, remember_published
+from exported_models.runtime.model import ExportedModel
+from pipeline.adapters import digest_checkpoint, find_adapter, load_adapter
 from pipeline.adapters.hub import HubCheckpoint, HubId, hint_at_hub, names_hub, parse_hub_id
+from pipeline.build.ledger import STAGED, Ledger, is_current, is_intact, remember_published
+from pipeline.errors import CheckpointError
+from pipeline.models.checkpoint import SourceModel
 from pipeline.progress import Progress, SilentProgress
 from state_store.pairs import StoredPair
 

@@ -15,15 +15,14 @@ import numpy as np
 
 from exported_models.contract.errors import RequestError
 from exported_models.contract.manifest import ModelManifest
+from exported_models.contract.publishing import explain_disk_errors, format_size
 from exported_models.runtime.model import load_tokenizer
-from exported_models.contract.publishing import explain_disk_errors
-from exported_models.contract.sizes import format_size
 from pipeline.build.batches import Lengths, plan_batches, write_plan
+from pipeline.build.store_build import StoreBuild
+from pipeline.corpus.pair_tokens import PairTokenizer
 from pipeline.corpus.readers import SentencePair
 from pipeline.errors import BuildError, CorpusError
-from pipeline.corpus.pair_tokens import PairTokenizer
 from pipeline.progress import Advance, Progress
-from pipeline.build.store_build import StoreBuild
 from state_store import layout
 from state_store.pairs import StoredPair, write_pairs
 from state_store.scann_index import choose_index_kind

@@ -36,9 +36,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from exported_models.contract.errors import WorkspaceError
 from exported_models.contract.workspace import check_artefact_name
+from pipeline.adapters.hub import names_hub
 from pipeline.adapters.installed import find_installed
 from pipeline.errors import ProjectFileError
-from pipeline.adapters.hub import names_hub
 from state_store.manifest import GLOBAL_MAP_KINDS, GlobalMapKind
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from exported_models.contract.arrays import Floats
 from exported_models.contract.manifest import SpaceSpec
 from exported_models.contract.publishing import digest_value
-from exported_models.contract.trace import Floats
 from pipeline.build.project import UmapSection
 from pipeline.build.store_build import StoreBuild
 from state_store import layout

@@ -13,21 +13,28 @@ from functools import cache, cached_property
 from pathlib import Path
 
 from exported_models.contract.manifest import ModelManifest, SpaceSpec, load_model_manifest
-from exported_models.runtime.model import ExportedModel
 from exported_models.contract.publishing import publish
-from pipeline.corpus.readers import count
+from exported_models.runtime.model import ExportedModel
 from pipeline.build.encode import encode_corpus, encode_fingerprint, encode_held_out
-from pipeline.errors import BuildError
-from pipeline.build.ledger import remember_published
 from pipeline.build.index import calibrate_space, index_space
-from pipeline.build.model_build import ModelBuild, describe_making, export_graphs, find_model, publish_model, verify_graphs
+from pipeline.build.ledger import remember_published
+from pipeline.build.model_build import (
+    ModelBuild,
+    describe_making,
+    export_graphs,
+    find_model,
+    publish_model,
+    verify_graphs,
+)
 from pipeline.build.plan import StorePlan, check_space, describe_plan, plan_store
-from pipeline.progress import Progress, SilentProgress, format_seconds
 from pipeline.build.projections import project_space
-from pipeline.graphs.states import StateEncoder
 from pipeline.build.store_build import StoreBuild
 from pipeline.build.summary import StepSummary
 from pipeline.build.translate import translate_corpus, translate_held_out
+from pipeline.corpus.readers import count
+from pipeline.errors import BuildError
+from pipeline.graphs.states import StateEncoder
+from pipeline.progress import Progress, SilentProgress, format_seconds
 from state_store.manifest import CorpusEntry, IndexEntry, SpaceEntry, StoreManifest
 from state_store.pairs import PairTable
 from state_store.spaces import sample_rows

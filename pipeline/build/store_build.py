@@ -11,10 +11,10 @@ from exported_models.contract.manifest import ModelManifest, SpaceSpec
 from exported_models.contract.publishing import digest_value
 from exported_models.contract.workspace import Workspace
 from pipeline.build.corpus_files import ProjectCorpora
-from pipeline.errors import ProjectFileError
 from pipeline.build.ledger import STAGED, Ledger
 from pipeline.build.model_build import PlannedModel, model_build_folder
 from pipeline.build.project import Project
+from pipeline.errors import ProjectFileError
 
 STORE_REVISION = 2
 """Raised when the same inputs would give another store than before."""

@@ -10,18 +10,24 @@ from typing import Protocol
 
 from exported_models.contract.graphs import Graph
 from exported_models.contract.manifest import ModelManifest, QuantizationReport, TwinComparison, load_model_manifest
-from exported_models.runtime.model import ExportedModel
-from exported_models.contract.publishing import PROVENANCE_NAME, digest_value, explain_disk_errors, write_json_atomically
+from exported_models.contract.publishing import (
+    PROVENANCE_NAME,
+    digest_value,
+    explain_disk_errors,
+    write_json_atomically,
+)
 from exported_models.contract.workspace import Workspace, check_artefact_name
+from exported_models.runtime.model import ExportedModel
+from pipeline.build.ledger import STAGED
 from pipeline.build.lock import only_build
+from pipeline.build.model_build import describe_making, find_model, model_build_folder, publish_model
+from pipeline.build.plan import sample_held_out
+from pipeline.build.project import TWIN_SUFFIX
+from pipeline.build.store_build import StoreBuild
+from pipeline.build.summary import TwinSummary
 from pipeline.corpus.readers import open_corpus
 from pipeline.errors import QuantizationError
 from pipeline.graphs.export import SHARED_WEIGHTS_FILE, seal
-from pipeline.build.ledger import STAGED
-from pipeline.build.model_build import describe_making, find_model, model_build_folder, publish_model
-from pipeline.build.plan import sample_held_out
-from pipeline.progress import Progress
-from pipeline.build.project import TWIN_SUFFIX
 from pipeline.graphs.quantize import METHOD, quantize_graphs
 from pipeline.parity.twins import (
     ComparedSentences,
@@ -30,8 +36,7 @@ from pipeline.parity.twins import (
     read_sentences,
     select_sentences,
 )
-from pipeline.build.store_build import StoreBuild
-from pipeline.build.summary import TwinSummary
+from pipeline.progress import Progress
 
 QUANTIZE_REVISION = 4
 """Raised when the same model would give another twin than before."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from exported_models.contract.errors import RequestError
 from exported_models.contract.manifest import ModelManifest
 from exported_models.runtime.model import ExportedModel
-from exported_models.tokenizers.characters import Tokenizer
+from exported_models.tokenizers.vocabulary import Tokenizer
 from pipeline.corpus.readers import SentencePair
 from state_store.pairs import StoredPair
 

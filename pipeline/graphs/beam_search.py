@@ -2,8 +2,8 @@
 
 A step of a small model leaves little but weights in a processor's caches: whatever a program does between two steps is
 slow, and makes the next step slower too. So the steps of a search follow each other in one call, and everything else is
-done when they are over. What the graph chooses is only where it goes on: `exported_models.search.beam` decides, from what each
-step answered and by all rules that a model has, and drops the steps that its search does not take.
+done when they are over. What the graph chooses is only where it goes on: `exported_models.search.beam` decides, from
+what each step answered and by all rules that a model has, and drops the steps that its search does not take.
 """
 
 from __future__ import annotations
@@ -87,9 +87,9 @@ _RANKING = parser.parse_graph(
     }
     """
 )
-"""Where a search without rules goes on (see `exported_models.search.beam`): the best continuations that do not end a sentence,
-until none can beat the worst of as many finished hypotheses as there are rows. In double precision and with the first
-of equal scores first, as there."""
+"""Where a search without rules goes on (see `exported_models.search.beam`): the best continuations that do not end a
+sentence, until none can beat the worst of as many finished hypotheses as there are rows. In double precision and with
+the first of equal scores first, as there."""
 
 _HANDED_ON = {
     "previous_ids": "next_ids",

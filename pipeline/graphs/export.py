@@ -23,13 +23,13 @@ from exported_models.contract.publishing import (
     write_bytes_atomically,
     write_json_atomically,
 )
-from pipeline.adapters import SourceModel
-from pipeline.graphs.beam_search import derive_searches
 from pipeline.errors import ExportError
+from pipeline.graphs.beam_search import derive_searches
 from pipeline.graphs.folded_step import derive_folded_step
 from pipeline.graphs.modules import GROWING, EncoderGraph, ForcedGraph, SelfAttentionGraph, StepGraph
 from pipeline.graphs.plain_step import derive_plain_step
 from pipeline.graphs.shared_weights import share_weights
+from pipeline.models.checkpoint import SourceModel
 
 _GraphModule = EncoderGraph | StepGraph | ForcedGraph | SelfAttentionGraph
 

@@ -25,7 +25,7 @@ from exported_models.contract.graphs import (
     STEP_OUTPUTS,
     TensorSpec,
 )
-from pipeline.adapters import SourceModel
+from pipeline.models.checkpoint import SourceModel
 
 _ATTENTION_TENSORS = frozenset({"source_mask", "attention_override", "override_on", "context", "cross_attention"})
 GROWING, GROWN = "past", "present"

@@ -6,8 +6,9 @@ and zero point for all its rows. Everything else stays in floats: embeddings, at
 layers, and small products, which would not get faster. `onnxruntime.quantization` gives the same arithmetic, but knows
 neither weights that lie beside a graph for several of them nor a projection that is also the table of embeddings.
 
-Steps of short sources are not folded (`pipeline.graphs.folded_step`): what is folded would stay in floats, and a what-if with
-an override, which no folded step answers, would differ from what it is compared with by more than its own effect.
+Steps of short sources are not folded (`pipeline.graphs.folded_step`): what is folded would stay in floats, and a
+what-if with an override, which no folded step answers, would differ from what it is compared with by more than its own
+effect.
 
 Such graphs run on CPUs, where a Transformer's step is quicker with its self-attention fused as well.
 
@@ -27,8 +28,8 @@ from onnx import helper, numpy_helper
 
 from exported_models.contract.graphs import Graph
 from exported_models.contract.publishing import write_bytes_atomically
-from pipeline.graphs.beam_search import derive_searches
 from pipeline.errors import ExportError
+from pipeline.graphs.beam_search import derive_searches
 from pipeline.graphs.fused_attention import fuse_self_attention
 from pipeline.graphs.rewriting import RUNTIME_DOMAIN, attributes, drop_unused_weights, use_runtime_operators
 from pipeline.graphs.shared_weights import share_weights

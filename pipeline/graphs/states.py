@@ -13,11 +13,11 @@ from pathlib import Path
 
 import onnx
 
+from exported_models.contract.arrays import Floats
 from exported_models.contract.graphs import Graph
 from exported_models.runtime.model import ExportedModel
-from exported_models.search.scoring import encode_batch, force_batch, pad
 from exported_models.runtime.sessions import StatesSession
-from exported_models.contract.trace import Floats
+from exported_models.search.scoring import encode_batch, force_batch, pad
 from pipeline.graphs.rewriting import keep_outputs
 
 

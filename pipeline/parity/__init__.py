@@ -1,0 +1,1 @@
+"""Comparing an exported model with the model it was made from."""

@@ -11,18 +11,19 @@ from pathlib import Path
 import numpy as np
 import sacrebleu
 
-from exported_models.engine import tokenize_source, tokenize_target
+from exported_models.contract.arrays import Floats, Ids
 from exported_models.contract.errors import RequestError
-from exported_models.runtime.graph_session import Tensors
 from exported_models.contract.manifest import TranslationScores, TwinComparison
+from exported_models.contract.trace import Hypothesis
+from exported_models.engine import tokenize_source, tokenize_target
+from exported_models.runtime.graph_session import Tensors
 from exported_models.runtime.model import ExportedModel
-from exported_models.search.scoring import encode_batch
 from exported_models.runtime.sessions import StepInput
-from exported_models.contract.trace import Floats, Hypothesis, Ids
+from exported_models.search.scoring import encode_batch
 from pipeline.corpus.readers import SentencePair, open_corpus
 from pipeline.errors import CorpusError
-from pipeline.progress import Advance, Progress
 from pipeline.parity.verify import decode_ids
+from pipeline.progress import Advance, Progress
 
 _MADE_UP_SENTENCES = 100
 _MADE_UP_LENGTH = 40

@@ -9,17 +9,17 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from exported_models.engine import search_settings
 from exported_models.contract.manifest import GenerationDefaults, ParityReport
+from exported_models.contract.request import Request
+from exported_models.contract.tokens import Encoding
+from exported_models.contract.trace import Trace
+from exported_models.engine import search_settings
 from exported_models.runtime.model import ExportedModel
 from exported_models.search.repetition import RepetitionPenalty
-from exported_models.contract.request import Request
 from exported_models.search.scoring import ForcedSentence, force_batch
 from exported_models.search.search import record_source, search
-from exported_models.tokenizers.characters import Encoding
-from exported_models.contract.trace import Trace
-from pipeline.adapters import ReferenceSentence, SourceModel
 from pipeline.errors import ParityError
+from pipeline.models.checkpoint import ReferenceSentence, SourceModel
 from pipeline.progress import Progress
 from state_store.pairs import StoredPair
 from state_store.spaces import sample_rows

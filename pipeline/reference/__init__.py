@@ -1,0 +1,1 @@
+"""Source models run one sentence at a time, as oracles for parity: nothing here uses an exported graph."""

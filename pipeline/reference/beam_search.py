@@ -13,9 +13,9 @@ from typing import Protocol
 
 import numpy as np
 
+from exported_models.contract.arrays import Floats
 from exported_models.contract.manifest import GenerationDefaults
-from exported_models.contract.trace import Floats
-from pipeline.adapters import ReferenceHypothesis
+from pipeline.models.checkpoint import ReferenceHypothesis
 
 
 class Advance(Protocol):

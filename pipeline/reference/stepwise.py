@@ -8,9 +8,9 @@ from typing import Protocol
 
 import numpy as np
 
+from exported_models.contract.arrays import Floats
 from exported_models.contract.manifest import CONTEXT_SPACE, DECODER_SPACE, ENCODER_SPACE, GenerationDefaults
-from exported_models.contract.trace import Floats
-from pipeline.adapters import ReferenceHypothesis, ReferenceSentence
+from pipeline.models.checkpoint import ReferenceHypothesis, ReferenceSentence
 from pipeline.reference.beam_search import beam_search
 from pipeline.reference.torch_threads import step_by_step
 

@@ -1,0 +1,1 @@
+"""Builds as Prefect flows: run once in a child process, or on a schedule."""

@@ -25,10 +25,10 @@ from exported_models.contract.errors import BeamscopeError
 from exported_models.contract.publishing import explain_disk_errors
 from exported_models.contract.workspace import Workspace
 from pipeline.build.builder import find_unchanged
-from pipeline.errors import PipelineError
-from pipeline.progress import Advance, Progress
 from pipeline.build.project import load_project
 from pipeline.build.summary import BuildSummary
+from pipeline.errors import PipelineError
+from pipeline.progress import Advance, Progress
 
 _ERROR_MODULES = (pipeline.errors, state_store.errors, exported_models.contract.errors)
 

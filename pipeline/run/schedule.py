@@ -17,10 +17,10 @@ from pathlib import Path
 
 from exported_models.contract.publishing import explain_disk_errors
 from exported_models.contract.workspace import Workspace
-from pipeline.errors import ScheduleError
-from pipeline.run.flow import prefect_environment, prefect_folder, start_process
-from pipeline.progress import Progress, open_progress
 from pipeline.build.project import Project, load_project
+from pipeline.errors import ScheduleError
+from pipeline.progress import Progress, open_progress
+from pipeline.run.flow import prefect_environment, prefect_folder, start_process
 
 _SERVER_SECONDS = 180.0
 _API_VARIABLE = "PREFECT_API_URL"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from pipeline.run.worker import end_with_parent, take_answers_pipe
 from pipeline.build.project import load_project
+from pipeline.run.worker import end_with_parent, take_answers_pipe
 
 
 def main(project_path: str, workspace_root: str, cron: str) -> None:

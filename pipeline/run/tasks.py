@@ -12,9 +12,9 @@ from prefect.cache_policies import NO_CACHE
 
 from exported_models.contract.workspace import Workspace
 from pipeline.build.builder import build
+from pipeline.build.project import load_project
 from pipeline.build.steps import BuildRun, Step, run_step
 from pipeline.progress import LineProgress, Progress
-from pipeline.build.project import load_project
 
 REPORTING: ContextVar[Progress | None] = ContextVar("REPORTING", default=None)
 """Where the flow reports to; None is its own log."""

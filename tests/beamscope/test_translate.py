@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from exported_models.contract.documents import TraceDocument
-from exported_models.engine import Engine
 from exported_models.contract.request import Request
 from exported_models.contract.workspace import Workspace
+from exported_models.engine import Engine
 from tests.beamscope.shell import Beamscope, Program, one_sentence
 
 SOURCE = "March 3, 1999"

@@ -10,9 +10,9 @@ import pytest
 from playwright.sync_api import expect
 
 from dashboard.state.page_state import PageState
-from exported_models.runtime.model import ExportedModel
 from exported_models.contract.request import Request
 from exported_models.contract.workspace import Workspace
+from exported_models.runtime.model import ExportedModel
 from scripts.running_workbench import running_workbench
 from state_store.pairs import write_pairs
 from state_store.store import StateStore

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from playwright.sync_api import expect
 
-from dashboard.views.page import BUILD_COMMAND
 from dashboard.state.page_state import PageState
+from dashboard.views.page import BUILD_COMMAND
 from exported_models.contract.request import Request
 from exported_models.contract.workspace import Workspace
 from scripts.running_workbench import running_workbench

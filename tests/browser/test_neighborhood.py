@@ -7,8 +7,8 @@ import re
 import pytest
 from playwright.sync_api import Route, expect
 
-from dashboard.views.ids import NeighborhoodId
 from dashboard.state.page_state import PageState
+from dashboard.views.ids import NeighborhoodId
 from exported_models.contract.request import Request
 from tests.browser.conftest import AMBIGUOUS, Visit
 from tests.browser.workbench import CALLBACK, Workbench

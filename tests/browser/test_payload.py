@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from dashboard.state.page_state import PageState
-from exported_models.engine import Engine
 from exported_models.contract.request import Request
 from exported_models.contract.workspace import Workspace
+from exported_models.engine import Engine
 from tests.browser.conftest import AMBIGUOUS
 from tests.browser.workbench import Traffic, Workbench
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
-from dashboard.views.ids import TranslationId
 from dashboard.state.page_state import PageState
+from dashboard.views.ids import TranslationId
 from dashboard.views.translation import NO_ATTENTION
 from exported_models.contract.request import Request
 from exported_models.contract.workspace import Workspace

@@ -16,10 +16,10 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Dialog, Locator, Page, Request, Response, expect
 
-from dashboard.views.ids import HeaderId, HistoryId, NeighborhoodId, NeighborsId, PageId, TranslationId, TreeId
+from dashboard.drawing.map_figure import Layer
 from dashboard.state.page_state import PageState
 from dashboard.state.url_state import encode_fragment
-from dashboard.drawing.map_figure import Layer
+from dashboard.views.ids import HeaderId, HistoryId, NeighborhoodId, NeighborsId, PageId, TranslationId, TreeId
 
 END = "⏎"
 CALLBACK = "/_dash-update-component"

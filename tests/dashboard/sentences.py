@@ -9,9 +9,10 @@ import numpy as np
 
 from dashboard.drawing.picture import DEFAULT_ROOM, Picture, lay_out_picture
 from dashboard.drawing.words import PairText, TokenText
+from exported_models.contract.arrays import Floats
 from exported_models.contract.request import Request
-from exported_models.tokenizers.characters import Encoding
-from exported_models.contract.trace import ROOT, Candidate, Fate, Floats, Hypothesis, Node, PrunedBy, Step, Stop, Trace
+from exported_models.contract.tokens import Encoding
+from exported_models.contract.trace import ROOT, Candidate, Fate, Hypothesis, Node, PrunedBy, Step, Stop, Trace
 
 END = "</s>"
 TEXT = TokenText(END)

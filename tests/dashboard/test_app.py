@@ -13,9 +13,9 @@ from dash import html
 from dash.development.base_component import Component
 
 from dashboard.app import ASSETS, MAX_BODY_BYTES, create_app
+from dashboard.services import Services
 from dashboard.views.notices import UNEXPECTED, describe_error
 from dashboard.views.page import BUILD_COMMAND, lay_out_page, lay_out_workbench
-from dashboard.services import Services
 from exported_models.contract.errors import RequestError
 from exported_models.contract.workspace import Workspace
 

@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from dashboard.drawing.geometry import place
 from dashboard.drawing.links import HEIGHT, curve_data, link_elements, link_stylesheet, pick_attention, prune
-from exported_models.contract.trace import Floats
+from exported_models.contract.arrays import Floats
 
 RAW = arrays(np.float32, array_shapes(min_dims=2, max_dims=2, max_side=12), elements=st.floats(0.015625, 1, width=32))
 

@@ -9,10 +9,10 @@ import pytest
 from dashboard.neighborhoods import NeighborhoodCache
 from dashboard.services import Services
 from exported_models.contract.errors import BeamscopeError
-from exported_models.search.overrides import choose_token
 from exported_models.contract.request import Request
 from exported_models.contract.trace import Trace
 from exported_models.contract.workspace import Workspace
+from exported_models.search.overrides import choose_token
 from state_store.store import StateStore
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from dashboard.drawing.palette import Theme, colors
 from dashboard.drawing.map_figure import Layer, MapDrawing, draw_map, draw_nothing, neighbor_colors
+from dashboard.drawing.palette import Theme, colors
 from dashboard.drawing.scatter_picture import draw_dots
 
 LIGHT = colors("light")

@@ -13,10 +13,10 @@ import pytest
 from dash import html, no_update
 from dash.development.base_component import Component
 
-from dashboard.state.page_state import PageState
+from dashboard.drawing.map_figure import draw_map
 from dashboard.drawing.palette import colors
 from dashboard.services import Services
-from dashboard.drawing.map_figure import draw_map
+from dashboard.state.page_state import PageState
 from dashboard.views.neighborhood import (
     drawing_of,
     fit_maps,

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard.drawing.evidence import compare_predictions, describe_distance, mark_token
-from exported_models.tokenizers.characters import CharacterTokenizer
 from exported_models.contract.trace import TokenChoice
+from exported_models.tokenizers.characters import CharacterTokenizer
 from state_store.neighborhood import ImpliedToken
 
 TOKENIZER = CharacterTokenizer(("<pad>", "</s>", *"abcdefgh "), end_id=1, special_ids=frozenset({0, 1}))

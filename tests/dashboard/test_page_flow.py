@@ -11,13 +11,13 @@ from dash.exceptions import PreventUpdate
 
 from dashboard.app import create_app
 from dashboard.errors import LinkError
-from dashboard.views.ids import HeaderId, HistoryId, NBestId, PageId, TranslationId, TreeId
+from dashboard.services import Services
 from dashboard.state.page_state import Json, PageState
 from dashboard.state.past import Past
-from dashboard.services import Services
 from dashboard.state.url_state import encode_fragment
 from dashboard.views.header import link_to, open_link, submit
 from dashboard.views.history import extend
+from dashboard.views.ids import HeaderId, HistoryId, NBestId, PageId, TranslationId, TreeId
 from dashboard.views.stages import NO_INDEX, find_in_states
 from dashboard.views.translation import pruned_links
 from exported_models.contract.errors import RequestError

@@ -13,8 +13,8 @@ from dashboard.drawing.picture import Picture, read_picker
 from dashboard.drawing.translation_parts import draw_matrix, draw_text_twin, draw_top_k, draw_words, matrix_height
 from dashboard.drawing.translation_svg import draw_svg
 from dashboard.drawing.tree_twin import tabulate_search
-from dashboard.views.translation import lay_out_words, layer_options, pruned_links
 from dashboard.drawing.words import PairText, TokenText
+from dashboard.views.translation import lay_out_words, layer_options, pruned_links
 from tests.dashboard.sentences import END, ENGLISH, GERMAN, make_picture, make_trace
 
 NASTY = ("<script>alert(1)</script>", "&amp;", '"quoted"', "]]>")

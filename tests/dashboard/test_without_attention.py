@@ -7,9 +7,9 @@ from dash import html
 from flask import Flask
 
 from dashboard.api import register_api
-from dashboard.state.page_state import PageState
 from dashboard.drawing.picture import DEFAULT_ROOM
 from dashboard.services import Services
+from dashboard.state.page_state import PageState
 from dashboard.views.translation import NO_ATTENTION, draw_twin, pruned_links
 from exported_models.contract.request import Request
 from exported_models.contract.workspace import Workspace

@@ -15,13 +15,13 @@ from examples.multi30k_de_en import evaluate
 from examples.multi30k_de_en.evaluate import translate
 from examples.multi30k_de_en.train import Recipe, Trained, encode_pairs, main, make_batches, read_texts, train
 from examples.multi30k_de_en.vocabulary import train_vocabulary
-from exported_models.engine import Engine
 from exported_models.contract.request import Request
 from exported_models.contract.workspace import Workspace
+from exported_models.engine import Engine
 from pipeline.adapters.huggingface.checkpoint import quiet_library
 from pipeline.build.builder import export_model
-from pipeline.progress import SilentProgress
 from pipeline.build.project import load_project
+from pipeline.progress import SilentProgress
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:transformers")
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from exported_models.engine import Engine
 from exported_models.contract.manifest import CheckpointOrigin
-from exported_models.runtime.model import ExportedModel
 from exported_models.contract.publishing import publish
 from exported_models.contract.workspace import Workspace
+from exported_models.engine import Engine
+from exported_models.runtime.model import ExportedModel
 from pipeline.adapters.luong import LuongAdapter
 from pipeline.graphs.export import describe_model, write_graphs
 from pipeline.models.luong import SPECIAL_TOKENS, LuongConfig, LuongModel, save_checkpoint

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from exported_models.search.ablation import parse_ablation
-from exported_models.engine import Engine
 from exported_models.contract.errors import RequestError
-from exported_models.search.overrides import override_attention
 from exported_models.contract.request import HeadAblation, Request
+from exported_models.engine import Engine
+from exported_models.search.ablation import parse_ablation
+from exported_models.search.overrides import override_attention
 
 REQUEST = Request("random", "abc de")
 CROSS = HeadAblation("cross", 0, 0)

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from exported_models.engine import Engine
 from exported_models.contract.errors import ArtefactError, ModelError, RequestError, WorkspaceError
-from exported_models.search.greedy import translate_batch
-from exported_models.runtime.model import ExportedModel
 from exported_models.contract.publishing import publish, read_manifest
 from exported_models.contract.request import AttentionOverride, Request
-from exported_models.search.scoring import force_batch
 from exported_models.contract.trace import Trace
 from exported_models.contract.workspace import Workspace
+from exported_models.engine import Engine
+from exported_models.runtime.model import ExportedModel
+from exported_models.search.greedy import translate_batch
+from exported_models.search.scoring import force_batch
 
 REQUEST = Request("random", "abc de")
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exported_models.engine import Engine
-from exported_models.search.greedy import translate_batch
-from exported_models.runtime.model import ExportedModel
 from exported_models.contract.publishing import publish, read_manifest
 from exported_models.contract.request import Request
 from exported_models.contract.workspace import Workspace
+from exported_models.engine import Engine
+from exported_models.runtime.model import ExportedModel
+from exported_models.search.greedy import translate_batch
 
 sources = st.text(alphabet="abcdefgh ", min_size=1, max_size=12).filter(str.strip)
 

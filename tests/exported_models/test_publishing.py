@@ -14,6 +14,7 @@ from exported_models.contract.publishing import (
     check_files,
     content_hash,
     explain_disk_errors,
+    format_size,
     list_files,
     publish,
     read_manifest,
@@ -130,3 +131,20 @@ def test_files_are_listed_by_relative_posix_path(tmp_path: Path) -> None:
     staged = make_staged(tmp_path, "a")
 
     assert list_files(staged)["inner/more.bin"]["bytes"] == 2
+
+
+@pytest.mark.parametrize(
+    ("size", "written"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1234, "1.2 kB"),
+        (99_960, "100 kB"),
+        (999_999, "1.0 MB"),
+        (5_600_000, "5.6 MB"),
+        (120e9, "120 GB"),
+        (3e12, "3.0 TB"),
+    ],
+)
+def test_a_size_has_the_unit_that_suits_it(size: float, written: str) -> None:
+    assert format_size(size) == written

@@ -9,17 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exported_models.runtime.beam_search_session import SearchInput, SearchOutput
-from exported_models.engine import Engine, complete_request, search_settings, tokenize_source
-from exported_models.runtime.graph_session import Tensors
-from exported_models.search.overrides import choose_token, force_node, force_tokens, override_attention
-from exported_models.runtime.model import ExportedModel
-from exported_models.search.recording import Recording
 from exported_models.contract.request import Request
-from exported_models.search.search import record_source, search
-from exported_models.runtime.sessions import EncodedSource, StepInput, StepOutput
 from exported_models.contract.trace import Trace
 from exported_models.contract.workspace import Workspace
+from exported_models.engine import Engine, complete_request, search_settings, tokenize_source
+from exported_models.runtime.beam_search_session import SearchInput, SearchOutput
+from exported_models.runtime.graph_session import Tensors
+from exported_models.runtime.model import ExportedModel
+from exported_models.runtime.sessions import EncodedSource, StepInput, StepOutput
+from exported_models.search.overrides import choose_token, force_node, force_tokens, override_attention
+from exported_models.search.recording import Recording
+from exported_models.search.search import record_source, search
 
 SOURCE = "abc de"
 REQUEST = Request("random", SOURCE, beam_size=4)

@@ -9,8 +9,8 @@ from pydantic import ValidationError
 
 from exported_models.contract.documents import ChoiceDocument, RequestDocument
 from exported_models.contract.errors import RequestError
-from exported_models.search.overrides import merge_overrides, parse_attention
 from exported_models.contract.request import AttentionOverride, Request
+from exported_models.search.overrides import merge_overrides, parse_attention
 
 overrides = st.builds(
     AttentionOverride,

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exported_models.contract.request import Request
 from exported_models.engine import Engine
 from exported_models.runtime.model import ExportedModel
-from exported_models.contract.request import Request
 from exported_models.search.scoring import ForcedSentence, force_batch, pad
 
 sources = st.text(alphabet="abcdefgh ", min_size=1, max_size=12).filter(str.strip)

@@ -12,15 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exported_models.contract.request import AttentionOverride, EarlyStopping, Request
+from exported_models.contract.trace import ROOT, Fate, PrunedBy, Stop, Trace
 from exported_models.engine import Engine, complete_request, search_settings, tokenize_source
 from exported_models.runtime.graph_session import Tensors
-from exported_models.search.overrides import choose_token, force_node, override_attention
 from exported_models.runtime.model import ExportedModel
-from exported_models.contract.request import AttentionOverride, EarlyStopping, Request
-from exported_models.search.search import record_source, search
 from exported_models.runtime.sessions import EncodedSource, StepInput, StepOutput
 from exported_models.runtime.step_session import StepSession
-from exported_models.contract.trace import ROOT, Fate, PrunedBy, Stop, Trace
+from exported_models.search.overrides import choose_token, force_node, override_attention
+from exported_models.search.search import record_source, search
 
 NextLogProbs = Callable[[str, tuple[int, ...]], list[float]]
 END_ID = 2

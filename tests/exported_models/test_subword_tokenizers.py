@@ -12,12 +12,12 @@ from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
 from tokenizers import Tokenizer as Processor
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
-from exported_models.tokenizers.byte_level import make_byte_tokenizer
 from exported_models.contract.errors import ArtefactError
-from exported_models.tokenizers.tokenizer_json import JsonTokenizer, load_json_tokenizer
 from exported_models.contract.manifest import ByteTokenizerSpec, SentencePieceSpec, TokenizerJsonSpec
+from exported_models.contract.tokens import Encoding
+from exported_models.tokenizers.byte_level import make_byte_tokenizer
 from exported_models.tokenizers.sentencepiece import SentencePieceTokenizer, load_sentencepiece_tokenizer
-from exported_models.tokenizers.characters import Encoding
+from exported_models.tokenizers.tokenizer_json import JsonTokenizer, load_json_tokenizer
 
 LINES = (
     "ein mann fährt mit dem fahrrad durch die stadt",

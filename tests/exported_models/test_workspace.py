@@ -8,7 +8,7 @@ import pytest
 
 from exported_models.contract.errors import WorkspaceError
 from exported_models.contract.publishing import publish
-from exported_models.contract.workspace import Workspace, check_artefact_name
+from exported_models.contract.workspace import RESERVED_NAMES, Workspace, check_artefact_name
 
 
 def publish_model(workspace: Workspace, name: str, text: str = "x") -> Path:
@@ -54,4 +54,10 @@ def test_an_empty_workspace_says_how_to_fill_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["", "../up", "a/b", ".hidden", "a b", "x" * 65, "é"])
 def test_a_name_that_could_leave_the_workspace_is_refused(name: str) -> None:
     with pytest.raises(WorkspaceError, match="cannot name"):
+        check_artefact_name(name)
+
+
+@pytest.mark.parametrize("name", sorted(RESERVED_NAMES))
+def test_a_name_of_a_folder_of_code_is_refused(name: str) -> None:
+    with pytest.raises(WorkspaceError, match="folder of Beamscope's code"):
         check_artefact_name(name)

@@ -11,9 +11,9 @@ import torch
 import transformers
 from torch import Tensor
 
-from exported_models.engine import Engine
 from exported_models.contract.request import Request
 from exported_models.contract.trace import Trace
+from exported_models.engine import Engine
 
 TOLERANCE = 1e-4
 

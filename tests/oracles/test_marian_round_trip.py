@@ -15,16 +15,16 @@ import torch
 from numpy.typing import NDArray
 from transformers import MarianTokenizer
 
-from exported_models.engine import Engine
 from exported_models.contract.manifest import CheckpointOrigin
+from exported_models.contract.workspace import Workspace
+from exported_models.engine import Engine
 from exported_models.runtime.model import load_tokenizer
 from exported_models.search.scoring import force_batch
-from exported_models.contract.workspace import Workspace
 from pipeline.adapters import load_adapter
 from pipeline.build.builder import export_model
 from pipeline.graphs.export import describe_model, write_tokenizers
-from pipeline.progress import SilentProgress
 from pipeline.parity.verify import decode_ids
+from pipeline.progress import SilentProgress
 from tests.oracles.library import TOLERANCE, Library, Listed, compare
 from tests.oracles.multi30k import CHECKPOINT, read_lines
 from tests.pipeline.adapters.marian.huggingface_writer import compute_as_native, write_native

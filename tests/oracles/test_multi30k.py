@@ -18,11 +18,11 @@ from torch import Tensor
 from transformers import AttentionInterface, AttentionMaskInterface, MarianTokenizer
 from transformers.masking_utils import eager_mask
 
-from exported_models.engine import Engine
 from exported_models.contract.publishing import publish, read_manifest
 from exported_models.contract.request import AttentionOverride, Request
-from exported_models.search.scoring import force_batch
 from exported_models.contract.workspace import Workspace
+from exported_models.engine import Engine
+from exported_models.search.scoring import force_batch
 from pipeline.adapters.huggingface.checkpoint import quiet_library
 from pipeline.build.builder import export_model
 from pipeline.progress import SilentProgress

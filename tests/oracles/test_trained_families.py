@@ -13,15 +13,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from examples.dates.corpus import make_corpus
-from exported_models.engine import Engine
+from exported_models.contract.arrays import Ids, Mask
 from exported_models.contract.manifest import CheckpointOrigin
-from exported_models.runtime.model import load_tokenizer
 from exported_models.contract.request import Request
-from exported_models.search.scoring import pad
-from exported_models.runtime.sessions import Mask
-from exported_models.tokenizers.characters import Tokenizer
-from exported_models.contract.trace import Ids
 from exported_models.contract.workspace import Workspace
+from exported_models.engine import Engine
+from exported_models.runtime.model import load_tokenizer
+from exported_models.search.scoring import pad
+from exported_models.tokenizers.vocabulary import Tokenizer
 from pipeline.adapters import load_adapter
 from pipeline.adapters.huggingface.checkpoint import quiet_library
 from pipeline.build.builder import export_model

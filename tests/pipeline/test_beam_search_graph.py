@@ -11,17 +11,17 @@ import numpy as np
 import onnx
 import pytest
 
-from exported_models.runtime.beam_search_session import SearchInput
-from exported_models.engine import complete_request, search_settings, tokenize_source
 from exported_models.contract.errors import ModelError
-from exported_models.runtime.graph_session import as_array
 from exported_models.contract.graphs import Graph
-from exported_models.runtime.model import ExportedModel
 from exported_models.contract.request import Request
-from exported_models.search.search import record_source, search
-from exported_models.search.memory import SearchMemory
-from exported_models.runtime.sessions import EncodedSource, StepInput
 from exported_models.contract.trace import Trace
+from exported_models.engine import complete_request, search_settings, tokenize_source
+from exported_models.runtime.beam_search_session import SearchInput
+from exported_models.runtime.graph_session import as_array
+from exported_models.runtime.model import ExportedModel
+from exported_models.runtime.sessions import EncodedSource, StepInput
+from exported_models.search.memory import SearchMemory
+from exported_models.search.search import record_source, search
 from pipeline.adapters import load_adapter
 from pipeline.graphs.beam_search import derive_beam_search
 from pipeline.graphs.export import write_graphs

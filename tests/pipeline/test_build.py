@@ -18,19 +18,19 @@ import numpy as np
 import pytest
 
 import pipeline.build.encode
+from exported_models.contract.arrays import Floats
 from exported_models.contract.errors import BeamscopeError
 from exported_models.contract.manifest import SpaceSpec
-from exported_models.runtime.model import ExportedModel
 from exported_models.contract.publishing import check_files
-from exported_models.search.scoring import force_batch
-from exported_models.contract.trace import Floats
 from exported_models.contract.workspace import Workspace
+from exported_models.runtime.model import ExportedModel
+from exported_models.search.scoring import force_batch
 from pipeline.build.builder import build, is_up_to_date, open_build
-from pipeline.build.lock import only_build
-from pipeline.errors import BuildError, CorpusError, ProjectFileError
 from pipeline.build.ledger import Ledger
-from pipeline.progress import LineProgress, SilentProgress
+from pipeline.build.lock import only_build
 from pipeline.build.project import Project, load_project
+from pipeline.errors import BuildError, CorpusError, ProjectFileError
+from pipeline.progress import LineProgress, SilentProgress
 from state_store.check import check_contents
 from state_store.manifest import load_store_manifest
 from state_store.shards import SentenceStates, write_shard

@@ -16,18 +16,19 @@ import pipeline.graphs.export
 from exported_models.contract.errors import WorkspaceError
 from exported_models.contract.graphs import ENCODER_INPUTS, ENCODER_OUTPUTS, STEP_INPUTS, STEP_OUTPUTS, Graph
 from exported_models.contract.manifest import GenerationDefaults, ModelManifest, ParityReport, load_model_manifest
-from exported_models.runtime.model import ExportedModel
 from exported_models.contract.publishing import digest_file
-from exported_models.search.scoring import force_batch
 from exported_models.contract.workspace import Workspace
-from pipeline.adapters import ReferenceHypothesis, ReferenceModel, ReferenceSentence, SourceModel, load_adapter
+from exported_models.runtime.model import ExportedModel
+from exported_models.search.scoring import force_batch
+from pipeline.adapters import load_adapter
 from pipeline.build.builder import export_model
+from pipeline.build.model_build import export_graphs, plan_model, publish_model, verify_graphs
 from pipeline.errors import CheckpointError, ParityError
 from pipeline.graphs.export import seal
-from pipeline.build.model_build import export_graphs, plan_model, publish_model, verify_graphs
+from pipeline.models.checkpoint import ReferenceHypothesis, ReferenceModel, ReferenceSentence, SourceModel
 from pipeline.models.luong import LuongConfig, LuongModel, load_checkpoint, save_checkpoint
-from pipeline.progress import SilentProgress
 from pipeline.parity.verify import SamplePair, make_up_sample, verify_model
+from pipeline.progress import SilentProgress
 from state_store.pairs import StoredPair
 from tests.artefacts import DATES
 

@@ -14,10 +14,10 @@ import pytest
 
 from exported_models.contract.workspace import Workspace
 from pipeline.build.builder import build
-from pipeline.errors import CorpusError, ScheduleError
-from pipeline.run.flow import run_flow
-from pipeline.progress import SilentProgress
 from pipeline.build.project import Project
+from pipeline.errors import CorpusError, ScheduleError
+from pipeline.progress import SilentProgress
+from pipeline.run.flow import run_flow
 from pipeline.run.schedule import serve
 from tests.artefacts import ROOT
 from tests.pipeline.projects import data_files

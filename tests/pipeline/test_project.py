@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import CheckpointError, ProjectFileError
 from pipeline.build.project import load_project
+from pipeline.errors import CheckpointError, ProjectFileError
 from tests.artefacts import DATES
 
 GOOD = """

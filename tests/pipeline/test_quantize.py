@@ -14,17 +14,17 @@ import sacrebleu
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from exported_models.engine import Engine
 from exported_models.contract.errors import WorkspaceError
 from exported_models.contract.graphs import Graph
 from exported_models.contract.manifest import load_model_manifest
-from exported_models.runtime.model import ExportedModel
 from exported_models.contract.request import Request
 from exported_models.contract.workspace import Workspace
-from pipeline.errors import CorpusError, ExportError, QuantizationError
-from pipeline.progress import SilentProgress
-from pipeline.graphs.quantize import quantize_graphs
+from exported_models.engine import Engine
+from exported_models.runtime.model import ExportedModel
 from pipeline.build.twin_build import Comparison, check_twin, export_twin
+from pipeline.errors import CorpusError, ExportError, QuantizationError
+from pipeline.graphs.quantize import quantize_graphs
+from pipeline.progress import SilentProgress
 from state_store.errors import StoreError
 from state_store.store import StateStore
 

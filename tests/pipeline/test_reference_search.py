@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exported_models.contract.arrays import Floats
 from exported_models.contract.manifest import GenerationDefaults
-from exported_models.contract.trace import Floats
 from pipeline.reference.beam_search import beam_search
 
 START, END, VOCABULARY = 0, 1, 6

@@ -22,15 +22,16 @@ from exported_models.contract.graphs import (
 )
 from exported_models.runtime.model import ExportedModel
 from exported_models.runtime.sessions import StepInput
-from pipeline.adapters import SourceModel, load_adapter
+from pipeline.adapters import load_adapter
 from pipeline.errors import ParityError
 from pipeline.graphs.export import write_graphs
 from pipeline.graphs.folded_step import derive_folded_step
 from pipeline.graphs.fused_attention import fuse_self_attention
-from pipeline.graphs.rewriting import RUNTIME_DOMAIN
 from pipeline.graphs.plain_step import derive_plain_step
-from pipeline.progress import SilentProgress
+from pipeline.graphs.rewriting import RUNTIME_DOMAIN
+from pipeline.models.checkpoint import SourceModel
 from pipeline.parity.verify import make_up_sample, verify_model
+from pipeline.progress import SilentProgress
 from tests.pipeline.adapters.huggingface.tiny_checkpoints import save_tiny_checkpoint
 from tests.pipeline.tiny_exports import open_unverified
 

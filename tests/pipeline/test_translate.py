@@ -14,16 +14,16 @@ from pathlib import Path
 
 import pytest
 
-from exported_models.engine import Engine
-from exported_models.search.greedy import GreedyTranslation, translate_batch
-from exported_models.runtime.model import ExportedModel
 from exported_models.contract.publishing import write_json_atomically
 from exported_models.contract.request import Request
 from exported_models.contract.workspace import Workspace
+from exported_models.engine import Engine
+from exported_models.runtime.model import ExportedModel
+from exported_models.search.greedy import GreedyTranslation, translate_batch
 from pipeline.build.builder import build
+from pipeline.build.project import Project, load_project
 from pipeline.errors import CorpusError
 from pipeline.progress import LineProgress, SilentProgress
-from pipeline.build.project import Project, load_project
 from state_store.manifest import StoreManifest, load_store_manifest
 from state_store.pairs import PairTable, StoredPair
 from tests.artefacts import ROOT
@@ -150,7 +150,9 @@ def test_sources_that_cannot_be_read_or_translated_are_left_out(
 def test_a_corpus_of_which_no_translation_ends_is_refused(
     sources_project: Project, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.build.translate.translate_batch", lambda *given: translate_batch(*given, max_length=2))
+    monkeypatch.setattr(
+        "pipeline.build.translate.translate_batch", lambda *given: translate_batch(*given, max_length=2)
+    )
     with pytest.raises(
         CorpusError, match=r"no pair that can be encoded \(train.txt, line 1: The model's translation does"
     ):

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from exported_models.contract.manifest import CheckpointOrigin
 from exported_models.runtime.model import ExportedModel
-from pipeline.adapters import SourceModel
 from pipeline.graphs.export import describe_model, seal
+from pipeline.models.checkpoint import SourceModel
 
 
 def open_unverified(folder: Path, source: SourceModel) -> ExportedModel:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from exported_models.engine import Engine
 from exported_models.contract.workspace import Workspace
+from exported_models.engine import Engine
 from state_store.index import ExactIndex
 from state_store.neighbors import NeighborSearch
 from state_store.spaces import Space

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
+from exported_models.contract.arrays import Floats
 from exported_models.contract.manifest import CheckpointOrigin, SpaceSpec
-from exported_models.runtime.model import ExportedModel
 from exported_models.contract.publishing import MANIFEST_NAME, publish
-from exported_models.search.scoring import force_batch
-from exported_models.contract.trace import Floats
 from exported_models.contract.workspace import Workspace
+from exported_models.runtime.model import ExportedModel
+from exported_models.search.scoring import force_batch
 from state_store import layout
 from state_store.calibration import calibrate, write_calibration
 from state_store.global_maps import landmark_mds, write_map

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from exported_models.engine import Engine
 from exported_models.contract.errors import ArtefactError, WorkspaceError
 from exported_models.contract.publishing import MANIFEST_NAME
 from exported_models.contract.workspace import Workspace
+from exported_models.engine import Engine
 from state_store.catalog import StoreCatalog
 from state_store.errors import StoreMismatchError
 from tests.state_store.letters import MODEL_ID, Corpus, publish_store, publish_variant

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from exported_models.contract.trace import Floats
+from exported_models.contract.arrays import Floats
 from state_store.errors import MapError, StoreError
 from state_store.global_maps import GlobalMap, landmark_mds, spread_map, write_map
 from state_store.local_maps import measure_all_distances

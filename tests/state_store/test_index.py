@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exported_models.contract.trace import Floats
+from exported_models.contract.arrays import Floats
 from state_store.errors import StateError, StoreError
 from state_store.index import NO_ROW, ExactIndex, measure_recall
 from state_store.manifest import IndexEntry

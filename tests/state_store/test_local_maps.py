@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 from sklearn.decomposition import PCA
 from sklearn.manifold import trustworthiness
 
-from exported_models.contract.trace import Floats
+from exported_models.contract.arrays import Floats
 from state_store.errors import MapError
 from state_store.local_maps import LOCAL_MAP_KINDS, LocalMapKind, measure_all_distances, project
 

@@ -9,11 +9,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from exported_models.engine import Engine
 from exported_models.contract.errors import RequestError
 from exported_models.contract.request import AttentionOverride, Request
 from exported_models.contract.trace import Trace
 from exported_models.contract.workspace import Workspace
+from exported_models.engine import Engine
 from state_store.documents import NeighborhoodDocument, NeighborsDocument
 from state_store.errors import MapError, SpaceError, StoreMismatchError
 from state_store.local_maps import LOCAL_MAP_KINDS, project

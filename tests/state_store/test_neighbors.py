@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exported_models.contract.trace import Floats
+from exported_models.contract.arrays import Floats
 from state_store.context_scan import Hit
 from state_store.contexts import SENTENCE, tabulate_contexts
 from state_store.index import ExactIndex, NeighborIndex

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from exported_models.contract.arrays import Floats
 from exported_models.contract.manifest import SpaceSpec
-from exported_models.contract.trace import Floats
 from state_store import layout
 from state_store.contexts import NO_TOKEN
 from state_store.errors import StateError, StoreError

@@ -10,8 +10,8 @@ import zipfile
 from importlib.util import find_spec
 from pathlib import Path
 
-from pipeline.adapters import SourceModel
 from pipeline.errors import CheckpointError
+from pipeline.models.checkpoint import SourceModel
 
 INSTALLED = "g2p-en"
 """What project files and the command line call the installed package's checkpoint."""

@@ -14,9 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from exported_models.contract.arrays import Floats
 from exported_models.contract.manifest import CharacterTokenizerSpec, GenerationDefaults, WordTokenizerSpec
-from exported_models.contract.trace import Floats
-from pipeline.adapters import SourceModel
 from pipeline.adapters.g2p import ARRAYS, GRU_ARRAYS
 from pipeline.adapters.recurrent_graphs import (
     RecurrentEncoder,
@@ -26,9 +25,10 @@ from pipeline.adapters.recurrent_graphs import (
     source_tensors,
 )
 from pipeline.adapters.special_tokens import Arrangement, arrange_like_target
-from pipeline.reference.stepwise import StepResult, StepwiseReference
 from pipeline.errors import CheckpointError
+from pipeline.models.checkpoint import SourceModel
 from pipeline.models.recurrent import RecurrentConfig, RecurrentModel
+from pipeline.reference.stepwise import StepResult, StepwiseReference
 
 _GRAPHEMES = ("<pad>", "<unk>", "</s>", *ascii_lowercase)
 _VOWELS = ("AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW")

@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from pipeline.adapters import SourceModel
 from pipeline.adapters.huggingface.files import CONFIG_FILE
+from pipeline.models.checkpoint import SourceModel
 
 
 class HuggingFaceAdapter:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.adapters import SourceModel
 from pipeline.adapters.huggingface.checkpoint import read_checkpoint
 from pipeline.adapters.huggingface.generation import Generation, read_generation
 from pipeline.adapters.huggingface.reference import HuggingFaceReference
 from pipeline.adapters.huggingface.tokenizers import Tokenizers, read_tokenizers
 from pipeline.adapters.transformer_graphs import describe_transformer, transformer_spaces
+from pipeline.models.checkpoint import SourceModel
 from pipeline.models.transformer import Transformer
 from pipeline.models.transformer_config import TransformerConfig
 

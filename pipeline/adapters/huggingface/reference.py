@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 from transformers import GenerationConfig
 
+from exported_models.contract.arrays import Floats
 from exported_models.contract.manifest import CONTEXT_SPACE, DECODER_SPACE, ENCODER_SPACE, GenerationDefaults
-from exported_models.contract.trace import Floats
-from pipeline.adapters import ReferenceHypothesis, ReferenceSentence
 from pipeline.adapters.huggingface.checkpoint import Checkpoint
 from pipeline.adapters.huggingface.generation import Generation
 from pipeline.adapters.huggingface.weights import find_parts
+from pipeline.models.checkpoint import ReferenceHypothesis, ReferenceSentence
 from pipeline.reference.torch_threads import step_by_step
 
 _EARLY_STOPPING: dict[str, bool | str] = {"estimate": False, "first": True, "never": "never"}

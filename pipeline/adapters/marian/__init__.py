@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.adapters import SourceModel
 from pipeline.adapters.marian.files import is_model_file, list_model_files
+from pipeline.models.checkpoint import SourceModel
 
 
 class MarianAdapter:

@@ -9,7 +9,6 @@ from typing import cast
 
 from torch import Tensor
 
-from pipeline.adapters import SourceModel
 from pipeline.adapters.marian.checkpoint import MarianCheckpoint, read_checkpoint
 from pipeline.adapters.marian.generation import list_notices, read_generation
 from pipeline.adapters.marian.mapping import POSITIONS, map_weights
@@ -17,6 +16,7 @@ from pipeline.adapters.marian.reference import MarianReference
 from pipeline.adapters.marian.tokenizers import read_tokenizers
 from pipeline.adapters.transformer_graphs import describe_transformer, transformer_spaces
 from pipeline.errors import CheckpointError
+from pipeline.models.checkpoint import SourceModel
 from pipeline.models.transformer import Transformer
 from pipeline.models.transformer_config import TransformerConfig
 from pipeline.models.transformer_layers import DecoderLayer

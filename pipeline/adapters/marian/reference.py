@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from exported_models.contract.arrays import Floats
 from exported_models.contract.manifest import CONTEXT_SPACE, DECODER_SPACE, ENCODER_SPACE, GenerationDefaults
-from exported_models.contract.trace import Floats
-from pipeline.adapters import ReferenceHypothesis, ReferenceSentence
 from pipeline.adapters.marian.weights import MarianWeights
+from pipeline.models.checkpoint import ReferenceHypothesis, ReferenceSentence
 from pipeline.reference.beam_search import beam_search
 
 Doubles = NDArray[np.float64]

@@ -14,7 +14,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from exported_models.contract.trace import Floats
+from exported_models.contract.arrays import Floats
 from pipeline.adapters.marian.files import BINARY_VERSION, OPTIONS_ITEM
 from pipeline.errors import CheckpointError
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.adapters import SourceModel
 from pipeline.adapters.opennmt.files import find_model_file, looks_like_checkpoint
+from pipeline.models.checkpoint import SourceModel
 
 
 class OpenNmtAdapter:

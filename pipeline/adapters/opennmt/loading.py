@@ -11,7 +11,7 @@ from typing import TypedDict
 from torch import Tensor
 
 from exported_models.contract.manifest import GenerationDefaults, SentencePieceSpec, TokenizerSpec
-from pipeline.adapters import SourceModel, recurrent_graphs
+from pipeline.adapters import recurrent_graphs
 from pipeline.adapters.opennmt.checkpoint import Checkpoint, read_checkpoint
 from pipeline.adapters.opennmt.options import RecurrentOptions, TransformerOptions
 from pipeline.adapters.opennmt.recurrent import build_recurrent_model
@@ -21,10 +21,11 @@ from pipeline.adapters.opennmt.transformer_reference import TransformerParts, Tr
 from pipeline.adapters.opennmt.vocabulary import Vocabularies, read_vocabularies
 from pipeline.adapters.opennmt.weights import SOURCE_EMBEDDING
 from pipeline.adapters.recurrent_graphs import RecurrentEncoder, RecurrentStep, recurrent_spaces
-from pipeline.reference.stepwise import SentenceRun, StepwiseReference
 from pipeline.adapters.transformer_graphs import describe_transformer, transformer_spaces
+from pipeline.models.checkpoint import SourceModel
 from pipeline.models.recurrent import RecurrentConfig
 from pipeline.models.transformer_config import TransformerConfig
+from pipeline.reference.stepwise import SentenceRun, StepwiseReference
 
 MAX_SOURCE_TOKENS = 512
 """Longest source of a model without positions: nothing bounds it but what a mistake may cost."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from exported_models.contract.trace import Floats
+from exported_models.contract.arrays import Floats
 from pipeline.adapters.opennmt.options import RecurrentOptions
 from pipeline.adapters.opennmt.recurrent import KINDS, name_layer
 from pipeline.adapters.opennmt.weights import TARGET_EMBEDDING, Weights

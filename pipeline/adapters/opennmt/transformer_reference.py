@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from exported_models.contract.trace import Floats
+from exported_models.contract.arrays import Floats
 from pipeline.adapters.opennmt.options import TransformerOptions
 from pipeline.adapters.opennmt.weights import TARGET_EMBEDDING, Weights
 from pipeline.reference.stepwise import StepResult

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from exported_models.engine import Engine
 from exported_models.contract.errors import RequestError
 from exported_models.contract.request import AttentionOverride, Request
 from exported_models.contract.workspace import Workspace
+from exported_models.engine import Engine
 from pipeline.adapters import find_adapter, load_adapter
 from pipeline.adapters.g2p import INSTALLED, find_g2p_en
 from pipeline.adapters.installed import find_installed

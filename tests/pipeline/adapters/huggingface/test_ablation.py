@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from exported_models.search.ablation import find_heads
-from exported_models.engine import Engine
 from exported_models.contract.request import HeadAblation, HeadKind, Request
-from exported_models.search.self_attention import find_self_attention
 from exported_models.contract.workspace import Workspace
+from exported_models.engine import Engine
+from exported_models.search.ablation import find_heads
+from exported_models.search.self_attention import find_self_attention
 from pipeline.adapters import load_adapter
 from pipeline.adapters.huggingface.reference import HuggingFaceReference
 from pipeline.build.builder import export_model

@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from exported_models.contract.manifest import CONTEXT_SPACE
 from exported_models.contract.workspace import Workspace
-from pipeline.adapters import SourceModel
 from pipeline.adapters.huggingface.reference import HuggingFaceReference
-from pipeline.errors import CheckpointError
-from pipeline.graphs.modules import EncoderGraph, ForcedGraph
 from pipeline.build.model_build import load_source, plan_model
 from pipeline.build.project import load_project
+from pipeline.errors import CheckpointError
+from pipeline.graphs.modules import EncoderGraph, ForcedGraph
+from pipeline.models.checkpoint import SourceModel
 from tests.pipeline.adapters.huggingface.tiny_checkpoints import save_tiny_checkpoint
 
 SOURCE, TARGET = (11, 12, 13, 2), (41, 42, 2)

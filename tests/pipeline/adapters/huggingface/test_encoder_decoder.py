@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from transformers import AutoTokenizer
 
-from exported_models.tokenizers.tokenizer_json import JsonTokenizer, load_json_tokenizer
 from exported_models.contract.manifest import TokenizerJsonSpec
-from pipeline.adapters import SourceModel, load_adapter
+from exported_models.tokenizers.tokenizer_json import JsonTokenizer, load_json_tokenizer
+from pipeline.adapters import load_adapter
 from pipeline.errors import CheckpointError
+from pipeline.models.checkpoint import SourceModel
 from tests.pipeline.adapters.huggingface.tiny_checkpoints import save_tiny_checkpoint, save_two_models
 
 LINE = "The quick zebras, jumping!"

@@ -13,10 +13,11 @@ from torch import Tensor
 
 from exported_models.contract.manifest import load_model_manifest
 from exported_models.contract.workspace import Workspace
-from pipeline.adapters import ReferenceSentence, SourceModel, load_adapter
+from pipeline.adapters import load_adapter
 from pipeline.adapters.huggingface.reference import HuggingFaceReference
 from pipeline.build.builder import export_model
 from pipeline.graphs.modules import EncoderGraph, ForcedGraph, SelfAttentionGraph, StepGraph
+from pipeline.models.checkpoint import ReferenceSentence, SourceModel
 from pipeline.progress import SilentProgress
 from tests.pipeline.adapters.huggingface.tiny_checkpoints import FAMILIES, save_tiny_checkpoint
 from tests.pipeline.encoded_states import check_states

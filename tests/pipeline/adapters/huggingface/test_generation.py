@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from exported_models.contract.manifest import GenerationDefaults
-from pipeline.adapters import SourceModel, load_adapter
+from pipeline.adapters import load_adapter
 from pipeline.errors import CheckpointError
+from pipeline.models.checkpoint import SourceModel
 from tests.pipeline.adapters.huggingface.tiny_checkpoints import save_tiny_checkpoint
 
 

@@ -17,15 +17,15 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoModelForSeq2SeqLM
 
-from exported_models.engine import Engine, search_settings
-from exported_models.search.greedy import translate_batch
 from exported_models.contract.manifest import GenerationDefaults
-from exported_models.runtime.model import ExportedModel
 from exported_models.contract.request import Request
-from exported_models.search.search import record_source, search
-from exported_models.tokenizers.characters import Encoding
+from exported_models.contract.tokens import Encoding
 from exported_models.contract.trace import Fate, PrunedBy, Trace
 from exported_models.contract.workspace import Workspace
+from exported_models.engine import Engine, search_settings
+from exported_models.runtime.model import ExportedModel
+from exported_models.search.greedy import translate_batch
+from exported_models.search.search import record_source, search
 from pipeline.adapters import load_adapter
 from pipeline.adapters.huggingface.checkpoint import quiet_library
 from pipeline.adapters.huggingface.reference import HuggingFaceReference

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from exported_models.contract.graphs import TensorSpec, memory_name
-from pipeline.adapters import SourceModel
 from pipeline.graphs.modules import EncoderGraph, StepGraph
+from pipeline.models.checkpoint import SourceModel
 
 
 def force_in_steps(source: SourceModel, source_ids: Sequence[int], target_ids: Sequence[int]) -> dict[str, Tensor]:

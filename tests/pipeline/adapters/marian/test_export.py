@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from exported_models.engine import Engine
 from exported_models.contract.graphs import Graph
 from exported_models.contract.request import AttentionOverride, Request
-from exported_models.search.self_attention import find_self_attention
 from exported_models.contract.workspace import Workspace
+from exported_models.engine import Engine
+from exported_models.search.self_attention import find_self_attention
 from pipeline.adapters import digest_checkpoint, find_adapter, load_adapter
 from pipeline.build.builder import export_model
 from pipeline.progress import SilentProgress

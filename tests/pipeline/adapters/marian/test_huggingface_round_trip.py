@@ -9,8 +9,9 @@ import pytest
 import torch
 import transformers
 
-from pipeline.adapters import SourceModel, load_adapter
+from pipeline.adapters import load_adapter
 from pipeline.adapters.huggingface.checkpoint import quiet_library
+from pipeline.models.checkpoint import SourceModel
 from tests.pipeline.adapters.marian.huggingface_writer import compute_as_native, write_native
 from tests.pipeline.adapters.marian.stepping import force_in_steps
 

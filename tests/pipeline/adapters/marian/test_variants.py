@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.adapters import SourceModel, load_adapter
+from pipeline.adapters import load_adapter
 from pipeline.adapters.marian.weights import read_weights
+from pipeline.models.checkpoint import SourceModel
 from tests.pipeline.adapters.marian.stepping import force_in_steps
 from tests.pipeline.adapters.marian.tiny_models import (
     OPTIONS,

@@ -14,17 +14,18 @@ import yaml
 from sentencepiece import SentencePieceProcessor
 from transformers import MarianTokenizer
 
-from exported_models.engine import Engine
 from exported_models.contract.manifest import CheckpointOrigin
-from exported_models.runtime.model import load_tokenizer
 from exported_models.contract.request import Request
-from exported_models.tokenizers.characters import Tokenizer
 from exported_models.contract.trace import Trace
 from exported_models.contract.workspace import Workspace
-from pipeline.adapters import SourceModel, digest_checkpoint, load_adapter
+from exported_models.engine import Engine
+from exported_models.runtime.model import load_tokenizer
+from exported_models.tokenizers.vocabulary import Tokenizer
+from pipeline.adapters import digest_checkpoint, load_adapter
 from pipeline.adapters.marian.vocabulary import read_word_vocabulary
 from pipeline.errors import CheckpointError
 from pipeline.graphs.export import describe_model, seal, write_graphs, write_tokenizers
+from pipeline.models.checkpoint import SourceModel
 from tests.pipeline.adapters.huggingface.tiny_checkpoints import save_tiny_checkpoint
 from tests.pipeline.adapters.marian.tiny_models import (
     OPTIONS,

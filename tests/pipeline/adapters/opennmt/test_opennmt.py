@@ -13,15 +13,16 @@ from safetensors.torch import save_file
 from sentencepiece import SentencePieceTrainer
 from torch import Tensor, nn
 
-from exported_models.engine import Engine
 from exported_models.contract.manifest import SentencePieceSpec, load_model_manifest
 from exported_models.contract.request import Request
-from exported_models.tokenizers.sentencepiece import load_sentencepiece_tokenizer
 from exported_models.contract.workspace import Workspace
-from pipeline.adapters import SourceModel, find_adapter, load_adapter
+from exported_models.engine import Engine
+from exported_models.tokenizers.sentencepiece import load_sentencepiece_tokenizer
+from pipeline.adapters import find_adapter, load_adapter
 from pipeline.build.builder import export_model
 from pipeline.graphs.export import write_tokenizers
 from pipeline.graphs.modules import EncoderGraph, StepGraph
+from pipeline.models.checkpoint import SourceModel
 from pipeline.progress import SilentProgress
 from tests.pipeline.adapters.opennmt.checkpoints import (
     SHAPES,

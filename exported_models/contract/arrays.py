@@ -1,0 +1,12 @@
+"""The types of arrays that layers hand to each other."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+
+Ids = NDArray[np.int64]
+Mask = NDArray[np.bool_]

@@ -1,0 +1,117 @@
+"""A loaded checkpoint: torch modules to export, and the model itself as an oracle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from exported_models.contract.arrays import Floats
+from exported_models.contract.graphs import TensorSpec
+from exported_models.contract.manifest import GenerationDefaults, HeadGrid, SpaceSpec, TokenizerSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceSentence:
+    """What the source model computes for one pair, alone and teacher-forced.
+
+    Attributes:
+        states: space name -> [tokens, size] float32.
+        log_probs: [target tokens] float32, of each target token.
+        attention: [target tokens, layers, heads, source tokens] float32, or None.
+        log_normalizers: [target tokens] float32, see `exported_models.contract.graphs.FORCED_NORMALIZER`; None where
+            there is no repetition penalty to want them.
+    """
+
+    states: Mapping[str, Floats]
+    log_probs: Floats
+    attention: Floats | None
+    log_normalizers: Floats | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceHypothesis:
+    """One entry of a reference n-best list; ``score`` is normalized by length as hypotheses are compared."""
+
+    token_ids: tuple[int, ...]
+    score: float
+
+
+class ReferenceModel(Protocol):
+    """The source model as an oracle: the exported graphs are measured against it, so it must not use them."""
+
+    def force(self, source_ids: Sequence[int], target_ids: Sequence[int]) -> ReferenceSentence:
+        """Run one pair; both sides end with the end of sentence."""
+
+    def search(self, source_ids: Sequence[int], generation: GenerationDefaults) -> tuple[ReferenceHypothesis, ...]:
+        """The n-best list of a beam search, best first."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceModel:
+    """A loaded checkpoint: everything the exporter and the verifier need.
+
+    Attributes:
+        architecture: for people.
+        encoder: module from ``(source_ids, source_mask)`` to a dict of ``encoder_state``, every ``source.*`` and every
+            ``memory.*``.
+        decoder_step: module from a dict of the step's inputs (without ``beam_index``, ``forced_ids`` and ``top_count``:
+            memory arrives reordered, one a row) to a dict of ``log_probs`` [rows, vocabulary] and the step's outputs
+            after ``forced_log_probs``, a ``next.*`` for every ``memory.*`` among them, and ``log_normalizers`` where
+            ``generation`` has a repetition penalty; so has ``teacher_forced``.
+        source_tensors, memory_tensors: the ``source.*`` and ``memory.*`` tensors as the encoder gives them.
+        spaces: the spaces of states.
+        cross_attention_layers, cross_attention_heads: 0 for a model without attention.
+        source_vocabulary, target_vocabulary: numbers of tokens.
+        source_tokenizer, target_tokenizer: how each side is tokenized; ``tokenizer_files`` are the files they name,
+            which travel inside the exported model.
+        max_source_tokens: longest source, end of sentence included.
+        reference: the oracle of the parity check.
+        max_target_tokens: longest target there are positions for, end of sentence included; None if any.
+        teacher_forced: module from a dict of ``previous_ids``, ``source_mask`` and every ``source.*`` to a dict of
+            ``log_probs`` [sentences, target, vocabulary] and the outputs after ``forced_ranks``; None for a decoder
+            that must go step by step.
+        self_attention: module from a dict of `exported_models.contract.graphs.SELF_ATTENTION_INPUTS` to one of its
+            outputs; None for a model without self-attention.
+        notices: sentences on what of the checkpoint is not honored.
+        choose_context: gives the model with the context of another decoder layer, counted from 0; this one is not used
+            any more then. None where there is nothing to choose.
+        encoder_self_attention, decoder_self_attention: how many heads there are to ablate, None for none: the modules
+            of such a side read its ``head_mask`` too (`exported_models.contract.graphs.ENCODER_HEAD_MASK`), the
+            encoder as its third argument.
+        parity_sentences: how many made-up sentences an export is verified on where there is no corpus.
+        rounding: how many times as coarsely as usual its arithmetic rounds; parity allows differences as much larger.
+    """
+
+    architecture: str
+    encoder: nn.Module
+    decoder_step: nn.Module
+    source_tensors: tuple[TensorSpec, ...]
+    memory_tensors: tuple[TensorSpec, ...]
+    spaces: tuple[SpaceSpec, ...]
+    cross_attention_layers: int
+    cross_attention_heads: int
+    source_vocabulary: int
+    target_vocabulary: int
+    source_tokenizer: TokenizerSpec
+    target_tokenizer: TokenizerSpec
+    tokenizer_files: Mapping[str, bytes]
+    pad_id: int
+    start_id: int
+    end_id: int
+    special_ids: tuple[int, ...]
+    max_source_tokens: int
+    generation: GenerationDefaults
+    reference: ReferenceModel
+    max_target_tokens: int | None = None
+    teacher_forced: nn.Module | None = None
+    self_attention: nn.Module | None = None
+    notices: tuple[str, ...] = ()
+    choose_context: Callable[[int], SourceModel] | None = None
+    encoder_self_attention: HeadGrid | None = None
+    decoder_self_attention: HeadGrid | None = None
+    parity_sentences: int = 200
+    rounding: float = 1.0
