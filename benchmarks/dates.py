@@ -14,7 +14,7 @@ from pipeline.adapters import find_adapter, load_adapter
 from pipeline.build.builder import build, export_model
 from pipeline.build.project import Project, load_project
 from pipeline.corpus.readers import SentencePair, TsvReader
-from pipeline.models.checkpoint import SourceModel
+from pipeline.models.checkpoint import LoadedCheckpoint
 from pipeline.progress import open_progress
 from state_store.store import StateStore
 
@@ -32,7 +32,7 @@ class Dates:
         return load_project(find_example("dates"))
 
     @cached_property
-    def source_model(self) -> SourceModel:
+    def checkpoint(self) -> LoadedCheckpoint:
         """The checkpoint as torch modules."""
         checkpoint = self.project.checkpoint
         return load_adapter(find_adapter(checkpoint)).load(checkpoint)

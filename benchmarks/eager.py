@@ -12,7 +12,7 @@ from exported_models.contract.arrays import Floats
 from exported_models.contract.graphs import MEMORY_PREFIX, NEXT_PREFIX, SOURCE_PREFIX, memory_name
 from exported_models.contract.manifest import GenerationDefaults
 from exported_models.search.scoring import pad
-from pipeline.models.checkpoint import ReferenceHypothesis, SourceModel
+from pipeline.models.checkpoint import LoadedCheckpoint, ReferenceHypothesis
 from pipeline.reference.beam_search import beam_search
 
 RECORDED = ("decoder_state", "context", "cross_attention")
@@ -22,7 +22,7 @@ RECORDED = ("decoder_state", "context", "cross_attention")
 class EagerRun:
     """A batch of sources with the decoder's running memory; every step's outputs are kept as arrays."""
 
-    def __init__(self, model: SourceModel, sources: Sequence[Sequence[int]]) -> None:
+    def __init__(self, model: LoadedCheckpoint, sources: Sequence[Sequence[int]]) -> None:
         ids, mask = pad(sources, model.pad_id)
         encoded: dict[str, Tensor] = model.encoder(torch.from_numpy(ids), torch.from_numpy(mask))
         self._model = model
@@ -57,7 +57,7 @@ class EagerRun:
 
 
 def search(
-    model: SourceModel, source_ids: Sequence[int], generation: GenerationDefaults
+    model: LoadedCheckpoint, source_ids: Sequence[int], generation: GenerationDefaults
 ) -> tuple[ReferenceHypothesis, ...]:
     """The n-best list of a beam search that records attention and states of every row."""
     run = EagerRun(model, [source_ids])
@@ -69,7 +69,7 @@ def search(
     return beam_search(advance, generation, start_id=model.start_id, end_id=model.end_id)
 
 
-def force(model: SourceModel, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> EagerRun:
+def force(model: LoadedCheckpoint, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> EagerRun:
     """A ragged batch with the targets given: states and attention of every step, as a store's build takes them."""
     run = EagerRun(model, sources)
     padded, _ = pad(targets, model.pad_id)

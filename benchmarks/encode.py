@@ -34,7 +34,7 @@ class Batch:
 
 def run(dates: Dates) -> Report:
     """Time `force_batch`, with which builds encode recurrent models, against the same loop over torch modules."""
-    model, source = dates.model, dates.source_model
+    model, source = dates.model, dates.checkpoint
     batch_tokens = choose_batch_tokens()
     batches = list(make_batches(model, dates.pairs("train")[:PAIRS], batch_tokens))
     with one_thread():

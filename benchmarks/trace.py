@@ -16,7 +16,7 @@ BEAM_SIZE = 5
 
 def run(dates: Dates) -> Report:
     """Time the engine, tokens and records included, against beam search over the checkpoint's torch modules."""
-    tokenizer, source, engine = dates.model.source_tokenizer, dates.source_model, dates.new_engine()
+    tokenizer, source, engine = dates.model.source_tokenizer, dates.checkpoint, dates.new_engine()
     generation = source.generation.model_copy(update={"beam_size": BEAM_SIZE})
     model_id = dates.project.model_id
 

@@ -6,8 +6,8 @@ BeamscopeError                  every error a person is meant to read
     ├── CorpusError             a corpus file is missing or broken; the message has the file and the line
     ├── CheckpointError         a checkpoint folder is missing, incomplete or damaged
     ├── AdapterError            no adapter of that name, or none that can read the checkpoint
-    ├── ExportError             the source model could not be turned into graphs
-    ├── ParityError             the exported graphs do not compute what the source model computes; nothing is published
+    ├── ExportError             the checkpoint's modules could not be turned into graphs
+    ├── ParityError             the exported graphs do not compute what the checkpoint computes; nothing is published
     ├── QuantizationError       a quantized twin agrees too little with its model; nothing is published
     ├── BuildError              a build cannot start or go on (another one runs, too little space)
     └── ScheduleError           a schedule cannot be served
@@ -39,11 +39,11 @@ class AdapterError(PipelineError):
 
 
 class ExportError(PipelineError):
-    """The source model could not be turned into graphs."""
+    """The checkpoint's modules could not be turned into graphs."""
 
 
 class ParityError(PipelineError):
-    """The exported graphs do not compute what the source model computes; nothing was published."""
+    """The exported graphs do not compute what the checkpoint computes; nothing was published."""
 
 
 class QuantizationError(PipelineError):

@@ -65,7 +65,7 @@ def export(
     """Export CHECKPOINT, verify it, and publish the model.
 
     CHECKPOINT is a file or folder, or hub:OWNER/NAME@REVISION of the Hugging Face hub. A path never uses the network.
-    It is verified against the source model: log-probabilities, attention, states and beam results. The model can be
+    It is verified against the checkpoint: log-probabilities, attention, states and beam results. The model can be
     translated with at once; neighbors need a state store, which `beamscope build` makes. A quantized twin is a model of
     its own beside it; its manifest says what it was made from and how much it differs.
 

@@ -183,7 +183,7 @@ class GenerationDefaults(Frozen):
 
 
 class ParityReport(Frozen):
-    """Largest differences to the source model, measured before publishing."""
+    """Largest differences to the checkpoint, measured before publishing."""
 
     log_prob: float
     attention: float | None

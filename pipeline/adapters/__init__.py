@@ -1,7 +1,7 @@
 """Adapters: what the pipeline asks of a model family, and how the adapter for a checkpoint is found.
 
-An adapter reads a family's checkpoints and gives a `SourceModel`. Adapters are found through the entry points of the
-group ``beamscope.adapters``; the built-in ones use the same way, so a family can be added by installing a package.
+An adapter reads a family's checkpoints and gives a `LoadedCheckpoint`. Adapters are found through the entry points of
+the group ``beamscope.adapters``, the built-in ones too, so installing a package can add a family.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Protocol, runtime_checkable
 
 from exported_models.contract.publishing import content_hash, digest_file, digest_value, list_files
 from pipeline.errors import AdapterError, CheckpointError
-from pipeline.models.checkpoint import SourceModel
+from pipeline.models.checkpoint import LoadedCheckpoint
 
 ENTRY_POINT_GROUP = "beamscope.adapters"
 _READ_BESIDE = (".json", ".spm", ".txt", ".vocab", ".yaml", ".yml")
@@ -35,7 +35,7 @@ class Adapter(Protocol):
     def recognizes(self, checkpoint: Path) -> bool:
         """Whether this looks like a checkpoint of the family; must be quick and must not raise."""
 
-    def load(self, checkpoint: Path) -> SourceModel:
+    def load(self, checkpoint: Path) -> LoadedCheckpoint:
         """Read a checkpoint.
 
         Raises:

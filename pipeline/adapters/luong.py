@@ -16,7 +16,7 @@ from pipeline.adapters.recurrent_graphs import (
     recurrent_spaces,
     source_tensors,
 )
-from pipeline.models.checkpoint import SourceModel
+from pipeline.models.checkpoint import LoadedCheckpoint
 from pipeline.models.luong import (
     ARCHITECTURE,
     CONFIG_FILE,
@@ -44,10 +44,10 @@ class LuongAdapter:
             return False
         return isinstance(config, dict) and config.get("architecture") == ARCHITECTURE
 
-    def load(self, checkpoint: Path) -> SourceModel:
+    def load(self, checkpoint: Path) -> LoadedCheckpoint:
         loaded = load_checkpoint(checkpoint)
         config, sizes = loaded.model.config, loaded.model.sizes
-        return SourceModel(
+        return LoadedCheckpoint(
             architecture="BiLSTM encoder, LSTM decoder, Luong attention with input feeding",
             encoder=RecurrentEncoder(loaded.model).eval(),
             decoder_step=RecurrentStep(loaded.model).eval(),

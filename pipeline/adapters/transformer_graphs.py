@@ -126,7 +126,7 @@ class TransformerSelfAttention(nn.Module):
 
 
 class TransformerFields(TypedDict):
-    """The fields of `SourceModel` that follow from a Transformer alone."""
+    """The fields of `LoadedCheckpoint` that follow from a Transformer alone."""
 
     encoder: TransformerEncoder
     decoder_step: TransformerStep

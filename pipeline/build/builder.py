@@ -173,7 +173,7 @@ def export_model(
     with only_build(plan.folder, f"The model {model_id}"):
         # 1. Graphs and tokenizers, staged
         export_graphs(plan, progress=progress)
-        # 2. Parity with the source model
+        # 2. Parity with the checkpoint
         verify_graphs(plan, None, progress=progress)
         # 3. Published in one step
         manifest, changed = publish_model(plan)

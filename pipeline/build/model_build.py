@@ -22,7 +22,7 @@ from pipeline.adapters import digest_checkpoint, find_adapter, load_adapter
 from pipeline.adapters.hub import HubCheckpoint, HubId, hint_at_hub, names_hub, parse_hub_id
 from pipeline.build.ledger import STAGED, Ledger, is_current, is_intact, remember_published
 from pipeline.errors import CheckpointError
-from pipeline.models.checkpoint import SourceModel
+from pipeline.models.checkpoint import LoadedCheckpoint
 from pipeline.progress import Progress, SilentProgress
 from state_store.pairs import StoredPair
 
@@ -90,7 +90,7 @@ class ModelBuild:
         """See `PlannedModel`; read from the checkpoint."""
         from pipeline.graphs.export import describe_model, write_tokenizers
 
-        source = load_source(self)
+        source = load_checkpoint(self)
         write_tokenizers(source, folder)
         return describe_model(source, self.model_id, self.origin)
 
@@ -127,7 +127,7 @@ def plan_model(
     return ModelBuild(workspace, model_id, found, folder, digest, fetched, context_layer)
 
 
-def load_source(build: ModelBuild) -> SourceModel:
+def load_checkpoint(build: ModelBuild) -> LoadedCheckpoint:
     """Read the checkpoint, with the context that was chosen.
 
     Raises:
@@ -176,7 +176,7 @@ def export_graphs(build: ModelBuild, *, progress: Progress) -> bool:
 
     if find_model(build) or _ledger(build).recall("graphs", build.fingerprint) is not None:
         return False
-    source = load_source(build)
+    source = load_checkpoint(build)
     for notice in source.notices:
         progress.note(f"notice: {notice}")
     shutil.rmtree(build.staged, ignore_errors=True)
@@ -188,7 +188,7 @@ def export_graphs(build: ModelBuild, *, progress: Progress) -> bool:
 
 
 def verify_graphs(build: ModelBuild, corpus: Sequence[StoredPair] | None, *, progress: Progress) -> bool:
-    """Compare the staged graphs with the source model and seal them; return False if they were sealed already.
+    """Compare the staged graphs with the checkpoint and seal them; return False if they were sealed already.
 
     Args:
         corpus: pairs to compare on; None makes some up.
@@ -201,7 +201,7 @@ def verify_graphs(build: ModelBuild, corpus: Sequence[StoredPair] | None, *, pro
 
     if find_model(build):
         return False
-    source = load_source(build)
+    source = load_checkpoint(build)
     unverified = seal(build.staged, describe_model(source, build.model_id, build.origin), None)
     exported = ExportedModel.open(build.staged)
     sample = make_up_sample(source) if corpus is None else tokenize_sample(source, exported, corpus)

@@ -40,8 +40,8 @@ from state_store.pairs import PairTable
 from state_store.spaces import sample_rows
 
 VERIFIED_SENTENCES = 200
-"""Sentences the parity check compares, whatever an adapter asks of an export alone (`SourceModel.parity_sentences`):
-here they are real ones, and the time is little beside that of encoding."""
+"""Sentences that the parity check of a build compares, in place of `LoadedCheckpoint.parity_sentences`: they are real
+ones, and the time is little beside that of encoding."""
 
 
 @dataclass(frozen=True)

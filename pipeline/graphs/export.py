@@ -29,7 +29,7 @@ from pipeline.graphs.folded_step import derive_folded_step
 from pipeline.graphs.modules import GROWING, EncoderGraph, ForcedGraph, SelfAttentionGraph, StepGraph
 from pipeline.graphs.plain_step import derive_plain_step
 from pipeline.graphs.shared_weights import share_weights
-from pipeline.models.checkpoint import SourceModel
+from pipeline.models.checkpoint import LoadedCheckpoint
 
 _GraphModule = EncoderGraph | StepGraph | ForcedGraph | SelfAttentionGraph
 
@@ -45,7 +45,7 @@ _EXAMPLE_SIZES = {"sentences": 2, "rows": 6, "incoming": 4, "source": 7, "target
 _NOISY_LOGGERS = ("torch.onnx", "torch.export", "torch._dynamo", "onnxscript", "onnx_ir")
 
 
-def write_graphs(model: SourceModel, folder: Path) -> None:
+def write_graphs(model: LoadedCheckpoint, folder: Path) -> None:
     """Export the graphs and write the tokenizers. Equal weights give equal bytes.
 
     Raises:
@@ -68,7 +68,7 @@ def write_graphs(model: SourceModel, folder: Path) -> None:
     write_tokenizers(model, folder)
 
 
-def write_tokenizers(model: SourceModel, folder: Path) -> None:
+def write_tokenizers(model: LoadedCheckpoint, folder: Path) -> None:
     """Write the tokenizer files alone."""
     with explain_disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -76,7 +76,7 @@ def write_tokenizers(model: SourceModel, folder: Path) -> None:
         write_bytes_atomically(folder / name, content)
 
 
-def describe_model(model: SourceModel, model_id: str, origin: CheckpointOrigin) -> ModelManifest:
+def describe_model(model: LoadedCheckpoint, model_id: str, origin: CheckpointOrigin) -> ModelManifest:
     """The manifest of a model that is not verified yet."""
     return ModelManifest(
         model_id=model_id,
@@ -110,7 +110,7 @@ def seal(folder: Path, manifest: ModelManifest, parity: ParityReport | None) -> 
     return sealed
 
 
-def _graph_modules(model: SourceModel) -> Iterator[tuple[Graph, _GraphModule]]:
+def _graph_modules(model: LoadedCheckpoint) -> Iterator[tuple[Graph, _GraphModule]]:
     yield Graph.ENCODER, EncoderGraph(model)
     yield Graph.DECODER_STEP, StepGraph(model)
     if model.teacher_forced is not None:
@@ -119,7 +119,7 @@ def _graph_modules(model: SourceModel) -> Iterator[tuple[Graph, _GraphModule]]:
         yield Graph.SELF_ATTENTION, SelfAttentionGraph(model)
 
 
-def _export(graph: Graph, module: _GraphModule, model: SourceModel) -> onnx.ModelProto:
+def _export(graph: Graph, module: _GraphModule, model: LoadedCheckpoint) -> onnx.ModelProto:
     examples = tuple(_example(spec, model) for spec in module.inputs)
     try:
         with _quiet_exporter(), torch.no_grad():
@@ -143,7 +143,7 @@ def _export(graph: Graph, module: _GraphModule, model: SourceModel) -> onnx.Mode
     return proto
 
 
-def _example(spec: TensorSpec, model: SourceModel) -> Tensor:
+def _example(spec: TensorSpec, model: LoadedCheckpoint) -> Tensor:
     shape = [_EXAMPLE_SIZES.get(size, 1) if isinstance(size, str) else size for size in spec.shape]
     if spec.dtype == "bool":
         return torch.ones(shape, dtype=torch.bool)

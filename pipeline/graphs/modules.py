@@ -25,7 +25,7 @@ from exported_models.contract.graphs import (
     STEP_OUTPUTS,
     TensorSpec,
 )
-from pipeline.models.checkpoint import SourceModel
+from pipeline.models.checkpoint import LoadedCheckpoint
 
 _ATTENTION_TENSORS = frozenset({"source_mask", "attention_override", "override_on", "context", "cross_attention"})
 GROWING, GROWN = "past", "present"
@@ -34,36 +34,36 @@ GROWING, GROWN = "past", "present"
 _GRAPH_INPUTS = frozenset({"beam_index", "forced_ids", "top_count"})
 
 
-def encoder_inputs(model: SourceModel) -> tuple[TensorSpec, ...]:
+def encoder_inputs(model: LoadedCheckpoint) -> tuple[TensorSpec, ...]:
     """Every input of the model's encoder graph."""
     return (*ENCODER_INPUTS, *_head_masks(model, ENCODER_HEAD_MASK))
 
 
-def encoder_outputs(model: SourceModel) -> tuple[TensorSpec, ...]:
+def encoder_outputs(model: LoadedCheckpoint) -> tuple[TensorSpec, ...]:
     """Every output of the model's encoder graph."""
     return (*(_sized(spec, model) for spec in ENCODER_OUTPUTS), *model.source_tensors, *model.memory_tensors)
 
 
-def step_inputs(model: SourceModel) -> tuple[TensorSpec, ...]:
+def step_inputs(model: LoadedCheckpoint) -> tuple[TensorSpec, ...]:
     """Every input of the model's step graph; memory has a row for each row of the step before."""
     own = tuple(_sized(spec, model) for spec in STEP_INPUTS if _belongs(spec, model))
     memory = (_with_rows(spec, spec.name, "incoming") for spec in model.memory_tensors)
     return (*own, *_head_masks(model, DECODER_HEAD_MASK), *model.source_tensors, *memory)
 
 
-def step_outputs(model: SourceModel) -> tuple[TensorSpec, ...]:
+def step_outputs(model: LoadedCheckpoint) -> tuple[TensorSpec, ...]:
     """Every output of the model's step graph."""
     own = tuple(_sized(spec, model) for spec in STEP_OUTPUTS if _belongs(spec, model))
     memory = (_with_rows(spec, _next_name(spec.name), "rows") for spec in model.memory_tensors)
     return (*own, *_if_penalized(STEP_NORMALIZER, model), *(_one_step_on(spec) for spec in memory))
 
 
-def forced_inputs(model: SourceModel) -> tuple[TensorSpec, ...]:
+def forced_inputs(model: LoadedCheckpoint) -> tuple[TensorSpec, ...]:
     """Every input of the model's teacher-forced graph."""
     return (*FORCED_INPUTS, *_head_masks(model, DECODER_HEAD_MASK), *model.source_tensors)
 
 
-def forced_outputs(model: SourceModel) -> tuple[TensorSpec, ...]:
+def forced_outputs(model: LoadedCheckpoint) -> tuple[TensorSpec, ...]:
     """Every output of the model's teacher-forced graph."""
     own = tuple(_sized(spec, model) for spec in FORCED_OUTPUTS if _belongs(spec, model))
     return (*own, *_if_penalized(FORCED_NORMALIZER, model))
@@ -72,7 +72,7 @@ def forced_outputs(model: SourceModel) -> tuple[TensorSpec, ...]:
 class EncoderGraph(nn.Module):
     """The adapter's encoder with its outputs in the order of `encoder_outputs`."""
 
-    def __init__(self, model: SourceModel) -> None:
+    def __init__(self, model: LoadedCheckpoint) -> None:
         super().__init__()
         self.inputs = encoder_inputs(model)
         self.outputs = encoder_outputs(model)
@@ -85,7 +85,7 @@ class EncoderGraph(nn.Module):
 class StepGraph(nn.Module):
     """The adapter's decoder step, with beams reordered before it and the wanted log-probabilities picked after it."""
 
-    def __init__(self, model: SourceModel) -> None:
+    def __init__(self, model: LoadedCheckpoint) -> None:
         super().__init__()
         self.inputs = step_inputs(model)
         self.outputs = step_outputs(model)
@@ -116,7 +116,7 @@ class StepGraph(nn.Module):
 class ForcedGraph(nn.Module):
     """The adapter's teacher-forced decoder, with the wanted log-probabilities picked after it."""
 
-    def __init__(self, model: SourceModel) -> None:
+    def __init__(self, model: LoadedCheckpoint) -> None:
         super().__init__()
         self.inputs = forced_inputs(model)
         self.outputs = forced_outputs(model)
@@ -135,7 +135,7 @@ class ForcedGraph(nn.Module):
 class SelfAttentionGraph(nn.Module):
     """The adapter's self-attention of encoder and decoder over a whole sentence pair."""
 
-    def __init__(self, model: SourceModel) -> None:
+    def __init__(self, model: LoadedCheckpoint) -> None:
         super().__init__()
         masks = _head_masks(model, ENCODER_HEAD_MASK, DECODER_HEAD_MASK)
         self.inputs = (*(_sized(spec, model) for spec in SELF_ATTENTION_INPUTS), *masks)
@@ -153,7 +153,7 @@ class _Restriction(nn.Module):
 
     suppressed: Tensor
 
-    def __init__(self, model: SourceModel) -> None:
+    def __init__(self, model: LoadedCheckpoint) -> None:
         super().__init__()
         ids = torch.tensor(model.generation.suppressed_ids, dtype=torch.int64)
         self.register_buffer("suppressed", ids, persistent=False)
@@ -173,21 +173,21 @@ def _forced_answers(log_probs: Tensor, forced_ids: Tensor) -> dict[str, Tensor]:
     return {"forced_log_probs": forced.squeeze(-1), "forced_ranks": ranks}
 
 
-def _belongs(spec: TensorSpec, model: SourceModel) -> bool:
+def _belongs(spec: TensorSpec, model: LoadedCheckpoint) -> bool:
     return model.cross_attention_layers > 0 or spec.name not in _ATTENTION_TENSORS
 
 
-def _if_penalized(spec: TensorSpec, model: SourceModel) -> tuple[TensorSpec, ...]:
+def _if_penalized(spec: TensorSpec, model: LoadedCheckpoint) -> tuple[TensorSpec, ...]:
     return (spec,) if model.generation.penalizes else ()
 
 
-def _head_masks(model: SourceModel, *specs: TensorSpec) -> tuple[TensorSpec, ...]:
+def _head_masks(model: LoadedCheckpoint, *specs: TensorSpec) -> tuple[TensorSpec, ...]:
     """Those of the masks whose heads the model has."""
     there = {ENCODER_HEAD_MASK: model.encoder_self_attention, DECODER_HEAD_MASK: model.decoder_self_attention}
     return tuple(_sized(spec, model) for spec in specs if there[spec])
 
 
-def _sized(spec: TensorSpec, model: SourceModel) -> TensorSpec:
+def _sized(spec: TensorSpec, model: LoadedCheckpoint) -> TensorSpec:
     """The spec with every dimension that is fixed for this model as a number."""
     sizes = {f"{space.output.removesuffix('_state')}_size": space.size for space in model.spaces}
     sizes |= {"layers": model.cross_attention_layers, "heads": model.cross_attention_heads}

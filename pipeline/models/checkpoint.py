@@ -51,7 +51,7 @@ class ReferenceModel(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class SourceModel:
+class LoadedCheckpoint:
     """A loaded checkpoint: everything the exporter and the verifier need.
 
     Attributes:
@@ -110,7 +110,7 @@ class SourceModel:
     teacher_forced: nn.Module | None = None
     self_attention: nn.Module | None = None
     notices: tuple[str, ...] = ()
-    choose_context: Callable[[int], SourceModel] | None = None
+    choose_context: Callable[[int], LoadedCheckpoint] | None = None
     encoder_self_attention: HeadGrid | None = None
     decoder_self_attention: HeadGrid | None = None
     parity_sentences: int = 200

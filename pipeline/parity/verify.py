@@ -19,7 +19,7 @@ from exported_models.search.repetition import RepetitionPenalty
 from exported_models.search.scoring import ForcedSentence, force_batch
 from exported_models.search.search import record_source, search
 from pipeline.errors import ParityError
-from pipeline.models.checkpoint import ReferenceSentence, SourceModel
+from pipeline.models.checkpoint import LoadedCheckpoint, ReferenceSentence
 from pipeline.progress import Progress
 from state_store.pairs import StoredPair
 from state_store.spaces import sample_rows
@@ -93,7 +93,7 @@ class _Comparison:
 
 
 def verify_model(
-    source: SourceModel, exported: ExportedModel, sample: Sequence[SamplePair], *, progress: Progress
+    source: LoadedCheckpoint, exported: ExportedModel, sample: Sequence[SamplePair], *, progress: Progress
 ) -> ParityReport:
     """Compare an exported model with its source model.
 
@@ -135,7 +135,7 @@ def verify_model(
     )
 
 
-def make_up_sample(source: SourceModel, size: int | None = None) -> tuple[SamplePair, ...]:
+def make_up_sample(source: LoadedCheckpoint, size: int | None = None) -> tuple[SamplePair, ...]:
     """Ragged pairs without a corpus: random source tokens from a fixed seed and what the source model makes of them."""
     generator = random.Random(0)
     ordinary = sorted(set(range(source.source_vocabulary)) - set(source.special_ids))
@@ -148,7 +148,7 @@ def make_up_sample(source: SourceModel, size: int | None = None) -> tuple[Sample
 
 
 def tokenize_sample(
-    source: SourceModel, exported: ExportedModel, pairs: Sequence[StoredPair]
+    source: LoadedCheckpoint, exported: ExportedModel, pairs: Sequence[StoredPair]
 ) -> tuple[SamplePair, ...]:
     """Sentence pairs of a corpus as the exported model's tokenizers give them.
 
@@ -165,7 +165,7 @@ def tokenize_sample(
     return tuple(sample)
 
 
-def _make_up_target(source: SourceModel, source_ids: Sequence[int]) -> tuple[int, ...]:
+def _make_up_target(source: LoadedCheckpoint, source_ids: Sequence[int]) -> tuple[int, ...]:
     """The source model's greedy translation, with an end of sentence where it was cut off."""
     target = source.reference.search(source_ids, _greedy(source.generation))[0].token_ids
     return target if target[-1] == source.end_id else (*target, source.end_id)
@@ -205,7 +205,7 @@ def _batches(sample: Sequence[SamplePair]) -> Iterator[Sequence[SamplePair]]:
     return (sample[start : start + _BATCH] for start in range(0, len(sample), _BATCH))
 
 
-def _compare_search(source: SourceModel, exported: ExportedModel, pair: SamplePair) -> tuple[str, bool]:
+def _compare_search(source: LoadedCheckpoint, exported: ExportedModel, pair: SamplePair) -> tuple[str, bool]:
     """What is wrong with the exported model's n-best list, or nothing; and whether it is the source model's."""
     wanted = {entry.token_ids: entry for entry in source.reference.search(pair.source_ids, _bounded(source.generation))}
     longest = _bounded(exported.manifest.generation).max_length
@@ -223,7 +223,7 @@ def _compare_search(source: SourceModel, exported: ExportedModel, pair: SamplePa
     return "", not others
 
 
-def _tie(source: SourceModel, pair: SamplePair, one: Sequence[int], other: Sequence[int]) -> bool:
+def _tie(source: LoadedCheckpoint, pair: SamplePair, one: Sequence[int], other: Sequence[int]) -> bool:
     """Whether the source model's own scores let either stand for the other.
 
     They do where the scores of the hypotheses are equal but for `TOLERANCE`, or those of their prefixes at one step
@@ -237,7 +237,7 @@ def _tie(source: SourceModel, pair: SamplePair, one: Sequence[int], other: Seque
     return bool(abs(normalized[0] - normalized[1]) <= allowed or gaps.min(initial=np.inf) <= allowed)
 
 
-def _running_totals(source: SourceModel, pair: SamplePair, token_ids: Sequence[int]) -> NDArray[np.float64]:
+def _running_totals(source: LoadedCheckpoint, pair: SamplePair, token_ids: Sequence[int]) -> NDArray[np.float64]:
     """The source model's score of each prefix of a hypothesis."""
     ended = token_ids if token_ids[-1] == source.end_id else (*token_ids, source.end_id)
     forced = source.reference.force(pair.source_ids, ended)

@@ -1,4 +1,4 @@
-"""The graphs of the shipped checkpoint: their contract, ragged batches, overrides, and parity with the source model."""
+"""The graphs of the shipped checkpoint: their contract, ragged batches, overrides, and parity with it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from pipeline.build.builder import export_model
 from pipeline.build.model_build import export_graphs, plan_model, publish_model, verify_graphs
 from pipeline.errors import CheckpointError, ParityError
 from pipeline.graphs.export import seal
-from pipeline.models.checkpoint import ReferenceHypothesis, ReferenceModel, ReferenceSentence, SourceModel
+from pipeline.models.checkpoint import LoadedCheckpoint, ReferenceHypothesis, ReferenceModel, ReferenceSentence
 from pipeline.models.luong import LuongConfig, LuongModel, load_checkpoint, save_checkpoint
 from pipeline.parity.verify import SamplePair, make_up_sample, verify_model
 from pipeline.progress import SilentProgress
@@ -38,7 +38,7 @@ QUIET = SilentProgress()
 
 
 @pytest.fixture(scope="module")
-def source() -> SourceModel:
+def source() -> LoadedCheckpoint:
     return load_adapter("luong").load(DATES / "checkpoint")
 
 
@@ -130,7 +130,7 @@ def test_an_override_replaces_attention_where_it_is_on_and_nowhere_else(
 
 
 def test_a_perturbed_source_model_fails_parity_and_the_message_says_where(
-    dates_model: ExportedModel, source: SourceModel
+    dates_model: ExportedModel, source: LoadedCheckpoint
 ) -> None:
     sample = make_up_sample(source, 4)
     perturbed = load_adapter("luong").load(DATES / "checkpoint")
@@ -228,7 +228,7 @@ class Rearranged:
 
 
 def test_a_list_that_differs_is_refused_unless_the_source_model_scores_both_alike(
-    dates_model: ExportedModel, source: SourceModel
+    dates_model: ExportedModel, source: LoadedCheckpoint
 ) -> None:
     texts = ("1 May 2003", "vendredi 15 février 2013")
     first, second = (

@@ -29,7 +29,7 @@ from pipeline.graphs.folded_step import derive_folded_step
 from pipeline.graphs.fused_attention import fuse_self_attention
 from pipeline.graphs.plain_step import derive_plain_step
 from pipeline.graphs.rewriting import RUNTIME_DOMAIN
-from pipeline.models.checkpoint import SourceModel
+from pipeline.models.checkpoint import LoadedCheckpoint
 from pipeline.parity.verify import make_up_sample, verify_model
 from pipeline.progress import SilentProgress
 from tests.pipeline.adapters.huggingface.tiny_checkpoints import save_tiny_checkpoint
@@ -57,7 +57,7 @@ def export(tmp_path_factory: pytest.TempPathFactory, dates_model: ExportedModel)
     return find
 
 
-def _stage(exported: Path, tmp_path: Path) -> tuple[Path, SourceModel]:
+def _stage(exported: Path, tmp_path: Path) -> tuple[Path, LoadedCheckpoint]:
     """A copy of exported graphs, and what they were exported from."""
     folder = tmp_path / "staged"
     shutil.copytree(exported, folder)

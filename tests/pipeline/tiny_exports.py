@@ -7,10 +7,10 @@ from pathlib import Path
 from exported_models.contract.manifest import CheckpointOrigin
 from exported_models.runtime.model import ExportedModel
 from pipeline.graphs.export import describe_model, seal
-from pipeline.models.checkpoint import SourceModel
+from pipeline.models.checkpoint import LoadedCheckpoint
 
 
-def open_unverified(folder: Path, source: SourceModel) -> ExportedModel:
+def open_unverified(folder: Path, source: LoadedCheckpoint) -> ExportedModel:
     """Open graphs and tokenizers that were written into ``folder``."""
     origin = CheckpointOrigin(adapter="tiny", name="tiny", digest="none")
     seal(folder, describe_model(source, "tiny", origin), None)

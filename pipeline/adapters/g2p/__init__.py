@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from pipeline.errors import CheckpointError
-from pipeline.models.checkpoint import SourceModel
+from pipeline.models.checkpoint import LoadedCheckpoint
 
 INSTALLED = "g2p-en"
 """What project files and the command line call the installed package's checkpoint."""
@@ -36,10 +36,10 @@ class G2pAdapter:
         except (OSError, zipfile.BadZipFile):
             return False
 
-    def load(self, checkpoint: Path) -> SourceModel:
-        from pipeline.adapters.g2p.loading import load_source_model
+    def load(self, checkpoint: Path) -> LoadedCheckpoint:
+        from pipeline.adapters.g2p.loading import load_checkpoint
 
-        return load_source_model(_find_file(checkpoint))
+        return load_checkpoint(_find_file(checkpoint))
 
 
 def find_g2p_en() -> Path:

@@ -26,7 +26,7 @@ from pipeline.adapters.recurrent_graphs import (
 )
 from pipeline.adapters.special_tokens import Arrangement, arrange_like_target
 from pipeline.errors import CheckpointError
-from pipeline.models.checkpoint import SourceModel
+from pipeline.models.checkpoint import LoadedCheckpoint
 from pipeline.models.recurrent import RecurrentConfig, RecurrentModel
 from pipeline.reference.stepwise import StepResult, StepwiseReference
 
@@ -47,7 +47,7 @@ _LONGEST_SOURCE = 64
 """Nothing bounds a word; this bounds what a mistake may cost."""
 
 
-def load_source_model(path: Path) -> SourceModel:
+def load_checkpoint(path: Path) -> LoadedCheckpoint:
     """Read the ``.npz``.
 
     Raises:
@@ -58,7 +58,7 @@ def load_source_model(path: Path) -> SourceModel:
     arrays["enc_emb"] = graphemes.arrange(torch.from_numpy(arrays["enc_emb"])).numpy()
     model = _build_model(arrays, path)
     config = model.config
-    return SourceModel(
+    return LoadedCheckpoint(
         architecture="g2p-en: GRU encoder, GRU decoder, no attention",
         encoder=RecurrentEncoder(model),
         decoder_step=RecurrentStep(model),

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 
 from pipeline.adapters.huggingface.files import CONFIG_FILE
-from pipeline.models.checkpoint import SourceModel
+from pipeline.models.checkpoint import LoadedCheckpoint
 
 
 class HuggingFaceAdapter:
@@ -25,7 +25,7 @@ class HuggingFaceAdapter:
             return False
         return isinstance(config, dict) and "model_type" in config
 
-    def load(self, checkpoint: Path) -> SourceModel:
-        from pipeline.adapters.huggingface.loading import load_source_model
+    def load(self, checkpoint: Path) -> LoadedCheckpoint:
+        from pipeline.adapters.huggingface.loading import load_checkpoint
 
-        return load_source_model(checkpoint)
+        return load_checkpoint(checkpoint)

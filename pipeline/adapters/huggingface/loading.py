@@ -10,7 +10,7 @@ from pipeline.adapters.huggingface.generation import Generation, read_generation
 from pipeline.adapters.huggingface.reference import HuggingFaceReference
 from pipeline.adapters.huggingface.tokenizers import Tokenizers, read_tokenizers
 from pipeline.adapters.transformer_graphs import describe_transformer, transformer_spaces
-from pipeline.models.checkpoint import SourceModel
+from pipeline.models.checkpoint import LoadedCheckpoint
 from pipeline.models.transformer import Transformer
 from pipeline.models.transformer_config import TransformerConfig
 
@@ -20,7 +20,7 @@ _PARITY_SENTENCES = 50
 """The library takes a good part of a second to search one."""
 
 
-def load_source_model(folder: Path) -> SourceModel:
+def load_checkpoint(folder: Path) -> LoadedCheckpoint:
     """Read a checkpoint folder.
 
     Raises:
@@ -36,11 +36,11 @@ def load_source_model(folder: Path) -> SourceModel:
     generation = read_generation(checkpoint.model, config.target_vocabulary, limit, tokenizers.first_id)
     reference = HuggingFaceReference(checkpoint, generation, tokenizers.pad_id)
 
-    def choose_context(layer: int) -> SourceModel:
+    def choose_context(layer: int) -> LoadedCheckpoint:
         model.context_layer = reference.context_layer = layer
         return replace(source, spaces=transformer_spaces(config, layer))
 
-    source = SourceModel(
+    source = LoadedCheckpoint(
         architecture=_describe(checkpoint.family.name, config),
         **describe_transformer(model),
         source_tokenizer=tokenizers.source,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipeline.adapters.marian.files import is_model_file, list_model_files
-from pipeline.models.checkpoint import SourceModel
+from pipeline.models.checkpoint import LoadedCheckpoint
 
 
 class MarianAdapter:
@@ -20,7 +20,7 @@ class MarianAdapter:
     def recognizes(self, checkpoint: Path) -> bool:
         return is_model_file(checkpoint) if checkpoint.is_file() else bool(list_model_files(checkpoint))
 
-    def load(self, checkpoint: Path) -> SourceModel:
-        from pipeline.adapters.marian.loading import load_source_model
+    def load(self, checkpoint: Path) -> LoadedCheckpoint:
+        from pipeline.adapters.marian.loading import load_checkpoint
 
-        return load_source_model(checkpoint)
+        return load_checkpoint(checkpoint)

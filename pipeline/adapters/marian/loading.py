@@ -16,7 +16,7 @@ from pipeline.adapters.marian.reference import MarianReference
 from pipeline.adapters.marian.tokenizers import read_tokenizers
 from pipeline.adapters.transformer_graphs import describe_transformer, transformer_spaces
 from pipeline.errors import CheckpointError
-from pipeline.models.checkpoint import SourceModel
+from pipeline.models.checkpoint import LoadedCheckpoint
 from pipeline.models.transformer import Transformer
 from pipeline.models.transformer_config import TransformerConfig
 from pipeline.models.transformer_layers import DecoderLayer
@@ -25,7 +25,7 @@ _PARITY_SENTENCES = 50
 """The reference computes in NumPy, and takes a good part of a second to search one."""
 
 
-def load_source_model(path: Path) -> SourceModel:
+def load_checkpoint(path: Path) -> LoadedCheckpoint:
     """Read a model file, or the one in a folder.
 
     Raises:
@@ -38,11 +38,11 @@ def load_source_model(path: Path) -> SourceModel:
     model = _build(config, state, checkpoint)
     reference = MarianReference(checkpoint.weights, tokenizers.start_id, tokenizers.end_id, generation.suppressed_ids)
 
-    def choose_context(layer: int) -> SourceModel:
+    def choose_context(layer: int) -> LoadedCheckpoint:
         model.context_layer = reference.context_layer = layer
         return replace(source, spaces=transformer_spaces(config, layer))
 
-    source = SourceModel(
+    source = LoadedCheckpoint(
         architecture=_describe(checkpoint, config),
         **describe_transformer(model),
         source_tokenizer=tokenizers.source,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipeline.adapters.opennmt.files import find_model_file, looks_like_checkpoint
-from pipeline.models.checkpoint import SourceModel
+from pipeline.models.checkpoint import LoadedCheckpoint
 
 
 class OpenNmtAdapter:
@@ -21,7 +21,7 @@ class OpenNmtAdapter:
         file = find_model_file(checkpoint)
         return file is not None and looks_like_checkpoint(file)
 
-    def load(self, checkpoint: Path) -> SourceModel:
-        from pipeline.adapters.opennmt.loading import load_source_model
+    def load(self, checkpoint: Path) -> LoadedCheckpoint:
+        from pipeline.adapters.opennmt.loading import load_checkpoint
 
-        return load_source_model(checkpoint)
+        return load_checkpoint(checkpoint)

@@ -22,7 +22,7 @@ from pipeline.adapters.opennmt.vocabulary import Vocabularies, read_vocabularies
 from pipeline.adapters.opennmt.weights import SOURCE_EMBEDDING
 from pipeline.adapters.recurrent_graphs import RecurrentEncoder, RecurrentStep, recurrent_spaces
 from pipeline.adapters.transformer_graphs import describe_transformer, transformer_spaces
-from pipeline.models.checkpoint import SourceModel
+from pipeline.models.checkpoint import LoadedCheckpoint
 from pipeline.models.recurrent import RecurrentConfig
 from pipeline.models.transformer_config import TransformerConfig
 from pipeline.reference.stepwise import SentenceRun, StepwiseReference
@@ -46,7 +46,7 @@ _TEXT_TRANSFORMS = ("bpe", "docify", "normalize", "onmt_tokenize", "prefix", "se
 """Transforms that change what a text to be translated must look like."""
 
 
-def load_source_model(path: Path) -> SourceModel:
+def load_checkpoint(path: Path) -> LoadedCheckpoint:
     """Read a checkpoint.
 
     Raises:
@@ -61,7 +61,7 @@ def load_source_model(path: Path) -> SourceModel:
 
 
 class _Shared(TypedDict):
-    """The fields of `SourceModel` that both kinds of models fill alike."""
+    """The fields of `LoadedCheckpoint` that both kinds of models fill alike."""
 
     source_tokenizer: TokenizerSpec
     target_tokenizer: TokenizerSpec
@@ -93,11 +93,11 @@ def _make_reference(run: Callable[[Sequence[int]], SentenceRun], vocabularies: V
 
 def _load_recurrent(
     checkpoint: Checkpoint, options: RecurrentOptions, vocabularies: Vocabularies, embedding: Tensor
-) -> SourceModel:
+) -> LoadedCheckpoint:
     model = build_recurrent_model(checkpoint, options, embedding)
     parts = RecurrentParts(options, checkpoint.weights, embedding)
     config = model.config
-    return SourceModel(
+    return LoadedCheckpoint(
         architecture=_describe_recurrent(config, options),
         encoder=RecurrentEncoder(model),
         decoder_step=RecurrentStep(model),
@@ -117,17 +117,17 @@ def _load_recurrent(
 
 def _load_transformer(
     checkpoint: Checkpoint, options: TransformerOptions, vocabularies: Vocabularies, embedding: Tensor
-) -> SourceModel:
+) -> LoadedCheckpoint:
     model = build_transformer(options, checkpoint.weights, embedding)
     parts = TransformerParts(options, checkpoint.weights, embedding)
     config, limit = model.config, model.config.positions or None
     generation = _TRANSLATING[checkpoint.version]
 
-    def choose_context(layer: int) -> SourceModel:
+    def choose_context(layer: int) -> LoadedCheckpoint:
         model.context_layer = parts.context_layer = layer
         return replace(source, spaces=transformer_spaces(config, layer))
 
-    source = SourceModel(
+    source = LoadedCheckpoint(
         architecture=_describe_transformer(config),
         **describe_transformer(model),
         max_source_tokens=limit or MAX_SOURCE_TOKENS,

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from exported_models.contract.manifest import CONTEXT_SPACE
 from exported_models.contract.workspace import Workspace
 from pipeline.adapters.huggingface.reference import HuggingFaceReference
-from pipeline.build.model_build import load_source, plan_model
+from pipeline.build.model_build import load_checkpoint, plan_model
 from pipeline.build.project import load_project
 from pipeline.errors import CheckpointError
 from pipeline.graphs.modules import EncoderGraph, ForcedGraph
-from pipeline.models.checkpoint import SourceModel
+from pipeline.models.checkpoint import LoadedCheckpoint
 from tests.pipeline.adapters.huggingface.tiny_checkpoints import save_tiny_checkpoint
 
 SOURCE, TARGET = (11, 12, 13, 2), (41, 42, 2)
@@ -28,12 +28,12 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_tiny_checkpoint("marian", tmp_path_factory.mktemp("checkpoint"))
 
 
-def _load(checkpoint: Path, tmp_path: Path, layer: int | None) -> SourceModel:
-    return load_source(plan_model(Workspace(tmp_path), "tiny", checkpoint, None, context_layer=layer))
+def _load(checkpoint: Path, tmp_path: Path, layer: int | None) -> LoadedCheckpoint:
+    return load_checkpoint(plan_model(Workspace(tmp_path), "tiny", checkpoint, None, context_layer=layer))
 
 
 @torch.inference_mode()
-def _force_context(source: SourceModel) -> Tensor:
+def _force_context(source: LoadedCheckpoint) -> Tensor:
     ids = torch.tensor([SOURCE])
     encoder, decoder = EncoderGraph(source), ForcedGraph(source)
     mask = torch.ones_like(ids, dtype=torch.bool)
@@ -54,7 +54,7 @@ def _run(graph: EncoderGraph | ForcedGraph, tensors: dict[str, Tensor]) -> tuple
 
 
 @torch.inference_mode()
-def _library_context(source: SourceModel, layer: int) -> Tensor:
+def _library_context(source: LoadedCheckpoint, layer: int) -> Tensor:
     reference = source.reference
     assert isinstance(reference, HuggingFaceReference)
     seen: list[Tensor] = []

@@ -13,7 +13,7 @@ from exported_models.contract.manifest import TokenizerJsonSpec
 from exported_models.tokenizers.tokenizer_json import JsonTokenizer, load_json_tokenizer
 from pipeline.adapters import load_adapter
 from pipeline.errors import CheckpointError
-from pipeline.models.checkpoint import SourceModel
+from pipeline.models.checkpoint import LoadedCheckpoint
 from tests.pipeline.adapters.huggingface.tiny_checkpoints import save_tiny_checkpoint, save_two_models
 
 LINE = "The quick zebras, jumping!"
@@ -25,12 +25,12 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def source(checkpoint: Path) -> SourceModel:
+def source(checkpoint: Path) -> LoadedCheckpoint:
     return load_adapter("huggingface").load(checkpoint)
 
 
 @pytest.fixture(scope="module")
-def tokenizer(source: SourceModel, tmp_path_factory: pytest.TempPathFactory) -> JsonTokenizer:
+def tokenizer(source: LoadedCheckpoint, tmp_path_factory: pytest.TempPathFactory) -> JsonTokenizer:
     folder = tmp_path_factory.mktemp("tokenizer")
     for name, content in source.tokenizer_files.items():
         (folder / name).write_bytes(content)
@@ -38,7 +38,9 @@ def tokenizer(source: SourceModel, tmp_path_factory: pytest.TempPathFactory) -> 
     return load_json_tokenizer(folder, source.source_tokenizer, source.special_ids)
 
 
-def test_a_text_is_framed_as_the_template_says(checkpoint: Path, source: SourceModel, tokenizer: JsonTokenizer) -> None:
+def test_a_text_is_framed_as_the_template_says(
+    checkpoint: Path, source: LoadedCheckpoint, tokenizer: JsonTokenizer
+) -> None:
     encoding = tokenizer.encode(LINE, end=True)
     assert list(encoding.ids) == AutoTokenizer.from_pretrained(str(checkpoint))(LINE)["input_ids"]
     assert (encoding.tokens[0], encoding.tokens[-1]) == ("[CLS]", "[SEP]")

@@ -17,7 +17,7 @@ from pipeline.adapters import load_adapter
 from pipeline.adapters.huggingface.reference import HuggingFaceReference
 from pipeline.build.builder import export_model
 from pipeline.graphs.modules import EncoderGraph, ForcedGraph, SelfAttentionGraph, StepGraph
-from pipeline.models.checkpoint import ReferenceSentence, SourceModel
+from pipeline.models.checkpoint import LoadedCheckpoint, ReferenceSentence
 from pipeline.progress import SilentProgress
 from tests.pipeline.adapters.huggingface.tiny_checkpoints import FAMILIES, save_tiny_checkpoint
 from tests.pipeline.encoded_states import check_states
@@ -38,7 +38,7 @@ QUICK = ("bert2bert", "m2m100", "marian", "t5")
     scope="module",
     params=[pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in sorted(FAMILIES)],
 )
-def source(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> SourceModel:
+def source(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> LoadedCheckpoint:
     folder = save_tiny_checkpoint(request.param, tmp_path_factory.mktemp(request.param))
     return load_adapter("huggingface").load(folder)
 
@@ -48,7 +48,7 @@ def _pad(rows: Sequence[Sequence[int]], pad_id: int) -> Tensor:
     return torch.tensor([[*row, *[pad_id] * (longest - len(row))] for row in rows])
 
 
-def _encode(source: SourceModel, sources: Sequence[Sequence[int]]) -> dict[str, Tensor]:
+def _encode(source: LoadedCheckpoint, sources: Sequence[Sequence[int]]) -> dict[str, Tensor]:
     graph = EncoderGraph(source)
     ids = _pad(sources, source.pad_id)
     mask = torch.arange(ids.shape[1])[None] < torch.tensor([len(row) for row in sources])[:, None]
@@ -58,13 +58,13 @@ def _encode(source: SourceModel, sources: Sequence[Sequence[int]]) -> dict[str, 
     return {"source_mask": mask, **every, **dict(zip(names, outputs, strict=True))}
 
 
-def _keep_every_head(source: SourceModel) -> dict[str, Tensor]:
+def _keep_every_head(source: LoadedCheckpoint) -> dict[str, Tensor]:
     grids = {"head_mask": source.encoder_self_attention, "decoder_head_mask": source.decoder_self_attention}
     return {name: torch.ones(grid.layers, grid.heads) for name, grid in grids.items() if grid}
 
 
 def _force(
-    source: SourceModel, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]
+    source: LoadedCheckpoint, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]
 ) -> list[dict[str, Tensor]]:
     """Outputs of every sentence of one ragged batch, padding cut off."""
     graph = ForcedGraph(source)
@@ -98,13 +98,13 @@ def _assert_equals(found: Mapping[str, Tensor], wanted: ReferenceSentence, lengt
 
 
 @torch.inference_mode()
-def test_a_ragged_batch_gives_what_the_library_gives_for_each_sentence(source: SourceModel) -> None:
+def test_a_ragged_batch_gives_what_the_library_gives_for_each_sentence(source: LoadedCheckpoint) -> None:
     for found, ids, target in zip(_force(source, SOURCES, TARGETS), SOURCES, TARGETS, strict=True):
         _assert_equals(found, source.reference.force(ids, target), len(ids))
 
 
 @torch.inference_mode()
-def test_a_batch_gives_what_each_sentence_alone_gives(source: SourceModel) -> None:
+def test_a_batch_gives_what_each_sentence_alone_gives(source: LoadedCheckpoint) -> None:
     for found, ids, target in zip(_force(source, SOURCES, TARGETS), SOURCES, TARGETS, strict=True):
         alone = _force(source, [ids], [target])[0]
         for name, values in alone.items():
@@ -114,7 +114,7 @@ def test_a_batch_gives_what_each_sentence_alone_gives(source: SourceModel) -> No
 
 
 @torch.inference_mode()
-def test_steps_give_what_the_whole_target_at_once_gives(source: SourceModel) -> None:
+def test_steps_give_what_the_whole_target_at_once_gives(source: LoadedCheckpoint) -> None:
     """With two beams a sentence, which change places after every step."""
     target = torch.tensor([[41, 42, 43, 44], [51, 52, 53, 54]])
     wanted = _force(source, SOURCES[:2], target.tolist())
@@ -131,7 +131,7 @@ def test_steps_give_what_the_whole_target_at_once_gives(source: SourceModel) -> 
         previous = target[rows, step]
 
 
-def _step(source: SourceModel, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _step(source: LoadedCheckpoint, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Run a step; without an override among ``tensors`` there is none."""
     graph = StepGraph(source)
     rows, length = len(tensors["previous_ids"]), tensors["source_mask"].shape[1]
@@ -143,7 +143,7 @@ def _step(source: SourceModel, tensors: Mapping[str, Tensor]) -> dict[str, Tenso
 
 
 @torch.inference_mode()
-def test_an_override_is_the_attention_that_is_used(source: SourceModel) -> None:
+def test_an_override_is_the_attention_that_is_used(source: LoadedCheckpoint) -> None:
     tensors = _encode(source, SOURCES[:1])
     shape = (2, source.cross_attention_layers, source.cross_attention_heads, len(SOURCES[0]))
     weights = torch.softmax(torch.randn(shape, generator=torch.Generator().manual_seed(1)), -1)
@@ -165,7 +165,7 @@ def test_an_override_is_the_attention_that_is_used(source: SourceModel) -> None:
 
 
 @torch.inference_mode()
-def test_self_attention_is_the_librarys(source: SourceModel) -> None:
+def test_self_attention_is_the_librarys(source: LoadedCheckpoint) -> None:
     graph = SelfAttentionGraph(source)
     reference = source.reference
     assert isinstance(reference, HuggingFaceReference)

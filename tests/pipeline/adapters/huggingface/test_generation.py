@@ -10,11 +10,11 @@ import pytest
 from exported_models.contract.manifest import GenerationDefaults
 from pipeline.adapters import load_adapter
 from pipeline.errors import CheckpointError
-from pipeline.models.checkpoint import SourceModel
+from pipeline.models.checkpoint import LoadedCheckpoint
 from tests.pipeline.adapters.huggingface.tiny_checkpoints import save_tiny_checkpoint
 
 
-def _load(folder: Path, **settings: Any) -> SourceModel:
+def _load(folder: Path, **settings: Any) -> LoadedCheckpoint:
     return load_adapter("huggingface").load(save_tiny_checkpoint("marian", folder, **settings))
 
 

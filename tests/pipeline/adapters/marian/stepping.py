@@ -9,10 +9,10 @@ from torch import Tensor
 
 from exported_models.contract.graphs import TensorSpec, memory_name
 from pipeline.graphs.modules import EncoderGraph, StepGraph
-from pipeline.models.checkpoint import SourceModel
+from pipeline.models.checkpoint import LoadedCheckpoint
 
 
-def force_in_steps(source: SourceModel, source_ids: Sequence[int], target_ids: Sequence[int]) -> dict[str, Tensor]:
+def force_in_steps(source: LoadedCheckpoint, source_ids: Sequence[int], target_ids: Sequence[int]) -> dict[str, Tensor]:
     """Every output of the steps for one pair, stacked by target token; and ``encoder_state``."""
     encoder, step = EncoderGraph(source), StepGraph(source)
     ids = torch.tensor([list(source_ids)])
@@ -37,7 +37,7 @@ def force_in_steps(source: SourceModel, source_ids: Sequence[int], target_ids: S
     }
 
 
-def _grid(source: SourceModel) -> tuple[int, int]:
+def _grid(source: LoadedCheckpoint) -> tuple[int, int]:
     return source.cross_attention_layers, source.cross_attention_heads
 
 

@@ -11,7 +11,7 @@ import transformers
 
 from pipeline.adapters import load_adapter
 from pipeline.adapters.huggingface.checkpoint import quiet_library
-from pipeline.models.checkpoint import SourceModel
+from pipeline.models.checkpoint import LoadedCheckpoint
 from tests.pipeline.adapters.marian.huggingface_writer import compute_as_native, write_native
 from tests.pipeline.adapters.marian.stepping import force_in_steps
 
@@ -53,12 +53,12 @@ def model() -> Any:
 
 
 @pytest.fixture(scope="module")
-def source(model: Any, tmp_path_factory: pytest.TempPathFactory) -> SourceModel:
+def source(model: Any, tmp_path_factory: pytest.TempPathFactory) -> LoadedCheckpoint:
     return load_adapter("marian").load(write_native(model, tmp_path_factory.mktemp("native")))
 
 
 @torch.inference_mode()
-def test_states_attention_and_log_probabilities_are_the_librarys(model: Any, source: SourceModel) -> None:
+def test_states_attention_and_log_probabilities_are_the_librarys(model: Any, source: LoadedCheckpoint) -> None:
     wanted = model(
         input_ids=torch.tensor([SOURCE]),
         decoder_input_ids=torch.tensor([[START, *TARGET[:-1]]]),
@@ -79,7 +79,7 @@ def test_states_attention_and_log_probabilities_are_the_librarys(model: Any, sou
 
 
 @torch.inference_mode()
-def test_marians_own_computation_is_the_librarys_too(model: Any, source: SourceModel) -> None:
+def test_marians_own_computation_is_the_librarys_too(model: Any, source: LoadedCheckpoint) -> None:
     """The oracle of the parity check, itself checked; and its search finds the n-best list of ``generate``."""
     ids = torch.tensor([SOURCE])
     wanted = model(input_ids=ids, decoder_input_ids=torch.tensor([[START, *TARGET[:-1]]]))

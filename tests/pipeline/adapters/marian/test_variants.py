@@ -13,7 +13,7 @@ import torch
 
 from pipeline.adapters import load_adapter
 from pipeline.adapters.marian.weights import read_weights
-from pipeline.models.checkpoint import SourceModel
+from pipeline.models.checkpoint import LoadedCheckpoint
 from tests.pipeline.adapters.marian.stepping import force_in_steps
 from tests.pipeline.adapters.marian.tiny_models import (
     OPTIONS,
@@ -51,7 +51,7 @@ def test_a_model_computes_what_marian_computes(changes: Mapping[str, Any], tmp_p
 
 
 @torch.inference_mode()
-def _assert_computes_as_reference(source: SourceModel) -> None:
+def _assert_computes_as_reference(source: LoadedCheckpoint) -> None:
     found = force_in_steps(source, SOURCE, TARGET)
     wanted = source.reference.force(SOURCE, TARGET)
     assert wanted.attention is not None

@@ -25,7 +25,7 @@ from pipeline.adapters import digest_checkpoint, load_adapter
 from pipeline.adapters.marian.vocabulary import read_word_vocabulary
 from pipeline.errors import CheckpointError
 from pipeline.graphs.export import describe_model, seal, write_graphs, write_tokenizers
-from pipeline.models.checkpoint import SourceModel
+from pipeline.models.checkpoint import LoadedCheckpoint
 from tests.pipeline.adapters.huggingface.tiny_checkpoints import save_tiny_checkpoint
 from tests.pipeline.adapters.marian.tiny_models import (
     OPTIONS,
@@ -94,7 +94,7 @@ def _save_model(folder: Path, *vocabularies: tuple[str, str], **changes: Any) ->
     return folder
 
 
-def _open_tokenizers(source: SourceModel, folder: Path) -> tuple[Tokenizer, Tokenizer]:
+def _open_tokenizers(source: LoadedCheckpoint, folder: Path) -> tuple[Tokenizer, Tokenizer]:
     """Both sides' tokenizers as an exported model has them."""
     write_tokenizers(source, folder)
     manifest = describe_model(source, "tiny", ORIGIN)

@@ -22,7 +22,7 @@ from pipeline.adapters import find_adapter, load_adapter
 from pipeline.build.builder import export_model
 from pipeline.graphs.export import write_tokenizers
 from pipeline.graphs.modules import EncoderGraph, StepGraph
-from pipeline.models.checkpoint import SourceModel
+from pipeline.models.checkpoint import LoadedCheckpoint
 from pipeline.progress import SilentProgress
 from tests.pipeline.adapters.opennmt.checkpoints import (
     SHAPES,
@@ -52,7 +52,7 @@ def trained(request: pytest.FixtureRequest) -> nn.Module:
 
 
 @pytest.fixture(scope="module")
-def source(trained: nn.Module, tmp_path_factory: pytest.TempPathFactory) -> SourceModel:
+def source(trained: nn.Module, tmp_path_factory: pytest.TempPathFactory) -> LoadedCheckpoint:
     path = save_checkpoint(tmp_path_factory.mktemp("opennmt") / "model_step_60.pt", make_content(trained))
     assert find_adapter(path) == "opennmt"
     return load_adapter("opennmt").load(path)
@@ -64,12 +64,12 @@ def _ids(count: int) -> tuple[list[list[int]], list[list[int]]]:
     return sources, [[*number(target, TARGET_TOKENS), END] for _, target in pairs]
 
 
-def _force(source: SourceModel, sources: list[list[int]], targets: list[list[int]]) -> Tensor:
+def _force(source: LoadedCheckpoint, sources: list[list[int]], targets: list[list[int]]) -> Tensor:
     """Log-probabilities [sentences, tokens] of a ragged batch."""
     return _step_all(source, sources, targets, "forced_log_probs")
 
 
-def _step_all(source: SourceModel, sources: list[list[int]], targets: list[list[int]], output: str) -> Tensor:
+def _step_all(source: LoadedCheckpoint, sources: list[list[int]], targets: list[list[int]], output: str) -> Tensor:
     """An output [sentences, tokens, ...] of a ragged batch, step by step through the modules that are exported."""
     encoder, step = EncoderGraph(source), StepGraph(source)
     ids = pad(sources)
@@ -91,14 +91,14 @@ def _step_all(source: SourceModel, sources: list[list[int]], targets: list[list[
     return torch.stack(found, 1)
 
 
-def _keep_heads(source: SourceModel) -> dict[str, Tensor]:
+def _keep_heads(source: LoadedCheckpoint) -> dict[str, Tensor]:
     """The masks of self-attention that ablate nothing."""
     grids = {"head_mask": source.encoder_self_attention, "decoder_head_mask": source.decoder_self_attention}
     return {name: torch.ones(grid.layers, grid.heads) for name, grid in grids.items() if grid is not None}
 
 
 @torch.inference_mode()
-def test_a_ragged_batch_gives_what_the_trained_model_gives(trained: nn.Module, source: SourceModel) -> None:
+def test_a_ragged_batch_gives_what_the_trained_model_gives(trained: nn.Module, source: LoadedCheckpoint) -> None:
     sources, targets = _ids(12)
     forced = pad(targets)
     previous = torch.cat([torch.full((12, 1), 2), forced[:, :-1]], 1)
@@ -107,7 +107,7 @@ def test_a_ragged_batch_gives_what_the_trained_model_gives(trained: nn.Module, s
 
 
 @torch.inference_mode()
-def test_the_reference_gives_what_the_trained_model_gives(trained: nn.Module, source: SourceModel) -> None:
+def test_the_reference_gives_what_the_trained_model_gives(trained: nn.Module, source: LoadedCheckpoint) -> None:
     for ids, target in zip(*_ids(6), strict=True):
         previous = torch.tensor([[2, *target[:-1]]])
         wanted = trained(torch.tensor([ids]), previous)[0].gather(-1, torch.tensor(target)[:, None])[:, 0]
