@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.dates import Dates
 from benchmarks.report import Figure, Report
 from exported_models.contract.workspace import Workspace
-from pipeline.build.builder import build
+from pipeline.build.building import build
 from pipeline.progress import open_progress
 from scripts.running_workbench import running_workbench
 

@@ -13,8 +13,8 @@ from benchmarks.measure import compare, one_thread
 from benchmarks.report import Figure, Report
 from exported_models.runtime.model import ExportedModel
 from exported_models.search.scoring import force_batch
-from pipeline.build.batches import choose_batch_tokens, plan_batches
 from pipeline.corpus.readers import SentencePair
+from pipeline.store.batches import choose_batch_tokens, plan_batches
 
 PAIRS = 8_000
 

@@ -12,7 +12,7 @@ from benchmarks.measure import compare, median_ms, one_thread, time_once
 from benchmarks.report import Figure, Report
 from exported_models.contract.arrays import Floats
 from exported_models.search.scoring import force_batch
-from pipeline.build.batches import choose_batch_tokens
+from pipeline.store.batches import choose_batch_tokens
 from state_store import layout
 from state_store.index import RECALL_COUNT, ExactIndex, measure_recall
 from state_store.scann_index import load_index

@@ -23,14 +23,14 @@ from benchmarks.measure import Timing, describe_machine, one_thread, shorten
 from benchmarks.report import Figure, Report
 from exported_models.contract.workspace import Workspace
 from pipeline.adapters.huggingface.checkpoint import read_checkpoint
-from pipeline.build.batches import read_plan
-from pipeline.build.builder import open_build
-from pipeline.build.encode import encode_corpus
-from pipeline.build.project import CorpusSection, ModelSection, Project, ProjectFile
+from pipeline.build.building import open_build
+from pipeline.build.project_file import CorpusSection, ModelSection, Project, ProjectFile
 from pipeline.build.steps import BuildRun, export_step, plan_step, verify_step
 from pipeline.corpus.pair_tokens import PairTokenizer
 from pipeline.graphs.states import StateEncoder
 from pipeline.progress import Advance, open_progress
+from pipeline.store.batches import read_plan
+from pipeline.store.encode import encode_corpus
 from state_store.pairs import PairTable
 
 MODEL_ID = "benchmark"

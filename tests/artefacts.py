@@ -54,8 +54,8 @@ def write_dates_project(folder: Path, more: str = "") -> Path:
 @pytest.fixture(scope="session")
 def dates_workspace(pytestconfig: pytest.Config) -> Workspace:
     """A workspace with the model ``dates`` and the store ``dates``."""
-    from pipeline.build.builder import build
-    from pipeline.build.project import load_project
+    from pipeline.build.building import build
+    from pipeline.build.project_file import load_project
     from pipeline.progress import SilentProgress
 
     assert pytestconfig.cache is not None
@@ -128,11 +128,7 @@ def outdated_workspace(dates_workspace: Workspace, tmp_path: Path) -> Workspace:
 
 
 def _digest_builders() -> str:
-    sources = [path for package in BUILDING_PACKAGES for path in sorted((ROOT / package).glob("*.py"))]
-    sources += [
-        *sorted((ROOT / "pipeline" / "adapters").glob("*.py")),
-        *sorted((ROOT / "pipeline" / "models").glob("*.py")),
-    ]
+    sources = [path for package in BUILDING_PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
     sources += [DATES / "corpus.py", Path(__file__)]
     digests = {str(path): {"sha256": digest_file(path)} for path in sources}
     return content_hash({**digests, **list_files(DATES / "checkpoint")})

@@ -36,8 +36,8 @@ def build(project_toml: Path, no_prefect: bool, as_json: bool, workspace: Worksp
 
     yield_to_requests()
     with require_build_extra("Building"):
-        from pipeline.build.builder import build as build_project
-        from pipeline.build.project import load_project
+        from pipeline.build.building import build as build_project
+        from pipeline.build.project_file import load_project
         from pipeline.progress import open_progress
         from pipeline.run.flow import run_flow
 

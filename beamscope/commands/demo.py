@@ -46,8 +46,8 @@ def _bring_up_to_date(example: str, workspace: Workspace) -> None:
     from beamscope.build_text import describe_build
 
     with require_build_extra("Building an example"):
-        from pipeline.build.builder import build
-        from pipeline.build.project import load_project
+        from pipeline.build.building import build
+        from pipeline.build.project_file import load_project
         from pipeline.progress import open_progress
 
         summary = build(load_project(settings.find_example(example)), workspace, progress=open_progress())

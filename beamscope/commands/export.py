@@ -81,8 +81,8 @@ def export(
     _check_options(quantize, sentences, references)
     yield_to_requests()
     with require_build_extra("Exporting"):
-        from pipeline.build.builder import export_model
-        from pipeline.build.twin_build import Comparison, check_twin, export_twin
+        from pipeline.build.building import export_model
+        from pipeline.export.twins import Comparison, check_twin, export_twin
         from pipeline.progress import open_progress
 
         comparison = Comparison(sentences, references, least_agreement)

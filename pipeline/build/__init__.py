@@ -1,1 +1,1 @@
-"""A project becomes an exported model and a state store, in steps that can be run again at any time."""
+"""A project file becomes an exported model and a state store, in steps that can be run again at any time."""

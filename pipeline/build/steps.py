@@ -15,10 +15,11 @@ from pathlib import Path
 from exported_models.contract.manifest import ModelManifest, SpaceSpec, load_model_manifest
 from exported_models.contract.publishing import publish
 from exported_models.runtime.model import ExportedModel
-from pipeline.build.encode import encode_corpus, encode_fingerprint, encode_held_out
-from pipeline.build.index import calibrate_space, index_space
-from pipeline.build.ledger import remember_published
-from pipeline.build.model_build import (
+from pipeline.build.planned_store import StoreBuild
+from pipeline.build.summary import StepSummary
+from pipeline.corpus.readers import count
+from pipeline.errors import BuildError
+from pipeline.export.checkpoints import (
     ModelBuild,
     describe_making,
     export_graphs,
@@ -26,15 +27,14 @@ from pipeline.build.model_build import (
     publish_model,
     verify_graphs,
 )
-from pipeline.build.plan import StorePlan, check_space, describe_plan, plan_store
-from pipeline.build.projections import project_space
-from pipeline.build.store_build import StoreBuild
-from pipeline.build.summary import StepSummary
-from pipeline.build.translate import translate_corpus, translate_held_out
-from pipeline.corpus.readers import count
-from pipeline.errors import BuildError
 from pipeline.graphs.states import StateEncoder
 from pipeline.progress import Progress, SilentProgress, format_seconds
+from pipeline.store.encode import encode_corpus, encode_fingerprint, encode_held_out
+from pipeline.store.index import calibrate_space, index_space
+from pipeline.store.maps import project_space
+from pipeline.store.plan import StorePlan, check_space, describe_plan, plan_store
+from pipeline.store.translate import translate_corpus, translate_held_out
+from pipeline.work.ledger import remember_published
 from state_store.manifest import CorpusEntry, IndexEntry, SpaceEntry, StoreManifest
 from state_store.pairs import PairTable
 from state_store.spaces import sample_rows
@@ -118,7 +118,7 @@ def verify_step(run: BuildRun) -> bool:
 
 def quantize_step(run: BuildRun) -> bool:
     """4. Of a twin, instead of the two before: quantize the published model, and compare them on held-out pairs."""
-    from pipeline.build.twin_build import TwinBuild, make_twin
+    from pipeline.export.twins import TwinBuild, make_twin
 
     assert isinstance(run.store.model, TwinBuild)
     return not make_twin(run.store.model, progress=run.progress)

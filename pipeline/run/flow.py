@@ -24,8 +24,8 @@ import state_store.errors
 from exported_models.contract.errors import BeamscopeError
 from exported_models.contract.publishing import explain_disk_errors
 from exported_models.contract.workspace import Workspace
-from pipeline.build.builder import find_unchanged
-from pipeline.build.project import load_project
+from pipeline.build.building import find_unchanged
+from pipeline.build.project_file import load_project
 from pipeline.build.summary import BuildSummary
 from pipeline.errors import PipelineError
 from pipeline.progress import Advance, Progress
@@ -37,7 +37,7 @@ def run_flow(project_path: Path, workspace: Workspace, *, progress: Progress) ->
     """Build a project as a Prefect flow. Where nothing is to be done, Prefect is not started.
 
     Raises:
-        PipelineError: as `pipeline.build.builder.build`.
+        PipelineError: as `pipeline.build.building.build`.
     """
     project = load_project(project_path)
     unchanged = find_unchanged(project, workspace, progress=progress)

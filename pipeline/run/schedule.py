@@ -17,7 +17,7 @@ from pathlib import Path
 
 from exported_models.contract.publishing import explain_disk_errors
 from exported_models.contract.workspace import Workspace
-from pipeline.build.project import Project, load_project
+from pipeline.build.project_file import Project, load_project
 from pipeline.errors import ScheduleError
 from pipeline.progress import Progress, open_progress
 from pipeline.run.flow import prefect_environment, prefect_folder, start_process

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from pipeline.build.project import load_project
+from pipeline.build.project_file import load_project
 from pipeline.run.worker import end_with_parent, take_answers_pipe
 
 

@@ -11,8 +11,8 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
 from exported_models.contract.workspace import Workspace
-from pipeline.build.builder import build
-from pipeline.build.project import load_project
+from pipeline.build.building import build
+from pipeline.build.project_file import load_project
 from pipeline.build.steps import BuildRun, Step, run_step
 from pipeline.progress import LineProgress, Progress
 

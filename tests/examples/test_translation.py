@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from examples.translation.corpus import FEWEST_WORDS, MOST_WORDS, main, read_sentences
-from pipeline.build.project import load_project
+from pipeline.build.project_file import load_project
 from pipeline.corpus.readers import open_corpus
 
 PROJECT = Path(__file__).resolve().parents[2] / "examples" / "translation" / "project.toml"

@@ -8,8 +8,8 @@ import pytest
 
 from exported_models.contract.manifest import load_model_manifest
 from exported_models.contract.workspace import Workspace
-from pipeline.build.builder import export_model
-from pipeline.build.twin_build import Comparison, export_twin
+from pipeline.build.building import export_model
+from pipeline.export.twins import Comparison, export_twin
 from pipeline.progress import SilentProgress
 from tests.oracles.multi30k import CHECKPOINT, MODEL_ID, read_lines
 

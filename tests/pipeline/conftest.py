@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from exported_models.contract.workspace import Workspace
-from pipeline.build.project import Project, load_project
+from pipeline.build.project_file import Project, load_project
 from tests.artefacts import write_dates_project
 from tests.pipeline.projects import NO_MAPS
 

@@ -21,9 +21,9 @@ from exported_models.contract.workspace import Workspace
 from exported_models.runtime.model import ExportedModel
 from exported_models.search.scoring import force_batch
 from pipeline.adapters import load_adapter
-from pipeline.build.builder import export_model
-from pipeline.build.model_build import export_graphs, plan_model, publish_model, verify_graphs
+from pipeline.build.building import export_model
 from pipeline.errors import CheckpointError, ParityError
+from pipeline.export.checkpoints import export_graphs, plan_model, publish_model, verify_graphs
 from pipeline.graphs.export import seal
 from pipeline.models.checkpoint import LoadedCheckpoint, ReferenceHypothesis, ReferenceModel, ReferenceSentence
 from pipeline.models.luong import LuongConfig, LuongModel, load_checkpoint, save_checkpoint

@@ -13,9 +13,9 @@ from huggingface_hub import constants
 from exported_models.contract.workspace import Workspace
 from pipeline.adapters.hub import HubId, parse_hub_id
 from pipeline.adapters.hub_download import fetch_checkpoint
-from pipeline.build.model_build import ModelBuild, plan_model
-from pipeline.build.project import load_project
+from pipeline.build.project_file import load_project
 from pipeline.errors import CheckpointError
+from pipeline.export.checkpoints import ModelBuild, plan_model
 from pipeline.progress import LineProgress
 from tests.pipeline.hub_server import COMMIT, Hub, serve_hub
 

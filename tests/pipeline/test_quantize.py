@@ -21,8 +21,8 @@ from exported_models.contract.request import Request
 from exported_models.contract.workspace import Workspace
 from exported_models.engine import Engine
 from exported_models.runtime.model import ExportedModel
-from pipeline.build.twin_build import Comparison, check_twin, export_twin
 from pipeline.errors import CorpusError, ExportError, QuantizationError
+from pipeline.export.twins import Comparison, check_twin, export_twin
 from pipeline.graphs.quantize import quantize_graphs
 from pipeline.progress import SilentProgress
 from state_store.errors import StoreError

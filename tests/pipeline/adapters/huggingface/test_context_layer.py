@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from exported_models.contract.manifest import CONTEXT_SPACE
 from exported_models.contract.workspace import Workspace
 from pipeline.adapters.huggingface.reference import HuggingFaceReference
-from pipeline.build.model_build import load_checkpoint, plan_model
-from pipeline.build.project import load_project
+from pipeline.build.project_file import load_project
 from pipeline.errors import CheckpointError
+from pipeline.export.checkpoints import load_checkpoint, plan_model
 from pipeline.graphs.modules import EncoderGraph, ForcedGraph
 from pipeline.models.checkpoint import LoadedCheckpoint
 from tests.pipeline.adapters.huggingface.tiny_checkpoints import save_tiny_checkpoint

@@ -13,7 +13,7 @@ import yaml
 
 from exported_models.contract.workspace import Workspace
 from pipeline.adapters import find_adapter, load_adapter
-from pipeline.build.builder import export_model
+from pipeline.build.building import export_model
 from pipeline.errors import AdapterError, CheckpointError
 from pipeline.progress import SilentProgress
 from tests.pipeline.adapters.marian.tiny_models import (

@@ -19,13 +19,13 @@ from exported_models.contract.manifest import ModelManifest
 from exported_models.contract.publishing import digest_value, write_json_atomically
 from exported_models.runtime.model import ExportedModel
 from exported_models.search.greedy import translate_batch
-from pipeline.build.batches import BatchPlan, plan_batches, read_plan
-from pipeline.build.plan import HELD_OUT_SENTENCES, PairSelection, StorePlan, plan_pairs, sample_held_out
-from pipeline.build.shard_folder import open_shard_folder
-from pipeline.build.store_build import StoreBuild
+from pipeline.build.planned_store import StoreBuild
 from pipeline.corpus.pair_tokens import PairTokenizer
 from pipeline.corpus.readers import SentencePair
 from pipeline.progress import Advance, Progress
+from pipeline.store.batches import BatchPlan, plan_batches, read_plan
+from pipeline.store.plan import HELD_OUT_SENTENCES, PairSelection, StorePlan, plan_pairs, sample_held_out
+from pipeline.store.shard_folder import open_shard_folder
 from state_store.pairs import PairTable, StoredPair, write_pairs
 
 _SHARDS = "translations"

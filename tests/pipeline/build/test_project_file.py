@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.build.project import load_project
+from pipeline.build.project_file import load_project
 from pipeline.errors import CheckpointError, ProjectFileError
 from tests.artefacts import DATES
 

@@ -1,7 +1,7 @@
 """Planning a store before anything costly: which pairs it will hold, in which batches, and how much room that takes.
 
 Sources without targets are planned twice: before they are translated, with a guess at how long their targets will be,
-and when they are (`pipeline.build.translate`).
+and when they are (`pipeline.store.translate`).
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from exported_models.contract.errors import RequestError
 from exported_models.contract.manifest import ModelManifest
 from exported_models.contract.publishing import explain_disk_errors, format_size
 from exported_models.runtime.model import load_tokenizer
-from pipeline.build.batches import Lengths, plan_batches, write_plan
-from pipeline.build.store_build import StoreBuild
+from pipeline.build.planned_store import StoreBuild
 from pipeline.corpus.pair_tokens import PairTokenizer
 from pipeline.corpus.readers import SentencePair
 from pipeline.errors import BuildError, CorpusError
 from pipeline.progress import Advance, Progress
+from pipeline.store.batches import Lengths, plan_batches, write_plan
 from state_store import layout
 from state_store.pairs import StoredPair, write_pairs
 from state_store.scann_index import choose_index_kind

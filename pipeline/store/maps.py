@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from exported_models.contract.arrays import Floats
 from exported_models.contract.manifest import SpaceSpec
 from exported_models.contract.publishing import digest_value
-from pipeline.build.project import UmapSection
-from pipeline.build.store_build import StoreBuild
+from pipeline.build.planned_store import StoreBuild
+from pipeline.build.project_file import UmapSection
 from state_store import layout
 from state_store.arrays import map_array
 from state_store.global_maps import landmark_mds, spread_map, write_map

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from exported_models.contract.publishing import publish
-from pipeline.build.ledger import STAGED, Ledger, remember_published
+from pipeline.work.ledger import STAGED, Ledger, remember_published
 
 
 def stage(ledger: Ledger, content: bytes, fingerprint: str) -> Path:

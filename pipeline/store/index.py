@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from exported_models.contract.manifest import SpaceSpec
 from exported_models.contract.publishing import digest_value
-from pipeline.build.encode import HeldOut
-from pipeline.build.store_build import StoreBuild
+from pipeline.build.planned_store import StoreBuild
+from pipeline.store.encode import HeldOut
 from state_store import layout
 from state_store.calibration import calibrate, write_calibration
 from state_store.manifest import IndexEntry

@@ -20,8 +20,8 @@ from exported_models.contract.workspace import Workspace
 from exported_models.engine import Engine
 from exported_models.runtime.model import ExportedModel
 from exported_models.search.greedy import GreedyTranslation, translate_batch
-from pipeline.build.builder import build
-from pipeline.build.project import Project, load_project
+from pipeline.build.building import build
+from pipeline.build.project_file import Project, load_project
 from pipeline.errors import CorpusError
 from pipeline.progress import LineProgress, SilentProgress
 from state_store.manifest import StoreManifest, load_store_manifest
@@ -88,7 +88,7 @@ def test_a_map_more_keeps_the_translations(
     sources_project: Project, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     build(sources_project, workspace, progress=QUIET)
-    monkeypatch.setattr("pipeline.build.translate.translate_batch", refuse_to_translate)
+    monkeypatch.setattr("pipeline.store.translate.translate_batch", refuse_to_translate)
     text = sources_project.path.read_text(encoding="utf-8").replace("maps = []", "maps = ['landmark_mds']")
     sources_project.path.write_text(text, encoding="utf-8")
     summary = build(load_project(sources_project.path), workspace, progress=QUIET)
@@ -102,7 +102,7 @@ def refuse_to_translate(*arguments: object) -> list[object]:
 def test_sources_with_targets_are_not_translated(
     project: Project, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.build.translate.translate_batch", refuse_to_translate)
+    monkeypatch.setattr("pipeline.store.translate.translate_batch", refuse_to_translate)
     summary = build(project, workspace, progress=QUIET)
     manifest, pairs = read_store(workspace)
     assert (summary.targets_by_model, manifest.corpus.kind) == (False, "parallel")
@@ -139,7 +139,7 @@ def test_sources_that_cannot_be_read_or_translated_are_left_out(
     def cut_short(model: ExportedModel, sources: list[tuple[int, ...]]) -> list[GreedyTranslation]:
         return [*translate_batch(model, sources[:-1]), *translate_batch(model, sources[-1:], max_length=3)]
 
-    monkeypatch.setattr("pipeline.build.translate.translate_batch", cut_short)
+    monkeypatch.setattr("pipeline.store.translate.translate_batch", cut_short)
     log = io.StringIO()
     summary = build(project, workspace, progress=LineProgress(log))
     assert (summary.pairs, summary.pairs_left_out) == (2, 2)
@@ -151,7 +151,7 @@ def test_a_corpus_of_which_no_translation_ends_is_refused(
     sources_project: Project, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "pipeline.build.translate.translate_batch", lambda *given: translate_batch(*given, max_length=2)
+        "pipeline.store.translate.translate_batch", lambda *given: translate_batch(*given, max_length=2)
     )
     with pytest.raises(
         CorpusError, match=r"no pair that can be encoded \(train.txt, line 1: The model's translation does"
@@ -180,19 +180,19 @@ def test_a_corpus_with_some_targets_is_refused_with_its_line(sources_project: Pr
 SLOW_BUILD = """
 import sys, time
 from pathlib import Path
-import pipeline.build.translate
+import pipeline.store.translate
 from exported_models.contract.workspace import Workspace
-from pipeline.build.builder import build
+from pipeline.build.building import build
 from pipeline.progress import SilentProgress
-from pipeline.build.project import load_project
+from pipeline.build.project_file import load_project
 
-write = pipeline.build.translate.write_json_atomically
+write = pipeline.store.translate.write_json_atomically
 
 def write_slowly(*arguments):
     write(*arguments)
     time.sleep(2)
 
-pipeline.build.translate.write_json_atomically = write_slowly
+pipeline.store.translate.write_json_atomically = write_slowly
 build(load_project(Path(sys.argv[1])), Workspace(Path(sys.argv[2])), progress=SilentProgress())
 """
 
@@ -218,7 +218,7 @@ def test_a_killed_translation_goes_on_with_the_first_missing_shard(
         written.append(path.name)
         write_json_atomically(path, value)
 
-    monkeypatch.setattr("pipeline.build.translate.write_json_atomically", watched)
+    monkeypatch.setattr("pipeline.store.translate.write_json_atomically", watched)
     summary = build(sources_project, workspace, progress=QUIET)
     assert written == ["shard-00002.json"]
     assert {"plan", "export", "verify"} <= {step.name for step in summary.steps if step.cached}

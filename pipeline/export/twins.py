@@ -18,15 +18,12 @@ from exported_models.contract.publishing import (
 )
 from exported_models.contract.workspace import Workspace, check_artefact_name
 from exported_models.runtime.model import ExportedModel
-from pipeline.build.ledger import STAGED
-from pipeline.build.lock import only_build
-from pipeline.build.model_build import describe_making, find_model, model_build_folder, publish_model
-from pipeline.build.plan import sample_held_out
-from pipeline.build.project import TWIN_SUFFIX
-from pipeline.build.store_build import StoreBuild
+from pipeline.build.planned_store import StoreBuild
+from pipeline.build.project_file import TWIN_SUFFIX
 from pipeline.build.summary import TwinSummary
 from pipeline.corpus.readers import open_corpus
 from pipeline.errors import QuantizationError
+from pipeline.export.checkpoints import describe_making, find_model, model_build_folder, publish_model
 from pipeline.graphs.export import SHARED_WEIGHTS_FILE, seal
 from pipeline.graphs.quantize import METHOD, quantize_graphs
 from pipeline.parity.twins import (
@@ -37,6 +34,9 @@ from pipeline.parity.twins import (
     select_sentences,
 )
 from pipeline.progress import Progress
+from pipeline.store.plan import sample_held_out
+from pipeline.work.ledger import STAGED
+from pipeline.work.lock import only_build
 
 QUANTIZE_REVISION = 4
 """Raised when the same model would give another twin than before."""
@@ -99,7 +99,7 @@ class HeldOutComparison:
 
 @dataclass(frozen=True, slots=True)
 class TwinBuild:
-    """What a twin is made of: a published model, in the folder ``full``. See `model_build.PlannedModel`."""
+    """What a twin is made of: a published model, in the folder ``full``. See `checkpoints.PlannedModel`."""
 
     workspace: Workspace
     model_id: str

@@ -11,16 +11,16 @@ from pathlib import Path
 from exported_models.contract.manifest import ModelManifest, load_model_manifest
 from exported_models.contract.workspace import Workspace, check_artefact_name
 from pipeline.adapters.installed import find_installed
-from pipeline.build.batches import choose_batch_tokens
-from pipeline.build.corpus_files import open_corpora
-from pipeline.build.ledger import Ledger, is_current
-from pipeline.build.lock import only_build
-from pipeline.build.model_build import export_graphs, plan_model, publish_model, published_model, verify_graphs
-from pipeline.build.project import Project
+from pipeline.build.corpora import open_corpora
+from pipeline.build.planned_store import StoreBuild, build_folders, published_store
+from pipeline.build.project_file import Project
 from pipeline.build.steps import BuildRun, Step, choose_steps, run_step
-from pipeline.build.store_build import StoreBuild, build_folders, published_store
 from pipeline.build.summary import BuildSummary, ExportSummary, SpaceSummary
+from pipeline.export.checkpoints import export_graphs, plan_model, publish_model, published_model, verify_graphs
 from pipeline.progress import Progress
+from pipeline.store.batches import choose_batch_tokens
+from pipeline.work.ledger import Ledger, is_current
+from pipeline.work.lock import only_build
 from state_store.manifest import load_store_manifest
 
 StepRunner = Callable[[BuildRun, str, Step], None]
@@ -80,7 +80,7 @@ def open_twin(run: BuildRun, project: Project) -> Iterator[BuildRun]:
     Raises:
         PipelineError: another build has one of the names.
     """
-    from pipeline.build.twin_build import HeldOutComparison, plan_twin
+    from pipeline.export.twins import HeldOutComparison, plan_twin
 
     full = run.store
     store, model = build_folders(project, full.workspace)

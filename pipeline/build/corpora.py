@@ -11,11 +11,11 @@ from itertools import islice
 from pathlib import Path
 
 from exported_models.contract.publishing import digest_file, digest_value, explain_disk_errors
-from pipeline.build.ledger import Ledger
-from pipeline.build.project import CorpusSection, Project
+from pipeline.build.project_file import CorpusSection, Project
 from pipeline.corpus.readers import CorpusReader, SentencePair, open_corpus
 from pipeline.errors import CorpusError
 from pipeline.progress import Progress
+from pipeline.work.ledger import Ledger
 
 _GENERATED = "corpus"
 _LAST_LINES = 3

@@ -11,8 +11,8 @@ from exported_models.contract.publishing import read_manifest
 from exported_models.contract.workspace import Workspace
 from exported_models.runtime.model import ExportedModel
 from exported_models.search.scoring import force_batch
-from pipeline.build.builder import build, find_unchanged
-from pipeline.build.project import Project, load_project
+from pipeline.build.building import build, find_unchanged
+from pipeline.build.project_file import Project, load_project
 from pipeline.build.summary import BuildSummary
 from pipeline.errors import ProjectFileError
 from pipeline.progress import SilentProgress

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from exported_models.contract.workspace import Workspace
-from pipeline.build.builder import build
-from pipeline.build.project import Project
+from pipeline.build.building import build
+from pipeline.build.project_file import Project
 from pipeline.errors import CorpusError, ScheduleError
 from pipeline.progress import SilentProgress
 from pipeline.run.flow import run_flow

@@ -17,14 +17,14 @@ from exported_models.contract.arrays import Floats
 from exported_models.contract.errors import RequestError
 from exported_models.contract.manifest import ModelManifest, SpaceSpec
 from exported_models.contract.publishing import digest_value
-from pipeline.build.batches import BatchPlan, plan_batches, read_plan
-from pipeline.build.plan import HELD_OUT_SENTENCES
-from pipeline.build.shard_folder import open_shard_folder
-from pipeline.build.store_build import StoreBuild
-from pipeline.build.translate import held_out_pairs
+from pipeline.build.planned_store import StoreBuild
 from pipeline.corpus.pair_tokens import PairTokenizer, PairTokens
 from pipeline.graphs.states import StateEncoder
 from pipeline.progress import Progress
+from pipeline.store.batches import BatchPlan, plan_batches, read_plan
+from pipeline.store.plan import HELD_OUT_SENTENCES
+from pipeline.store.shard_folder import open_shard_folder
+from pipeline.store.translate import held_out_pairs
 from state_store import layout
 from state_store.arrays import map_array, write_array
 from state_store.pairs import PairTable

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.build.batches import BatchPlan, plan_batches, read_plan, write_plan
+from pipeline.store.batches import BatchPlan, plan_batches, read_plan, write_plan
 
 LENGTHS = st.lists(st.tuples(st.integers(1, 40), st.integers(1, 40)), min_size=1, max_size=60)
 

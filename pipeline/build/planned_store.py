@@ -10,11 +10,11 @@ from typing import Any
 from exported_models.contract.manifest import ModelManifest, SpaceSpec
 from exported_models.contract.publishing import digest_value
 from exported_models.contract.workspace import Workspace
-from pipeline.build.corpus_files import ProjectCorpora
-from pipeline.build.ledger import STAGED, Ledger
-from pipeline.build.model_build import PlannedModel, model_build_folder
-from pipeline.build.project import Project
+from pipeline.build.corpora import ProjectCorpora
+from pipeline.build.project_file import Project
 from pipeline.errors import ProjectFileError
+from pipeline.export.checkpoints import PlannedModel, model_build_folder
+from pipeline.work.ledger import STAGED, Ledger
 
 STORE_REVISION = 2
 """Raised when the same inputs would give another store than before."""
@@ -27,7 +27,7 @@ class StoreBuild:
     Attributes:
         folder: where it is built, ``<workspace>/.beamscope/stores/<store_id>``; what is to be published is gathered in
             ``staged`` below it.
-        batch_tokens: most tokens a batch; a part of the plan, see `pipeline.build.batches`.
+        batch_tokens: most tokens a batch; a part of the plan, see `pipeline.store.batches`.
     """
 
     project: Project
@@ -57,7 +57,7 @@ class StoreBuild:
 
     @property
     def planned(self) -> dict[str, Any]:
-        """The plan of the staged pairs, as recorded last: `pipeline.build.plan.StorePlan` as a document."""
+        """The plan of the staged pairs, as recorded last: `pipeline.store.plan.StorePlan` as a document."""
         return self.ledger.last_result("plan" if self.corpora.train.has_targets else "translate")
 
     @property

@@ -20,10 +20,10 @@ from exported_models.contract.workspace import Workspace
 from exported_models.runtime.model import ExportedModel
 from pipeline.adapters import digest_checkpoint, find_adapter, load_adapter
 from pipeline.adapters.hub import HubCheckpoint, HubId, hint_at_hub, names_hub, parse_hub_id
-from pipeline.build.ledger import STAGED, Ledger, is_current, is_intact, remember_published
 from pipeline.errors import CheckpointError
 from pipeline.models.checkpoint import LoadedCheckpoint
 from pipeline.progress import Progress, SilentProgress
+from pipeline.work.ledger import STAGED, Ledger, is_current, is_intact, remember_published
 from state_store.pairs import StoredPair
 
 EXPORT_REVISION = 6

@@ -17,7 +17,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-import pipeline.build.encode
+import pipeline.store.encode
 from exported_models.contract.arrays import Floats
 from exported_models.contract.errors import BeamscopeError
 from exported_models.contract.manifest import SpaceSpec
@@ -25,12 +25,12 @@ from exported_models.contract.publishing import check_files
 from exported_models.contract.workspace import Workspace
 from exported_models.runtime.model import ExportedModel
 from exported_models.search.scoring import force_batch
-from pipeline.build.builder import build, is_up_to_date, open_build
-from pipeline.build.ledger import Ledger
-from pipeline.build.lock import only_build
-from pipeline.build.project import Project, load_project
+from pipeline.build.building import build, is_up_to_date, open_build
+from pipeline.build.project_file import Project, load_project
 from pipeline.errors import BuildError, CorpusError, ProjectFileError
 from pipeline.progress import LineProgress, SilentProgress
+from pipeline.work.ledger import Ledger
+from pipeline.work.lock import only_build
 from state_store.check import check_contents
 from state_store.manifest import load_store_manifest
 from state_store.shards import SentenceStates, write_shard
@@ -116,13 +116,13 @@ def test_a_published_store_that_was_damaged_is_built_again(project: Project, wor
 SLOW_BUILD = """
 import sys, time
 from pathlib import Path
-import pipeline.build.encode, pipeline.build.index
+import pipeline.store.encode, pipeline.store.index
 from exported_models.contract.workspace import Workspace
-from pipeline.build.builder import build
+from pipeline.build.building import build
 from pipeline.progress import SilentProgress
-from pipeline.build.project import load_project
+from pipeline.build.project_file import load_project
 
-write_shard, build_index = pipeline.build.encode.write_shard, pipeline.build.index.build_index
+write_shard, build_index = pipeline.store.encode.write_shard, pipeline.store.index.build_index
 
 def write_shard_slowly(*arguments):
     write_shard(*arguments)
@@ -133,8 +133,8 @@ def build_index_slowly(folder, *arguments):
     (folder / "partial").write_bytes(b"half an index")
     time.sleep(60)
 
-pipeline.build.encode.write_shard = write_shard_slowly
-pipeline.build.index.build_index = build_index_slowly
+pipeline.store.encode.write_shard = write_shard_slowly
+pipeline.store.index.build_index = build_index_slowly
 build(load_project(Path(sys.argv[1])), Workspace(Path(sys.argv[2])), progress=SilentProgress())
 """
 # What is killed, what shows that it got so far, and how long it stays after a shard.
@@ -191,13 +191,13 @@ def test_finished_shards_are_not_encoded_again(
         written.append(number)
         return write_shard(folder, number, spaces, centers, sentences)
 
-    monkeypatch.setattr(pipeline.build.encode, "write_shard", watched)
+    monkeypatch.setattr(pipeline.store.encode, "write_shard", watched)
     build(project, workspace, progress=QUIET)
     assert written == [2]
 
 
 def test_one_build_of_a_name_at_a_time(project: Project, workspace: Workspace) -> None:
-    holder = "import sys, time; from pathlib import Path; from pipeline.build.lock import only_build\n"
+    holder = "import sys, time; from pathlib import Path; from pipeline.work.lock import only_build\n"
     holder += "with only_build(Path(sys.argv[1]), 'x'): print('held', flush=True); time.sleep(60)\n"
     folder = workspace.builds_folder / "stores" / "dates"
     command = [sys.executable, "-c", holder, str(folder)]
@@ -229,7 +229,7 @@ def test_a_build_that_goes_on_needs_room_for_the_rest_alone(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(pipeline.build.encode, "merge_shards", stop)
+        patched.setattr(pipeline.store.encode, "merge_shards", stop)
         with pytest.raises(KeyboardInterrupt):
             build(project, workspace, progress=QUIET)
     needed = int(Ledger(folder, None).last_result("plan")["bytes_needed"])
@@ -336,7 +336,7 @@ def test_what_is_up_to_date_is_known_without_building(dates_workspace: Workspace
 
 
 def test_importing_the_build_imports_nothing_heavy() -> None:
-    code = "import sys, pipeline.build.builder, pipeline.run.flow, pipeline.run.schedule; "
+    code = "import sys, pipeline.build.building, pipeline.run.flow, pipeline.run.schedule; "
     code += "print([m for m in ('torch', 'prefect', 'umap', 'dask', 'transformers') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

@@ -1,0 +1,1 @@
+"""A corpus and an exported model become the files of a state store."""

@@ -1,0 +1,1 @@
+"""How work is remembered and kept apart: fingerprints, the ledger of finished steps, locks."""
