@@ -5,7 +5,9 @@
   const TREE = "tree-graph";
   const LINKS = "translation-links";
   const MARGIN = 14;
-  const LEGIBLE = 0.85;
+  const LARGEST = 1.25;
+  /* Smallest zoom of a new tree, and of one that is fitted: labels of 12 pixels stay legible. */
+  const LEGIBLE = { shown: 0.85, fitted: 0.7 };
 
   /** The Cytoscape instance drawn in an element, once there is one. */
   scope.graph = function (id) {
@@ -13,7 +15,7 @@
     return element && element._cyreg ? element._cyreg.cy : null;
   };
 
-  /* The whole tree when asked; else as much as stays legible, from the start. The rest is reached by panning. */
+  /* As much of the tree as stays legible, from the start; the rest is reached by scrolling or dragging. */
   function fit(cy, smallest) {
     const box = cy.elements().boundingBox({ includeOverlays: false });
     if (!cy.nodes().length || !box.h) {
@@ -21,23 +23,26 @@
     }
     const tall = (cy.height() - 2 * MARGIN) / box.h;
     const wide = (cy.width() - 2 * MARGIN) / box.w;
-    const zoom = smallest ? Math.max(Math.min(tall, 1), smallest) : Math.min(tall, wide, 1);
+    const zoom = Math.max(Math.min(tall, wide, LARGEST), smallest);
     cy.viewport({ zoom: zoom, pan: { x: MARGIN - box.x1 * zoom, y: MARGIN - box.y1 * zoom } });
   }
 
   scope.offer({
     fitTree: function () {
-      fit(scope.graph(TREE), 0);
+      fit(scope.graph(TREE), LEGIBLE.fitted);
     },
   });
 
   function force(node) {
-    if (node.id() !== "0") {
+    if (node.id() !== "0" && !node.hasClass("group")) {
       scope.send("tree-choice", { value: node.id(), at: Date.now() });
     }
   }
 
   function describe(node) {
+    if (node.hasClass("group")) {
+      return node.data("label").slice(1) + " more pruned at step " + node.data("t") + "; Text lists them";
+    }
     const edge = node.incomers("edge");
     const probability = edge.length ? ", " + edge[0].data("p") + " percent" : "";
     const kind = node.hasClass("pruned") ? ", pruned" : node.hasClass("best") ? ", in the chosen translation" : "";
@@ -63,11 +68,10 @@
       return node.outgoers("node").sort((a, b) => a.position("y") - b.position("y"));
     }
     const down = key === "ArrowDown";
-    const depth = (one) => one.predecessors("node").length;
     const here = node.position("y");
     return cy
-      .nodes()
-      .filter((one) => depth(one) === depth(node) && (down ? one.position("y") > here : one.position("y") < here))
+      .nodes("[t = " + node.data("t") + "]")
+      .filter((one) => (down ? one.position("y") > here : one.position("y") < here))
       .sort((a, b) => (down ? 1 : -1) * (a.position("y") - b.position("y")));
   }
 
@@ -88,6 +92,28 @@
     event.preventDefault();
   }
 
+  /* The wheel scrolls as it does elsewhere on the page; with Ctrl it zooms. */
+  function scroll(cy, event) {
+    if (event.ctrlKey) {
+      return;
+    }
+    event.preventDefault();
+    event.stopPropagation();
+    const [right, down] = event.shiftKey ? [event.deltaY, 0] : [event.deltaX, event.deltaY];
+    const box = cy.elements().boundingBox({ includeOverlays: false });
+    cy.pan({
+      x: within(cy.pan("x") - right, box.x1, box.x2, cy.zoom(), cy.width()),
+      y: within(cy.pan("y") - down, box.y1, box.y2, cy.zoom(), cy.height()),
+    });
+  }
+
+  /* The pan nearest to the wanted one that leaves no empty room where the tree goes on. */
+  function within(wanted, start, end, zoom, room) {
+    const first = MARGIN - start * zoom;
+    const last = room - MARGIN - end * zoom;
+    return Math.max(Math.min(wanted, Math.max(first, last)), Math.min(first, last));
+  }
+
   scope.whenThere(
     () => scope.graph(TREE),
     (cy) => {
@@ -95,22 +121,24 @@
       cy.on("tap", "node", (event) => force(event.target));
       cy.on("mouseover", "node", (event) => {
         const node = event.target;
-        drawing.style.cursor = node.id() === "0" ? "" : "pointer";
-        scope.tip(describe(node).replace(" percent", " %") + (node.id() === "0" ? "" : " · click: decode from here"));
+        const inert = node.id() === "0" || node.hasClass("group");
+        drawing.style.cursor = inert ? "" : "pointer";
+        scope.tip(describe(node).replace(" percent", " %") + (inert ? "" : " · click: decode from here"));
       });
       cy.on("mouseout", "node", () => {
         drawing.style.cursor = "";
         scope.tip("");
       });
       drawing.addEventListener("keydown", walk);
+      drawing.addEventListener("wheel", (event) => scroll(cy, event), { passive: false, capture: true });
       // A new tree is shown from its start; what the analyst zoomed and moved stays while the tree stays.
       let pending = null;
       const refit = () => {
         clearTimeout(pending);
-        pending = setTimeout(() => fit(cy, LEGIBLE), 20);
+        pending = setTimeout(() => fit(cy, LEGIBLE.shown), 20);
       };
       cy.on("add remove position", refit);
-      // What is taken away under the pointer is never left.
+      // A node that is removed under the pointer sends no mouseout.
       cy.on("remove", () => scope.tip(""));
       new ResizeObserver(() => {
         cy.resize();

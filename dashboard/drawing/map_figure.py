@@ -1,12 +1,12 @@
 """The state trajectory of a sentence over its training neighbors, as a plotly figure.
 
-A pure function of data. The traces always stand in one order, so that another choice of word is a small patch.
+A pure function of data. The order of the traces is fixed, so that another choice of word is a small patch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any
 
@@ -22,9 +22,12 @@ from dashboard.state.page_state import Side
 Points = NDArray[np.floating]
 Json = dict[str, Any]
 
-WIDTH = 440
-HEIGHT = 250
+WIDTH = 480
+HEIGHT = 260
+"""Pixels of the panel that the map is laid out for."""
 _MARGIN = 14
+_TURNS = np.linspace(0, np.pi, 36, endpoint=False)
+"""Angles that `turn_to_fit` tries, in radians."""
 
 _BACKGROUND_OPACITY = 0.3
 _LABEL_SIZE = 11
@@ -40,23 +43,23 @@ _BARE: Json = {
 class Layer(IntEnum):
     """Position of each trace in the figure, back to front."""
 
-    NEIGHBORS = 0
-    LINE = 1
+    LINE = 0
+    NEIGHBORS = 1
     STATES = 2
     CHOSEN = 3
 
 
 @dataclass(frozen=True, slots=True)
 class MapDrawing:
-    """What the map shows.
+    """The content of a map.
 
     Attributes:
-        side: whose words these are.
-        words: one a state, as shown to people.
-        path: [words, 2] where each state lies.
-        neighbors: for each word [its neighbors, 2].
+        side: side that the words belong to.
+        words: one a state, as drawn.
+        path: [words, 2] position of each state.
+        neighbors: for each word [its neighbors, 2] their positions.
         notes: for each word, one hover text a neighbor.
-        background: [points, 2] states of the corpus around, grey; empty on a local map.
+        background: [points, 2] positions of corpus states, drawn gray; empty on a local map.
     """
 
     side: Side
@@ -72,8 +75,8 @@ def draw_map(drawing: MapDrawing, chosen: int | None, colors: Mapping[str, str])
     frame = _frame(drawing)
     return {
         "data": [
-            _neighbor_trace(drawing, chosen, colors),
             _line_trace(drawing, colors),
+            _neighbor_trace(drawing, chosen, colors),
             _state_trace(drawing, colors),
             _chosen_trace(drawing, chosen, colors),
         ],
@@ -98,6 +101,18 @@ def draw_map(drawing: MapDrawing, chosen: int | None, colors: Mapping[str, str])
     }
 
 
+def turn_to_fit(drawing: MapDrawing) -> MapDrawing:
+    """The same map, turned so that it can be drawn as large as possible in the panel.
+
+    Only distances mean anything on a local map. Corpus maps keep their orientation: do not turn those.
+    """
+    points = np.concatenate([drawing.path, *(points.reshape(-1, 2) for points in drawing.neighbors)])
+    turns = [_rotation(angle) for angle in _TURNS]
+    best = min(turns, key=lambda turn: _unit(points @ turn))
+    neighbors = tuple(points.reshape(-1, 2) @ best for points in drawing.neighbors)
+    return replace(drawing, path=drawing.path @ best, neighbors=neighbors)
+
+
 def draw_nothing() -> Json:
     """The figure before there is anything to draw."""
     hidden = {"visible": False}
@@ -105,7 +120,7 @@ def draw_nothing() -> Json:
 
 
 def neighbor_colors(drawing: MapDrawing, chosen: int | None, colors: Mapping[str, str]) -> list[str]:
-    """One color a neighbor, word by word: those of the chosen word are red."""
+    """One color a neighbor, word by word; red for those of the chosen word."""
     return [
         colors["hot"] if index == chosen else colors["link"]
         for index, points in enumerate(drawing.neighbors)
@@ -114,7 +129,7 @@ def neighbor_colors(drawing: MapDrawing, chosen: int | None, colors: Mapping[str
 
 
 def chosen_point(drawing: MapDrawing, chosen: int | None) -> Json:
-    """Where the chosen word's state is, as the properties of its trace."""
+    """The properties of the trace that marks the state of the chosen word."""
     shown = [] if chosen is None else [chosen]
     return {
         **_xy(drawing.path[shown]),
@@ -124,18 +139,27 @@ def chosen_point(drawing: MapDrawing, chosen: int | None) -> Json:
 
 
 def _frame(drawing: MapDrawing) -> Box:
-    """The part of the map that is shown, in its own units, at the figure's proportions; ``top`` < ``bottom``."""
+    """The visible part of the map in its own units, at the panel's proportions; ``top`` < ``bottom``."""
     points = np.concatenate([drawing.path, *(points.reshape(-1, 2) for points in drawing.neighbors)])
     low, high = points.min(axis=0), points.max(axis=0)
-    inner = np.array([WIDTH - 4 * _MARGIN, HEIGHT - 4 * _MARGIN])
-    unit = float(((high - low) / inner).max()) or 1.0
-    half = unit * np.array([WIDTH, HEIGHT]) / 2
+    half = _unit(points) * np.array([WIDTH, HEIGHT]) / 2
     (left, top), (right, bottom) = (low + high) / 2 - half, (low + high) / 2 + half
     return Box(float(left), float(top), float(right), float(bottom))
 
 
+def _unit(points: Points) -> float:
+    """Units of the map a pixel, for all points to lie in the panel. ``points``: [n, 2]."""
+    inner = np.array([WIDTH - 4 * _MARGIN, HEIGHT - 4 * _MARGIN])
+    return float((np.ptp(points, axis=0) / inner).max()) or 1.0
+
+
+def _rotation(angle: float) -> Points:
+    """[2, 2] matrix that turns row vectors by ``angle`` radians."""
+    return np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+
+
 def _background_images(points: Points, colors: Mapping[str, str]) -> list[Json]:
-    """The corpus behind the map as one picture: thousands of dots cost the browser nothing to move or to hover."""
+    """The corpus behind the map as one picture, which the browser moves faster than thousands of points."""
     if not len(points):
         return []
     low, high = points.min(axis=0), points.max(axis=0)
@@ -164,19 +188,25 @@ def _neighbor_trace(drawing: MapDrawing, chosen: int | None, colors: Mapping[str
         "meta": {"side": drawing.side},
         "text": [as_plain_text(note) for notes in drawing.notes for note in notes],
         "hoverinfo": "text",
-        "marker": {"size": 5, "color": neighbor_colors(drawing, chosen, colors), "opacity": 0.6},
+        "marker": {
+            "size": 6,
+            "color": neighbor_colors(drawing, chosen, colors),
+            "opacity": 0.65,
+            "line": {"color": colors["card"], "width": 0.75},
+        },
         "selected": {"marker": {"opacity": 1, "color": colors["hot"]}},
         "unselected": {"marker": {"opacity": 0.35}},
     }
 
 
 def _line_trace(drawing: MapDrawing, colors: Mapping[str, str]) -> Json:
+    """The way from state to state: thin, faint and behind the neighbors, so that it hides none of them."""
     line = {"color": colors["pivot"], "width": 1.3}
-    return {"type": "scatter", "mode": "lines", **_xy(drawing.path), "line": line, "hoverinfo": "skip"}
+    return {"type": "scatter", "mode": "lines", **_xy(drawing.path), "line": line, "opacity": 0.6, "hoverinfo": "skip"}
 
 
 def _chosen_trace(drawing: MapDrawing, chosen: int | None, colors: Mapping[str, str]) -> Json:
-    """The chosen state over the others: a trace of its own, so that another choice is a small patch."""
+    """The chosen state over the others, as a trace of its own."""
     return {
         "type": "scatter",
         "mode": "markers",
@@ -201,7 +231,7 @@ def _state_trace(drawing: MapDrawing, colors: Mapping[str, str]) -> Json:
         "marker": {
             "size": 9,
             "symbol": ["square" if index in (0, count - 1) else "circle" for index in range(count)],
-            # Filled at the start, open at the end and between: the way it goes is seen without an arrow.
+            # Filled at the start only, so that the direction is seen without arrows.
             "color": [colors["pivot"] if index == 0 else colors["card"] for index in range(count)],
             "line": {"color": colors["pivot"], "width": 2},
             "opacity": 1,
@@ -234,6 +264,8 @@ def _annotations(drawing: MapDrawing, chosen: int | None, frame: Box, colors: Ma
         for index, (word, (x, y)) in enumerate(zip(drawing.words, drawing.path, strict=True))
     ]
     boxes = place_labels(labels, Box(0, 0, WIDTH, HEIGHT))
+    # A halo in place of a filled box: what lies behind a label stays visible.
+    halo = ", ".join(f"{x}px {y}px 2px {colors['card']}" for x in (-1, 1) for y in (-1, 1))
     return [
         {
             "x": float(x),
@@ -242,10 +274,7 @@ def _annotations(drawing: MapDrawing, chosen: int | None, frame: Box, colors: Ma
             "yshift": label.y - (box.top + box.bottom) / 2,
             "text": f"<b>{as_plain_text(word)}</b>",
             "showarrow": False,
-            "bgcolor": colors["card"],
-            "opacity": 0.9,
-            "borderpad": 0,
-            "font": {"size": _LABEL_SIZE},
+            "font": {"size": _LABEL_SIZE, "shadow": halo},
         }
         for word, (x, y), label, box in zip(drawing.words, drawing.path, labels, boxes, strict=True)
         if box is not None

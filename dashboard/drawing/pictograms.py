@@ -1,7 +1,8 @@
 """One small window of the map for each word, all drawn as one picture.
 
-The scene (trajectory and neighbors) stands once in an SVG; each window shows it through its own view box. The picture
-travels once, as a data URI in a CSS variable, and is the background of one button a word, shifted to its window.
+The SVG holds the scene (trajectory and neighbors) once, and each window shows it through a view box of its own. The
+page gets the picture once, as a data URI in a CSS variable; the button of a word has it as background, shifted to its
+window.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The pieces of the translation view, as components: words, top k, matrix, text twin. Pure functions of a picture."""
+"""The parts of the translation view as components: words, top k, matrix, text twin. Pure functions of a picture."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from dashboard.drawing.attributes import wild
 from dashboard.drawing.geometry import GAP, WIDEST_CELL, Column
 from dashboard.drawing.links import Link
 from dashboard.drawing.picture import GUTTER, Picture
+from dashboard.drawing.typography import shorten, text_width
 from dashboard.drawing.words import as_plain_text, percent
 from dashboard.state.page_state import Side
 from exported_models.contract.arrays import Floats
@@ -20,14 +21,18 @@ from exported_models.contract.trace import TokenChoice
 
 Figure = dict[str, Any]
 MATRIX_HEIGHT = 168
-MATRIX_ROWS = (9, 20)
+MATRIX_ROWS = (15, 20)
 """Least and greatest pixels a row of the matrix is high; in between the matrix keeps its height."""
-LEGIBLE_ROW = 11
 MATRIX_MARGIN = 3
+LABEL_SIZE = 12
+LABEL_GAP = 8
+"""Pixels between the label of a row and the row."""
+WIDEST_LABEL = 260.0
+"""Pixels of a row label; a longer one is cut at its end and shown whole on hover."""
 
 
 def draw_words(side: Side, words: Sequence[str], columns: Sequence[Column]) -> list[Component]:
-    """One button a word, placed over its column. The row names the side; the browser lights and selects by index."""
+    """One button a word, placed over its column. The browser lights and selects words by side and index."""
     return [
         html.Button(
             word,
@@ -84,6 +89,22 @@ def draw_matrix(picture: Picture, attention: Floats, palette: dict[str, str]) ->
     }
 
 
+def canvas_style(picture: Picture) -> dict[str, str]:
+    """The sizes of the canvas as CSS variables: of the words, the top k, and the gutter beside the matrix."""
+    rows = max((len(choices) for choices in picture.top_k), default=0)
+    return {
+        "--words": f"{picture.width:g}px",
+        "--rows": str(rows),
+        "--matrix-gutter": f"{matrix_gutter(picture):g}px",
+    }
+
+
+def matrix_gutter(picture: Picture) -> float:
+    """Pixels left of the matrix: as wide as the longest row label, at least the gutter of the other drawings."""
+    longest = max(text_width(word, LABEL_SIZE) for word in picture.source_words)
+    return max(float(GUTTER), min(longest, WIDEST_LABEL) // 1 + 1 + 2 * LABEL_GAP)
+
+
 def matrix_row(picture: Picture) -> float:
     """Pixels a row of the matrix is high."""
     least, greatest = MATRIX_ROWS
@@ -91,7 +112,7 @@ def matrix_row(picture: Picture) -> float:
 
 
 def draw_text_twin(picture: Picture, links: Sequence[Link]) -> Component:
-    """The attention in words: what each target word looks at, in percent."""
+    """The attention in words: the source words that each target word looks at, in percent."""
     by_target: dict[int, list[Link]] = {}
     for link in links:
         by_target.setdefault(link.target, []).append(link)
@@ -118,7 +139,7 @@ def _spell_links(picture: Picture, links: Sequence[Link]) -> str:
 def _cell(picture: Picture, step: int, rank: int) -> Component:
     choice = picture.top_k[step][rank]
     word = picture.target_text.show(choice.token)
-    # Only what the browser cannot count itself: a long sentence has hundreds of these.
+    # The browser derives position and percent itself: a long sentence has hundreds of cells.
     attributes: dict[str, str] = {}
     if choice.token_id == picture.hypothesis.token_ids[step]:
         attributes["className"] = "chosen"
@@ -137,12 +158,11 @@ def matrix_height(picture: Picture) -> float:
 
 
 def _matrix_layout(picture: Picture, palette: dict[str, str]) -> Figure:
-    rows, row = len(picture.source_words), matrix_row(picture)
-    legible = row >= LEGIBLE_ROW
+    rows, gutter = len(picture.source_words), matrix_gutter(picture)
     return {
-        "width": GUTTER + picture.targets[-1].right,
+        "width": gutter + picture.targets[-1].right,
         "height": matrix_height(picture),
-        "margin": {"l": GUTTER, "r": 0, "t": MATRIX_MARGIN, "b": MATRIX_MARGIN},
+        "margin": {"l": gutter, "r": 0, "t": MATRIX_MARGIN, "b": MATRIX_MARGIN},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "xaxis": {"visible": False, "fixedrange": True, "range": [0, picture.targets[-1].right]},
@@ -152,11 +172,10 @@ def _matrix_layout(picture: Picture, palette: dict[str, str]) -> Figure:
             "showgrid": False,
             "zeroline": False,
             "ticks": "",
-            "ticklabelstandoff": 8,
-            "showticklabels": legible,
+            "ticklabelstandoff": LABEL_GAP,
             "tickvals": list(range(rows)),
-            "ticktext": [as_plain_text(word) for word in picture.source_words],
-            "tickfont": {"size": min(12, row - 1)},
+            "ticktext": [as_plain_text(shorten(word, LABEL_SIZE, WIDEST_LABEL)) for word in picture.source_words],
+            "tickfont": {"size": LABEL_SIZE},
         },
         "font": {"family": "Inter, system-ui, sans-serif", "size": 12, "color": palette["mute"]},
         "hoverlabel": {"font": {"family": "Inter, system-ui, sans-serif"}},

@@ -1,4 +1,4 @@
-"""The beam tree as dash-cytoscape elements and as text."""
+"""The beam tree as elements and styles of dash-cytoscape."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from dashboard.drawing.palette import Theme, colors
 from dashboard.drawing.tree_layout import LABEL_SIZE, Kind, PlacedTwig
 
 FONT = "Inter, system-ui, sans-serif"
-_CLASSES: Mapping[Kind, str] = {"best": "best", "kept": "", "pruned": "pruned"}
+_CLASSES: Mapping[Kind, str] = {"best": "best", "kept": "", "pruned": "pruned", "group": "group"}
 
 
 def tree_elements(placed: Sequence[PlacedTwig]) -> list[dict[str, Any]]:
-    """Nodes with their labels and, under them, percent (carried by the edge that leads there)."""
+    """Nodes with their labels; the edge that leads to a node carries the percent drawn under it.
+
+    ``t`` is the depth of a node: the browser walks the nodes of one depth without following their edges.
+    """
     by_key = {entry.twig.key: entry for entry in placed}
     nodes = [_node(entry) for entry in placed]
     return nodes + [_edge(by_key[entry.twig.parent], entry) for entry in placed if entry.twig.parent]
@@ -32,6 +35,8 @@ def tree_stylesheet(theme: Theme) -> list[dict[str, Any]]:
         {"selector": "edge.bent", "style": _bent_style()},
         {"selector": "edge.best", "style": _best_style(color["barch"])},
         {"selector": "edge.pruned", "style": {"line-style": "dotted"}},
+        {"selector": "node.group", "style": _group_style(color["soft"], color["mute"])},
+        {"selector": "edge.group", "style": {"line-style": "dotted", "width": 1, "target-label": ""}},
         {"selector": "node.cursor", "style": {"border-width": 1.5, "border-color": color["acc"]}},
         {"selector": "node.lit", "style": {"color": color["hot"]}},
     ]
@@ -40,9 +45,9 @@ def tree_stylesheet(theme: Theme) -> list[dict[str, Any]]:
 def _node(entry: PlacedTwig) -> dict[str, Any]:
     twig = entry.twig
     return {
-        "data": {"id": twig.key, "label": twig.label, "w": round(entry.width)},
+        "data": {"id": twig.key, "label": twig.label, "w": round(entry.width), "t": twig.depth},
         "position": {"x": round(entry.left + entry.width / 2), "y": round(entry.y)},
-        # The classes are always said: the component does not take away what a new element leaves out.
+        # Always given: the component keeps the old classes of an element whose new data have none.
         "classes": _CLASSES[twig.kind],
     }
 
@@ -53,7 +58,7 @@ def _edge(parent: PlacedTwig, child: PlacedTwig) -> dict[str, Any]:
     data: dict[str, Any] = {"id": f"e{twig.key}", "source": twig.parent, "target": twig.key, "p": share}
     if parent.y == child.y:
         return {"data": data, "classes": _CLASSES[twig.kind]}
-    # The curve runs sideways: what `curve_data` calls down is right here, which turns the side it bends to.
+    # The curve runs sideways: down in `curve_data` is right here, so the bend changes its sign.
     bend = curve_data(parent.y - child.y, child.left - parent.left - parent.width)
     return {"data": data | bend, "classes": f"bent {_CLASSES[twig.kind]}"}
 
@@ -73,6 +78,10 @@ def _edge_style(link: str, mute: str) -> dict[str, Any]:
         "target-label": "data(p)", "target-text-offset": 1, "target-text-margin-x": 10,
         "target-text-margin-y": 14, "font-family": FONT, "font-size": 10, "color": mute,
     }  # fmt: skip
+
+
+def _group_style(fill: str, ink: str) -> dict[str, Any]:
+    return {"background-color": fill, "background-opacity": 1, "color": ink, "font-size": 11, "height": 13}
 
 
 def _best_style(bar: str) -> dict[str, Any]:

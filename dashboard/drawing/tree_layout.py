@@ -1,33 +1,39 @@
-"""The beam tree as rows and columns: a column a step, the chosen hypothesis on the first row.
+"""The beam tree as rows and columns: one column a step, the chosen hypothesis on the first row.
 
 A *branch* is a node and its best continuations up to the end of the line; every other child starts a branch of its own
-below. Rows are shared by branches that are not in each other's way.
+below. Branches share a row where their columns do not meet.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from dashboard.drawing.typography import text_width
 from dashboard.drawing.words import TokenText
-from exported_models.contract.trace import ROOT, Fate, Hypothesis, Trace
+from exported_models.contract.trace import ROOT, Candidate, Fate, Hypothesis, Trace
 
-Kind = Literal["best", "kept", "pruned"]
+Kind = Literal["best", "kept", "pruned", "group"]
+"""A ``group`` stands for several pruned candidates of one step."""
 Extent = Literal["kept", "all"]
 
 LABEL_SIZE = 12.0
-GAPS = (30.0, 60.0)
+GAPS = (20.0, 96.0)
 """Least and greatest pixels between two columns; in between the tree fills its room."""
-ROW = 32.0
+ROW = 29.0
+MOST_PRUNED = 3
+"""Pruned candidates of a step that are drawn one by one, the best first; the others are counted."""
 NARROWEST = 18.0
 START = "start"
 
 
 @dataclass(frozen=True, slots=True)
 class Twig:
-    """One drawn node. ``key`` is the node's index, or ``step.rank`` of a pruned candidate; it is unique."""
+    """One drawn node.
+
+    ``key`` is unique: the node's index, ``step.rank`` of a pruned candidate, or ``step+`` of a group of them.
+    """
 
     key: str
     parent: str
@@ -49,7 +55,7 @@ class PlacedTwig:
 
 
 def grow(trace: Trace, hypothesis: Hypothesis, extent: Extent, words: TokenText) -> tuple[Twig, ...]:
-    """The nodes to draw, parents first; ``all`` adds every pruned candidate."""
+    """The nodes to draw, parents first; ``all`` adds the pruned candidates."""
     best = frozenset(hypothesis.nodes)
     twigs = [Twig(str(ROOT), "", 0, START, 0.0, 0.0, "best")]
     twigs += [
@@ -74,15 +80,27 @@ def place_twigs(twigs: Sequence[Twig], room: float = 0) -> tuple[PlacedTwig, ...
 
 
 def _pruned_twigs(trace: Trace, words: TokenText) -> list[Twig]:
-    return [
-        Twig(
-            f"{step}.{candidate.rank}", str(candidate.parent), step + 1, words.show(candidate.token),
-            candidate.log_prob, candidate.score, "pruned",
-        )
-        for step, record in enumerate(trace.steps)
-        for candidate in record.candidates
-        if candidate.fate is Fate.PRUNED
-    ]  # fmt: skip
+    twigs: list[Twig] = []
+    for step, record in enumerate(trace.steps):
+        pruned = [candidate for candidate in record.candidates if candidate.fate is Fate.PRUNED]
+        # A group of one would take the room of the candidate itself.
+        shown = MOST_PRUNED if len(pruned) > MOST_PRUNED + 1 else len(pruned)
+        twigs += _single_twigs(step, pruned[:shown], words)
+        twigs += _group_twig(step, pruned[shown:])
+    return twigs
+
+
+def _single_twigs(step: int, pruned: Sequence[Candidate], words: TokenText) -> Iterator[Twig]:
+    for entry in pruned:
+        key, parent, word = f"{step}.{entry.rank}", str(entry.parent), words.show(entry.token)
+        yield Twig(key, parent, step + 1, word, entry.log_prob, entry.score, "pruned")
+
+
+def _group_twig(step: int, hidden: Sequence[Candidate]) -> Iterator[Twig]:
+    """One node that counts the candidates left out, under the prefix of the best of them."""
+    if hidden:
+        best = hidden[0]
+        yield Twig(f"{step}+", str(best.parent), step + 1, f"+{len(hidden)}", best.log_prob, best.score, "group")
 
 
 def _column_lefts(twigs: Sequence[Twig], widths: Sequence[float], room: float) -> list[float]:
@@ -99,16 +117,19 @@ def _column_lefts(twigs: Sequence[Twig], widths: Sequence[float], room: float) -
 
 
 def _assign_rows(twigs: Sequence[Twig]) -> dict[str, int]:
-    """Row of each twig: branches top down, those that fork latest nearest to the branch they leave."""
+    """Row of each twig: branches top down, those that fork latest nearest to the branch they leave.
+
+    ``taken`` holds for each row its taken columns as bits, so that a row is tested in one operation.
+    """
     children = _children(twigs)
     rows: dict[str, int] = {}
-    taken: list[list[tuple[int, int]]] = []
+    taken: list[int] = []
     waiting = [(twigs[0], 0)]
     while waiting:
         first, lowest = waiting.pop()
         branch = _follow(first, children)
         row = _free_row(taken, lowest, first.depth - 1, branch[-1].depth)
-        rows |= {twig.key: row for twig in branch}
+        rows.update((twig.key, row) for twig in branch)
         # The last pushed is placed next: early forks are pushed first, and of one fork the best child last.
         waiting += [(child, row + 1) for twig in branch for child in reversed(children[twig.key][1:])]
     return rows
@@ -140,11 +161,10 @@ def _follow(first: Twig, children: Mapping[str, list[Twig]]) -> list[Twig]:
     return branch
 
 
-def _free_row(taken: list[list[tuple[int, int]]], lowest: int, start: int, end: int) -> int:
+def _free_row(taken: list[int], lowest: int, start: int, end: int) -> int:
     """The first row from ``lowest`` on where columns ``start`` to ``end`` are free; takes it."""
-    row = lowest
-    while row < len(taken) and any(start <= other_end and other_start <= end for other_start, other_end in taken[row]):
-        row += 1
-    taken += [[] for _ in range(row + 1 - len(taken))]
-    taken[row].append((start, end))
+    columns = (1 << (end + 1)) - (1 << max(start, 0))
+    row = next((row for row in range(lowest, len(taken)) if not taken[row] & columns), max(lowest, len(taken)))
+    taken += [0] * (row + 1 - len(taken))
+    taken[row] |= columns
     return row

@@ -1,11 +1,20 @@
-"""The search in words: every candidate of every step and what became of it."""
+"""The search in words: every candidate of every step and its fate.
+
+The work and the size grow with the number of candidates, not with the length of their prefixes: of a long prefix the
+table writes the last tokens and names the row that made it.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from dashboard.drawing.picture import Picture
 from dashboard.drawing.words import percent, signed
 from dashboard.state.page_state import Json
-from exported_models.contract.trace import Candidate, Fate, PrunedBy, Step
+from exported_models.contract.trace import ROOT, Candidate, Fate, PrunedBy, Step, Trace
+
+TAIL = 12
+"""Tokens of a prefix that are written out."""
 
 _COLUMNS = ("rank", "prefix", "next", "percent", "score", "fate")
 _REASONS = {
@@ -20,28 +29,46 @@ _REASONS = {
 
 
 def tabulate_search(picture: Picture) -> Json:
-    """A table a step, as data for `assets/tree_twin.js`: a long search is more components than Dash draws in time.
+    """One table a step, as data for `assets/tree_twin.js`; Dash takes too long to render that many components.
 
-    A row is its cells and ``key``, which decodes from there.
+    A row holds its cells, its ``key`` (the value to send to decode from there) and its ``fate``.
     """
-    steps = [_tabulate_step(picture, index, step) for index, step in enumerate(picture.trace.steps)]
+    ranks = _rank_nodes(picture.trace)
+    steps = [_tabulate_step(picture, index, step, ranks) for index, step in enumerate(picture.trace.steps)]
     return {"columns": _COLUMNS, "steps": steps}
 
 
 def describe_fate(candidate: Candidate) -> str:
-    """What became of a candidate, in words."""
+    """The fate of a candidate in words."""
     if candidate.fate is not Fate.PRUNED or candidate.pruned_by is None:
         return candidate.fate.value
     return _REASONS[candidate.pruned_by]
 
 
-def _tabulate_step(picture: Picture, index: int, step: Step) -> Json:
-    rows = [_tabulate_candidate(picture, index, candidate) for candidate in step.candidates]
+def _rank_nodes(trace: Trace) -> Mapping[int, int]:
+    """Node -> rank, from 0, of the candidate that became it."""
+    entries = (candidate for step in trace.steps for candidate in step.candidates)
+    return {candidate.node: candidate.rank for candidate in entries if candidate.node is not None}
+
+
+def _tabulate_step(picture: Picture, index: int, step: Step, ranks: Mapping[int, int]) -> Json:
+    prefixes = {node: _spell_prefix(picture, node, ranks) for node in step.nodes}
+    rows = [_tabulate_candidate(picture, index, entry, prefixes[entry.parent]) for entry in step.candidates]
     return {"caption": f"Step {index + 1}", "rows": rows}
 
 
-def _tabulate_candidate(picture: Picture, step: int, candidate: Candidate) -> Json:
-    prefix = "".join(picture.target_text.show(node.token) for node in picture.trace.path(candidate.parent))
+def _spell_prefix(picture: Picture, node: int, ranks: Mapping[int, int]) -> str:
+    """The prefix of a node; of a long one its last tokens, after the step and rank that made it."""
+    nodes, place = picture.trace.nodes, node
+    tail: list[str] = []
+    while place != ROOT and len(tail) < TAIL:
+        tail.append(picture.target_text.show(nodes[place].token))
+        place = nodes[place].parent
+    text = "".join(reversed(tail))
+    return text if place == ROOT else f"(step {nodes[node].length}, rank {ranks[node] + 1}) … {text}"
+
+
+def _tabulate_candidate(picture: Picture, step: int, candidate: Candidate, prefix: str) -> Json:
     cells = (
         str(candidate.rank + 1), prefix, picture.target_text.show(candidate.token), percent(candidate.log_prob),
         signed(candidate.normalized), describe_fate(candidate),

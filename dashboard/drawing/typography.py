@@ -1,17 +1,18 @@
-"""How wide a text is in Inter, so that boxes fit their words before the browser has drawn them."""
+"""Widths of texts in Inter, so that boxes fit their words before the browser has drawn them."""
 
 from __future__ import annotations
 
 import json
 import unicodedata
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 from typing import Literal
 
 Weight = Literal[400, 600]
 
 _TABLE = Path(__file__).parent / "inter_widths.json"
-# What Inter does not draw comes from the system's fonts: 1 em is safe for ideographs and for the unknown.
+# Characters that Inter lacks come from the system's fonts: 1 em is wide enough for ideographs and for the unknown.
 _FALLBACK = 1000
 _WITHOUT_WIDTH = ("Mn", "Me", "Cf")
 
@@ -20,6 +21,15 @@ def text_width(text: str, size: float, weight: Weight = 400) -> float:
     """Width in pixels of ``text`` at a font size in pixels (kerning left out, tabular figures)."""
     widths = _widths(weight)
     return sum(widths.get(ord(character), _fallback(character)) for character in text) * size / 1000
+
+
+def shorten(text: str, size: float, room: float, weight: Weight = 400) -> str:
+    """The text, or as much of its beginning as fits into ``room`` pixels with an ellipsis."""
+    if text_width(text, size, weight) <= room:
+        return text
+    left = room - text_width("…", size, weight)
+    widths = accumulate(text_width(character, size, weight) for character in text)
+    return text[: sum(width <= left for width in widths)] + "…"
 
 
 def _fallback(character: str) -> int:

@@ -20,6 +20,7 @@ from dashboard.drawing.map_figure import (
     draw_map,
     draw_nothing,
     neighbor_colors,
+    turn_to_fit,
 )
 from dashboard.drawing.palette import Theme, colors
 from dashboard.drawing.pictograms import draw_pictograms
@@ -185,7 +186,7 @@ def drawing_of(scene: Scene, found: Neighborhood) -> MapDrawing:
     notes = tuple(
         tuple(f"{scene.words.show(other.token)} · {other.distance:.2f}" for other in group) for group in groups
     )
-    return MapDrawing(
+    drawing = MapDrawing(
         side=scene.side,
         words=scene.words.show_all(found.tokens),
         path=found.positions,
@@ -193,6 +194,7 @@ def drawing_of(scene: Scene, found: Neighborhood) -> MapDrawing:
         notes=notes,
         background=_background(scene, found),
     )
+    return drawing if found.map_kind in GLOBAL_MAP_KINDS else turn_to_fit(drawing)
 
 
 def focus_index(scene: Scene, selected: Mapping[str, Any] | None) -> int:

@@ -13,8 +13,15 @@ from dash_cytoscape import Cytoscape
 from dashboard.drawing.attributes import wild
 from dashboard.drawing.links import BEND, HEIGHT, Link, link_elements, link_stylesheet, prune
 from dashboard.drawing.palette import Theme, colors
-from dashboard.drawing.picture import DEFAULT_ROOM, GUTTER, MEAN, Picture, read_picker
-from dashboard.drawing.translation_parts import draw_matrix, draw_text_twin, draw_top_k, draw_words, matrix_height
+from dashboard.drawing.picture import DEFAULT_ROOM, MEAN, Picture, read_picker
+from dashboard.drawing.translation_parts import (
+    canvas_style,
+    draw_matrix,
+    draw_text_twin,
+    draw_top_k,
+    draw_words,
+    matrix_height,
+)
 from dashboard.drawing.words import count
 from dashboard.services import Services
 from dashboard.state.page_state import Json, PageState
@@ -65,13 +72,12 @@ def register(app: dash.Dash, services: Services) -> None:
 
 
 def lay_out_words(picture: Picture) -> tuple[list[Component], list[Component], list[Component], dict[str, Any]]:
-    """Source words, target words, top k, and the width of the canvas they stand on."""
-    rows = max((len(choices) for choices in picture.top_k), default=0)
+    """Source words, target words, top k, and the sizes of their canvas."""
     return (
         draw_words("source", picture.source_words, picture.sources),
         draw_words("target", picture.target_words, picture.targets),
         draw_top_k(picture),
-        {"width": GUTTER + picture.width, "--rows": str(rows)},
+        canvas_style(picture),
     )
 
 

@@ -13,6 +13,13 @@ from tests.browser.conftest import AMBIGUOUS, Visit
 from tests.browser.workbench import END, TreeNode, Workbench
 
 LONG_PREFIX = tuple("2005-03-04" * 6)
+LEGIBLE = 8.0
+"""Pixels of the smallest text that is read without effort."""
+
+LABEL_PIXELS = """() => {
+  const cy = window.beamscope.graph('tree-graph');
+  return cy.zoom() * parseFloat(cy.nodes('.best')[0].style('font-size'));
+}"""
 
 
 def other_paths(nodes: list[TreeNode]) -> list[TreeNode]:
@@ -111,7 +118,13 @@ def test_a_search_of_sixty_steps_is_drawn(come: Visit, address: str, extent: str
     if extent == "Text":
         expect(workbench.tree.locator("table").nth(len(LONG_PREFIX) - 1)).to_be_visible()
     else:
-        assert len(workbench.tree_nodes()) > len(LONG_PREFIX)
+        nodes = workbench.tree_nodes()
+        assert len(nodes) > len(LONG_PREFIX)
+        assert nodes[0].inside
         workbench.tree.get_by_role("button", name="Fit").click()
-        assert all(node.inside for node in workbench.tree_nodes())
+        assert workbench.page.evaluate(LABEL_PIXELS) >= LEGIBLE
+        assert workbench.tree_nodes()[0].inside
+        workbench.page.mouse.move(nodes[0].x, nodes[0].y)
+        workbench.page.mouse.wheel(10_000, 0)
+        assert max(workbench.tree_nodes(), key=lambda node: len(node.path)).inside
     workbench.expect_no_notice()

@@ -1,6 +1,5 @@
 """The translation view's components, and its SVG."""
 
-from itertools import chain
 from xml.etree import ElementTree as Xml
 
 import numpy as np
@@ -10,12 +9,21 @@ import pytest
 from dashboard.drawing.links import prune
 from dashboard.drawing.palette import colors
 from dashboard.drawing.picture import Picture, read_picker
-from dashboard.drawing.translation_parts import draw_matrix, draw_text_twin, draw_top_k, draw_words, matrix_height
+from dashboard.drawing.translation_parts import (
+    LABEL_GAP,
+    canvas_style,
+    draw_matrix,
+    draw_text_twin,
+    draw_top_k,
+    draw_words,
+    matrix_height,
+    matrix_row,
+)
 from dashboard.drawing.translation_svg import draw_svg
-from dashboard.drawing.tree_twin import tabulate_search
+from dashboard.drawing.typography import text_width
 from dashboard.drawing.words import PairText, TokenText
 from dashboard.views.translation import lay_out_words, layer_options, pruned_links
-from tests.dashboard.sentences import END, ENGLISH, GERMAN, make_picture, make_trace
+from tests.dashboard.sentences import END, ENGLISH, GERMAN, LONG, make_picture, make_trace
 
 NASTY = ("<script>alert(1)</script>", "&amp;", '"quoted"', "]]>")
 
@@ -94,6 +102,34 @@ def test_the_matrix_stands_over_the_target_words(words: tuple[str, ...]) -> None
     assert figure["layout"]["height"] == matrix_height(picture)
 
 
+@pytest.mark.parametrize("words", [GERMAN, LONG[:3], GERMAN * 4])
+def test_row_labels_of_the_matrix_fit_beside_it(words: tuple[str, ...]) -> None:
+    picture = make_picture(make_trace(words))
+    attention = picture.attention(None, None)
+    assert attention is not None
+
+    layout = draw_matrix(picture, attention, colors("light"))["layout"]
+
+    labels, size = layout["yaxis"]["ticktext"], layout["yaxis"]["tickfont"]["size"]
+    assert len(labels) == len(words) + 1
+    assert all(text_width(label, size) + LABEL_GAP < layout["margin"]["l"] for label in labels)
+    assert size < matrix_row(picture)
+    assert canvas_style(picture)["--matrix-gutter"] == f"{layout['margin']['l']:g}px"
+
+
+def test_only_labels_of_hundreds_of_pixels_are_cut() -> None:
+    words = ("Donaudampfschifffahrtsgesellschaft", "Donaudampfschifffahrtsgesellschaft" * 2)
+    picture = make_picture(make_trace(words))
+    attention = picture.attention(None, None)
+    assert attention is not None
+
+    labels = draw_matrix(picture, attention, colors("light"))["layout"]["yaxis"]["ticktext"]
+
+    assert labels[0] == words[0]
+    assert labels[1].endswith("…")
+    assert words[1].startswith(labels[1][:-1])
+
+
 def test_the_text_twin_says_what_each_word_looks_at(picture: Picture) -> None:
     attention = picture.attention(None, None)
     assert attention is not None
@@ -102,15 +138,6 @@ def test_the_text_twin_says_what_each_word_looks_at(picture: Picture) -> None:
 
     assert [row.children[0].children for row in body.children] == [*ENGLISH, "⏎"]
     assert all("%" in row.children[2].children for row in body.children)
-
-
-def test_the_search_twin_lists_every_candidate_with_its_fate(picture: Picture) -> None:
-    search = tabulate_search(picture)
-
-    rows = list(chain.from_iterable(step["rows"] for step in search["steps"]))
-    assert len(rows) == sum(len(step.candidates) for step in picture.trace.steps)
-    assert {row["cells"][-1] for row in rows} == {"kept", "finished", "pruned: better ones filled the beam"}
-    assert len({row["key"] for row in rows}) == len(rows)
 
 
 def test_layers_and_heads_are_offered_when_there_are_several() -> None:

@@ -1,12 +1,13 @@
 """The beam tree: every prefix has a place of its own, the chosen hypothesis lies straight on top."""
 
 import json
+from collections import Counter
 from itertools import pairwise
 
 import pytest
 
 from dashboard.drawing.tree_graph import tree_elements, tree_stylesheet
-from dashboard.drawing.tree_layout import Extent, PlacedTwig, grow, place_twigs
+from dashboard.drawing.tree_layout import MOST_PRUNED, Extent, PlacedTwig, grow, place_twigs
 from exported_models.contract.trace import Fate, Trace
 from tests.dashboard.sentences import ENGLISH, GERMAN, LONG, TEXT, make_trace
 
@@ -65,11 +66,39 @@ def test_another_hypothesis_can_be_the_straight_one() -> None:
     ]
 
 
-def test_pruned_candidates_are_there_on_demand() -> None:
-    trace = TRACES["words"]
-    pruned = sum(entry.fate is Fate.PRUNED for step in trace.steps for entry in step.candidates)
+def count_pruned(trace: Trace) -> list[int]:
+    """The number of pruned candidates of each step."""
+    return [sum(entry.fate is Fate.PRUNED for entry in step.candidates) for step in trace.steps]
 
-    assert len(lay_out(trace, "all")) - len(lay_out(trace, "kept")) == pruned
+
+@pytest.mark.parametrize("name", TRACES)
+def test_pruned_candidates_are_there_on_demand_each_or_counted(name: str) -> None:
+    trace = TRACES[name]
+    added = lay_out(trace, "all")[len(lay_out(trace, "kept")) :]
+
+    shown = Counter(entry.twig.depth - 1 for entry in added if entry.twig.kind == "pruned")
+    counted = {entry.twig.depth - 1: int(entry.twig.label) for entry in added if entry.twig.kind == "group"}
+
+    assert [shown[step] + counted.get(step, 0) for step in range(len(trace.steps))] == count_pruned(trace)
+    assert all(shown[step] == MOST_PRUNED for step in counted)
+    assert max(shown.values(), default=0) <= MOST_PRUNED + 1
+    assert len({entry.twig.key for entry in added}) == len(added)
+
+
+def test_the_best_pruned_candidates_are_drawn_one_by_one() -> None:
+    trace = TRACES["long"]
+    placed = lay_out(trace, "all")
+    ranks = [int(entry.twig.key.split(".")[1]) for entry in placed if entry.twig.key.startswith("5.")]
+
+    pruned = [entry.rank for entry in trace.steps[5].candidates if entry.fate is Fate.PRUNED]
+    assert ranks == pruned[:MOST_PRUNED]
+
+
+def test_a_short_tree_spreads_over_its_room_and_never_beyond() -> None:
+    twigs = grow(TRACES["greedy"], TRACES["greedy"].best, "kept", TEXT)
+    tight, roomy = (place_twigs(twigs, room)[-1] for room in (0, 800))
+
+    assert tight.left + tight.width < 600 < roomy.left + roomy.width <= 800
 
 
 def test_elements_are_one_node_a_prefix_and_one_edge_to_it() -> None:
@@ -81,6 +110,7 @@ def test_elements_are_one_node_a_prefix_and_one_edge_to_it() -> None:
     assert len(set(ids)) == len(ids) == 2 * len(placed) - 1
     # The component keeps the classes an element had when a new one of its id says none.
     assert all("classes" in element for element in elements)
+    assert [element["data"]["t"] for element in elements[: len(placed)]] == [entry.twig.depth for entry in placed]
     json.dumps(elements)
 
 

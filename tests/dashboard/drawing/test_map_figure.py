@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
 
@@ -9,7 +10,7 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from dashboard.drawing.map_figure import Layer, MapDrawing, draw_map, draw_nothing, neighbor_colors
+from dashboard.drawing.map_figure import Layer, MapDrawing, Points, draw_map, draw_nothing, neighbor_colors, turn_to_fit
 from dashboard.drawing.palette import Theme, colors
 from dashboard.drawing.scatter_picture import draw_dots
 
@@ -61,6 +62,40 @@ def test_start_and_end_are_marked() -> None:
 
 def test_distances_look_the_same_in_every_direction() -> None:
     assert draw_map(make_drawing(), None, LIGHT)["layout"]["yaxis"]["scaleanchor"] == "x"
+
+
+def shown_width(drawing: MapDrawing) -> float:
+    """Units of the map across the panel."""
+    low, high = draw_map(drawing, None, LIGHT)["layout"]["xaxis"]["range"]
+    return float(high - low)
+
+
+@pytest.mark.parametrize("angle", [0.0, 0.7, np.pi / 2])
+def test_a_local_map_is_turned_to_use_its_panel(angle: float) -> None:
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    straight = make_drawing(("A", "dog", "jumps", "over", "⏎"))
+    slanted = replace(straight, path=straight.path @ turn, neighbors=tuple(one @ turn for one in straight.neighbors))
+
+    turned = turn_to_fit(slanted)
+
+    assert shown_width(turned) <= shown_width(slanted) + 1e-6
+    assert shown_width(turned) == pytest.approx(shown_width(turn_to_fit(straight)), rel=0.05)
+    for before, after in ((slanted.path, turned.path), *zip(slanted.neighbors, turned.neighbors, strict=True)):
+        assert np.allclose(distances(before), distances(after))
+
+
+def distances(points: Points) -> Points:
+    """[n, n] distances between points."""
+    found: Points = np.linalg.norm(points[:, None] - points[None], axis=2)
+    return found
+
+
+def test_the_line_lies_behind_the_points_it_passes() -> None:
+    assert Layer.LINE < Layer.NEIGHBORS < Layer.STATES < Layer.CHOSEN
+    traces = draw_map(make_drawing(), 1, LIGHT)["data"]
+
+    assert [trace["mode"] for trace in traces] == ["lines", "markers", "markers", "markers"]
+    assert traces[Layer.LINE]["opacity"] < 1
 
 
 def test_everything_lies_in_the_frame() -> None:
