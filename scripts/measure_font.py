@@ -1,4 +1,4 @@
-"""Measure the advance widths of the bundled font in Chromium and write dashboard/inter_widths.json.
+"""Measure the advance widths of the bundled font in Chromium and write dashboard/drawing/inter_widths.json.
 
 Run it again only when dashboard/assets/fonts changes: `python scripts/measure_font.py [chromium]`.
 """
@@ -11,7 +11,7 @@ from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 FONT = ROOT / "dashboard" / "assets" / "fonts" / "InterVariable.woff2"
-TABLE = ROOT / "dashboard" / "inter_widths.json"
+TABLE = ROOT / "dashboard" / "drawing" / "inter_widths.json"
 WEIGHTS = (400, 600)
 # First and last code point of what Inter draws and texts are likely to hold.
 RANGES = (
