@@ -1,4 +1,4 @@
-"""The composition of the page: one Dash app over one workspace."""
+"""The composition of the page: one Dash app of all views."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ from pathlib import Path
 from typing import Final
 
 import dash
-from flask import Flask, Response
 
-from dashboard.api import register_api
 from dashboard.services import Services
 from dashboard.views import (
     attention_mode,
@@ -24,7 +22,6 @@ from dashboard.views import (
 )
 from dashboard.views.notices import show_error
 from dashboard.views.page import lay_out_page
-from exported_models.contract.workspace import Workspace
 
 VIEWS: Final = (
     header,
@@ -64,12 +61,8 @@ INDEX: Final = """<!DOCTYPE html>
 </html>"""
 
 
-MAX_BODY_BYTES: Final = 4 << 20
-"""Far above what the page sends; the HTTP API allows less."""
-
-
-def create_app(workspace: Workspace) -> dash.Dash:
-    """The workbench and its HTTP API as one WSGI app (``app.server``); nothing is shared between two apps."""
+def create_page(services: Services) -> dash.Dash:
+    """The page as a Dash app of its own, callbacks included; nothing is shared between two apps."""
     app = dash.Dash(
         "beamscope",
         title="Beamscope",
@@ -80,21 +73,7 @@ def create_app(workspace: Workspace) -> dash.Dash:
         on_error=show_error,
         suppress_callback_exceptions=True,
     )
-    _harden(app.server)
-    services = Services.open(workspace)
     app.layout = lambda: lay_out_page(services)
     for view in VIEWS:
         view.register(app, services)
-    register_api(app.server, services)
     return app
-
-
-def _harden(server: Flask) -> None:
-    """Bound what a request may send, and keep other sites from framing the page or guessing at types."""
-    server.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
-
-    @server.after_request
-    def forbid_framing(response: Response) -> Response:
-        response.headers["X-Frame-Options"] = "DENY"
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        return response

@@ -1,4 +1,4 @@
-"""What the API answers when it cannot answer: one sentence, the field at fault, and a status.
+"""Errors as HTTP: a status, one sentence and the field at fault.
 
 BeamscopeError
 └── ApiError        a call that is wrong as HTTP: its path, method, headers, size or JSON
@@ -6,12 +6,12 @@ BeamscopeError
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final, get_args
+from typing import Any, Final, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from dashboard.api.types import ErrorDocument
 from exported_models.contract.errors import (
@@ -20,6 +20,7 @@ from exported_models.contract.errors import (
     ModelError,
     RequestError,
     WorkspaceError,
+    shorten,
 )
 from state_store.errors import MapError, SpaceError, StoreError
 
@@ -28,14 +29,14 @@ UNEXPECTED: Final = "Something went wrong inside Beamscope; the server's log say
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """How errors of one class are answered; ``field`` is used where the error itself names none."""
+    """The status of errors of one class; ``field`` is answered where the error itself names none."""
 
     error: type[BeamscopeError]
     status: HTTPStatus
     field: str = ""
 
 
-# The first that fits counts. What only a new build repairs is a conflict with the state of the workspace.
+# The first that fits counts. An artefact that only a new build repairs is a conflict with the state of the workspace.
 _KINDS: Final = (
     _Kind(RequestError, HTTPStatus.UNPROCESSABLE_ENTITY),
     _Kind(WorkspaceError, HTTPStatus.NOT_FOUND, "model_id"),
@@ -57,28 +58,19 @@ class ApiError(BeamscopeError):
         self.field = field
 
 
-def error_of_validation(error: ValidationError, asked: type[BaseModel]) -> ApiError:
-    """The first thing wrong with a body or a query of the type ``asked``, in one sentence."""
-    first = error.errors(include_url=False, include_input=False)[0]
-    if first["type"] == "json_invalid":
-        reason = first["msg"].removeprefix("Invalid JSON: ")
-        return ApiError(f"The body is not JSON: {reason}.", HTTPStatus.BAD_REQUEST)
-    field = ".".join(str(part) for part in first["loc"])
+def error_of_validation(first: Mapping[str, Any], asked: type[BaseModel]) -> ApiError:
+    """One sentence about an error of pydantic's, found in a body or a query of the type ``asked``.
+
+    The place in ``first`` begins with ``body`` or ``query``, as FastAPI writes it.
+    """
+    place = first["loc"][1:]
+    field = shorten(".".join(str(part) for part in place))
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
-        known = ", ".join(_names_beside(asked, first["loc"]))
+        known = ", ".join(_names_beside(asked, place))
         message = f"There is no such field; known are {known or 'none'}"
-    sentence = f"{field or 'body'}: {message}."
+    sentence = f"{field or first['loc'][0]}: {message}."
     return ApiError(sentence.replace("..", "."), HTTPStatus.UNPROCESSABLE_ENTITY, field)
-
-
-def _names_beside(asked: type[BaseModel], place: Sequence[int | str]) -> list[str]:
-    """The fields that there are where an unknown one was sent; ``place`` leads to it through lists and documents."""
-    names = [part for part in place[:-1] if isinstance(part, str)]
-    for name in names:
-        kind = asked.model_fields[name].annotation
-        (asked,) = (part for part in (kind, *get_args(kind)) if isinstance(part, type) and issubclass(part, BaseModel))
-    return list(asked.model_fields)
 
 
 def status_of(error: BeamscopeError) -> HTTPStatus:
@@ -90,6 +82,20 @@ def document_of(error: BeamscopeError) -> ErrorDocument:
     """The JSON answer for an error with a message for people."""
     named = error.field if isinstance(error, (ApiError, RequestError)) else ""
     return ErrorDocument(error=str(error), field=named or _kind_of(error).field)
+
+
+def say_no_store(model_id: str) -> str:
+    """The sentence for a model that no store was built with."""
+    return f"There is no state store for the model {model_id!r}; `beamscope build` with its project file makes one."
+
+
+def _names_beside(asked: type[BaseModel], place: Sequence[int | str]) -> list[str]:
+    """The fields that there are where an unknown one was sent; ``place`` leads to it through lists and documents."""
+    names = [part for part in place[:-1] if isinstance(part, str)]
+    for name in names:
+        kind = asked.model_fields[name].annotation
+        (asked,) = (part for part in (kind, *get_args(kind)) if isinstance(part, type) and issubclass(part, BaseModel))
+    return list(asked.model_fields)
 
 
 def _kind_of(error: BeamscopeError) -> _Kind:

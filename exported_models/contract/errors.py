@@ -35,3 +35,12 @@ class RequestError(BeamscopeError):
     def __init__(self, message: str, field: str = "") -> None:
         super().__init__(message)
         self.field = field
+
+
+MAX_ECHO = 80
+"""Most characters of an input that a message repeats."""
+
+
+def shorten(text: str) -> str:
+    """``text`` as a message may repeat it: at most `MAX_ECHO` characters, the last an ellipsis where it was cut."""
+    return text if len(text) <= MAX_ECHO else f"{text[: MAX_ECHO - 1]}…"

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from flask import Flask
-from flask.testing import FlaskClient
+from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dashboard.api import register_api
 from dashboard.services import Services
 from exported_models.contract.workspace import Workspace
 from state_store.neighborhood import MAP_KINDS
+from tests.dashboard.serving import client_of
 
 ASKED = {"model_id": "dates", "source": "March 3, 1999"}
 POSTS = ("/api/v1/translate", "/api/v1/neighbors", "/api/v1/project")
@@ -51,19 +51,23 @@ bodies = st.one_of(values, requests, questions).map(lambda value: json.dumps(val
 
 
 @pytest.fixture(scope="module")
-def client(dates_workspace: Workspace) -> FlaskClient:
-    server = Flask("api")
-    register_api(server, Services.open(dates_workspace))
-    return server.test_client()
+def client(dates_workspace: Workspace) -> Iterator[TestClient]:
+    with client_of(dates_workspace) as client:
+        yield client
+
+
+def post(client: TestClient, path: str, body: bytes | str, content_type: str = "application/json") -> Any:
+    """The reply to a body as it stands."""
+    return client.post(path, content=body, headers={"Content-Type": content_type})
 
 
 def refuse(reply: Any, status: int, field: str = "") -> str:
     """Check that a reply refuses, and return its sentence."""
     assert reply.status_code == status
-    assert reply.mimetype == "application/json"
-    assert set(reply.json) == {"error", "field"}
-    assert reply.json["field"] == field
-    sentence: str = reply.json["error"]
+    assert reply.headers["Content-Type"] == "application/json"
+    assert set(reply.json()) == {"error", "field"}
+    assert reply.json()["field"] == field
+    sentence: str = reply.json()["error"]
     assert sentence.endswith(".")
     assert "Traceback" not in sentence
     return sentence
@@ -72,19 +76,18 @@ def refuse(reply: Any, status: int, field: str = "") -> str:
 @pytest.mark.parametrize("path", POSTS)
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=bodies | st.binary(max_size=64))
-def test_no_body_makes_the_server_fail(client: FlaskClient, path: str, body: bytes) -> None:
-    reply = client.post(path, data=body, content_type="application/json")
+def test_no_body_makes_the_server_fail(client: TestClient, path: str, body: bytes) -> None:
+    reply = post(client, path, body)
 
     assert reply.status_code in {200, 400, 404, 422}
     if reply.status_code != 200:
-        assert reply.json is not None
-        assert reply.json["error"]
+        assert reply.json()["error"]
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(query=st.dictionaries(st.sampled_from(["model_id", "space", "map", "limit", "other"]), st.text(max_size=6)))
-def test_no_query_makes_the_server_fail(client: FlaskClient, query: dict[str, str]) -> None:
-    assert client.get("/api/v1/projection", query_string=query).status_code in {404, 422}
+def test_no_query_makes_the_server_fail(client: TestClient, query: dict[str, str]) -> None:
+    assert client.get("/api/v1/projection", params=query).status_code in {404, 422}
 
 
 @pytest.mark.parametrize(
@@ -104,7 +107,7 @@ def test_no_query_makes_the_server_fail(client: FlaskClient, query: dict[str, st
     ],
 )
 def test_a_request_that_cannot_be_answered_names_its_field(
-    client: FlaskClient, change: dict[str, Any], status: int, field: str
+    client: TestClient, change: dict[str, Any], status: int, field: str
 ) -> None:
     refuse(client.post("/api/v1/translate", json={**ASKED, **change}), status, field)
 
@@ -122,14 +125,14 @@ def test_a_request_that_cannot_be_answered_names_its_field(
     ],
 )
 def test_a_state_that_does_not_exist_names_its_field(
-    client: FlaskClient, change: dict[str, Any], status: int, field: str
+    client: TestClient, change: dict[str, Any], status: int, field: str
 ) -> None:
     asked = {"request": ASKED, "space": "decoder", "step": 0, **change}
 
     refuse(client.post("/api/v1/neighbors", json=asked), status, field)
 
 
-def test_an_unknown_model_or_space_lists_the_known_ones(client: FlaskClient) -> None:
+def test_an_unknown_model_or_space_lists_the_known_ones(client: TestClient) -> None:
     model = refuse(client.post("/api/v1/translate", json={**ASKED, "model_id": "nope"}), 404, "model_id")
     space = refuse(client.get("/api/v1/projection?model_id=dates&space=x"), 404, "space")
 
@@ -137,7 +140,7 @@ def test_an_unknown_model_or_space_lists_the_known_ones(client: FlaskClient) -> 
     assert "decoder" in space
 
 
-def test_an_unknown_map_lists_the_known_ones(client: FlaskClient) -> None:
+def test_an_unknown_map_lists_the_known_ones(client: TestClient) -> None:
     asked = {"request": ASKED, "space": "decoder", "map": "sammon"}
 
     sentence = refuse(client.post("/api/v1/project", json=asked), 422, "map")
@@ -153,7 +156,7 @@ def test_an_unknown_map_lists_the_known_ones(client: FlaskClient) -> None:
     ],
 )
 def test_an_unknown_field_lists_the_known_ones(
-    client: FlaskClient, change: dict[str, Any], field: str, known: str
+    client: TestClient, change: dict[str, Any], field: str, known: str
 ) -> None:
     assert known in refuse(client.post("/api/v1/translate", json={**ASKED, **change}), 422, field)
 
@@ -161,30 +164,30 @@ def test_an_unknown_field_lists_the_known_ones(
 @pytest.mark.parametrize(
     "change", [{"top_k": True}, {"beam_size": "3"}, {"max_length": 5.5}, {"overrides": [{"step": True, "weights": []}]}]
 )
-def test_what_is_no_whole_number_is_not_read_as_one(client: FlaskClient, change: dict[str, Any]) -> None:
+def test_what_is_no_whole_number_is_not_read_as_one(client: TestClient, change: dict[str, Any]) -> None:
     assert client.post("/api/v1/translate", json={**ASKED, **change}).status_code == 422
 
 
-def test_broken_json_is_a_bad_request(client: FlaskClient) -> None:
-    reply = client.post("/api/v1/translate", data=b'{"source":', content_type="application/json")
+def test_broken_json_is_a_bad_request(client: TestClient) -> None:
+    reply = post(client, "/api/v1/translate", b'{"source":')
 
     assert refuse(reply, 400).startswith("The body is not JSON: EOF")
 
 
 @pytest.mark.parametrize("content_type", ["", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
-def test_what_a_foreign_page_can_post_without_a_preflight_is_refused(client: FlaskClient, content_type: str) -> None:
+def test_what_a_foreign_page_can_post_without_a_preflight_is_refused(client: TestClient, content_type: str) -> None:
     body = json.dumps(ASKED)
 
-    refuse(client.post("/api/v1/translate", data=body, content_type=content_type), 415)
+    refuse(post(client, "/api/v1/translate", body, content_type), 415)
 
 
-def test_a_body_over_the_limit_is_refused(client: FlaskClient) -> None:
+def test_a_body_over_the_limit_is_refused(client: TestClient) -> None:
     body = json.dumps({**ASKED, "source": "x" * 70_000})
 
-    refuse(client.post("/api/v1/translate", data=body, content_type="application/json"), 413)
+    refuse(post(client, "/api/v1/translate", body), 413)
 
 
-def test_a_wrong_method_is_told_the_right_one(client: FlaskClient) -> None:
+def test_a_wrong_method_is_told_the_right_one(client: TestClient) -> None:
     reply = client.get("/api/v1/translate")
 
     assert "POST" in refuse(reply, 405)
@@ -194,12 +197,12 @@ def test_a_wrong_method_is_told_the_right_one(client: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize("path", ["/api/v1", "/api/v1/", "/api/v1/nothing", "/api/v1/translate/more"])
-def test_an_unknown_path_lists_the_known_ones(client: FlaskClient, path: str) -> None:
+def test_an_unknown_path_lists_the_known_ones(client: TestClient, path: str) -> None:
     assert "/api/v1/translate" in refuse(client.get(path), 404)
 
 
 def test_what_nobody_foresaw_is_one_sentence_and_a_line_in_the_log(
-    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(_services: Services, _request: object) -> None:
         raise ZeroDivisionError("a defect")

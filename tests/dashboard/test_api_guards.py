@@ -2,41 +2,40 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
-from flask import Flask
-from flask.testing import FlaskClient
+from fastapi.testclient import TestClient
 
-from dashboard.api import register_host_check
+from exported_models.contract.workspace import Workspace
+from tests.dashboard.serving import client_of
 
 
-def serve(bound_host: str) -> FlaskClient:
-    server = Flask("guarded")
-    server.add_url_rule("/", "page", lambda: "the page")
-    register_host_check(server, bound_host)
-    return server.test_client()
+@pytest.fixture
+def local(tmp_path: Path) -> TestClient:
+    return client_of(Workspace(tmp_path))
 
 
 @pytest.mark.parametrize(
     "host", ["127.0.0.1:8050", "localhost:8050", "localhost", "LOCALHOST:1", "[::1]:8050", "127.9.9.9", "app.localhost"]
 )
-def test_loopback_names_are_answered(host: str) -> None:
-    assert serve("127.0.0.1").get("/", headers={"Host": host}).status_code == 200
+def test_loopback_names_are_answered(local: TestClient, host: str) -> None:
+    assert local.get("/", headers={"Host": host}).status_code == 200
 
 
 @pytest.mark.parametrize(
     "host",
     ["evil.example", "evil.example:8050", "192.168.1.7:8050", "localhost.evil.example", "127.0.0.1.evil.example"],
 )
-def test_other_names_are_not(host: str) -> None:
-    reply = serve("127.0.0.1").get("/", headers={"Host": host})
+def test_other_names_are_not(local: TestClient, host: str) -> None:
+    reply = local.get("/", headers={"Host": host})
 
     assert reply.status_code == 421
-    assert reply.json is not None
-    assert reply.json["error"].endswith(".")
+    assert reply.json()["error"].endswith(".")
 
 
-def test_the_name_it_was_bound_to_is_answered_besides_loopback() -> None:
-    client = serve("workstation.lan")
+def test_the_name_it_was_bound_to_is_answered_besides_loopback(tmp_path: Path) -> None:
+    client = client_of(Workspace(tmp_path), "workstation.lan")
 
     assert client.get("/", headers={"Host": "workstation.lan:8050"}).status_code == 200
     assert client.get("/", headers={"Host": "localhost:8050"}).status_code == 200
@@ -44,5 +43,7 @@ def test_the_name_it_was_bound_to_is_answered_besides_loopback() -> None:
 
 
 @pytest.mark.parametrize("every_interface", ["0.0.0.0", "::"])
-def test_a_server_opened_to_every_interface_answers_under_any_name(every_interface: str) -> None:
-    assert serve(every_interface).get("/", headers={"Host": "workstation.lan"}).status_code == 200
+def test_a_server_opened_to_every_interface_answers_under_any_name(tmp_path: Path, every_interface: str) -> None:
+    client = client_of(Workspace(tmp_path), every_interface)
+
+    assert client.get("/", headers={"Host": "workstation.lan"}).status_code == 200

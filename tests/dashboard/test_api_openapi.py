@@ -7,28 +7,29 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from fastapi.testclient import TestClient
 
-from dashboard.api import register_api
-from dashboard.services import Services
+from dashboard.api.description import ROUTERS
+from dashboard.serving import create_application
 from exported_models.contract.workspace import Workspace
+from tests.dashboard.serving import LOOPBACK
 
 Json = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Flask:
+def application(tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
     empty: Path = tmp_path_factory.mktemp("empty")
-    server = Flask("api")
-    register_api(server, Services.open(Workspace(empty)))
-    return server
+    return create_application(Workspace(empty))
 
 
 @pytest.fixture(scope="module")
-def description(server: Flask) -> Json:
-    reply = server.test_client().get("/api/v1/openapi.json")
+def description(application: FastAPI) -> Json:
+    reply = TestClient(application, base_url=LOOPBACK).get("/api/v1/openapi.json")
     assert reply.status_code == 200
-    found: Json = reply.json or {}
+    found: Json = reply.json()
     return found
 
 
@@ -53,16 +54,14 @@ def test_every_reference_leads_to_a_schema(description: Json) -> None:
     assert {"RequestDocument", "TraceDocument", "NeighborhoodDocument", "ErrorDocument"} <= named
 
 
-def test_every_described_call_exists_and_every_call_is_described(server: Flask, description: Json) -> None:
-    described = {(path, method.upper()) for path, calls in description["paths"].items() for method in calls}
-    served = {
-        (rule.rule, method)
-        for rule in server.url_map.iter_rules()
-        if rule.endpoint.startswith("api.") and rule.endpoint not in ("api.unknown", "api.openapi")
-        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
-    }
+def test_every_described_call_exists_and_every_call_is_described(application: FastAPI, description: Json) -> None:
+    client = TestClient(application, base_url=LOOPBACK)
+    described = {path: {method.upper() for method in calls} for path, calls in description["paths"].items()}
+    offered = {path: set(client.options(path).headers["Allow"].split(", ")) - {"OPTIONS"} for path in described}
+    routed = {route.path for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)}
 
-    assert described == served
+    assert offered == described
+    assert set(described) == routed
 
 
 def test_bodies_and_parameters_are_described_from_the_types(description: Json) -> None:

@@ -12,19 +12,21 @@ import pytest
 from dash import html
 from dash.development.base_component import Component
 
-from dashboard.app import ASSETS, MAX_BODY_BYTES, create_app
+from dashboard.app import ASSETS, create_page
 from dashboard.services import Services
+from dashboard.serving.limits import MAX_PAGE_BODY_BYTES
 from dashboard.views.notices import UNEXPECTED, describe_error
 from dashboard.views.page import BUILD_COMMAND, lay_out_page, lay_out_workbench
 from exported_models.contract.errors import RequestError
 from exported_models.contract.workspace import Workspace
+from tests.dashboard.serving import client_of
 
 EXTERNAL = re.compile(r"""["'(](?:https?:)?//(?!www\.w3\.org)""")
 
 
 @pytest.fixture
 def app(tmp_path: Path) -> dash.Dash:
-    return create_app(Workspace(tmp_path))
+    return create_page(Services.open(Workspace(tmp_path)))
 
 
 def walk(component: Any) -> Iterator[Component]:
@@ -47,7 +49,7 @@ def ids_of(callback: dict[str, Any]) -> set[str]:
 
 
 def test_a_second_app_has_all_callbacks_too(tmp_path: Path) -> None:
-    first, second = (create_app(Workspace(tmp_path)) for _ in range(2))
+    first, second = (create_page(Services.open(Workspace(tmp_path))) for _ in range(2))
 
     assert len(first.callback_map) > 20
     assert set(first.callback_map) == set(second.callback_map)
@@ -98,11 +100,12 @@ def test_the_page_asks_no_other_host(app: dash.Dash) -> None:
         assert EXTERNAL.search(path.read_text(encoding="utf-8")) is None, path
 
 
-def test_other_sites_may_not_frame_the_page_nor_send_it_floods(app: dash.Dash) -> None:
-    client = app.server.test_client()
+def test_other_sites_may_not_frame_the_page_nor_send_it_floods(tmp_path: Path) -> None:
+    client = client_of(Workspace(tmp_path))
     assert client.get("/").headers["X-Frame-Options"] == "DENY"
-    flood = client.post("/_dash-update-component", data=b"x" * (MAX_BODY_BYTES + 1), content_type="application/json")
-    assert flood.status_code in (400, 413)
+    flood = b"x" * (MAX_PAGE_BODY_BYTES + 1)
+    headers = {"Content-Type": "application/json"}
+    assert client.post("/_dash-update-component", content=flood, headers=headers).status_code == 413
 
 
 def test_an_empty_workspace_says_how_to_fill_it(app: dash.Dash, tmp_path: Path) -> None:

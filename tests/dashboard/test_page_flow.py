@@ -9,7 +9,7 @@ import dash
 import pytest
 from dash.exceptions import PreventUpdate
 
-from dashboard.app import create_app
+from dashboard.app import create_page
 from dashboard.errors import LinkError
 from dashboard.services import Services
 from dashboard.state.page_state import Json, PageState
@@ -29,7 +29,7 @@ SOURCE = "March 3, 1999"
 
 @pytest.fixture(scope="module")
 def app(dates_workspace: Workspace) -> dash.Dash:
-    return create_app(dates_workspace)
+    return create_page(Services.open(dates_workspace))
 
 
 @pytest.fixture(scope="module")

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import pytest
 from dash import html
-from flask import Flask
 
-from dashboard.api import register_api
 from dashboard.drawing.picture import DEFAULT_ROOM
 from dashboard.services import Services
 from dashboard.state.page_state import PageState
 from dashboard.views.translation import NO_ATTENTION, draw_twin, pruned_links
 from exported_models.contract.request import Request
 from exported_models.contract.workspace import Workspace
+from tests.dashboard.serving import client_of
 
 pytestmark = pytest.mark.slow
 
@@ -34,14 +33,11 @@ def test_every_drawing_of_attention_is_a_sentence(services: Services) -> None:
 
 
 def test_the_api_answers_without_attention_and_refuses_to_override_it(phonemes_workspace: Workspace) -> None:
-    server = Flask("api")
-    register_api(server, Services.open(phonemes_workspace))
     asked = {"model_id": "g2p", "source": "beamscope"}
-    with server.test_client() as client:
+    with client_of(phonemes_workspace) as client:
         reply = client.post("/api/v1/translate", json=asked)
         assert reply.status_code == 200
-        assert reply.json is not None
-        assert reply.json["attention"] is None
+        assert reply.json()["attention"] is None
         override = {"step": 0, "weights": [[1, 1.0]]}
         refused = client.post("/api/v1/translate", json={**asked, "overrides": [override]})
         assert refused.status_code == 422

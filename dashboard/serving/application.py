@@ -1,0 +1,76 @@
+"""The composition of everything that is served: API and page over one workspace, behind one row of guards."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from importlib.metadata import version
+from typing import Final, cast
+
+from a2wsgi import WSGIMiddleware
+from fastapi import FastAPI
+from fastapi.middleware import Middleware
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from dashboard.api.description import ABOUT, OPENAPI_PATH, ROUTERS, name_operation
+from dashboard.api.errors import ApiError
+from dashboard.app import create_page
+from dashboard.services import Services
+from dashboard.serving.errors import HANDLERS, UnexpectedErrors
+from dashboard.serving.guards import BodyLimit, HeadAsGet, HostCheck, SecurityHeaders
+from exported_models.contract.errors import shorten
+from exported_models.contract.workspace import Workspace
+
+LOOPBACK: Final = "127.0.0.1"
+PAGE_THREADS: Final = 8
+
+
+def create_application(workspace: Workspace, host: str = LOOPBACK) -> FastAPI:
+    """The workbench and its HTTP API as one ASGI application; nothing is shared between two of them.
+
+    Args:
+        workspace: the models and stores to serve.
+        host: the name or address the server is bound to. Requests addressed to other hosts are refused, but for those
+            to loopback; with ``0.0.0.0`` or ``::`` none are.
+    """
+    services = Services.open(workspace)
+    application = FastAPI(
+        **ABOUT,
+        version=version("beamscope"),
+        openapi_url=OPENAPI_PATH,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        separate_input_output_schemas=False,
+        generate_unique_id_function=name_operation,
+        exception_handlers=HANDLERS,
+        middleware=[
+            Middleware(SecurityHeaders),
+            Middleware(HostCheck, bound_host=host),
+            Middleware(HeadAsGet),
+            Middleware(BodyLimit),
+            Middleware(UnexpectedErrors),
+        ],
+    )
+    application.state.services = services
+    for router in ROUTERS:
+        application.include_router(router)
+    # Dash runs plain callbacks on its server's thread: on Flask's, which a2wsgi takes from a pool, they block nobody.
+    page = WSGIMiddleware(create_page(services).server, workers=PAGE_THREADS)
+    application.router.default = _Rest(application, cast("ASGIApp", page))
+    return application
+
+
+class _Rest:
+    """The paths without a route: those under ``/api`` are refused, all others are the page's."""
+
+    def __init__(self, application: FastAPI, page: ASGIApp) -> None:
+        self._application = application
+        self._page = page
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with the page, or raise an error that lists the calls there are."""
+        path = scope["path"]
+        if path == "/api" or path.startswith("/api/"):
+            known = ", ".join(self._application.openapi()["paths"])
+            raise ApiError(f"There is no {shorten(path)}; there are {known}.", HTTPStatus.NOT_FOUND)
+        await self._page(scope, receive, send)

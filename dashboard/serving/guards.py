@@ -1,0 +1,161 @@
+"""Guards around page and API: headers against foreign pages, the host check, and bodies within their limits."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Final
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from dashboard.api.errors import ApiError
+from dashboard.serving.errors import error_response
+from dashboard.serving.limits import BODY_SECONDS, max_body_bytes
+
+_HEADERS: Final = {"X-Frame-Options": "DENY", "X-Content-Type-Options": "nosniff"}
+
+
+class SecurityHeaders:
+    """Keep other sites from framing an answer and browsers from guessing at its type."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Add the headers to each answer."""
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(_HEADERS)
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+
+
+class HeadAsGet:
+    """Answer HEAD as GET, for probes that want no body; the server itself leaves the body out."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, with GET in place of HEAD."""
+        await self._app({**scope, "method": "GET"} if scope.get("method") == "HEAD" else scope, receive, send)
+
+
+class HostCheck:
+    """Answer only calls addressed to this machine: a name that DNS rebinds to it reaches nothing.
+
+    A server bound to every interface was opened on purpose, under names that are not known here: it answers all.
+    """
+
+    def __init__(self, app: ASGIApp, bound_host: str) -> None:
+        self._app = app
+        self._bound_host = bound_host.lower()
+        self._answers_all = _is_unspecified(bound_host)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse a request with 421 where its Host header names another machine."""
+        if scope["type"] != "http" or self._knows(Headers(scope=scope).get("host", "")):
+            await self._app(scope, receive, send)
+            return
+        reason = "This server answers only on the address that it printed at its start."
+        await error_response(ApiError(reason, HTTPStatus.MISDIRECTED_REQUEST))(scope, receive, send)
+
+    def _knows(self, host: str) -> bool:
+        name = _name_of(host)
+        return self._answers_all or name == self._bound_host or _is_loopback(name)
+
+
+class BodyLimit:
+    """Read the body of a request before anything works on it: within its size and its time, or not at all."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on with its whole body, or refuse it with 413 or 408 and close the connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        try:
+            body = await _read_body(scope, receive)
+        except ClientDisconnect:
+            return
+        except ApiError as error:
+            refusal = error_response(error)
+            refusal.headers["Connection"] = "close"
+            await refusal(scope, receive, send)
+            return
+        await self._app(scope, _replay(body, receive), send)
+
+
+async def _read_body(scope: Scope, receive: Receive) -> bytes:
+    """The whole body of a request.
+
+    Raises:
+        ApiError: it is larger than its path may be sent (413), or did not arrive in time (408).
+        ClientDisconnect: the client left.
+    """
+    limit = max_body_bytes(scope["path"])
+    _check_size(int(Headers(scope=scope).get("content-length", 0)), limit)
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientDisconnect
+                body += message.get("body", b"")
+                _check_size(len(body), limit)
+                if not message.get("more_body", False):
+                    return bytes(body)
+    except TimeoutError:
+        sentence = f"The body did not arrive within {BODY_SECONDS:.0f} seconds; send it again."
+        raise ApiError(sentence, HTTPStatus.REQUEST_TIMEOUT) from None
+
+
+def _check_size(size: int, limit: int) -> None:
+    if size > limit:
+        raise ApiError(
+            f"The body is larger than {limit // 1000} kB; send one sentence at a time.",
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        )
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """A channel that gives a body that was read already, then the messages that follow it."""
+    left: Iterable[Message] = iter([{"type": "http.request", "body": body, "more_body": False}])
+
+    async def receive_again() -> Message:
+        for message in left:
+            return message
+        return await receive()
+
+    return receive_again
+
+
+def _name_of(host: str) -> str:
+    """The name in a Host header: without port, brackets and a final dot."""
+    name = host.rpartition("]")[0].lstrip("[") if host.startswith("[") else host.partition(":")[0]
+    return name.rstrip(".").lower()
+
+
+def _is_loopback(name: str) -> bool:
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_unspecified(name: str) -> bool:
+    try:
+        return ipaddress.ip_address(name).is_unspecified
+    except ValueError:
+        return False
