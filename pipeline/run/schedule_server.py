@@ -5,13 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from pipeline.run.worker import end_with_parent, take_answers_pipe
+from pipeline.run.child import open_answers
 
 
 def main(host: str, port: str) -> int:
     """Run the server until the parent ends."""
-    take_answers_pipe()
-    end_with_parent()
+    open_answers()
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", host, "--port", port]
     return subprocess.run(command, check=False, stdin=subprocess.DEVNULL).returncode
 

@@ -6,13 +6,12 @@ import sys
 from pathlib import Path
 
 from pipeline.build.project_file import load_project
-from pipeline.run.worker import end_with_parent, take_answers_pipe
+from pipeline.run.child import open_answers
 
 
 def main(project_path: str, workspace_root: str, cron: str) -> None:
     """Serve the build flow until the parent ends."""
-    take_answers_pipe()
-    end_with_parent()
+    open_answers()
     from pipeline.run.tasks import build_flow
 
     name = load_project(Path(project_path)).store_id

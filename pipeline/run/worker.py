@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,8 +12,7 @@ from typing import Any, TextIO
 
 from exported_models.contract.errors import BeamscopeError
 from pipeline.progress import Advance
-
-_STANDARD_INPUT = 0
+from pipeline.run.child import open_answers
 
 
 class PipeProgress:
@@ -39,29 +36,9 @@ class PipeProgress:
         self.send("tracked")
 
 
-def take_answers_pipe() -> TextIO:
-    """The pipe on standard output, for answers alone: what Prefect prints there goes to the log from now on."""
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    return answers
-
-
-def end_with_parent() -> None:
-    """End this process and all it started as soon as standard input closes, which it does when the parent dies."""
-
-    def watch() -> None:
-        # Not through sys.stdin, whose lock would be held when the interpreter ends.
-        while os.read(_STANDARD_INPUT, 1):
-            pass
-        os.killpg(os.getpgrp(), signal.SIGKILL)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
 def main(project_path: str, workspace_root: str) -> None:
     """Run the flow and report how it ended."""
-    progress = PipeProgress(take_answers_pipe())
-    end_with_parent()
+    progress = PipeProgress(open_answers())
     from pipeline.run.tasks import REPORTING, build_flow
 
     REPORTING.set(progress)

@@ -20,6 +20,7 @@ import pytest
 from beamscope.listening import listen
 from exported_models.contract.workspace import Workspace
 from tests.beamscope.shell import Beamscope, Program, one_sentence
+from tests.processes import accept_interrupts
 
 PROJECT = """
 [model]
@@ -61,6 +62,7 @@ def started(*arguments: str, cwd: Path, environment: Mapping[str, str] | None = 
             text=True,
             stdout=subprocess.PIPE,
             stderr=stderr,
+            preexec_fn=accept_interrupts,
         ) as process,
     ):
         assert process.stdout is not None
@@ -91,6 +93,16 @@ def test_it_prints_its_address_answers_and_ends_in_good_order(
             get(urllib.request.Request(server.address, headers={"Host": "rebound.example"}))
 
         assert server.end(ending) == (0, "")
+
+
+def test_servers_of_tests_end_where_the_shell_ignores_interrupts(dates_workspace: Workspace, tmp_path: Path) -> None:
+    arguments = ["serve", "--port", "0", "--workspace", str(dates_workspace.root)]
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with started(*arguments, cwd=tmp_path) as server:
+            assert server.end(signal.SIGINT) == (0, "")
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_busy_port_is_one_sentence_with_the_remedy(program: Program) -> None:

@@ -17,10 +17,11 @@ from pipeline.build.building import build
 from pipeline.build.project_file import Project
 from pipeline.errors import CorpusError, ScheduleError
 from pipeline.progress import SilentProgress
-from pipeline.run.flow import run_flow
+from pipeline.run.flow import run_flow, start_process
 from pipeline.run.schedule import serve
 from tests.artefacts import ROOT
 from tests.pipeline.projects import data_files
+from tests.processes import accept_interrupts
 
 QUIET = SilentProgress()
 RUN = """
@@ -41,6 +42,28 @@ from pipeline.run.schedule import serve
 
 serve(Path(sys.argv[1]), Workspace(Path(sys.argv[2])), "* * * * *")
 """
+
+
+WORKER = """
+import signal
+import pipeline.run.child
+
+answers = pipeline.run.child.open_answers()
+answers.write(str(signal.getsignal(signal.SIGINT) is signal.default_int_handler))
+answers.close()
+"""
+
+
+def test_processes_of_a_build_can_be_interrupted_where_the_shell_ignores_interrupts(tmp_path: Path) -> None:
+    (tmp_path / "answering.py").write_text(WORKER, encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"}
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with start_process(["answering"], tmp_path / "log", environment) as process:
+            assert process.stdout is not None
+            assert process.stdout.read() == "True", (tmp_path / "log").read_text(encoding="utf-8")
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.slow
@@ -77,7 +100,9 @@ def test_an_error_in_a_flow_is_the_sentence_it_would_be_without(project: Project
 @pytest.mark.slow
 def test_a_schedule_fires_and_its_build_appears(project: Project, workspace: Workspace) -> None:
     command = [sys.executable, "-c", SERVE, str(project.path), str(workspace.root)]
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, cwd=ROOT, stderr=subprocess.PIPE, text=True, preexec_fn=accept_interrupts
+    ) as process:
         deadline = time.monotonic() + 400
         while not workspace.store_ids() and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.5)
