@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,12 +15,12 @@ from exported_models.contract.request import (
     MAX_BEAM_SIZE,
     MAX_LENGTH_LIMIT,
     MAX_LENGTH_PENALTY,
-    MAX_SOURCE_CHARACTERS,
     MAX_TOP_K,
     AttentionOverride,
     HeadAblation,
     Request,
 )
+from exported_models.contract.texts import check_text
 from exported_models.contract.tokens import Encoding
 from exported_models.contract.trace import Trace
 from exported_models.contract.workspace import Workspace
@@ -220,7 +219,7 @@ def tokenize_source(text: str, model: ExportedModel) -> Encoding:
     Raises:
         RequestError: it is empty, too long, holds a control character, or cannot be expressed.
     """
-    _check_text(text, "source text", "source")
+    check_text(text, "source text", "source")
     encoding = model.source_tokenizer.encode(text, end=True)
     limit = model.manifest.max_source_tokens
     if len(encoding) > limit:
@@ -238,7 +237,7 @@ def tokenize_target(text: str, model: ExportedModel, *, end: bool = True) -> Enc
         RequestError: it is empty, too long, holds a control character, or cannot be expressed.
     """
     field = "target" if end else "prefix"
-    _check_text(text, f"{field} text", field)
+    check_text(text, f"{field} text", field)
     try:
         encoding = model.target_tokenizer.encode(text, end=end)
     except RequestError as error:
@@ -254,22 +253,6 @@ def tokenize_target(text: str, model: ExportedModel, *, end: bool = True) -> Enc
 
 def _longest_target(model: ExportedModel) -> int:
     return min(MAX_LENGTH_LIMIT, model.manifest.max_target_tokens or MAX_LENGTH_LIMIT)
-
-
-def _check_text(text: str, what: str, field: str) -> None:
-    if not text.strip():
-        raise RequestError(f"The {what} is empty; type at least one character.", field=field)
-    if len(text) > MAX_SOURCE_CHARACTERS:
-        raise RequestError(
-            f"The {what} has {len(text):,} characters; at most {MAX_SOURCE_CHARACTERS:,} are read at once.",
-            field=field,
-        )
-    for index, character in enumerate(text):
-        if unicodedata.category(character) in ("Cc", "Cs"):
-            raise RequestError(
-                f"The {what} holds the control character U+{ord(character):04X} at position {index + 1}; remove it.",
-                field=field,
-            )
 
 
 def _check_within(step: int, output: Sequence[str]) -> None:

@@ -16,7 +16,7 @@ from pipeline.errors import ProjectFileError
 from pipeline.export.checkpoints import PlannedModel, model_build_folder
 from pipeline.work.ledger import STAGED, Ledger
 
-STORE_REVISION = 2
+STORE_REVISION = 3
 """Raised when the same inputs would give another store than before."""
 
 

@@ -1,4 +1,8 @@
-"""Sentence pairs as token ids: one rule for what a model can read, whether a pair is encoded or held out."""
+"""Sentence pairs as token ids, and the rule for which pairs a model can read.
+
+Pairs of the corpus and held-out pairs are judged alike. Texts are judged as those of requests are, so that every pair
+in a store can be opened.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ from dataclasses import dataclass
 
 from exported_models.contract.errors import RequestError
 from exported_models.contract.manifest import ModelManifest
+from exported_models.contract.texts import check_text
 from exported_models.runtime.model import ExportedModel
 from exported_models.tokenizers.vocabulary import Tokenizer
 from pipeline.corpus.readers import SentencePair
@@ -22,7 +27,7 @@ class PairTokens:
 
 @dataclass(frozen=True, slots=True)
 class PairTokenizer:
-    """The tokenizers of a model, and how much it reads and writes."""
+    """The tokenizers of a model, and the most tokens that it reads and writes."""
 
     manifest: ModelManifest
     source: Tokenizer
@@ -30,17 +35,20 @@ class PairTokenizer:
 
     @classmethod
     def of(cls, model: ExportedModel) -> PairTokenizer:
-        """Those of an opened model."""
+        """The tokenizers of an opened model."""
         return cls(model.manifest, model.source_tokenizer, model.target_tokenizer)
 
     def read(self, pair: SentencePair | StoredPair) -> PairTokens:
         """The tokens of a pair, or of a source without a target.
 
         Raises:
-            RequestError: the model cannot express it, or it is too long.
+            RequestError: a request could not have one of the texts (`check_text`), or the model cannot express it.
         """
         source_ids = self.read_source(pair.source)
-        target_ids = self.target.encode(pair.target, end=True).ids if pair.target else ()
+        if not pair.target:
+            return PairTokens(source_ids, ())
+        check_text(pair.target, "target text", "target")
+        target_ids = self.target.encode(pair.target, end=True).ids
         if self.manifest.max_target_tokens and len(target_ids) > self.manifest.max_target_tokens:
             raise RequestError(f"The target has {len(target_ids)} tokens, more than the model has positions for.")
         return PairTokens(source_ids, target_ids)
@@ -49,8 +57,9 @@ class PairTokenizer:
         """The tokens of a source.
 
         Raises:
-            RequestError: the model cannot express it, or it is too long.
+            RequestError: a request could not have the text (`check_text`), or the model cannot express it.
         """
+        check_text(text, "source text", "source")
         source_ids = self.source.encode(text, end=True).ids
         if len(source_ids) > self.manifest.max_source_tokens:
             raise RequestError(f"The source has {len(source_ids)} tokens, more than the model reads.")

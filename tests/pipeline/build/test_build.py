@@ -22,7 +22,9 @@ from exported_models.contract.arrays import Floats
 from exported_models.contract.errors import BeamscopeError
 from exported_models.contract.manifest import SpaceSpec
 from exported_models.contract.publishing import check_files
+from exported_models.contract.request import Request
 from exported_models.contract.workspace import Workspace
+from exported_models.engine import Engine
 from exported_models.runtime.model import ExportedModel
 from exported_models.search.scoring import force_batch
 from pipeline.build.building import build, is_up_to_date, open_build
@@ -33,6 +35,7 @@ from pipeline.work.ledger import Ledger
 from pipeline.work.lock import only_build
 from state_store.check import check_contents
 from state_store.manifest import load_store_manifest
+from state_store.pairs import PairTable
 from state_store.shards import SentenceStates, write_shard
 from state_store.store import StateStore
 from tests.artefacts import ROOT
@@ -290,6 +293,21 @@ def test_pairs_that_cannot_be_read_are_left_out_and_counted(
     summary = build(load_project(project.path), workspace, progress=LineProgress(log))
     assert (summary.pairs, summary.pairs_left_out) == (2, 1)
     assert "1 pair is left out; the first: mixed.tsv, line 2: The character" in log.getvalue()
+
+
+def test_every_pair_of_a_store_can_be_opened(project: Project, workspace: Workspace, tmp_path: Path) -> None:
+    corpus = tmp_path / "sources.txt"
+    lines = ["1 May 2003", "2 May\x07 2003", "3\tMay 2003", "4 " * 1_001 + "May 2003", "5 May 2003"]
+    corpus.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    text = re.sub(r"train = .*", f"train = '{corpus}'", project.path.read_text(encoding="utf-8"))
+    project.path.write_text(text, encoding="utf-8")
+    log = io.StringIO()
+    summary = build(load_project(project.path), workspace, progress=LineProgress(log))
+    assert (summary.pairs, summary.pairs_left_out) == (2, 3)
+    assert "sources.txt, line 2: The source text holds the control character U+0007" in log.getvalue()
+    engine = Engine(workspace, threads=1)
+    for pair in PairTable(workspace.store_folder("dates"), 2):
+        assert engine.translate(Request("dates", pair.source)).best.text
 
 
 def test_an_unknown_space_is_refused_with_the_known_ones(project: Project, workspace: Workspace) -> None:
