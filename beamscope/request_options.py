@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -23,6 +23,7 @@ from exported_models.contract.request import (
 )
 
 if TYPE_CHECKING:
+    from exported_models.contract.wishes import PlainWish
     from exported_models.engine import Engine
 
 _DEFAULT = "the model's own"
@@ -48,18 +49,21 @@ class RequestOptions:
             WorkspaceError, ArtefactError: the model is not there or damaged.
             RequestError: the prefix is not made of tokens that the model knows.
         """
-        return Request(
-            model_id=model_id,
-            source=text,
-            prefix=self._prefix_tokens(engine, model_id),
-            overrides=self.attend,
-            beam_size=self.beam,
-            length_penalty=self.length_penalty,
-            max_length=self.max_length,
-            top_k=self.top_k,
-            early_stopping=self.early_stopping,
-            ablations=self.ablate,
-        )
+        from exported_models.contract.wishes import StartOver
+        from exported_models.edits import revise, start
+
+        first = start(StartOver(text, model_id))
+        return functools.reduce(revise, self._wishes(engine, model_id), first)
+
+    def _wishes(self, engine: Engine, model_id: str) -> Iterator[PlainWish]:
+        """The verbs that the options stand for."""
+        from exported_models.contract.wishes import Ablate, Attend, Force, SetSearch
+
+        yield SetSearch(self.beam, self.length_penalty, self.max_length, self.early_stopping, self.top_k)
+        yield Force(self._prefix_tokens(engine, model_id))
+        yield Ablate(self.ablate)
+        for override in self.attend:
+            yield Attend(override.step, override.weights, override.layer, override.head)
 
     def _prefix_tokens(self, engine: Engine, model_id: str) -> tuple[str, ...]:
         from exported_models.engine import tokenize_target

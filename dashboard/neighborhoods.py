@@ -67,7 +67,7 @@ class NeighborhoodCache:
 
 
 def _make_key(store: StateStore, trace: Trace, hypothesis: int, space: str, k: int) -> EvidenceKey:
-    request = trace.request
+    request: Request = trace.request
     if store.space(space).entry.owner == "source":
         # No search decides about states of the source: a what-if has those of the request it began with.
         request, hypothesis = replace(Request(request.model_id, request.source), ablations=request.ablations), 0

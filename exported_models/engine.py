@@ -17,6 +17,7 @@ from exported_models.contract.request import (
     MAX_LENGTH_PENALTY,
     MAX_TOP_K,
     AttentionOverride,
+    CompletedRequest,
     HeadAblation,
     Request,
 )
@@ -68,7 +69,7 @@ class Engine:
         self._workspace = workspace
         self._threads = threads
         self._models: NewestCache[str, Path, ExportedModel] = NewestCache()
-        self._traces: OnceCache[tuple[Path, Request], Trace] = OnceCache(cache_bytes, _trace_bytes)
+        self._traces: OnceCache[tuple[Path, CompletedRequest], Trace] = OnceCache(cache_bytes, _trace_bytes)
         self._recordings: OnceCache[_RecordingKey, Recording] = OnceCache(RECORDED_SOURCES)
 
     @property
@@ -96,10 +97,10 @@ class Engine:
         model = self.model(request.model_id)
         complete = complete_request(request, model)
         source = tokenize_source(complete.source, model)
-        check_overrides(complete.overrides, model.manifest, len(source), search_settings(complete, model).max_length)
+        settings, overrides = search_settings(complete, model), canonical_overrides(request)
+        check_overrides(overrides, model.manifest, len(source), settings.max_length)
         check_ablations(complete.ablations, model.manifest)
-        pinned = self._pin(complete, model, source)
-        return self._decode(pinned, model, source)
+        return self._decode(self._pin(complete, overrides, model, source), model, source)
 
     def score(self, request: Request, target: str) -> ForcedScore:
         """Force ``target`` under a request's source and overrides (its prefix is not used).
@@ -111,15 +112,15 @@ class Engine:
         complete = complete_request(request, model)
         source = tokenize_source(complete.source, model)
         wanted = tokenize_target(target, model)
-        settings = search_settings(complete, model)
-        check_overrides(complete.overrides, model.manifest, len(source), settings.max_length)
+        settings, overrides = search_settings(complete, model), canonical_overrides(request)
+        check_overrides(overrides, model.manifest, len(source), settings.max_length)
         check_ablations(complete.ablations, model.manifest)
 
         def override(step: int) -> tuple[Floats, Mask] | None:
-            return override_rows(complete.overrides, step, 1, model.manifest, len(source))
+            return override_rows(overrides, step, 1, model.manifest, len(source))
 
         heads = mask_heads(complete.ablations, model.manifest)
-        forced = force_batch(model, [source.ids], [wanted.ids], override if complete.overrides else None, heads)[0]
+        forced = force_batch(model, [source.ids], [wanted.ids], override if overrides else None, heads)[0]
         manifest = model.manifest
         penalty = RepetitionPenalty.of(manifest.generation, manifest.start_id, settings.beam_size)
         counted = penalty.weigh_target(forced.log_probs, wanted.ids, forced.log_normalizers)
@@ -130,71 +131,86 @@ class Engine:
             wanted.tokens, forced.log_probs, forced.ranks, score, settings.normalize(score, len(wanted.ids))
         )
 
-    def _pin(self, request: Request, model: ExportedModel, source: Encoding) -> Request:
-        """Cover the steps before each override with the best output under the overrides before it."""
-        pinned = replace(request, overrides=())
-        for step in sorted({override.step for override in request.overrides}):
+    def _pin(
+        self,
+        request: CompletedRequest,
+        overrides: Sequence[AttentionOverride],
+        model: ExportedModel,
+        source: Encoding,
+    ) -> CompletedRequest:
+        """Add overrides, each after the best output under the overrides before it covers the steps before it."""
+        pinned = request
+        for step in sorted({override.step for override in overrides}):
             ended = bool(pinned.prefix) and model.target_tokenizer.token_id(pinned.prefix[-1]) == model.manifest.end_id
             if ended or step > len(pinned.prefix):
                 output = pinned.prefix if ended else self._decode(pinned, model, source).best.tokens
                 _check_within(step, output)
                 pinned = pinned if ended else replace(pinned, prefix=output[:step])
-            active = tuple(override for override in request.overrides if override.step <= step)
-            pinned = replace(pinned, overrides=active)
+            pinned = replace(pinned, overrides=tuple(override for override in overrides if override.step <= step))
         return pinned
 
     def _open(self, folder: Path) -> ExportedModel:
         threads = self._threads or choose_threads(load_model_manifest(folder).bytes)
         return ExportedModel.open(folder, threads=threads)
 
-    def _decode(self, request: Request, model: ExportedModel, source: Encoding) -> Trace:
+    def _decode(self, request: CompletedRequest, model: ExportedModel, source: Encoding) -> Trace:
         # The folder and not the content hash: that leaves out the manifest, which decides about search too.
         return self._traces.get((model.folder, request), lambda: self._search(request, model, source))
 
-    def _search(self, request: Request, model: ExportedModel, source: Encoding) -> Trace:
+    def _search(self, request: CompletedRequest, model: ExportedModel, source: Encoding) -> Trace:
         key = (model.folder, source.ids, request.ablations)
         recording = self._recordings.get(key, lambda: record_source(model, source, request.ablations))
         return search(model, request, search_settings(request, model), source, recording)
 
 
-def complete_request(request: Request, model: ExportedModel) -> Request:
+def complete_request(request: Request, model: ExportedModel) -> CompletedRequest:
     """Fill in the model's defaults, so that equal questions are equal values.
+
+    Overrides at steps that the prefix does not cover are left out: `Engine.translate` pins those.
 
     Raises:
         RequestError: a number is out of its range.
     """
     defaults = model.manifest.generation
-    complete = replace(
-        request,
-        beam_size=defaults.beam_size if request.beam_size is None else request.beam_size,
-        length_penalty=defaults.length_penalty if request.length_penalty is None else request.length_penalty,
-        max_length=defaults.max_length if request.max_length is None else request.max_length,
+    beam_size = defaults.beam_size if request.beam_size is None else request.beam_size
+    length_penalty = defaults.length_penalty if request.length_penalty is None else request.length_penalty
+    max_length = defaults.max_length if request.max_length is None else request.max_length
+    _check_range("beam_size", beam_size, 1, MAX_BEAM_SIZE)
+    _check_range("length_penalty", length_penalty, -MAX_LENGTH_PENALTY, MAX_LENGTH_PENALTY)
+    _check_range("max_length", max_length, 1, _longest_target(model))
+    _check_range("top_k", request.top_k, 1, MAX_TOP_K)
+    return CompletedRequest(
+        model_id=request.model_id,
+        source=request.source,
+        prefix=request.prefix,
+        overrides=tuple(entry for entry in canonical_overrides(request) if entry.step <= len(request.prefix)),
+        beam_size=beam_size,
+        length_penalty=length_penalty,
+        max_length=max_length,
+        top_k=request.top_k,
         early_stopping=request.early_stopping or defaults.early_stopping,
-        overrides=tuple(_canonical(override) for override in request.overrides),
         ablations=tuple(sorted(set(request.ablations))),
     )
-    _check_range("beam_size", complete.beam_size, 1, MAX_BEAM_SIZE)
-    _check_range("length_penalty", complete.length_penalty, -MAX_LENGTH_PENALTY, MAX_LENGTH_PENALTY)
-    _check_range("max_length", complete.max_length, 1, _longest_target(model))
-    _check_range("top_k", complete.top_k, 1, MAX_TOP_K)
-    return complete
 
 
-def search_settings(request: Request, model: ExportedModel) -> SearchSettings:
-    """A complete request as numbers, the prefix as ids.
+def canonical_overrides(request: Request) -> tuple[AttentionOverride, ...]:
+    """A request's overrides with their weights in the order of positions."""
+    return tuple(replace(override, weights=tuple(sorted(override.weights))) for override in request.overrides)
+
+
+def search_settings(request: CompletedRequest, model: ExportedModel) -> SearchSettings:
+    """A completed request as numbers, the prefix as ids.
 
     Raises:
         RequestError: the prefix holds an unknown token, or does not fit the maximum length.
     """
-    defaults = model.manifest.generation
-    max_length = request.max_length or defaults.max_length
     prefix = tuple(_prefix_id(token, model) for token in request.prefix)
-    if len(prefix) > max_length:
+    if len(prefix) > request.max_length:
         raise RequestError(
-            f"The prefix has {len(prefix)} tokens, more than the maximum length of {max_length}.",
+            f"The prefix has {len(prefix)} tokens, more than the maximum length of {request.max_length}.",
             field="prefix",
         )
-    first = defaults.forced_first_id
+    first = model.manifest.generation.forced_first_id
     if first is not None and prefix and prefix[0] != first:
         raise RequestError(
             f"Every output of {model.manifest.model_id} begins with {model.target_tokenizer.tokens[first]!r}; "
@@ -204,10 +220,10 @@ def search_settings(request: Request, model: ExportedModel) -> SearchSettings:
     if model.manifest.end_id in prefix[:-1]:
         raise RequestError("The prefix goes on after the end of the sentence; cut it there.", field="prefix")
     return SearchSettings(
-        beam_size=request.beam_size or defaults.beam_size,
-        length_penalty=defaults.length_penalty if request.length_penalty is None else request.length_penalty,
-        max_length=max_length,
-        early_stopping=request.early_stopping or defaults.early_stopping,
+        beam_size=request.beam_size,
+        length_penalty=request.length_penalty,
+        max_length=request.max_length,
+        early_stopping=request.early_stopping,
         top_k=min(request.top_k, len(model.target_tokenizer.tokens)),
         prefix=prefix,
     )
@@ -263,10 +279,6 @@ def _check_within(step: int, output: Sequence[str]) -> None:
         )
 
 
-def _canonical(override: AttentionOverride) -> AttentionOverride:
-    return replace(override, weights=tuple(sorted(override.weights)))
-
-
 def _prefix_id(token: str, model: ExportedModel) -> int:
     # Special tokens are welcome: a model may well propose one, and what it proposes can be chosen.
     token_id = model.target_tokenizer.token_id(token)
@@ -278,9 +290,9 @@ def _prefix_id(token: str, model: ExportedModel) -> int:
     return token_id
 
 
-def _check_range(field: str, value: float | None, low: float, high: float) -> None:
+def _check_range(field: str, value: float, low: float, high: float) -> None:
     # Written so that NaN, which compares false with everything, is refused too.
-    if value is None or not low <= value <= high:
+    if not low <= value <= high:
         words = field.replace("_", " ")
         raise RequestError(f"The {words} {value} is out of range; choose from {low:g} to {high:g}.", field=field)
 

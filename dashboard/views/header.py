@@ -88,6 +88,12 @@ def submit(services: Services, shown: Json | None, values: tuple[str, str | None
     return services.answer(request)
 
 
+def write_trace(services: Services, state: PageState) -> str:
+    """The trace on the page as JSON, with the chosen hypothesis in view."""
+    trace, hypothesis = services.chosen(state)
+    return TraceDocument.of(trace, trace.hypotheses.index(hypothesis)).to_json()
+
+
 def _first_request(services: Services) -> PageState | None:
     models = services.workspace.model_ids()
     text = services.example(models[0]) if models else None
@@ -150,9 +156,10 @@ def _register_followers(app: dash.Dash, services: Services) -> None:
     def export(_json: Any, _svg: Any, shown: Json | None, mass: Any, layer: Any, head: Any, theme: Theme) -> Any:
         if not shown:
             return no_update
-        picture = services.picture(PageState.from_json(shown))
+        state = PageState.from_json(shown)
         if ctx.triggered_id == HeaderId.EXPORT_JSON:
-            return _download(TraceDocument.of(picture.trace).to_json(), "trace.json", "application/json")
+            return _download(write_trace(services, state), "trace.json", "application/json")
+        picture = services.picture(state)
         links = pruned_links(picture, float(mass), read_picker(layer), read_picker(head))
         return _download(draw_svg(picture, links, theme), "translation.svg", "image/svg+xml")
 

@@ -14,7 +14,7 @@ from dashboard.state.page_state import Json, PageState
 from dashboard.state.past import Past
 from dashboard.views.browser import run_in_browser
 from dashboard.views.ids import HistoryId, PageId
-from dashboard.views.what_ifs import describe_change, describe_start
+from exported_models.wording import describe_change, describe_source
 
 
 def layout() -> Component:
@@ -70,7 +70,7 @@ def extend(services: Services, past: Past, state: PageState) -> Past:
     """Add the request on the page, named by what it changed."""
     after = services.trace(state.request)
     if past.now is None:
-        return past.visit(state, describe_start(after.request))
+        return past.visit(state, describe_source(after.request.source))
     text = services.token_text(state.request.model_id)
     return past.visit(state, describe_change(*services.chosen(past.now.state), after, text))
 

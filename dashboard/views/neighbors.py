@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from dash import Dash, Input, Output, State, dcc, html, no_update
@@ -26,6 +26,8 @@ from dashboard.views.controls import card, segmented
 from dashboard.views.ids import NeighborhoodId, NeighborsId, PageId
 from dashboard.views.missing_store import explain_missing_store
 from dashboard.views.scene import Scene, open_scene
+from exported_models.contract.wishes import StartOver
+from exported_models.edits import revise
 from state_store.neighborhood import TokenEvidence
 from state_store.neighbors import Neighbor
 
@@ -130,7 +132,7 @@ def open_chosen_pair(services: Services, state: PageState, space: str, chosen: s
     if store is None:
         return state.to_json(), {}
     source = store.pair(sentence).source
-    shown = services.answer(replace(state.request, source=source, prefix=(), overrides=()))
+    shown = services.answer(revise(state.request, StartOver(source)))
     return shown, {"side": store.manifest.space(space).owner, "index": position}
 
 

@@ -23,6 +23,7 @@ from exported_models.contract.request import (
     Request,
 )
 from exported_models.contract.trace import Candidate, Fate, Hypothesis, Node, PrunedBy, Stop, TokenChoice, Trace
+from exported_models.contract.wishes import WishDocument
 
 _DECIMALS = 5
 _IMPOSSIBLE = -1e9
@@ -106,6 +107,23 @@ class RequestDocument(_Document):
         )
 
 
+class WhatIfDocument(_Document):
+    """A change to the translation of a request; see `exported_models.contract.wishes`."""
+
+    request: RequestDocument
+    hypothesis: StrictInt = Field(
+        default=0, ge=0, description="Rank in the n-best list of the hypothesis that the wish speaks of."
+    )
+    wish: WishDocument
+
+
+class EditDocument(_Document):
+    """A request that a wish made, and what it changed."""
+
+    request: RequestDocument
+    words: str = Field(description="A short phrase for people.")
+
+
 class SourceTokenDocument(_Document):
     """A source token and its place in the source text (``start`` equals ``end`` for special tokens)."""
 
@@ -162,13 +180,14 @@ class HypothesisDocument(_Document):
 class TraceDocument(_Document):
     """Everything that happened while a request was decoded, states left out; see `Trace`."""
 
-    text: str = Field(description="The best hypothesis as text.")
+    text: str = Field(description="The hypothesis in view as text.")
     tokens: list[str] = Field(description="Its tokens, end of sentence included.")
+    hypothesis: int = Field(default=0, description="Its rank in the n-best list; 0 is the best hypothesis.")
     request: RequestDocument = Field(description="The request as answered, defaults filled in.")
     model_hash: str
     source: list[SourceTokenDocument]
     attention: list[list[list[list[Rounded]]]] | None = Field(
-        description="Cross-attention of the best hypothesis: [target][layer][head][source]; null without attention."
+        description="Cross-attention of the hypothesis in view: [target][layer][head][source]; null without attention."
     )
     top_k: list[list[ChoiceDocument]] = Field(description="For each target token, the most probable tokens there.")
     hypotheses: list[HypothesisDocument] = Field(description="The n-best list, best first.")
@@ -177,17 +196,18 @@ class TraceDocument(_Document):
     stop: Stop
 
     @classmethod
-    def of(cls, trace: Trace) -> TraceDocument:
-        """The document of a trace."""
-        best = trace.best
+    def of(cls, trace: Trace, rank: int = 0) -> TraceDocument:
+        """The document of a trace, with the hypothesis of that rank in view."""
+        shown = trace.hypotheses[rank]
         return cls(
-            text=best.text,
-            tokens=list(best.tokens),
+            text=shown.text,
+            tokens=list(shown.tokens),
+            hypothesis=rank,
             request=RequestDocument.of(trace.request),
             model_hash=trace.model_hash,
             source=_source_documents(trace),
-            attention=_nested(trace.attention(best)),
-            top_k=[[_choice_document(choice) for choice in choices] for choices in trace.top_k(best)],
+            attention=_nested(trace.attention(shown)),
+            top_k=[[_choice_document(choice) for choice in choices] for choices in trace.top_k(shown)],
             hypotheses=[_hypothesis_document(hypothesis) for hypothesis in trace.hypotheses],
             tree=[_node_document(node) for node in trace.nodes],
             steps=[[_candidate_document(candidate) for candidate in step.candidates] for step in trace.steps],

@@ -1,12 +1,12 @@
 """A request: everything that decides what a model does with one source text, as one frozen value.
 
-It is the cache key, the link, the history entry and the body of an HTTP call. A what-if is the same request with one
-field changed (`dataclasses.replace`, or the verbs in `interventions`).
+A request is the cache key, the link, the history entry and the body of an HTTP call. A what-if is a request with one
+thing changed; `exported_models.edits` makes it from a wish (`exported_models.contract.wishes`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 MAX_SOURCE_CHARACTERS = 2000
@@ -79,3 +79,21 @@ class Request:
     top_k: int = 5
     early_stopping: EarlyStopping | None = None
     ablations: tuple[HeadAblation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompletedRequest(Request):
+    """A request as the engine answers it: a type of its own, so that a raw request is not taken for one.
+
+    Every setting has its value, weights and ablations are in ascending order, and ``prefix`` covers the steps before
+    each override. Equal questions about one model are equal values. A completed request can be asked again.
+    """
+
+    beam_size: int
+    length_penalty: float
+    max_length: int
+    early_stopping: EarlyStopping
+
+    def as_request(self) -> Request:
+        """The same question as a raw request, for what is to be changed or kept."""
+        return Request(**{each.name: getattr(self, each.name) for each in fields(Request)})

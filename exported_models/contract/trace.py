@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from exported_models.contract.arrays import Floats, Ids
-from exported_models.contract.request import Request
+from exported_models.contract.request import CompletedRequest
 from exported_models.contract.tokens import Encoding
 
 ROOT = 0
@@ -168,7 +168,7 @@ class Trace:
         vocabulary: token id -> token, for every id the trace mentions.
     """
 
-    request: Request
+    request: CompletedRequest
     model_hash: str
     source: Encoding
     source_states: Mapping[str, Floats]

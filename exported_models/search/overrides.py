@@ -1,60 +1,16 @@
-"""What-ifs: a trace and a wish make a new request, and overrides become the arrays a step reads."""
+"""Attention overrides: read from text, checked against a model, and made into the arrays that a step reads."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from exported_models.contract.arrays import Floats, Mask
 from exported_models.contract.errors import RequestError
 from exported_models.contract.manifest import ModelManifest
-from exported_models.contract.request import AttentionOverride, Request
-from exported_models.contract.trace import Hypothesis, Trace
-
-
-def choose_token(trace: Trace, hypothesis: Hypothesis, step: int, token: str) -> Request:
-    """Decode on from ``hypothesis`` cut before ``step``, with ``token`` there instead."""
-    return force_tokens(trace, (*hypothesis.tokens[:step], token))
-
-
-def force_node(trace: Trace, node: int) -> Request:
-    """Force the path from the start to a node of the beam tree."""
-    return force_tokens(trace, [entry.token for entry in trace.path(node)])
-
-
-def force_tokens(trace: Trace, tokens: Sequence[str]) -> Request:
-    """Decode on from ``tokens``.
-
-    Overrides at their steps stay in force; later ones spoke of another continuation and are dropped.
-    """
-    kept = tuple(override for override in trace.request.overrides if override.step < len(tokens))
-    return replace(trace.request, prefix=tuple(tokens), overrides=kept)
-
-
-def override_attention(
-    trace: Trace,
-    hypothesis: Hypothesis,
-    step: int,
-    weights: Sequence[tuple[int, float]],
-    *,
-    layer: int | None = None,
-    head: int | None = None,
-) -> Request:
-    """Override the attention of one target step; the steps before it are pinned to ``hypothesis``."""
-    override = AttentionOverride(step, tuple(weights), layer, head)
-    others = tuple(
-        entry
-        for entry in trace.request.overrides
-        if entry.step <= step and (entry.step, entry.layer, entry.head) != (step, layer, head)
-    )
-    return replace(
-        trace.request,
-        prefix=hypothesis.tokens[:step],
-        overrides=tuple(sorted((*others, override), key=_by_place)),
-    )
+from exported_models.contract.request import AttentionOverride
 
 
 def parse_attention(text: str) -> AttentionOverride:
@@ -77,10 +33,17 @@ def parse_attention(text: str) -> AttentionOverride:
         ) from None
 
 
+def by_place(override: AttentionOverride) -> tuple[int, int, int]:
+    """The order of overrides: step, layer, head, with all layers or heads before a single one."""
+    layer = -1 if override.layer is None else override.layer
+    head = -1 if override.head is None else override.head
+    return override.step, layer, head
+
+
 def merge_overrides(overrides: Iterable[AttentionOverride]) -> tuple[AttentionOverride, ...]:
     """Join overrides of one step, layer and head into one row of weights (a position named twice adds up)."""
     merged: dict[tuple[int, int | None, int | None], dict[int, float]] = {}
-    for override in sorted(overrides, key=_by_place):
+    for override in sorted(overrides, key=by_place):
         row = merged.setdefault((override.step, override.layer, override.head), {})
         for source, weight in override.weights:
             row[source] = row.get(source, 0.0) + weight
@@ -139,12 +102,6 @@ def _normalize(weights: Mapping[int, float], source_tokens: int) -> Floats:
     row /= row.max()  # first, so that the sum of huge weights stays finite
     normalized: Floats = (row / row.sum()).astype(np.float32)
     return normalized
-
-
-def _by_place(override: AttentionOverride) -> tuple[int, int, int]:
-    layer = -1 if override.layer is None else override.layer
-    head = -1 if override.head is None else override.head
-    return override.step, layer, head
 
 
 def _check_index(what: str, value: int | None, limit: int) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from exported_models.contract.arrays import Floats, Mask
-from exported_models.contract.request import HeadAblation, Request
+from exported_models.contract.request import CompletedRequest, HeadAblation
 from exported_models.contract.tokens import Encoding
 from exported_models.contract.trace import Trace
 from exported_models.runtime.beam_search_session import BeamSearchSession, SearchInput
@@ -30,7 +30,7 @@ from exported_models.search.tracing import make_trace
 
 
 def search(
-    model: ExportedModel, request: Request, settings: SearchSettings, source: Encoding, recording: Recording
+    model: ExportedModel, request: CompletedRequest, settings: SearchSettings, source: Encoding, recording: Recording
 ) -> Trace:
     """Decode one source text and record all of it.
 
@@ -60,7 +60,7 @@ def search(
     return make_trace(model, beam, request, source, recording.encoded)
 
 
-def _replay(beam: Beam, recorder: SearchRecorder, request: Request) -> tuple[Tensors, Sequence[int]]:
+def _replay(beam: Beam, recorder: SearchRecorder, request: CompletedRequest) -> tuple[Tensors, Sequence[int]]:
     """Settle the steps that are known; return the memory they leave, and its row for each live one."""
     memory, continued = recorder.encoded.memory, [0]
     prefix = beam.settings.prefix
@@ -73,7 +73,7 @@ def _replay(beam: Beam, recorder: SearchRecorder, request: Request) -> tuple[Ten
     return memory, continued
 
 
-def _count_free_steps(beam: Beam, request: Request) -> int:
+def _count_free_steps(beam: Beam, request: CompletedRequest) -> int:
     """How many steps from here on nobody intervenes in and scores alone lead through."""
     if any(ablation.kind != "encoder" for ablation in request.ablations):
         return 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from exported_models.contract.request import Request
+from exported_models.contract.request import CompletedRequest
 from exported_models.contract.tokens import Encoding
 from exported_models.contract.trace import ROOT, Candidate, Fate, Hypothesis, Node, Step, Trace
 from exported_models.runtime.model import ExportedModel
@@ -16,7 +16,9 @@ from exported_models.runtime.sessions import EncodedSource
 from exported_models.search.beam import Beam, Decision
 
 
-def make_trace(model: ExportedModel, beam: Beam, request: Request, source: Encoding, encoded: EncodedSource) -> Trace:
+def make_trace(
+    model: ExportedModel, beam: Beam, request: CompletedRequest, source: Encoding, encoded: EncodedSource
+) -> Trace:
     """What a search that is over did for a request."""
     stop = beam.stop()
     assert stop is not None

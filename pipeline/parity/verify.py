@@ -13,7 +13,7 @@ from exported_models.contract.manifest import GenerationDefaults, ParityReport
 from exported_models.contract.request import Request
 from exported_models.contract.tokens import Encoding
 from exported_models.contract.trace import Trace
-from exported_models.engine import search_settings
+from exported_models.engine import complete_request, search_settings
 from exported_models.runtime.model import ExportedModel
 from exported_models.search.repetition import RepetitionPenalty
 from exported_models.search.scoring import ForcedSentence, force_batch
@@ -173,7 +173,7 @@ def _make_up_target(source: LoadedCheckpoint, source_ids: Sequence[int]) -> tupl
 
 def decode_ids(exported: ExportedModel, source_ids: Sequence[int], longest: int) -> Trace:
     """Search for a source given as ids, at the model's defaults, with at most ``longest`` target tokens."""
-    request = Request(exported.manifest.model_id, "", top_k=1, max_length=longest)
+    request = complete_request(Request(exported.manifest.model_id, "", top_k=1, max_length=longest), exported)
     tokens = tuple(exported.source_tokenizer.tokens[token_id] for token_id in source_ids)
     nowhere = ((0, 0),) * len(tokens)
     encoding = Encoding("", tuple(source_ids), tokens, nowhere, (0,) * len(tokens))

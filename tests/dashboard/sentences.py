@@ -10,7 +10,7 @@ import numpy as np
 from dashboard.drawing.picture import DEFAULT_ROOM, Picture, lay_out_picture
 from dashboard.drawing.words import PairText, TokenText
 from exported_models.contract.arrays import Floats
-from exported_models.contract.request import Request
+from exported_models.contract.request import CompletedRequest
 from exported_models.contract.tokens import Encoding
 from exported_models.contract.trace import ROOT, Candidate, Fate, Hypothesis, Node, PrunedBy, Step, Stop, Trace
 
@@ -45,7 +45,15 @@ def make_trace(
         steps.append(_with_attention(step, weights.astype(np.float32)))
         finished = live
     return Trace(
-        request=Request("made", " ".join(source), beam_size=beam, length_penalty=1.0, max_length=99, top_k=top_k),
+        request=CompletedRequest(
+            "made",
+            " ".join(source),
+            beam_size=beam,
+            length_penalty=1.0,
+            max_length=99,
+            early_stopping="estimate",
+            top_k=top_k,
+        ),
         model_hash="0" * 64,
         source=_encode(source),
         source_states={},

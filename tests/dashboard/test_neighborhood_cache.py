@@ -11,8 +11,9 @@ from dashboard.services import Services
 from exported_models.contract.errors import BeamscopeError
 from exported_models.contract.request import Request
 from exported_models.contract.trace import Trace
+from exported_models.contract.wishes import Replace
 from exported_models.contract.workspace import Workspace
-from exported_models.search.overrides import choose_token
+from exported_models.edits import apply
 from state_store.store import StateStore
 
 
@@ -46,7 +47,7 @@ def test_every_part_of_the_question_counts(services: Services, store: StateStore
     cache = NeighborhoodCache()
     best = trace.best
     other = next(token for token in "0123456789" if token != best.tokens[0])
-    what_if = services.trace(choose_token(trace, best, 0, other))
+    what_if = services.trace(apply(Replace(0, (other,)), trace, best).request)
 
     answers = [
         cache.get(store, trace, 0, "decoder", map_kind="pca", k=3),

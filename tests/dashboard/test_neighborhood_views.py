@@ -29,7 +29,7 @@ from dashboard.views.neighborhood import (
 from dashboard.views.neighbors import describe_neighbors, describe_nothing, open_chosen_pair
 from dashboard.views.scene import Scene, choose_space, find_map, open_scene, spaces_of
 from exported_models.contract.manifest import SpaceSpec
-from exported_models.contract.request import Request
+from exported_models.contract.request import HeadAblation, Request
 from exported_models.contract.workspace import Workspace
 
 REQUEST = Request("dates", "March 3, 1999", beam_size=3)
@@ -229,12 +229,13 @@ def test_a_what_if_has_the_neighbors_of_its_own_states(services: Services) -> No
 def test_a_neighbors_pair_opens_as_a_request_of_its_own_with_the_word_selected(services: Services) -> None:
     scene = open_dates(services)
     neighbor = scene.evidence[0].neighbors[0]
-    state = PageState(Request("dates", REQUEST.source, prefix=("1",), beam_size=3))
+    ablated = (HeadAblation("cross", 0, 0),)
+    state = PageState(Request("dates", REQUEST.source, prefix=("1",), beam_size=3, ablations=ablated))
 
     shown, selected = open_chosen_pair(services, state, "decoder", f"{neighbor.sentence}:{neighbor.position}")
 
     opened = PageState.from_json(shown).request
-    assert (opened.source, opened.prefix, opened.beam_size) == (neighbor.pair.source, (), 3)
+    assert opened == Request("dates", neighbor.pair.source, beam_size=3)
     assert selected == {"side": "target", "index": neighbor.position}
 
 

@@ -15,11 +15,12 @@ from dashboard.services import Services
 from dashboard.state.page_state import Json, PageState
 from dashboard.state.past import Past
 from dashboard.state.url_state import encode_fragment
-from dashboard.views.header import link_to, open_link, submit
+from dashboard.views.header import link_to, open_link, submit, write_trace
 from dashboard.views.history import extend
 from dashboard.views.ids import HeaderId, HistoryId, NBestId, PageId, TranslationId, TreeId
 from dashboard.views.stages import NO_INDEX, find_in_states
 from dashboard.views.translation import pruned_links
+from exported_models.contract.documents import TraceDocument
 from exported_models.contract.errors import RequestError
 from exported_models.contract.request import Request
 from exported_models.contract.workspace import Workspace
@@ -228,3 +229,13 @@ def written(text: str) -> Json:
     response = json.loads(text)["response"]
     value: Json = response[PageId.REQUEST]["data"]
     return value
+
+
+def test_the_trace_is_written_with_the_chosen_hypothesis_in_view(services: Services) -> None:
+    state = PageState(Request("dates", SOURCE), hypothesis=1)
+    trace, chosen = services.chosen(state)
+
+    document = TraceDocument.model_validate_json(write_trace(services, state))
+
+    assert (document.hypothesis, document.text, document.tokens) == (1, chosen.text, list(chosen.tokens))
+    assert document.hypotheses[0].text == trace.best.text

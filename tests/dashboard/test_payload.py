@@ -13,8 +13,8 @@ from dashboard.views.nbest import draw_list
 from dashboard.views.stages import draw_finding, find_in_trace
 from dashboard.views.translation import lay_out_words
 from dashboard.views.tree import draw_tree
-from dashboard.views.what_ifs import describe_change
 from exported_models.contract.trace import Trace
+from exported_models.wording import describe_change
 from tests.dashboard.sentences import ENGLISH, GERMAN, PAIR_TEXT, make_picture, make_trace
 
 LARGEST = 60_000
@@ -31,8 +31,8 @@ def fill_history(trace: Trace) -> Past:
     words = trace.best.tokens
     for number in range(MAX_MOMENTS):
         prefix = (*words[: number % len(words)], str(number))
-        state = PageState(replace(trace.request, prefix=prefix))
-        past = past.visit(state, describe_change(trace, trace.best, replace(trace, request=state.request), PAIR_TEXT))
+        after = replace(trace, request=replace(trace.request, prefix=prefix))
+        past = past.visit(PageState(after.request), describe_change(trace, trace.best, after, PAIR_TEXT))
     return past
 
 

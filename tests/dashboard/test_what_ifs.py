@@ -8,8 +8,6 @@ from dashboard.state.page_state import PageState, Selection
 from dashboard.views.what_ifs import (
     apply_draft,
     choose_alternative,
-    describe_change,
-    describe_start,
     force_path,
     start_over,
     toggle_heads,
@@ -17,6 +15,7 @@ from dashboard.views.what_ifs import (
 from exported_models.contract.errors import RequestError
 from exported_models.contract.request import AttentionOverride, HeadAblation, Request
 from exported_models.contract.trace import Fate
+from exported_models.wording import describe_change, describe_source
 from tests.dashboard.sentences import PAIR_TEXT, make_trace
 
 TRACE = make_trace()
@@ -73,7 +72,8 @@ def test_all_heads_of_a_layer_are_ablated_before_any_is_brought_back() -> None:
 
 
 def test_the_history_names_heads_as_people_count_them() -> None:
-    without, layer = (replace(TRACE, request=toggle_heads(TRACE.request, 3, 1, head)) for head in (0, None))
+    heads = tuple(HeadAblation("cross", 1, head) for head in range(3))
+    without, layer = (replace(TRACE, request=replace(TRACE.request, ablations=some)) for some in (heads[:1], heads))
 
     assert describe_change(TRACE, BEST, without, PAIR_TEXT) == "without cross head 2.1"
     assert describe_change(without, BEST, layer, PAIR_TEXT) == "without 2 heads"
@@ -130,7 +130,7 @@ def test_taking_a_what_if_back_is_named_too() -> None:
 
 
 def test_a_long_text_is_named_by_its_beginning() -> None:
-    assert len(describe_start(Request("dates", "x" * 100))) == 26
+    assert len(describe_source("x" * 100)) == 26
 
 
 def test_a_selection_outlives_only_a_sentence_that_has_its_word() -> None:

@@ -8,9 +8,10 @@ import pytest
 
 from exported_models.contract.errors import RequestError
 from exported_models.contract.request import HeadAblation, Request
+from exported_models.contract.wishes import Attend
+from exported_models.edits import apply
 from exported_models.engine import Engine
 from exported_models.search.ablation import parse_ablation
-from exported_models.search.overrides import override_attention
 
 REQUEST = Request("random", "abc de")
 CROSS = HeadAblation("cross", 0, 0)
@@ -56,7 +57,7 @@ def test_an_ablated_head_of_a_recurrent_model_gives_it_no_context(engine: Engine
 def test_what_ifs_and_scores_hold_under_an_ablation(engine: Engine) -> None:
     trace = engine.translate(replace(REQUEST, beam_size=1, ablations=(CROSS,)))
     again = engine.translate(replace(trace.request, prefix=trace.best.tokens[:2]))
-    overridden = engine.translate(override_attention(trace, trace.best, 1, [(0, 1.0)]))
+    overridden = engine.translate(apply(Attend(1, ((0, 1.0),)), trace, trace.best).request)
 
     assert again.best.token_ids == trace.best.token_ids
     assert overridden.best.log_probs == pytest.approx(trace.best.log_probs, abs=1e-5)

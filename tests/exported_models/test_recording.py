@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 
 from exported_models.contract.request import Request
 from exported_models.contract.trace import Trace
+from exported_models.contract.wishes import Attend, Force, ForceNode, Replace
 from exported_models.contract.workspace import Workspace
+from exported_models.edits import apply, revise
 from exported_models.engine import Engine, complete_request, search_settings, tokenize_source
 from exported_models.runtime.beam_search_session import SearchInput, SearchOutput
 from exported_models.runtime.graph_session import Tensors
 from exported_models.runtime.model import ExportedModel
 from exported_models.runtime.sessions import EncodedSource, StepInput, StepOutput
-from exported_models.search.overrides import choose_token, force_node, force_tokens, override_attention
 from exported_models.search.recording import Recording
 from exported_models.search.search import record_source, search
 
@@ -101,9 +102,9 @@ def test_a_what_if_is_what_it_would_be_from_nothing(
         request = data.draw(
             st.sampled_from(
                 [
-                    force_node(trace, node),
-                    choose_token(trace, trace.best, step, "v"),
-                    override_attention(trace, trace.best, step, [(0, 1.0)]),
+                    apply(ForceNode(node), trace, trace.best).request,
+                    apply(Replace(step, ("v",)), trace, trace.best).request,
+                    apply(Attend(step, ((0, 1.0),)), trace, trace.best).request,
                 ]
             )
         )
@@ -115,23 +116,23 @@ def test_a_what_if_is_what_it_would_be_from_nothing(
 @pytest.mark.parametrize("step", [0, 1, 3])
 def test_only_steps_after_the_shared_prefix_run(model: ExportedModel, step: int) -> None:
     trace, recording = record(model)
-    again, steps = decode(model, force_tokens(trace, trace.best.tokens[:step]), recording)
+    again, steps = decode(model, revise(trace.request, Force(trace.best.tokens[:step])), recording)
 
     assert steps == list(range(step + 1, len(again.steps)))
 
 
 def test_an_override_runs_from_its_own_step(model: ExportedModel) -> None:
     trace, recording = record(model)
-    again, steps = decode(model, override_attention(trace, trace.best, 3, [(1, 1.0)]), recording)
+    again, steps = decode(model, apply(Attend(3, ((1, 1.0),)), trace, trace.best).request, recording)
 
     assert steps == list(range(3, len(again.steps)))
 
 
 def test_a_changed_word_of_a_what_if_is_decoded_from_there(model: ExportedModel) -> None:
     trace, recording = record(model)
-    first, _ = decode(model, override_attention(trace, trace.best, 2, [(1, 1.0)]), recording)
+    first, _ = decode(model, apply(Attend(2, ((1, 1.0),)), trace, trace.best).request, recording)
     word = first.top_k(first.best)[4][1].token
-    again, steps = decode(model, choose_token(first, first.best, 4, word), recording)
+    again, steps = decode(model, apply(Replace(4, (word,)), first, first.best).request, recording)
 
     assert [step.overridden for step in again.steps[:4]] == [False, False, True, False]
     assert steps == list(range(5, len(again.steps)))
@@ -139,7 +140,9 @@ def test_a_changed_word_of_a_what_if_is_decoded_from_there(model: ExportedModel)
 
 def test_a_request_that_looks_at_more_tokens_is_not_answered_with_fewer(model: ExportedModel) -> None:
     trace, recording = record(model)
-    again, steps = decode(model, replace(force_tokens(trace, trace.best.tokens[:3]), beam_size=1, top_k=8), recording)
+    again, steps = decode(
+        model, replace(revise(trace.request, Force(trace.best.tokens[:3])), beam_size=1, top_k=8), recording
+    )
     _, wider = decode(model, replace(again.request, top_k=9), recording)
 
     assert steps == list(range(4, len(again.steps)))
@@ -150,7 +153,7 @@ def test_a_request_that_looks_at_more_tokens_is_not_answered_with_fewer(model: E
 def test_with_little_space_a_what_if_begins_earlier_and_ends_the_same(model: ExportedModel, memory_bytes: int) -> None:
     roomy_trace, roomy = record(model)
     trace, recording = record(model, memory_bytes)
-    request = choose_token(trace, trace.best, 5, "v")
+    request = apply(Replace(5, ("v",)), trace, trace.best).request
     again, steps = decode(model, request, recording)
     expected, fewest = decode(model, request, roomy)
 

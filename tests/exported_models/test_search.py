@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 
 from exported_models.contract.request import AttentionOverride, EarlyStopping, Request
 from exported_models.contract.trace import ROOT, Fate, PrunedBy, Stop, Trace
+from exported_models.contract.wishes import Attend, ForceNode, Replace
+from exported_models.edits import apply
 from exported_models.engine import Engine, complete_request, search_settings, tokenize_source
 from exported_models.runtime.graph_session import Tensors
 from exported_models.runtime.model import ExportedModel
 from exported_models.runtime.sessions import EncodedSource, StepInput, StepOutput
 from exported_models.runtime.step_session import StepSession
-from exported_models.search.overrides import choose_token, force_node, override_attention
 from exported_models.search.search import record_source, search
 
 NextLogProbs = Callable[[str, tuple[int, ...]], list[float]]
@@ -178,7 +179,7 @@ def test_at_beam_1_a_rows_own_attention_as_override_changes_nothing(engine: Engi
     assert attention is not None
     own = [(position, float(weight)) for position, weight in enumerate(attention[step, 0, 0])]
 
-    again = engine.translate(override_attention(free, free.best, step, own))
+    again = engine.translate(apply(Attend(step, tuple(own)), free, free.best).request)
 
     assert again.steps[step].overridden
     assert again.best.tokens == free.best.tokens
@@ -271,7 +272,7 @@ def test_choosing_a_word_decodes_on_from_it(engine: Engine) -> None:
     trace = engine.translate(make_request("abc de"))
     second = trace.top_k(trace.best)[1][1].token
 
-    changed = engine.translate(choose_token(trace, trace.best, 1, second))
+    changed = engine.translate(apply(Replace(1, (second,)), trace, trace.best).request)
 
     assert changed.best.tokens[:2] == (trace.best.tokens[0], second)
 
@@ -280,7 +281,7 @@ def test_forcing_any_node_of_the_tree_leads_through_it(engine: Engine) -> None:
     trace = engine.translate(make_request("abc de", beam_size=4))
 
     for node in trace.nodes[1:]:
-        forced = engine.translate(force_node(trace, node.index))
+        forced = engine.translate(apply(ForceNode(node.index), trace, trace.best).request)
         path = tuple(entry.token for entry in trace.path(node.index))
         assert forced.best.tokens[: len(path)] == path
         reached = next(n for n in forced.nodes if n.length == node.length and n.parent != -1)
@@ -290,7 +291,7 @@ def test_forcing_any_node_of_the_tree_leads_through_it(engine: Engine) -> None:
 def test_choosing_the_end_of_sentence_ends_there(engine: Engine) -> None:
     trace = engine.translate(make_request("abc de"))
 
-    ended = engine.translate(choose_token(trace, trace.best, 2, "</s>"))
+    ended = engine.translate(apply(Replace(2, ("</s>",)), trace, trace.best).request)
 
     assert ended.best.tokens == (*trace.best.tokens[:2], "</s>")
     assert ended.stop is Stop.FINISHED

@@ -22,7 +22,7 @@ from exported_models.contract.request import Request
 from exported_models.contract.tokens import Encoding
 from exported_models.contract.trace import Fate, PrunedBy, Trace
 from exported_models.contract.workspace import Workspace
-from exported_models.engine import Engine, search_settings
+from exported_models.engine import Engine, complete_request, search_settings
 from exported_models.runtime.model import ExportedModel
 from exported_models.search.greedy import translate_batch
 from exported_models.search.search import record_source, search
@@ -73,7 +73,8 @@ class Pair:
 
     def translate(self, source_ids: tuple[int, ...], prefix: tuple[int, ...] = (), **settings: Any) -> Trace:
         tokens = tuple(self.exported.target_tokenizer.tokens[token_id] for token_id in prefix)
-        request = Request("tiny", "", prefix=tokens, **{"max_length": LENGTH, **settings})
+        asked = Request("tiny", "", prefix=tokens, **{"max_length": LENGTH, **settings})
+        request = complete_request(asked, self.exported)
         names = tuple(self.exported.source_tokenizer.tokens[token_id] for token_id in source_ids)
         encoding = Encoding("", source_ids, names, ((0, 0),) * len(names), (0,) * len(names))
         recording = record_source(self.exported, encoding)

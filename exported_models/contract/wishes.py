@@ -1,0 +1,194 @@
+"""Wishes: the changes that can be asked of a translation, each one frozen value with one JSON form.
+
+A wish says *which* change; `exported_models.edits` makes the new request. The page sends a wish as it is, the HTTP API
+takes one beside a request, and the command line builds the same values from its options.
+
+Verbs that point into a trace (a rank in a top k, a node of the tree, a word of the source) need that trace to be
+understood. The others (`PlainWish`) change a request by themselves.
+
+To add a verb: a dataclass here, its name in `Wish` (and in `PlainWish` if it needs no trace), one case in
+`exported_models.edits` and one in `exported_models.wording`. mypy finds a case that is missing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import ConfigDict, Field, StrictInt, TypeAdapter
+
+from exported_models.contract.request import (
+    MAX_BEAM_SIZE,
+    MAX_LENGTH_LIMIT,
+    MAX_LENGTH_PENALTY,
+    MAX_TOP_K,
+    EarlyStopping,
+    HeadAblation,
+)
+
+Index = Annotated[StrictInt, Field(ge=0)]
+"""A place counted from 0."""
+
+Default = Literal["default"]
+"""Stands for the model's own value of a search setting."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Verb:
+    """Base of the verbs: a document with an unknown key is refused."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Choose(_Verb):
+    """Decode on with a token of the top k in place of the hypothesis' own; ``rank`` 0 is the most probable token."""
+
+    step: Index
+    rank: Index
+    verb: Literal["choose"] = field(default="choose", kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Replace(_Verb):
+    """Decode on from the hypothesis cut before ``step``, with these tokens there instead."""
+
+    step: Index
+    tokens: tuple[str, ...]
+    verb: Literal["replace"] = field(default="replace", kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Force(_Verb):
+    """Begin every hypothesis with these tokens; without tokens nothing is forced any more."""
+
+    tokens: tuple[str, ...]
+    verb: Literal["force"] = field(default="force", kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ForceNode(_Verb):
+    """Force the path from the start to a node of the beam tree."""
+
+    node: Index
+    verb: Literal["force_node"] = field(default="force_node", kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ForceCandidate(_Verb):
+    """Force the path to a candidate of a step, for instance one that was pruned; ``rank`` 0 is the step's best."""
+
+    step: Index
+    rank: Index
+    verb: Literal["force_candidate"] = field(default="force_candidate", kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Attend(_Verb):
+    """Override the cross-attention of one target step; the steps before it are pinned to the hypothesis.
+
+    Attributes:
+        weights: ``(source position, weight)`` pairs; the engine normalizes them, and positions not named get zero.
+        layer, head: None for all.
+    """
+
+    step: Index
+    weights: tuple[tuple[StrictInt, float], ...]
+    layer: StrictInt | None = None
+    head: StrictInt | None = None
+    verb: Literal["attend"] = field(default="attend", kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnAttention(_Verb):
+    """Drop the attention overrides of one step, or of every step; the forced prefix stays."""
+
+    step: Index | None = None
+    verb: Literal["own_attention"] = field(default="own_attention", kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Ablate(_Verb):
+    """Let these heads contribute nothing, besides those that are ablated already."""
+
+    heads: tuple[HeadAblation, ...]
+    verb: Literal["ablate"] = field(default="ablate", kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Restore(_Verb):
+    """Let these heads contribute again."""
+
+    heads: tuple[HeadAblation, ...]
+    verb: Literal["restore"] = field(default="restore", kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Substitute(_Verb):
+    """Write ``text`` in place of one source word; ``word`` counts as `Encoding.words` does."""
+
+    word: Index
+    text: str
+    verb: Literal["substitute"] = field(default="substitute", kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class EditSource(_Verb):
+    """Translate another source text; what was forced or overridden spoke of the old one and is dropped."""
+
+    text: str
+    verb: Literal["edit_source"] = field(default="edit_source", kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class SetSearch(_Verb):
+    """Search with other settings; None leaves a setting as it is, ``"default"`` takes the model's own."""
+
+    beam_size: Annotated[StrictInt, Field(ge=1, le=MAX_BEAM_SIZE)] | Default | None = None
+    length_penalty: Annotated[float, Field(ge=-MAX_LENGTH_PENALTY, le=MAX_LENGTH_PENALTY)] | Default | None = None
+    max_length: Annotated[StrictInt, Field(ge=1, le=MAX_LENGTH_LIMIT)] | Default | None = None
+    early_stopping: EarlyStopping | Default | None = None
+    top_k: Annotated[StrictInt, Field(ge=1, le=MAX_TOP_K)] | None = None
+    verb: Literal["set_search"] = field(default="set_search", kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class StartOver(_Verb):
+    """Translate a source text with nothing forced, overridden or ablated.
+
+    Attributes:
+        model_id: None for the model of the request before.
+        search: settings to change; the others stay with the same model, and are the new model's own with another.
+    """
+
+    source: str
+    model_id: str | None = None
+    search: SetSearch = SetSearch()
+    verb: Literal["start_over"] = field(default="start_over", kw_only=True)
+
+
+PlainWish = Force | Attend | OwnAttention | Ablate | Restore | EditSource | SetSearch | StartOver
+"""Wishes that can be applied to a request alone."""
+
+Wish = PlainWish | Choose | Replace | ForceNode | ForceCandidate | Substitute
+"""Every wish."""
+
+WishDocument = Annotated[Wish, Field(discriminator="verb")]
+"""The JSON form of a wish: its fields, and ``verb`` to tell which it is."""
+
+_ADAPTER: TypeAdapter[Wish] = TypeAdapter(WishDocument)
+
+
+def write_wish(wish: Wish) -> dict[str, Any]:
+    """A wish as a JSON document; fields that have their default value are left out."""
+    document: dict[str, Any] = _ADAPTER.dump_python(wish, mode="json", exclude_defaults=True)
+    return {"verb": wish.verb, **document}
+
+
+def read_wish(document: object) -> Wish:
+    """Read what `write_wish` wrote.
+
+    Raises:
+        ValueError: it is no wish (pydantic's ValidationError is one).
+    """
+    return _ADAPTER.validate_python(document)

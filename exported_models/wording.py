@@ -1,0 +1,146 @@
+"""Short phrases for people that say what an edit changed; the history and the command line show them.
+
+Steps, layers and heads are counted from 1 here, as on the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from exported_models.contract.request import AttentionOverride, HeadAblation, Request
+from exported_models.contract.trace import Hypothesis, Trace
+from exported_models.contract.wishes import SetSearch
+
+MAX_LABEL: Final = 24
+"""Characters of a source text that name it."""
+
+
+class TokenWriter(Protocol):
+    """Writes one token of a vocabulary for people."""
+
+    def show(self, token: str) -> str:
+        """The token as drawn."""
+
+
+class PairWriter(Protocol):
+    """Writes the tokens of both sides of a model."""
+
+    @property
+    def source(self) -> TokenWriter: ...
+
+    @property
+    def target(self) -> TokenWriter: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _AsIs:
+    def show(self, token: str) -> str:
+        return token
+
+
+@dataclass(frozen=True, slots=True)
+class _PairAsIs:
+    source: TokenWriter = _AsIs()
+    target: TokenWriter = _AsIs()
+
+
+AS_IS: Final[PairWriter] = _PairAsIs()
+"""Writes tokens as the vocabulary has them."""
+
+
+def describe_change(before: Trace, hypothesis: Hypothesis, after: Trace, text: PairWriter = AS_IS) -> str:
+    """The difference between two answered requests, where no wish is known: after a link or an undo.
+
+    Args:
+        hypothesis: the one of ``before`` that was shown.
+    """
+    old, new = before.request, after.request
+    if (old.model_id, old.source) != (new.model_id, new.source):
+        return describe_source(new.source)
+    changes = [
+        _compare_overrides(old, after, text) or _compare_prefixes(old, new, hypothesis.tokens, text),
+        _compare_ablations(old, new),
+        describe_search(_compare_search(old, new)),
+    ]
+    return ", ".join(change for change in changes if change) or "other options"
+
+
+def describe_source(source: str) -> str:
+    """A source text by its beginning."""
+    return f"“{source if len(source) <= MAX_LABEL else source[: MAX_LABEL - 1].rstrip() + '…'}”"
+
+
+def describe_prefix(prefix: Sequence[str], tokens: Sequence[str], text: PairWriter) -> str:
+    """A forced prefix beside the ``tokens`` that were there before, by its last token."""
+    if not prefix:
+        return "no prefix"
+    step = len(prefix) - 1
+    was = tokens[step] if step < len(tokens) and tuple(prefix[:step]) == tuple(tokens[:step]) else ""
+    replaced = f"“{text.target.show(was)}” → " if was and was != prefix[step] else "keep "
+    return f"{step + 1}: {replaced}“{text.target.show(prefix[step])}”"
+
+
+def describe_override(override: AttentionOverride, source: Sequence[str], text: PairWriter) -> str:
+    """An attention override by the source token with the most weight; ``source`` are the source tokens."""
+    heaviest = max(override.weights, key=lambda pair: pair[1], default=(-1, 0.0))[0]
+    token = text.source.show(source[heaviest]) if 0 <= heaviest < len(source) else str(heaviest)
+    return f"{override.step + 1}: attention → “{token}”"
+
+
+def describe_own_attention(step: int | None = None) -> str:
+    """Overrides that are dropped, of one step or of all."""
+    return "own attention" if step is None else f"{step + 1}: own attention"
+
+
+def describe_heads(heads: Sequence[HeadAblation], *, ablated: bool) -> str:
+    """Heads that are ablated or restored."""
+    one = f"{heads[0].kind} head {heads[0].layer + 1}.{heads[0].head + 1}" if len(heads) == 1 else ""
+    return f"{'without' if ablated else 'with'} {one or f'{len(heads)} heads'}"
+
+
+def describe_search(wish: SetSearch) -> str:
+    """The search settings that a wish changes; empty where it changes none."""
+    changes = (
+        _name_setting("beam", wish.beam_size),
+        _name_setting("length α", wish.length_penalty),
+        _name_setting("length at most", wish.max_length),
+        _name_setting("early stopping", wish.early_stopping),
+        _name_setting("top", wish.top_k),
+    )
+    return ", ".join(change for change in changes if change)
+
+
+def _name_setting(name: str, value: float | str | None) -> str:
+    if value is None:
+        return ""
+    written = "of the model" if value == "default" else value if isinstance(value, str) else f"{value:g}"
+    return f"{name} {written}"
+
+
+def _compare_prefixes(before: Request, after: Request, tokens: Sequence[str], text: PairWriter) -> str:
+    return "" if after.prefix == before.prefix else describe_prefix(after.prefix, tokens, text)
+
+
+def _compare_overrides(before: Request, after: Trace, text: PairWriter) -> str:
+    fresh = [override for override in after.request.overrides if override not in before.overrides]
+    if fresh:
+        return describe_override(fresh[-1], after.source.tokens, text)
+    return describe_own_attention() if before.overrides and not after.request.overrides else ""
+
+
+def _compare_ablations(before: Request, after: Request) -> str:
+    fresh, back = (
+        [head for head in one if head not in other]
+        for one, other in ((after.ablations, before.ablations), (before.ablations, after.ablations))
+    )
+    return describe_heads(fresh, ablated=True) if fresh else describe_heads(back, ablated=False) if back else ""
+
+
+def _compare_search(before: Request, after: Request) -> SetSearch:
+    """The settings that people watch in the history, where they differ."""
+    return SetSearch(
+        beam_size=after.beam_size if after.beam_size != before.beam_size else None,
+        length_penalty=after.length_penalty if after.length_penalty != before.length_penalty else None,
+    )

@@ -1,0 +1,237 @@
+"""The algebra of requests: what each wish changes, what it says, and that the model's own choices change nothing."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from exported_models.contract.documents import WhatIfDocument
+from exported_models.contract.errors import RequestError
+from exported_models.contract.request import AttentionOverride, HeadAblation, Request
+from exported_models.contract.trace import Fate, Trace
+from exported_models.contract.wishes import (
+    Ablate,
+    Attend,
+    Choose,
+    EditSource,
+    Force,
+    ForceCandidate,
+    ForceNode,
+    OwnAttention,
+    Replace,
+    Restore,
+    SetSearch,
+    StartOver,
+    Substitute,
+    Wish,
+    read_wish,
+    write_wish,
+)
+from exported_models.edits import apply, revise, start, substitute_word, toggle_heads
+from exported_models.engine import Engine
+
+SOURCE = "abc de"
+HEAD = HeadAblation("cross", 0, 0)
+
+small = st.integers(0, 8)
+tokens = st.lists(st.text(max_size=3), max_size=3).map(tuple)
+default = st.just("default")
+heads = st.lists(st.builds(HeadAblation, st.sampled_from(["encoder", "decoder", "cross"]), small, small), max_size=3)
+searches = st.builds(
+    SetSearch,
+    beam_size=st.none() | default | st.integers(1, 100),
+    length_penalty=st.none() | default | st.floats(-10, 10),
+    max_length=st.none() | default | st.integers(1, 1024),
+    early_stopping=st.none() | default | st.sampled_from(["estimate", "first", "never"]),
+    top_k=st.none() | st.integers(1, 100),
+)
+wishes: st.SearchStrategy[Wish] = st.one_of(
+    st.builds(Choose, small, small),
+    st.builds(Replace, small, tokens),
+    st.builds(Force, tokens),
+    st.builds(ForceNode, small),
+    st.builds(ForceCandidate, small, small),
+    st.builds(
+        Attend,
+        small,
+        st.lists(st.tuples(small, st.floats(0, 10)), max_size=3).map(tuple),
+        st.none() | small,
+        st.none() | small,
+    ),
+    st.builds(OwnAttention, st.none() | small),
+    st.builds(Ablate, heads.map(tuple)),
+    st.builds(Restore, heads.map(tuple)),
+    st.builds(Substitute, small, st.text()),
+    st.builds(EditSource, st.text()),
+    searches,
+    st.builds(StartOver, st.text(), st.none() | st.just("random"), searches),
+)
+
+
+@pytest.fixture(scope="module")
+def trace(engine: Engine) -> Trace:
+    return engine.translate(Request("random", SOURCE, beam_size=4))
+
+
+@pytest.fixture(scope="module")
+def greedy(engine: Engine) -> Trace:
+    return engine.translate(Request("random", SOURCE, beam_size=1))
+
+
+@given(wishes)
+def test_a_wish_survives_its_json(wish: Wish) -> None:
+    assert read_wish(json.loads(json.dumps(write_wish(wish)))) == wish
+
+
+@given(wishes)
+def test_every_wish_says_what_it_changed_or_names_what_is_not_there(trace: Trace, wish: Wish) -> None:
+    edit, refusal = None, ""
+    try:
+        edit = apply(wish, trace, trace.best)
+    except RequestError as error:
+        refusal = str(error)
+
+    assert edit.words.strip() if edit else "There is no" in refusal
+    assert edit is None or type(edit.request) is Request
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {},
+        {"verb": "wish"},
+        {"verb": "choose", "step": 1},
+        {"verb": "choose", "step": 1, "rank": 0, "beam": 2},
+        {"verb": "choose", "step": "1", "rank": 0},
+        {"verb": "force_node", "node": -1},
+        {"verb": "set_search", "beam_size": 0},
+        {"verb": "attend", "step": 0, "weights": [[0, float("nan")]]},
+    ],
+)
+def test_what_is_no_wish_is_refused(document: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        read_wish(document)
+
+
+def test_a_what_if_is_one_document() -> None:
+    body = {"request": {"model_id": "random", "source": SOURCE}, "wish": {"verb": "choose", "step": 0, "rank": 1}}
+
+    asked = WhatIfDocument.model_validate_json(json.dumps(body))
+
+    assert (asked.request.to_request(), asked.hypothesis, asked.wish) == (Request("random", SOURCE), 0, Choose(0, 1))
+
+
+def test_the_model_s_own_choices_change_nothing(engine: Engine, greedy: Trace) -> None:
+    best = greedy.best
+    attention = greedy.attention(best)
+    assert attention is not None
+    own = tuple(enumerate(attention[2, 0, 0].tolist()))
+    unchanged: list[Wish] = [
+        *(Choose(step, 0) for step in range(len(best.tokens))),
+        Force(best.tokens[:3]),
+        ForceNode(best.nodes[2]),
+        Replace(1, best.tokens[1:3]),
+        Attend(2, own),
+        Substitute(0, "abc"),
+        EditSource(SOURCE),
+        SetSearch(),
+        Restore((HEAD,)),
+        OwnAttention(),
+    ]
+
+    for wish in unchanged:
+        again = engine.translate(apply(wish, greedy, best).request).best
+        assert again.tokens == best.tokens, wish
+        assert again.score == pytest.approx(best.score, abs=1e-4), wish
+
+
+def test_a_candidate_that_was_pruned_is_forced_with_its_prefix(trace: Trace) -> None:
+    candidate = next(entry for entry in trace.steps[3].candidates if entry.fate is Fate.PRUNED)
+
+    request = apply(ForceCandidate(3, candidate.rank), trace, trace.best).request
+
+    assert request.prefix == (*(node.token for node in trace.path(candidate.parent)), candidate.token)
+
+
+def test_attention_is_pinned_to_the_hypothesis_in_view(trace: Trace) -> None:
+    shown = trace.hypotheses[1]
+
+    edit = apply(Attend(2, ((1, 1.0),)), trace, shown)
+
+    assert edit.request.prefix == shown.tokens[:2]
+    assert edit.request.overrides == (AttentionOverride(2, ((1, 1.0),)),)
+    assert edit.words == "3: attention → “b”"
+
+
+def test_overrides_added_to_a_bare_request_are_those_that_were_pinned_one_by_one(engine: Engine) -> None:
+    first, second = Attend(1, ((0, 1.0),)), Attend(3, ((2, 1.0), (1, 2.0)))
+    bare = Request("random", SOURCE, beam_size=4)
+    pinned = engine.translate(bare)
+    for wish in (first, second):
+        pinned = engine.translate(apply(wish, pinned, pinned.best).request)
+
+    at_once = engine.translate(revise(revise(bare, first), second))
+
+    assert at_once.request == pinned.request
+
+
+def test_own_attention_drops_the_overrides_of_one_step_or_of_all(trace: Trace) -> None:
+    request = revise(revise(trace.request, Attend(0, ((0, 1.0),))), Attend(2, ((0, 1.0),)))
+
+    assert [entry.step for entry in revise(request, OwnAttention(0)).overrides] == [2]
+    assert revise(request, OwnAttention()).overrides == ()
+
+
+def test_heads_are_switched(trace: Trace) -> None:
+    other = HeadAblation("cross", 0, 1)
+    without = revise(trace.request, Ablate((HEAD,)))
+
+    assert toggle_heads(without, [HEAD]) == Restore((HEAD,))
+    assert toggle_heads(without, [HEAD, other]) == Ablate((HEAD, other))
+    assert revise(without, Restore((HEAD,))).ablations == ()
+
+
+def test_starting_over_drops_every_what_if_and_keeps_the_search_of_the_same_model() -> None:
+    override = AttentionOverride(0, ((0, 1.0),))
+    changed = Request("random", SOURCE, ("u",), (override,), 3, 0.5, max_length=9, top_k=7, ablations=(HEAD,))
+
+    assert revise(changed, StartOver("dd")) == Request("random", "dd", (), (), 3, 0.5, max_length=9, top_k=7)
+    assert revise(changed, StartOver("dd", "dates")) == Request("dates", "dd", top_k=7)
+
+
+def test_an_edited_source_keeps_the_ablated_heads_alone() -> None:
+    changed = Request("random", SOURCE, ("u",), (AttentionOverride(0, ((0, 1.0),)),), 3, ablations=(HEAD,))
+
+    assert revise(changed, EditSource("dd")) == Request("random", "dd", (), (), 3, ablations=(HEAD,))
+
+
+def test_the_first_request_names_its_model() -> None:
+    assert start(StartOver("dd", "random", SetSearch(2))) == Request("random", "dd", beam_size=2)
+    with pytest.raises(RequestError, match="No model is named"):
+        start(StartOver("dd"))
+
+
+def test_a_setting_goes_back_to_the_model_s_own() -> None:
+    changed = Request("random", SOURCE, beam_size=3, length_penalty=0.5)
+
+    assert revise(changed, SetSearch("default")) == replace(changed, beam_size=None)
+
+
+def test_a_source_word_is_written_anew_between_its_spaces(trace: Trace) -> None:
+    edit = apply(Substitute(0, "cc"), trace, trace.best)
+
+    assert edit.request.source == "cc de"
+    assert edit.words == "“abc” → “cc”"
+    assert substitute_word(trace.source, 1, "h") == "abc h"
+    with pytest.raises(RequestError, match="There is no source word 2"):
+        substitute_word(trace.source, 2, "h")
+
+
+def test_a_completed_request_can_be_asked_again(engine: Engine, trace: Trace) -> None:
+    assert engine.translate(trace.request) is trace
+    assert engine.translate(trace.request.as_request()) is trace
