@@ -39,6 +39,21 @@ class AttentionView:
     clearest: bool = False
 
 
+def read_pick(value: object) -> Pick:
+    """The pick that a control's value stands for: ``best``, ``mean``, or a number as int or text."""
+    if value in ("best", "mean"):
+        return "best" if value == "best" else "mean"
+    return int(str(value))
+
+
+def describe_view(view: AttentionView, layers: int, heads: int) -> str:
+    """The view in words, as in ``layer 3, head 5: clearest``; empty for a model with one map."""
+    layer = "" if layers == 1 else f"mean of {layers} layers" if view.layer is None else f"layer {view.layer + 1}"
+    head = "" if heads == 1 else f"mean of {heads} heads" if view.head is None else f"head {view.head + 1}"
+    words = ", ".join(part for part in (layer, head) if part)
+    return f"{words}: clearest" if words and view.clearest else words
+
+
 def choose_view(attention: Floats, layer: Pick, head: Pick) -> AttentionView:
     """The view with the highest score among those that the two picks leave open.
 

@@ -22,8 +22,8 @@ from dashboard.state.page_state import Side
 Points = NDArray[np.floating]
 Json = dict[str, Any]
 
-WIDTH = 480
-HEIGHT = 260
+WIDTH = 320
+HEIGHT = 280
 """Pixels of the panel that the map is laid out for."""
 _MARGIN = 14
 _TURNS = np.linspace(0, np.pi, 36, endpoint=False)

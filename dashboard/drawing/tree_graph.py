@@ -73,10 +73,10 @@ def _node_style(ink: str) -> dict[str, Any]:
 
 def _edge_style(link: str, mute: str) -> dict[str, Any]:
     return {
-        "width": "mapData(p, 0, 100, 1, 4)", "line-color": link, "opacity": 0.6, "curve-style": "straight",
+        "width": "mapData(p, 0, 100, 1, 4)", "line-color": link, "line-opacity": 0.6, "curve-style": "straight",
         "source-endpoint": "90deg", "target-endpoint": "270deg", "events": "no",
         "target-label": "data(p)", "target-text-offset": 1, "target-text-margin-x": 10,
-        "target-text-margin-y": 14, "font-family": FONT, "font-size": 10, "color": mute,
+        "target-text-margin-y": 13, "font-family": FONT, "font-size": 10, "color": mute,
     }  # fmt: skip
 
 
@@ -85,7 +85,7 @@ def _group_style(fill: str, ink: str) -> dict[str, Any]:
 
 
 def _best_style(bar: str) -> dict[str, Any]:
-    return {"line-color": bar, "opacity": 1, "width": "mapData(p, 0, 100, 1, 6)"}
+    return {"line-color": bar, "line-opacity": 1, "width": "mapData(p, 0, 100, 1, 6)"}
 
 
 def _bent_style() -> dict[str, Any]:

@@ -21,7 +21,10 @@ Extent = Literal["kept", "all"]
 LABEL_SIZE = 12.0
 GAPS = (20.0, 96.0)
 """Least and greatest pixels between two columns; in between the tree fills its room."""
-ROW = 29.0
+ROW = 25.0
+PANEL = 310.0
+"""Pixels of height that a tree usually has. A higher one is drawn smaller, down to `SMALLEST` of its size."""
+SMALLEST = 0.85
 MOST_PRUNED = 3
 """Pruned candidates of a step that are drawn one by one, the best first; the others are counted."""
 NARROWEST = 18.0
@@ -71,8 +74,9 @@ def grow(trace: Trace, hypothesis: Hypothesis, extent: Extent, words: TokenText)
 def place_twigs(twigs: Sequence[Twig], room: float = 0) -> tuple[PlacedTwig, ...]:
     """Give every twig its own place, spread over ``room`` pixels where there are so many."""
     widths = [max(NARROWEST, -(-text_width(twig.label, LABEL_SIZE, 600) // 1)) for twig in twigs]
-    lefts = _column_lefts(twigs, widths, room)
     rows = _assign_rows(twigs)
+    scale = min(1.0, max(SMALLEST, PANEL / (ROW * (1 + max(rows.values())))))
+    lefts = _column_lefts(twigs, widths, room / scale)
     return tuple(
         PlacedTwig(twig, lefts[twig.depth], width, rows[twig.key] * ROW)
         for twig, width in zip(twigs, widths, strict=True)

@@ -10,9 +10,11 @@ from dashboard.drawing.attention_ranking import (
     AttentionView,
     Pick,
     choose_view,
+    describe_view,
     measure_agreement,
     measure_coverage,
     measure_sharpness,
+    read_pick,
     score_alignments,
 )
 from dashboard.drawing.links import pick_attention
@@ -82,6 +84,24 @@ def test_what_a_person_picked_is_kept(layer: Pick, head: Pick, view: AttentionVi
     attention = stack((UNIFORM, SOFT), (DIAGONAL, SOFT))
 
     assert choose_view(attention, layer, head) == view
+
+
+@pytest.mark.parametrize(("value", "pick"), [("best", "best"), ("mean", "mean"), ("3", 3), (0, 0)])
+def test_controls_name_views_by_number_or_word(value: object, pick: Pick) -> None:
+    assert read_pick(value) == pick
+
+
+@pytest.mark.parametrize(
+    ("view", "sizes", "words"),
+    [
+        (AttentionView(2, 4, clearest=True), (4, 6), "layer 3, head 5: clearest"),
+        (AttentionView(2, None), (4, 6), "layer 3, mean of 6 heads"),
+        (AttentionView(None, None), (4, 1), "mean of 4 layers"),
+        (AttentionView(0, 0, clearest=True), (1, 1), ""),
+    ],
+)
+def test_a_view_is_said_in_words(view: AttentionView, sizes: tuple[int, int], words: str) -> None:
+    assert describe_view(view, *sizes) == words
 
 
 def test_an_ablated_head_is_not_chosen() -> None:
