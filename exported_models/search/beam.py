@@ -16,6 +16,7 @@ A search that goes step by step waits for this between two of them, so it keeps 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,7 +32,7 @@ from exported_models.contract.request import EarlyStopping
 from exported_models.contract.trace import ROOT, Fate, PrunedBy, Stop
 from exported_models.runtime.sessions import StepOutput
 from exported_models.search.repetition import RepetitionPenalty
-from exported_models.search.rules import TokenRules
+from exported_models.search.rules import Said, TokenRules
 
 Verdict: TypeAlias = Fate | PrunedBy
 """What becomes of a candidate: kept, finished, or what it is pruned by."""
@@ -120,9 +121,12 @@ class Beam:
     live: list[int] = field(default_factory=lambda: [ROOT])
     finished: list[tuple[float, int]] = field(default_factory=list)
     """(normalized score, node), best first."""
+    said: list[Said] = field(init=False)
+    """The prefix of each live row; empty where neither rules nor a repetition penalty ask for it."""
 
     def __post_init__(self) -> None:
         self.token_ids = [self.manifest.start_id]
+        self.said = [self.rules.begin()] if self.rules.active or self.penalty.active else []
 
     @property
     def position(self) -> int:
@@ -147,24 +151,17 @@ class Beam:
     @property
     def top_count(self) -> int:
         """How many tokens of a row the next step looks at: the candidates, and all that may fall behind them."""
-        return self.count_top(self._live_paths() if self.rules.active or self.penalty.active else ())
+        return self._count_top(self.said)
 
-    def count_top(self, paths: Sequence[tuple[int, ...]]) -> int:
-        """How many tokens of rows with these prefixes a step looks at; no rule and no penalty needs to know them."""
-        ruled_out = max((len(self.rules.find(path)) for path in paths), default=0)
-        moved = max((self.penalty.count_moved(path, self.vocabulary) for path in paths), default=0)
-        return min(self.settings.candidate_count + ruled_out + moved, self.vocabulary)
-
-    def path(self, node: int) -> tuple[int, ...]:
-        """The tokens of a node's prefix, the start left out."""
-        found = []
-        while node != ROOT:
-            found.append(self.token_ids[node])
-            node = self.parents[node]
-        return tuple(reversed(found))
+    def list_prefix_top_counts(self) -> list[int]:
+        """`top_count` of the only row at each step of the forced prefix, and of the step after it."""
+        if not self.said:
+            return [self._count_top(())] * (len(self.settings.prefix) + 1)
+        said = list(itertools.accumulate(self.settings.prefix, self.rules.extend, initial=self.rules.begin()))
+        return [self._count_top([one]) for one in said]
 
     def list_paths(self) -> list[tuple[int, ...]]:
-        """`path` of every node."""
+        """The tokens of every node's prefix, the start left out."""
         found: list[tuple[int, ...]] = [()]
         for parent, token_id in zip(self.parents[1:], self.token_ids[1:], strict=True):
             found.append((*found[parent], token_id))
@@ -175,7 +172,7 @@ class Beam:
         live, forced_id = self.live, self.forced_id
         proposals = self._propose(output, forced_id)
         last = self.position + 1 == self.settings.max_length
-        self.live = []
+        before, self.live = self.said, []
         verdicts, nodes, continued, place = list[Verdict](), list[int | None](), list[int](), 0
         for row, token_id, _, score, ruled_out in zip(*proposals, strict=True):
             verdict, node = ruled_out or self._judge(token_id, score, place, forced_id, last), None
@@ -189,6 +186,9 @@ class Beam:
             verdicts.append(verdict)
             nodes.append(node)
             place += ruled_out is None
+        if before:
+            kept = zip(continued, self.live, strict=True)
+            self.said = [self.rules.extend(before[row], self.token_ids[node]) for row, node in kept]
         self.decisions.append(Decision(live, output, proposals, verdicts, nodes, forced_id, overridden))
         return continued
 
@@ -212,7 +212,7 @@ class Beam:
             return Proposals(list(range(rows)), [only] * rows, [0.0] * rows, before, [None] * rows)
         if forced_id is not None:
             return self._propose_forced(output, forced_id)
-        ruled_out = [self.rules.find(path) for path in self._live_paths()] if self.rules.active else []
+        ruled_out = [self.rules.find(said) for said in self.said] if self.rules.active else []
         return self._propose_best(output, ruled_out)
 
     def _propose_best(self, output: StepOutput, ruled_out: Sequence[Mapping[int, PrunedBy]]) -> Proposals:
@@ -246,7 +246,7 @@ class Beam:
     def _propose_forced(self, output: StepOutput, forced_id: int) -> Proposals:
         """The best candidates of the only row, none ruled out, and the forced token among them."""
         never = forced_id in self.manifest.generation.suppressed_ids
-        free = never or forced_id in self.rules.find(self.path(self.live[0]))
+        free = never or any(forced_id in self.rules.find(said) for said in self.said)
         log_prob = np.zeros((1, 1), np.float32) if free else output.floats("forced_log_probs")[:, None]
         counted = log_prob if free else self._weigh(output, log_prob, np.array([[forced_id]], np.int64))
         wanted = (0, forced_id, float(log_prob[0, 0]), self.scores[self.live[0]] + float(counted[0, 0]), None)
@@ -258,10 +258,15 @@ class Beam:
         """What tokens of the live rows count for under the repetition penalty: all [rows, tokens]."""
         if not self.penalty.active:
             return log_probs
-        return self.penalty.weigh(log_probs, ids, self._live_paths(), output.floats(STEP_NORMALIZER.name))
+        return self.penalty.weigh(
+            log_probs, ids, [said.path for said in self.said], output.floats(STEP_NORMALIZER.name)
+        )
 
-    def _live_paths(self) -> list[tuple[int, ...]]:
-        return [self.path(node) for node in self.live]
+    def _count_top(self, said: Sequence[Said]) -> int:
+        """The tokens of rows with these prefixes that a step looks at."""
+        ruled_out = max((len(self.rules.find(one)) for one in said), default=0)
+        moved = max((self.penalty.count_moved(one.path, self.vocabulary) for one in said), default=0)
+        return min(self.settings.candidate_count + ruled_out + moved, self.vocabulary)
 
     def _only_token(self, forced_id: int | None) -> int | None:
         """The token that the generation settings leave here, or None; a request's prefix goes before the end."""

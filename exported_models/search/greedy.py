@@ -43,8 +43,8 @@ def translate_batch(
         return []
     manifest, vocabulary = model.manifest, len(model.target_tokenizer.tokens)
     longest = manifest.generation.max_length if max_length is None else max_length
-    tokens: list[list[int]] = [[] for _ in sources]
     rules = [TokenRules.of(manifest, source) for source in sources]
+    said = [rule.begin() for rule in rules]
     penalty = RepetitionPenalty.of(manifest.generation, manifest.start_id, beam_size=1)
     encoded = encode_batch(model, sources)
     memory: Tensors = encoded.memory
@@ -52,8 +52,8 @@ def translate_batch(
     running = np.ones(len(sources), np.bool_)
     previous = np.full(len(sources), manifest.start_id, np.int64)
     for position in range(longest):
-        paths = [tuple(tokens[sentence]) for sentence in sentences]
-        ruled_out = [rules[sentence].find(path) for sentence, path in zip(sentences, paths, strict=True)]
+        paths = [said[sentence].path for sentence in sentences]
+        ruled_out = [rules[sentence].find(said[sentence]) for sentence in sentences]
         moved = max(penalty.count_moved(path, vocabulary) for path in paths)
         top_count = min(1 + max(map(len, ruled_out)) + moved, vocabulary)
         asked = StepInput(previous, continued, position, None, top_count)
@@ -61,7 +61,8 @@ def translate_batch(
         ranked = _rank_tokens(penalty, output, paths)
         memory, previous = output.memory, _choose_tokens(manifest, ranked, ruled_out, position, longest)
         for row in np.flatnonzero(running):
-            tokens[sentences[row]].append(int(previous[row]))
+            sentence = sentences[row]
+            said[sentence] = rules[sentence].extend(said[sentence], int(previous[row]))
         running &= previous != manifest.end_id
         if not running.any():
             break
@@ -70,7 +71,7 @@ def translate_batch(
         if len(going_on) < len(running):
             encoded = encoded.select(going_on)
         sentences, previous, running, continued = sentences[going_on], previous[going_on], running[going_on], going_on
-    return [GreedyTranslation(tuple(row), row[-1] == manifest.end_id) for row in tokens]
+    return [GreedyTranslation(row.path, row.path[-1] == manifest.end_id) for row in said]
 
 
 def _rank_tokens(penalty: RepetitionPenalty, output: StepOutput, paths: Sequence[tuple[int, ...]]) -> Ids:

@@ -1,7 +1,11 @@
-"""What a model's generation settings rule out from prefix to prefix, by the rules of Hugging Face ``generate``.
+"""Rules of a model's generation settings: tokens that may not follow a prefix, as in Hugging Face ``generate``.
 
-Tokens that are never produced have no probability in the graphs already. These depend on what was said before, and are
+Tokens that are never produced have no probability in the graphs already. The tokens here depend on the prefix, and are
 left out of a search after the step has run: the others keep their probabilities, as in ``generate``.
+
+The n-grams of a prefix grow with it, one a token (`Said`). They lie in a few dictionaries of decreasing size, which
+prefixes share and never change, as in a log-structured merge tree (O'Neil et al. 1996). All n-grams of n tokens cost
+n log n entries that way, and a beam that branches copies nothing.
 """
 
 from __future__ import annotations
@@ -13,63 +17,105 @@ from exported_models.contract.manifest import GenerationDefaults, ModelManifest
 from exported_models.contract.trace import PrunedBy
 
 _Grams = Mapping[tuple[int, ...], frozenset[int]]
-"""The tokens that follow all but the last token of an n-gram."""
+"""All but the last token of an n-gram -> the last tokens that were found after them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A prefix and its n-grams; made by `TokenRules.begin` and `TokenRules.extend`.
+
+    Attributes:
+        path: token ids, the start left out.
+        grams: n-grams of the size that the rules forbid to repeat, the start included; empty without that rule.
+    """
+
+    path: tuple[int, ...]
+    grams: tuple[_Grams, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class TokenRules:
-    """The rules of a model for one source."""
+    """The rules of a model for one source.
+
+    Attributes:
+        source_grams: n-grams of the source, of the size that the target may not repeat.
+        active: whether there is any rule. A search asks for every row of every step.
+    """
 
     generation: GenerationDefaults
     start_id: int
     end_id: int
     source_grams: _Grams
     active: bool
-    """Whether there is any rule: it is asked for every row of every step."""
 
     @classmethod
     def of(cls, manifest: ModelManifest, source_ids: Sequence[int]) -> TokenRules:
         """The rules for a source given as token ids."""
-        size = manifest.generation.source_ngram_size
-        grams = _list_grams(tuple(source_ids), size) if size else {}
         generation = manifest.generation
+        grams = _list_grams(tuple(source_ids), generation.source_ngram_size)
         return cls(generation, manifest.start_id, manifest.end_id, grams, generation.has_rules)
 
-    def find(self, path: tuple[int, ...]) -> dict[int, PrunedBy]:
-        """The tokens that may not come after ``path``, a target's tokens without the start, and why."""
+    def begin(self, path: tuple[int, ...] = ()) -> Said:
+        """A prefix with all its n-grams."""
+        grams = _list_grams((self.start_id, *path), self.generation.ngram_size)
+        return Said(path, (grams,) if grams else ())
+
+    def extend(self, said: Said, token_id: int) -> Said:
+        """The prefix with one token more, and the n-gram that ends with it."""
+        path, size = (*said.path, token_id), self.generation.ngram_size
+        if not 0 < size <= len(path) + 1:
+            return Said(path, said.grams)
+        before = path[-size:-1] if size <= len(path) else (self.start_id, *path[:-1])
+        return Said(path, _add_gram(said.grams, before, token_id))
+
+    def find(self, said: Said) -> dict[int, PrunedBy]:
+        """The tokens that may not come after a prefix, and why."""
         if not self.active:
             return {}
-        found = dict.fromkeys(self._end_bad_words(path), PrunedBy.BAD_WORDS)
-        found |= dict.fromkeys(self._repeat(path), PrunedBy.REPEATED)
-        if len(path) + 1 < self.generation.min_length:
+        found = dict.fromkeys(self._end_bad_words(said.path), PrunedBy.BAD_WORDS)
+        found |= dict.fromkeys(self._repeat(said), PrunedBy.REPEATED)
+        if len(said.path) + 1 < self.generation.min_length:
             found[self.end_id] = PrunedBy.MIN_LENGTH
         return found
 
-    def _repeat(self, path: tuple[int, ...]) -> Iterator[int]:
+    def _repeat(self, said: Said) -> Iterator[int]:
         """Tokens that complete an n-gram of the target so far, its start included, or of the source."""
-        read, size = (self.start_id, *path), self.generation.ngram_size
-        if 0 < size <= len(read):
-            yield from _list_grams(read, size).get(_last(read, size - 1), ())
+        if said.grams:
+            before = self._last(said.path, self.generation.ngram_size - 1)
+            for grams in said.grams:
+                yield from grams.get(before, ())
         if self.source_grams:
-            yield from self.source_grams.get(_last(read, self.generation.source_ngram_size - 1), ())
+            yield from self.source_grams.get(self._last(said.path, self.generation.source_ngram_size - 1), ())
 
     def _end_bad_words(self, path: tuple[int, ...]) -> Iterator[int]:
-        read = (self.start_id, *path)
         for words in self.generation.bad_sequences:
-            if _last(read, len(words) - 1) == words[:-1]:
+            if self._last(path, len(words) - 1) == words[:-1]:
                 yield words[-1]
         if len(path) == (0 if self.generation.forced_first_id is None else 1):
             yield from self.generation.begin_suppressed_ids
 
+    def _last(self, path: tuple[int, ...], count: int) -> tuple[int, ...]:
+        """The last ``count`` tokens of the start and a path, fewer where there are not so many."""
+        return path[len(path) - count :] if count <= len(path) else (self.start_id, *path)
+
+
+def _add_gram(grams: tuple[_Grams, ...], before: tuple[int, ...], last: int) -> tuple[_Grams, ...]:
+    """The dictionaries with one n-gram more; the newest are merged while one is not larger than the next."""
+    newest: _Grams = {before: frozenset((last,))}
+    while grams and len(grams[-1]) <= len(newest):
+        *rest, older = grams
+        grams, newest = tuple(rest), _merge(older, newest)
+    return (*grams, newest)
+
+
+def _merge(older: _Grams, newer: _Grams) -> _Grams:
+    return {**older, **{before: older.get(before, frozenset()) | tokens for before, tokens in newer.items()}}
+
 
 def _list_grams(ids: tuple[int, ...], size: int) -> _Grams:
+    """All n-grams of a size in ``ids``; none of size 0."""
     found: dict[tuple[int, ...], set[int]] = {}
-    for start in range(len(ids) - size + 1):
+    for start in range(len(ids) - size + 1 if size else 0):
         *before, last = ids[start : start + size]
         found.setdefault(tuple(before), set()).add(last)
     return {before: frozenset(tokens) for before, tokens in found.items()}
-
-
-def _last(ids: tuple[int, ...], count: int) -> tuple[int, ...]:
-    """The last ``count`` ids, fewer where there are not so many."""
-    return ids[max(0, len(ids) - count) :]

@@ -63,9 +63,8 @@ def search(
 def _replay(beam: Beam, recorder: SearchRecorder, request: CompletedRequest) -> tuple[Tensors, Sequence[int]]:
     """Settle the steps that are known; return the memory they leave, and its row for each live one."""
     memory, continued = recorder.encoded.memory, [0]
-    prefix = beam.settings.prefix
-    top_counts = [beam.count_top([prefix[:position]]) for position in range(len(prefix) + 1)]
-    for step in recorder.replay(prefix, request.overrides, top_counts):
+    top_counts = beam.list_prefix_top_counts()
+    for step in recorder.replay(beam.settings.prefix, request.overrides, top_counts):
         if beam.stop() is not None:
             break
         overridden = any(override.step == beam.position for override in request.overrides)
