@@ -44,7 +44,7 @@ def test_growing_n_grams_rule_out_what_listing_all_of_them_does(
 ) -> None:
     rules = make_rules(size, source_size, source)
     read = (START, *path)
-    expected = set()
+    expected = set[int]()
     if 0 < size <= len(read):
         expected |= make_grams(read, size).get(read[len(read) - size + 1 :], frozenset())
     if 0 < source_size <= len(read) + 1:
