@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from exported_models.contract.arrays import Floats, Ids, Mask
-from exported_models.contract.errors import RequestError
+from exported_models.contract.errors import RequestError, shorten
 from exported_models.contract.manifest import load_model_manifest
 from exported_models.contract.request import (
     MAX_BEAM_SIZE,
@@ -284,7 +284,8 @@ def _prefix_id(token: str, model: ExportedModel) -> int:
     token_id = model.target_tokenizer.token_id(token)
     if token_id is None:
         raise RequestError(
-            f"The prefix token {token!r} is not one the model can produce; a prefix is made of its target tokens.",
+            f"The prefix token {shorten(token)!r} is not one the model can produce; a prefix is made of its target "
+            "tokens.",
             field="prefix",
         )
     return token_id

@@ -7,6 +7,7 @@ from typing import Literal, get_args
 
 from pydantic import Field
 
+from exported_models.contract.errors import shorten
 from exported_models.contract.manifest import ArtefactManifest, Frozen, load_manifest
 from state_store.errors import SpaceError
 
@@ -78,7 +79,7 @@ class StoreManifest(ArtefactManifest):
             if space.name == name:
                 return space
         known = ", ".join(self.space_names)
-        raise SpaceError(f"The store {self.store_id!r} has no space {name!r} (known: {known}).")
+        raise SpaceError(f"The store {self.store_id!r} has no space {shorten(name)!r} (known: {known}).")
 
 
 def load_store_manifest(folder: Path) -> StoreManifest:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt
+from pydantic import BaseModel, ConfigDict, Field
 
 from dashboard.neighborhoods import MAX_BACKGROUND
 from exported_models.contract.documents import RequestDocument
+from exported_models.contract.numbers import WholeNumber
 from state_store.limits import MAX_NEIGHBORS
 from state_store.manifest import GlobalMapKind
 from state_store.neighborhood import MapKind
@@ -24,9 +25,9 @@ class NeighborsAsked(Asked):
 
     request: RequestDocument
     space: str = Field(description="Name of a space of the model, e.g. `decoder`.")
-    step: StrictInt = Field(ge=0, description="Target step, or position in the source; 0 for the first token.")
-    hypothesis: StrictInt = Field(default=0, ge=0, description="Rank in the n-best list; unused in a source space.")
-    k: StrictInt = Field(default=20, ge=1, le=MAX_NEIGHBORS, description="How many neighbors.")
+    step: WholeNumber = Field(ge=0, description="Target step, or position in the source; 0 for the first token.")
+    hypothesis: WholeNumber = Field(default=0, ge=0, description="Rank in the n-best list; unused in a source space.")
+    k: WholeNumber = Field(default=20, ge=1, le=MAX_NEIGHBORS, description="How many neighbors.")
 
 
 class ProjectAsked(Asked):
@@ -38,8 +39,8 @@ class ProjectAsked(Asked):
         default="mds",
         description="`mds`, `pca`, `tsne`: a map of this neighborhood; `umap`, `landmark_mds`: the corpus map.",
     )
-    hypothesis: StrictInt = Field(default=0, ge=0, description="Rank in the n-best list; unused in a source space.")
-    k: StrictInt = Field(default=20, ge=1, le=MAX_NEIGHBORS, description="Neighbors of each state.")
+    hypothesis: WholeNumber = Field(default=0, ge=0, description="Rank in the n-best list; unused in a source space.")
+    k: WholeNumber = Field(default=20, ge=1, le=MAX_NEIGHBORS, description="Neighbors of each state.")
 
 
 class ProjectionAsked(Asked):

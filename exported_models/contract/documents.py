@@ -8,9 +8,10 @@ from __future__ import annotations
 import math
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, StrictInt
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
 from exported_models.contract.arrays import Floats
+from exported_models.contract.numbers import Number, WholeNumber
 from exported_models.contract.request import (
     MAX_BEAM_SIZE,
     MAX_LENGTH_LIMIT,
@@ -41,18 +42,18 @@ class _Document(BaseModel):
 class OverrideDocument(_Document):
     """One attention override; see `AttentionOverride`."""
 
-    step: StrictInt = Field(ge=0, description="Target step, counted from 0.")
-    weights: list[tuple[StrictInt, float]] = Field(description="(source position, weight) pairs, positions from 0.")
-    layer: StrictInt | None = Field(default=None, description="Decoder layer; null for all.")
-    head: StrictInt | None = Field(default=None, description="Attention head; null for all.")
+    step: WholeNumber = Field(ge=0, description="Target step, counted from 0.")
+    weights: list[tuple[WholeNumber, Number]] = Field(description="(source position, weight) pairs, positions from 0.")
+    layer: WholeNumber | None = Field(default=None, description="Decoder layer; null for all.")
+    head: WholeNumber | None = Field(default=None, description="Attention head; null for all.")
 
 
 class AblationDocument(_Document):
     """A head of attention that contributes nothing; see `HeadAblation`."""
 
     kind: HeadKind = Field(description="Self-attention of the encoder or the decoder, or cross-attention.")
-    layer: StrictInt = Field(ge=0, description="Counted from 0.")
-    head: StrictInt = Field(ge=0, description="Counted from 0.")
+    layer: WholeNumber = Field(ge=0, description="Counted from 0.")
+    head: WholeNumber = Field(ge=0, description="Counted from 0.")
 
 
 class RequestDocument(_Document):
@@ -62,12 +63,12 @@ class RequestDocument(_Document):
     source: str = Field(description="Source text.", examples=["March 3, 1999"])
     prefix: list[str] = Field(default=[], description="Target tokens every hypothesis must begin with.")
     overrides: list[OverrideDocument] = []
-    beam_size: StrictInt | None = Field(default=None, ge=1, le=MAX_BEAM_SIZE)
-    length_penalty: float | None = Field(
+    beam_size: WholeNumber | None = Field(default=None, ge=1, le=MAX_BEAM_SIZE)
+    length_penalty: Number | None = Field(
         default=None, ge=-MAX_LENGTH_PENALTY, le=MAX_LENGTH_PENALTY, allow_inf_nan=False
     )
-    max_length: StrictInt | None = Field(default=None, ge=1, le=MAX_LENGTH_LIMIT)
-    top_k: StrictInt = Field(default=5, ge=1, le=MAX_TOP_K)
+    max_length: WholeNumber | None = Field(default=None, ge=1, le=MAX_LENGTH_LIMIT)
+    top_k: WholeNumber = Field(default=5, ge=1, le=MAX_TOP_K)
     early_stopping: EarlyStopping | None = None
     ablations: list[AblationDocument] = []
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from exported_models.contract.errors import WorkspaceError
+from exported_models.contract.errors import WorkspaceError, shorten
 from exported_models.contract.publishing import MANIFEST_NAME
 
 RESERVED_NAMES = frozenset({"contract", "runtime", "search", "tokenizers"})
@@ -71,7 +71,7 @@ def check_artefact_name(name: str) -> str:
     """
     if not _NAME.fullmatch(name):
         raise WorkspaceError(
-            f"{name!r} cannot name a model or store: use 1 to 64 letters, digits, '.', '_' or '-', "
+            f"{shorten(name)!r} cannot name a model or store: use 1 to 64 letters, digits, '.', '_' or '-', "
             "the first a letter or digit."
         )
     if name in RESERVED_NAMES:

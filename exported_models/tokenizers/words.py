@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from exported_models.contract.errors import RequestError
+from exported_models.contract.errors import RequestError, shorten
 from exported_models.contract.manifest import WordTokenizerSpec
 from exported_models.contract.tokens import Encoding
 from exported_models.tokenizers.vocabulary import Vocabulary, load_vocabulary
@@ -45,8 +45,8 @@ class WordTokenizer(Vocabulary):
             return token_id
         if self.spec.unknown_id is None:
             raise RequestError(
-                f"The token {word!r}, number {index + 1} of the text, is not in the model's vocabulary; tokens stand "
-                f"between spaces, for instance {self._examples}.",
+                f"The token {shorten(word)!r}, number {index + 1} of the text, is not in the model's vocabulary; "
+                f"tokens stand between spaces, for instance {self._examples}.",
                 field="source",
             )
         return self.spec.unknown_id

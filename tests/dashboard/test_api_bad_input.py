@@ -12,11 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dashboard.services import Services
+from exported_models.contract.errors import MAX_ECHO
 from exported_models.contract.workspace import Workspace
 from state_store.neighborhood import MAP_KINDS
 from tests.dashboard.serving import client_of
 
 ASKED = {"model_id": "dates", "source": "March 3, 1999"}
+LONG = "ü" * 20_000
 POSTS = ("/api/v1/translate", "/api/v1/neighbors", "/api/v1/project")
 
 values = st.recursive(
@@ -166,6 +168,82 @@ def test_an_unknown_field_lists_the_known_ones(
 )
 def test_what_is_no_whole_number_is_not_read_as_one(client: TestClient, change: dict[str, Any]) -> None:
     assert client.post("/api/v1/translate", json={**ASKED, **change}).status_code == 422
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"length_penalty": True},
+        {"length_penalty": "1"},
+        {"overrides": [{"step": 0, "weights": [[0, True]]}]},
+        {"beam_size": 10**400},
+        {"overrides": [{"step": 1e300, "weights": [[0, 1]]}]},
+    ],
+)
+def test_what_is_no_number_or_too_large_is_not_read_as_one(client: TestClient, change: dict[str, Any]) -> None:
+    assert client.post("/api/v1/translate", json={**ASKED, **change}).status_code == 422
+
+
+def test_a_whole_number_may_be_written_with_a_decimal_point(client: TestClient) -> None:
+    reply = client.post("/api/v1/translate", json={**ASKED, "beam_size": 2.0, "top_k": 3.0})
+
+    assert reply.status_code == 200
+    assert reply.json()["request"]["beam_size"] == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "change"),
+    [
+        ("translate", {"model_id": LONG}),
+        ("translate", {LONG: 1}),
+        ("translate", {"prefix": [LONG]}),
+        ("translate", {"early_stopping": LONG}),
+        ("translate", {"overrides": [{"step": 0, "weights": [], LONG: 1}]}),
+        ("neighbors", {"space": LONG}),
+        ("project", {"map": LONG}),
+        (LONG[:5000], {}),
+    ],
+)
+def test_an_error_repeats_little_of_what_was_sent(client: TestClient, path: str, change: dict[str, Any]) -> None:
+    question = {"request": ASKED, "space": "decoder", **({"step": 0} if path == "neighbors" else {})}
+
+    reply = client.post(f"/api/v1/{path}", json={**(ASKED if path == "translate" else question), **change})
+
+    assert reply.status_code in (404, 422)
+    assert reply.text.count("ü") <= 2 * MAX_ECHO
+    assert len(reply.json()["error"]) <= 300
+
+
+def test_deep_nesting_and_half_a_character_are_bad_requests(client: TestClient) -> None:
+    for body in (b"[" * 3000, b'{"a":' * 3000, b'{"model_id": "dates", "source": "\\ud800"}', b"\xff\xfe", b"9" * 5000):
+        refuse(post(client, "/api/v1/translate", body), 400)
+
+
+@pytest.mark.parametrize("path", ["/api/v1/translate", "/api/v1/models", "/healthz", "/api/v1/openapi.json"])
+def test_options_names_the_methods_there_are_and_no_others(client: TestClient, path: str) -> None:
+    reply = client.options(path)
+
+    allowed = reply.headers["Allow"].split(", ")
+    assert reply.status_code == 204
+    for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
+        assert (client.request(method, path).status_code != 405) == (method in allowed)
+
+
+def test_a_probe_may_leave_the_body_out(client: TestClient) -> None:
+    reply = client.head("/healthz")
+
+    assert reply.status_code == 200
+    assert reply.content == b""
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", json.dumps({**ASKED, "top_k": "x"}).encode(), json.dumps(ASKED).encode() * 2]
+)
+def test_the_mistakes_of_a_client_are_no_news_for_the_log(
+    client: TestClient, caplog: pytest.LogCaptureFixture, body: bytes
+) -> None:
+    assert post(client, "/api/v1/translate", body).status_code in (400, 422)
+    assert caplog.records == []
 
 
 def test_broken_json_is_a_bad_request(client: TestClient) -> None:
