@@ -6,12 +6,9 @@ BeamscopeError
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Final, get_args
-
-from pydantic import BaseModel
+from typing import Final
 
 from dashboard.api.types import ErrorDocument
 from exported_models.contract.errors import (
@@ -20,7 +17,6 @@ from exported_models.contract.errors import (
     ModelError,
     RequestError,
     WorkspaceError,
-    shorten,
 )
 from state_store.errors import MapError, SpaceError, StoreError
 
@@ -58,21 +54,6 @@ class ApiError(BeamscopeError):
         self.field = field
 
 
-def error_of_validation(first: Mapping[str, Any], asked: type[BaseModel]) -> ApiError:
-    """One sentence about an error of pydantic's, found in a body or a query of the type ``asked``.
-
-    The place in ``first`` begins with ``body`` or ``query``, as FastAPI writes it.
-    """
-    place = first["loc"][1:]
-    field = shorten(".".join(str(part) for part in place))
-    message = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "extra_forbidden":
-        known = ", ".join(_names_beside(asked, place))
-        message = f"There is no such field; known are {known or 'none'}"
-    sentence = f"{field or first['loc'][0]}: {message}."
-    return ApiError(sentence.replace("..", "."), HTTPStatus.UNPROCESSABLE_ENTITY, field)
-
-
 def status_of(error: BeamscopeError) -> HTTPStatus:
     """The HTTP status that says what kind of trouble it is."""
     return error.status if isinstance(error, ApiError) else _kind_of(error).status
@@ -87,15 +68,6 @@ def document_of(error: BeamscopeError) -> ErrorDocument:
 def say_no_store(model_id: str) -> str:
     """The sentence for a model that no store was built with."""
     return f"There is no state store for the model {model_id!r}; `beamscope build` with its project file makes one."
-
-
-def _names_beside(asked: type[BaseModel], place: Sequence[int | str]) -> list[str]:
-    """The fields that there are where an unknown one was sent; ``place`` leads to it through lists and documents."""
-    names = [part for part in place[:-1] if isinstance(part, str)]
-    for name in names:
-        kind = asked.model_fields[name].annotation
-        (asked,) = (part for part in (kind, *get_args(kind)) if isinstance(part, type) and issubclass(part, BaseModel))
-    return list(asked.model_fields)
 
 
 def _kind_of(error: BeamscopeError) -> _Kind:

@@ -9,6 +9,7 @@ from fastapi import Query
 
 from dashboard.api.errors import ApiError, say_no_store
 from dashboard.api.routing import OF_ARTEFACTS, OF_BODY, OF_INPUT, ServicesOfApp, make_router, refusals
+from dashboard.api.translation import choose_hypothesis
 from dashboard.api.types import NeighborsAsked, ProjectAsked, ProjectionAsked, ProjectionDocument
 from dashboard.services import Services
 from exported_models.contract.trace import Trace
@@ -30,7 +31,7 @@ def neighbors(asked: NeighborsAsked, services: ServicesOfApp) -> NeighborsDocume
     are left out.
     """
     trace, store = _open(services, asked)
-    chosen = trace.hypotheses[asked.hypothesis]
+    chosen = choose_hypothesis(trace, asked.hypothesis)
     evidence = gather_evidence(store, trace, chosen, asked.space, k=asked.k, positions=[asked.step])
     return NeighborsDocument.of(asked.space, evidence)
 
@@ -80,12 +81,7 @@ def _open(services: Services, asked: NeighborsAsked | ProjectAsked) -> tuple[Tra
     store = _store_of(services, request.model_id)
     store.space(asked.space)
     trace = services.trace(request)
-    if asked.hypothesis >= len(trace.hypotheses):
-        raise ApiError(
-            f"There is no hypothesis {asked.hypothesis}: the search found {len(trace.hypotheses)}, counted from 0.",
-            HTTPStatus.UNPROCESSABLE_ENTITY,
-            "hypothesis",
-        )
+    choose_hypothesis(trace, asked.hypothesis)
     return trace, store
 
 

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
+from dashboard.api.errors import ApiError
 from dashboard.api.routing import OF_ARTEFACTS, OF_BODY, OF_INPUT, ServicesOfApp, make_router, refusals
-from exported_models.contract.documents import RequestDocument, TraceDocument
+from dashboard.api.types import WhatIfAnswer
+from exported_models.contract.documents import RequestDocument, TraceDocument, WhatIfDocument
+from exported_models.contract.trace import Hypothesis, Trace
+from exported_models.edits import apply
 
 router = make_router("Translation")
 
@@ -16,3 +22,36 @@ router = make_router("Translation")
 def translate(asked: RequestDocument, services: ServicesOfApp) -> TraceDocument:
     """The trace of a request: n-best list, beam tree, candidates of every step, attention and top k."""
     return TraceDocument.of(services.trace(asked.to_request()))
+
+
+@router.post(
+    "/what-if",
+    summary="Change one decision of a translation and return what follows.",
+    responses=refusals(*OF_BODY, *OF_ARTEFACTS, *OF_INPUT),
+)
+def what_if(asked: WhatIfDocument, services: ServicesOfApp) -> WhatIfAnswer:
+    """The trace after a change, and the change in words.
+
+    A wish names the change by its verb: choose another token of the top k, follow a node of the beam tree, override or
+    restore attention, ablate heads, substitute a source word, change the search. Steps, ranks and nodes are those of
+    the request's own trace and of one of its hypotheses.
+    """
+    trace = services.trace(asked.request.to_request())
+    text = services.token_text(asked.request.model_id)
+    edit = apply(asked.wish, trace, choose_hypothesis(trace, asked.hypothesis), text)
+    return WhatIfAnswer(words=edit.words, trace=TraceDocument.of(services.trace(edit.request)))
+
+
+def choose_hypothesis(trace: Trace, rank: int) -> Hypothesis:
+    """The hypothesis of a rank in the n-best list.
+
+    Raises:
+        ApiError: the list is shorter.
+    """
+    if rank >= len(trace.hypotheses):
+        raise ApiError(
+            f"There is no hypothesis {rank}: the search found {len(trace.hypotheses)}, counted from 0.",
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            "hypothesis",
+        )
+    return trace.hypotheses[rank]

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from dashboard.neighborhoods import MAX_BACKGROUND
-from exported_models.contract.documents import RequestDocument
+from exported_models.contract.documents import RequestDocument, TraceDocument
 from exported_models.contract.numbers import WholeNumber
 from state_store.limits import MAX_NEIGHBORS
 from state_store.manifest import GlobalMapKind
@@ -67,6 +67,13 @@ class ErrorDocument(Answer):
 
     error: str = Field(description="One sentence for people: what, where, what to do.")
     field: str = Field(default="", description="The part of the call at fault, dots between levels.")
+
+
+class WhatIfAnswer(Answer):
+    """The translation of a changed request."""
+
+    words: str = Field(description="The change as a short phrase.", examples=["5: “5” → “6”"])
+    trace: TraceDocument = Field(description="The trace of the changed request, which it names in `request`.")
 
 
 class ProjectionDocument(Answer):

@@ -14,8 +14,9 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dashboard.api.errors import UNEXPECTED, ApiError, document_of, error_of_validation, status_of
+from dashboard.api.errors import UNEXPECTED, ApiError, document_of, status_of
 from dashboard.api.routing import JSON_TYPE
+from dashboard.api.validation import error_of_validation
 from exported_models.contract.errors import BeamscopeError, shorten
 
 _LOG = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ async def _answer_error(_request: Request, error: BeamscopeError) -> Response:
 
 async def _answer_invalid(request: Request, error: RequestValidationError) -> Response:
     """Answer a body or a query that its type does not allow."""
-    return error_response(error_of_validation(error.errors()[0], _asked_by(request.scope["route"])))
+    return error_response(error_of_validation(error, _asked_by(request.scope["route"])))
 
 
 async def _answer_http(request: Request, error: HTTPException) -> Response:

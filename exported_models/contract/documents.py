@@ -112,7 +112,7 @@ class WhatIfDocument(_Document):
     """A change to the translation of a request; see `exported_models.contract.wishes`."""
 
     request: RequestDocument
-    hypothesis: StrictInt = Field(
+    hypothesis: WholeNumber = Field(
         default=0, ge=0, description="Rank in the n-best list of the hypothesis that the wish speaks of."
     )
     wish: WishDocument

@@ -15,8 +15,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import ConfigDict, Field, StrictInt, TypeAdapter
+from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter
 
+from exported_models.contract.numbers import Number, WholeNumber
 from exported_models.contract.request import (
     MAX_BEAM_SIZE,
     MAX_LENGTH_LIMIT,
@@ -26,8 +27,18 @@ from exported_models.contract.request import (
     HeadAblation,
 )
 
-Index = Annotated[StrictInt, Field(ge=0)]
+Index = Annotated[WholeNumber, Field(ge=0)]
 """A place counted from 0."""
+
+
+def _check_head(value: object) -> object:
+    if isinstance(value, dict) and any(type(value.get(name, 0)) not in (int, float) for name in ("layer", "head")):
+        raise ValueError("The layer and the head are whole numbers, counted from 0.")
+    return value
+
+
+Head = Annotated[HeadAblation, BeforeValidator(_check_head)]
+"""A head of attention."""
 
 Default = Literal["default"]
 """Stands for the model's own value of a search setting."""
@@ -93,9 +104,9 @@ class Attend(_Verb):
     """
 
     step: Index
-    weights: tuple[tuple[StrictInt, float], ...]
-    layer: StrictInt | None = None
-    head: StrictInt | None = None
+    weights: tuple[tuple[WholeNumber, Number], ...]
+    layer: WholeNumber | None = None
+    head: WholeNumber | None = None
     verb: Literal["attend"] = field(default="attend", kw_only=True)
 
 
@@ -111,7 +122,7 @@ class OwnAttention(_Verb):
 class Ablate(_Verb):
     """Let these heads contribute nothing, besides those that are ablated already."""
 
-    heads: tuple[HeadAblation, ...]
+    heads: tuple[Head, ...]
     verb: Literal["ablate"] = field(default="ablate", kw_only=True)
 
 
@@ -119,7 +130,7 @@ class Ablate(_Verb):
 class Restore(_Verb):
     """Let these heads contribute again."""
 
-    heads: tuple[HeadAblation, ...]
+    heads: tuple[Head, ...]
     verb: Literal["restore"] = field(default="restore", kw_only=True)
 
 
@@ -144,11 +155,11 @@ class EditSource(_Verb):
 class SetSearch(_Verb):
     """Search with other settings; None leaves a setting as it is, ``"default"`` takes the model's own."""
 
-    beam_size: Annotated[StrictInt, Field(ge=1, le=MAX_BEAM_SIZE)] | Default | None = None
-    length_penalty: Annotated[float, Field(ge=-MAX_LENGTH_PENALTY, le=MAX_LENGTH_PENALTY)] | Default | None = None
-    max_length: Annotated[StrictInt, Field(ge=1, le=MAX_LENGTH_LIMIT)] | Default | None = None
+    beam_size: Annotated[WholeNumber, Field(ge=1, le=MAX_BEAM_SIZE)] | Default | None = None
+    length_penalty: Annotated[Number, Field(ge=-MAX_LENGTH_PENALTY, le=MAX_LENGTH_PENALTY)] | Default | None = None
+    max_length: Annotated[WholeNumber, Field(ge=1, le=MAX_LENGTH_LIMIT)] | Default | None = None
     early_stopping: EarlyStopping | Default | None = None
-    top_k: Annotated[StrictInt, Field(ge=1, le=MAX_TOP_K)] | None = None
+    top_k: Annotated[WholeNumber, Field(ge=1, le=MAX_TOP_K)] | None = None
     verb: Literal["set_search"] = field(default="set_search", kw_only=True)
 
 
