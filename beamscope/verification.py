@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from exported_models.contract.errors import BeamscopeError
+from exported_models.contract.integrity import describe_manifest_damage
 from exported_models.contract.publishing import FileCheck, check_files, content_hash, read_manifest
 from exported_models.contract.workspace import Workspace
 
 MODEL = "exported model"
 STORE = "state store"
 
-_Findings = tuple[tuple[FileCheck, ...], list[str]]
-"""One result a file, and sentences about everything else."""
+_Check = Callable[[Path, Collection[str]], list[str]]
+"""From a folder and its damaged files to a sentence for everything else that is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,12 @@ def check_workspace(workspace: Workspace) -> Iterator[ArtefactCheck]:
     """Check the models, then the stores, reading every byte of them."""
     for name in _published_names(workspace.models_folder, workspace.model_ids()):
         yield _check_artefact(MODEL, name, workspace.models_folder, _check_model)
+
+    def check_store(folder: Path, damaged: Collection[str]) -> list[str]:
+        return _check_store(folder, damaged, workspace)
+
     for name in _published_names(workspace.stores_folder, workspace.store_ids()):
-        yield _check_artefact(STORE, name, workspace.stores_folder, lambda folder: _check_store(folder, workspace))
+        yield _check_artefact(STORE, name, workspace.stores_folder, check_store)
 
 
 def _published_names(folder: Path, known: tuple[str, ...]) -> list[str]:
@@ -48,27 +53,32 @@ def _published_names(folder: Path, known: tuple[str, ...]) -> list[str]:
     return sorted({name for name in links if not name.startswith(".")} | set(known))
 
 
-def _check_artefact(kind: str, name: str, parent: Path, check: Callable[[Path], _Findings]) -> ArtefactCheck:
-    # Resolved once: a build published meanwhile is another folder.
-    folder = (parent / name).resolve()
+def _check_artefact(kind: str, name: str, parent: Path, check: _Check) -> ArtefactCheck:
+    folder = parent / name
     identity = ""
     files: tuple[FileCheck, ...] = ()
     problems: list[str] = []
     try:
+        # Resolved once: a build published meanwhile is another folder.
+        folder = folder.resolve()
         manifest = read_manifest(folder)
         identity = str(manifest.get("content_hash", ""))
-        problems += _manifest_problems(kind, name, manifest)
-        files, found = check(folder)
-        problems += [_describe_file(folder, file) for file in files if file.problem]
-        problems += found
+        problems += _manifest_problems(kind, name, folder, manifest)
+        files = tuple(check_files(folder))
+        problems += [f"{file.name} {file.problem}." for file in files if file.problem]
+        problems += check(folder, frozenset(file.name for file in files if file.problem))
     except BeamscopeError as error:
         problems.append(str(error))
-    except (AttributeError, KeyError, TypeError):
+    except (OSError, RuntimeError) as error:  # a loop of links is a RuntimeError
+        problems.append(f"{folder} cannot be read ({error}).")
+    except (AttributeError, KeyError, TypeError, ValueError):
         problems.append(f"The manifest in {folder} does not list its files as a manifest does.")
     return ArtefactCheck(kind, name, folder, identity, files, tuple(dict.fromkeys(problems)))
 
 
-def _manifest_problems(kind: str, name: str, manifest: Mapping[str, Any]) -> Iterator[str]:
+def _manifest_problems(kind: str, name: str, folder: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
+    if problem := describe_manifest_damage(folder, manifest):
+        yield problem
     called = manifest.get("model_id" if kind == MODEL else "store_id")
     if called != name:
         yield f"The manifest belongs to an artefact named {called!r}."
@@ -79,16 +89,15 @@ def _manifest_problems(kind: str, name: str, manifest: Mapping[str, Any]) -> Ite
         yield "The manifest's content hash is not that of the files it lists."
 
 
-def _check_model(folder: Path) -> _Findings:
+def _check_model(folder: Path, damaged: Collection[str]) -> list[str]:
+    """Whether a model opens whose files are as published."""
     from exported_models.runtime.model import ExportedModel
 
-    files = tuple(check_files(folder))
-    damaged = any(file.problem for file in files)
-    return files, [] if damaged else _problem_of(lambda: ExportedModel.open(folder, threads=1))
+    return [] if damaged else _problem_of(lambda: ExportedModel.open(folder, threads=1))
 
 
-def _check_store(folder: Path, workspace: Workspace) -> _Findings:
-    """Files, contents, and whether the model it names is the one it was built with."""
+def _check_store(folder: Path, damaged: Collection[str], workspace: Workspace) -> list[str]:
+    """Contents, and whether the model it names is the one it was built with."""
     from exported_models.contract.manifest import load_model_manifest
     from state_store.check import check_contents
     from state_store.manifest import load_store_manifest
@@ -100,7 +109,7 @@ def _check_store(folder: Path, workspace: Workspace) -> _Findings:
         model = load_model_manifest(workspace.model_folder(manifest.model_id))
         check_model(manifest, manifest.model_id, model.content_hash)
 
-    return tuple(check_files(folder)), [*check_contents(folder), *_problem_of(check_binding)]
+    return [*check_contents(folder, damaged), *_problem_of(check_binding)]
 
 
 def _problem_of(attempt: Callable[[], object]) -> list[str]:
@@ -109,7 +118,3 @@ def _problem_of(attempt: Callable[[], object]) -> list[str]:
     except BeamscopeError as error:
         return [str(error)]
     return []
-
-
-def _describe_file(folder: Path, check: FileCheck) -> str:
-    return f"{check.path.relative_to(folder)} {check.problem}."

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from exported_models.contract.arrays import Floats, Ids, Mask
-from exported_models.contract.errors import RequestError, shorten
+from exported_models.contract.errors import ArtefactError, RequestError, shorten
+from exported_models.contract.integrity import Build, identify_build
 from exported_models.contract.manifest import load_model_manifest
 from exported_models.contract.request import (
     MAX_BEAM_SIZE,
@@ -26,6 +27,7 @@ from exported_models.contract.tokens import Encoding
 from exported_models.contract.trace import Trace
 from exported_models.contract.workspace import Workspace
 from exported_models.runtime.caches import NewestCache, OnceCache
+from exported_models.runtime.file_watch import FileWatch
 from exported_models.runtime.model import ExportedModel
 from exported_models.runtime.providers import choose_threads
 from exported_models.search.ablation import check_ablations, mask_heads
@@ -40,7 +42,7 @@ RECORDED_SOURCES = 4
 """How many of the newest sources a what-if need not begin anew for; each may keep `recording.MEMORY_BYTES`."""
 
 
-_RecordingKey = tuple[Path, tuple[int, ...], tuple[HeadAblation, ...]]
+_RecordingKey = tuple[Build, tuple[int, ...], tuple[HeadAblation, ...]]
 """The model's build, the source's tokens, and what is ablated."""
 
 
@@ -68,8 +70,9 @@ class Engine:
         """Open models when they are asked for, with ``threads`` cores a call; None for `providers.choose_threads`."""
         self._workspace = workspace
         self._threads = threads
-        self._models: NewestCache[str, Path, ExportedModel] = NewestCache()
-        self._traces: OnceCache[tuple[Path, CompletedRequest], Trace] = OnceCache(cache_bytes, _trace_bytes)
+        self._models: NewestCache[str, Build, ExportedModel] = NewestCache()
+        self._watch = FileWatch()
+        self._traces: OnceCache[tuple[Build, CompletedRequest], Trace] = OnceCache(cache_bytes, _trace_bytes)
         self._recordings: OnceCache[_RecordingKey, Recording] = OnceCache(RECORDED_SOURCES)
 
     @property
@@ -80,10 +83,19 @@ class Engine:
         """The model of that name, opened once and again when another build of it is published.
 
         Raises:
-            WorkspaceError, ArtefactError, ModelError: it is unknown, damaged, or does not load.
+            WorkspaceError, ArtefactError, ModelError: it is unknown, damaged, or does not load. Damage of a large file
+                is found some seconds after opening.
         """
         folder = self._workspace.model_folder(model_id)
-        return self._models.get(model_id, folder, lambda: self._open(folder))
+        model = self._models.get(model_id, identify_build(folder), lambda: self._open(folder))
+        for name, problem in self._watch.damage(model.build).items():
+            raise ArtefactError(f"{folder / name} {problem}; export the model again.")
+        return model
+
+    @property
+    def watch(self) -> FileWatch:
+        """The check of large files, shared by the models of this engine and the stores that go with them."""
+        return self._watch
 
     def translate(self, request: Request) -> Trace:
         """Decode a request and record everything.
@@ -151,14 +163,16 @@ class Engine:
 
     def _open(self, folder: Path) -> ExportedModel:
         threads = self._threads or choose_threads(load_model_manifest(folder).bytes)
-        return ExportedModel.open(folder, threads=threads)
+        model = ExportedModel.open(folder, threads=threads)
+        self._watch.add(folder, model.manifest.files)
+        return model
 
     def _decode(self, request: CompletedRequest, model: ExportedModel, source: Encoding) -> Trace:
-        # The folder and not the content hash: that leaves out the manifest, which decides about search too.
-        return self._traces.get((model.folder, request), lambda: self._search(request, model, source))
+        # The build and not the content hash: that leaves out the manifest, which decides about search too.
+        return self._traces.get((model.build, request), lambda: self._search(request, model, source))
 
     def _search(self, request: CompletedRequest, model: ExportedModel, source: Encoding) -> Trace:
-        key = (model.folder, source.ids, request.ablations)
+        key = (model.build, source.ids, request.ablations)
         recording = self._recordings.get(key, lambda: record_source(model, source, request.ablations))
         return search(model, request, search_settings(request, model), source, recording)
 

@@ -70,8 +70,10 @@ def map_array(path: Path, dtype: DTypeLike, shape: tuple[int | None, ...]) -> ND
         array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         raise StoreError(f"{path} is missing from the state store; build the store again.") from None
-    except (OSError, ValueError) as error:
-        raise StoreError(f"{path} cannot be read ({error}); build the store again.") from error
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read ({error.strerror}); build the store again.") from error
+    except Exception as error:  # NumPy lets what its parser raises over a damaged header through: a dozen types
+        raise StoreError(f"{path} is no array ({type(error).__name__}); build the store again.") from error
     fits = array.ndim == len(shape) and all(want in (None, have) for want, have in zip(shape, array.shape, strict=True))
     if array.dtype != np.dtype(dtype) or not fits:
         wanted = "x".join("any" if size is None else str(size) for size in shape)

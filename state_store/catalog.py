@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Protocol
 
 from exported_models.contract.errors import BeamscopeError
+from exported_models.contract.integrity import Build, identify_build
 from exported_models.contract.publishing import MANIFEST_NAME
 from exported_models.contract.workspace import Workspace
 from exported_models.runtime.caches import NewestCache
+from exported_models.runtime.file_watch import FileWatch
 from exported_models.runtime.model import ExportedModel
 from state_store.manifest import StoreManifest, load_store_manifest
 from state_store.store import StateStore, check_model
@@ -20,6 +22,10 @@ class ModelSource(Protocol):
     def model(self, model_id: str) -> ExportedModel:
         """The model of that name."""
 
+    @property
+    def watch(self) -> FileWatch:
+        """The check of large files."""
+
 
 class StoreCatalog:
     """Opens the store of a model once, and again when another build of either is published."""
@@ -27,9 +33,9 @@ class StoreCatalog:
     def __init__(self, workspace: Workspace, models: ModelSource) -> None:
         self._workspace = workspace
         self._models = models
-        self._stores: NewestCache[str, tuple[Path, str], StateStore] = NewestCache()
+        self._stores: NewestCache[str, tuple[Build, str], StateStore] = NewestCache()
         # Published folders never change, so their manifests are read once.
-        self._manifests: dict[Path, StoreManifest] = {}
+        self._manifests: dict[Build, StoreManifest] = {}
 
     def store_for(self, model_id: str) -> StateStore | None:
         """The newest store built with the model as it is now; None where no store names the model.
@@ -44,7 +50,10 @@ class StoreCatalog:
             return None
         folder, manifest = found
         check_model(manifest, model_id, model.content_hash)
-        return self._stores.get(model_id, (folder, model.content_hash), lambda: StateStore.open(folder, model))
+        version = (identify_build(folder), model.content_hash)
+        store = self._stores.get(model_id, version, lambda: StateStore.open(folder, model, self._models.watch))
+        store.require_pairs()
+        return store
 
     def _choose(self, model: ExportedModel) -> tuple[Path, StoreManifest] | None:
         """The newest matching store, else the newest that at least names the model."""
@@ -63,9 +72,10 @@ class StoreCatalog:
         for store_id in self._workspace.store_ids():
             try:
                 folder = self._workspace.store_folder(store_id)
-                if folder not in self._manifests:
-                    self._manifests[folder] = load_store_manifest(folder)
-                readable.append((folder, self._manifests[folder]))
+                build = identify_build(folder)
+                if build not in self._manifests:
+                    self._manifests[build] = load_store_manifest(folder)
+                readable.append((folder, self._manifests[build]))
             except BeamscopeError as error:
                 damage = error
         return readable, damage

@@ -31,6 +31,8 @@ STARTS = "starts.npy"
 CENTER = "center.npy"
 CALIBRATION = "calibration.npy"
 INDEX_FOLDER = "index"
+INDEX_DATA = "int8_dataset.npy"
+"""The large one of ScaNN's files: a byte a dimension."""
 
 ENCODED_FILES = (VECTORS, TOKENS, CONTEXTS, STARTS, CENTER)
 """What encoding the corpus leaves in the folder of every space."""
@@ -39,6 +41,17 @@ ENCODED_FILES = (VECTORS, TOKENS, CONTEXTS, STARTS, CENTER)
 def space_folder(store: Path, space: str) -> Path:
     """Folder of one space inside a store."""
     return store / "spaces" / space
+
+
+def space_of(name: str) -> str | None:
+    """The space that a file of a store, by its relative path, belongs to; None for those of the sentence pairs."""
+    parts = name.split("/")
+    return parts[1] if len(parts) > 2 and parts[0] == "spaces" else None
+
+
+def steers_index(name: str) -> bool:
+    """Whether a file of a store is one that ScaNN trusts: a wrong byte there ends the process."""
+    return f"/{INDEX_FOLDER}/" in name and not name.endswith(INDEX_DATA)
 
 
 def map_filename(kind: str) -> str:

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 from pydantic import Field
 
 from exported_models.contract.errors import shorten
-from exported_models.contract.manifest import ArtefactManifest, Frozen, load_manifest
+from exported_models.contract.manifest import ArtefactManifest, Frozen, SpaceName, load_manifest
 from state_store.errors import SpaceError
 
 GlobalMapKind = Literal["umap", "landmark_mds"]
@@ -40,7 +40,7 @@ class IndexEntry(Frozen):
 class SpaceEntry(Frozen):
     """One space of the store: whose tokens its rows belong to, and how it was prepared."""
 
-    name: str
+    name: SpaceName
     owner: Literal["source", "target"]
     size: int = Field(gt=0)
     rows: int = Field(gt=0)

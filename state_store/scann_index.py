@@ -15,6 +15,7 @@ import contextlib
 import importlib.util
 import math
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -28,6 +29,8 @@ from numpy.typing import NDArray
 
 from exported_models.contract.arrays import Floats
 from exported_models.contract.publishing import explain_disk_errors
+from state_store import layout
+from state_store.arrays import map_array
 from state_store.errors import StateError, StoreError
 from state_store.index import NO_ROW, RECALL_COUNT, ExactIndex, NeighborIndex, measure_recall, rescore
 from state_store.manifest import IndexEntry
@@ -126,6 +129,12 @@ def load_index(folder: Path, vectors: NDArray[np.float16], entry: IndexEntry) ->
         return ExactIndex(vectors)
     if not (folder / _ASSETS).is_file():
         raise StoreError(f"The index {folder} is missing from the state store; build the store again.")
+    _check_assets(folder)
+    rows = len(map_array(folder / layout.INDEX_DATA, np.int8, (None, None)))
+    if rows != len(vectors):
+        raise StoreError(
+            f"The index {folder} holds {rows} rows where the space has {len(vectors)}; build the store again."
+        )
     if (folder / _PICKLED_IDS).exists():
         raise StoreError(f"The index {folder} holds pickled data, which is never read; build the store again.")
     from scann.scann_ops.py import scann_ops_pybind
@@ -133,14 +142,19 @@ def load_index(folder: Path, vectors: NDArray[np.float16], entry: IndexEntry) ->
     try:
         with _quiet_stderr():
             searcher = scann_ops_pybind.load_searcher(str(folder), assets_backcompat_shim=False)
-    except (OSError, RuntimeError, ValueError) as error:
+    except Exception as error:  # ScaNN and protobuf raise types of their own over a damaged file
         raise StoreError(f"The index {folder} cannot be opened ({error}); build the store again.") from error
-    if searcher.size() != len(vectors):
-        raise StoreError(
-            f"The index {folder} holds {searcher.size()} rows where the space has {len(vectors)}; "
-            "build the store again."
-        )
     return ScannIndex(searcher, vectors, leaves_searched=entry.leaves_searched, candidates=entry.candidates)
+
+
+def _check_assets(folder: Path) -> None:
+    """Refuse an index whose list of files names one that is not in its own folder."""
+    listing = (folder / _ASSETS).read_text(encoding="utf-8", errors="replace")
+    for name in re.findall(r'asset_path: *"(.*)"', listing):
+        if name != Path(name).name or not (folder / name).is_file():
+            raise StoreError(
+                f"The index {folder} names a file {name[:80]!r} that is not in its folder; build the store again."
+            )
 
 
 def index_in_memory(vectors: NDArray[np.float16]) -> NeighborIndex:

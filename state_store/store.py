@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from exported_models.contract.arrays import Floats
 from exported_models.contract.errors import RequestError
+from exported_models.contract.integrity import Build, find_damage, identify_build
+from exported_models.runtime.file_watch import FileWatch
 from exported_models.runtime.model import ExportedModel
 from state_store import layout
 from state_store.calibration import Calibration, load_calibration
 from state_store.context_scan import Hit
 from state_store.contexts import NEXT_TOKEN, NO_TOKEN, POSITION, SENTENCE, TOKEN
-from state_store.errors import MapError, StoreMismatchError
+from state_store.errors import MapError, StoreError, StoreMismatchError
 from state_store.global_maps import GlobalMap, MapBackground
 from state_store.limits import MAX_NEIGHBORS
 from state_store.manifest import SpaceEntry, StoreManifest, load_store_manifest
@@ -34,19 +36,52 @@ class OpenSpace:
     maps: dict[str, GlobalMap]
     vocabulary: Sequence[str]
 
+    def token(self, token_id: int) -> str:
+        """The token of that id.
+
+        Raises:
+            StoreError: the model has no such token: the token table is damaged.
+        """
+        if not 0 <= token_id < len(self.vocabulary):
+            raise StoreError(
+                f"{self.space.folder / layout.TOKENS} names the token {token_id}, and there are "
+                f"{len(self.vocabulary):,}; build the store again."
+            )
+        return self.vocabulary[token_id]
+
 
 class StateStore:
-    """The encoded corpus of one model. Safe to use from many threads: nothing changes after opening."""
+    """The encoded corpus of one model. Safe to use from many threads: nothing changes after opening.
 
-    def __init__(self, folder: Path, manifest: StoreManifest, pairs: PairTable, spaces: dict[str, OpenSpace]) -> None:
-        self.folder = folder
+    A space with a damaged file is refused by name, and the others answer.
+    """
+
+    def __init__(
+        self,
+        build: Build,
+        manifest: StoreManifest,
+        pairs: PairTable,
+        spaces: Mapping[str, OpenSpace],
+        refusals: Mapping[str, str],
+        watch: FileWatch,
+    ) -> None:
         self.manifest = manifest
         self.pairs = pairs
+        self._build = build
         self._spaces = spaces
+        self._refusals = refusals
+        self._watch = watch
+
+    @property
+    def folder(self) -> Path:
+        return self._build[0]
 
     @classmethod
-    def open(cls, folder: Path, model: ExportedModel) -> StateStore:
+    def open(cls, folder: Path, model: ExportedModel, watch: FileWatch | None = None) -> StateStore:
         """Open a published store for the model it was built with.
+
+        Args:
+            watch: what compares large files with their digests in the background; None compares sizes only.
 
         Raises:
             StoreMismatchError: it was built with another model; the message names both.
@@ -54,30 +89,64 @@ class StateStore:
         """
         manifest = load_store_manifest(folder)
         check_model(manifest, model.manifest.model_id, model.content_hash)
-        return cls.open_with_vocabularies(folder, model.source_tokenizer.tokens, model.target_tokenizer.tokens)
+        source, target = model.source_tokenizer.tokens, model.target_tokenizer.tokens
+        return cls.open_with_vocabularies(folder, source, target, watch)
 
     @classmethod
-    def open_with_vocabularies(cls, folder: Path, source: Sequence[str], target: Sequence[str]) -> StateStore:
+    def open_with_vocabularies(
+        cls, folder: Path, source: Sequence[str], target: Sequence[str], watch: FileWatch | None = None
+    ) -> StateStore:
         """Open a store with the tokens of both sides (index = id) instead of a model, which is not checked.
 
         Raises:
             StoreError, ArtefactError: a file is missing, damaged or does not fit the manifest.
         """
-        manifest = load_store_manifest(folder)
+        build, manifest = identify_build(folder), load_store_manifest(folder)
+        damage = find_damage(folder, manifest.files, layout.steers_index)
+        _refuse_damage(folder, damage, None)
         pairs = PairTable(folder, manifest.corpus.pairs)
-        spaces = {
-            entry.name: _open_space(folder, entry, len(pairs), source if entry.owner == "source" else target)
-            for entry in manifest.spaces
-        }
-        return cls(folder, manifest, pairs, spaces)
+        spaces, refusals = {}, {}
+        for entry in manifest.spaces:
+            try:
+                _refuse_damage(folder, damage, entry.name)
+                vocabulary = source if entry.owner == "source" else target
+                spaces[entry.name] = _open_space(folder, entry, len(pairs), vocabulary)
+            except StoreError as error:
+                refusals[entry.name] = str(error)
+        if watch is not None:
+            watch.add(folder, manifest.files)
+        return cls(build, manifest, pairs, spaces, refusals, watch or FileWatch())
+
+    def require_pairs(self) -> None:
+        """Refuse a store whose sentence pairs were found damaged since it was opened.
+
+        Raises:
+            StoreError: naming the file.
+        """
+        _refuse_damage(self.folder, self._watch.damage(self._build), None)
 
     def space(self, name: str) -> OpenSpace:
         """A space and everything made for it.
 
         Raises:
-            SpaceError: there is none; the message lists the known ones.
+            SpaceError: there is none; the message lists the known ones. StoreError: a file of it is damaged.
         """
-        return self._spaces[self.manifest.space(name).name]
+        self.manifest.space(name)
+        if name in self._refusals:
+            raise StoreError(self._refusals[name])
+        self.require_pairs()
+        _refuse_damage(self.folder, self._watch.damage(self._build), name)
+        return self._spaces[name]
+
+    def describe_damage(self) -> str:
+        """A sentence for each space that is refused; empty where there is none."""
+        found = dict(self._refusals)
+        for name in self.manifest.space_names:
+            try:
+                self.space(name)
+            except StoreError as error:
+                found[name] = str(error)
+        return " ".join(dict.fromkeys(found.values()))
 
     def pair(self, sentence: int) -> StoredPair:
         """The sentence pair of that id.
@@ -146,8 +215,8 @@ class StateStore:
             sentence=int(row[SENTENCE]),
             position=int(row[POSITION]),
             token_id=int(row[TOKEN]),
-            token=opened.vocabulary[row[TOKEN]],
-            next_token=None if following == NO_TOKEN else opened.vocabulary[following],
+            token=opened.token(int(row[TOKEN])),
+            next_token=None if following == NO_TOKEN else opened.token(following),
             distance=hit.distance,
             duplicates=hit.duplicates,
             pair=self.pairs[int(row[SENTENCE])],
@@ -166,6 +235,13 @@ def check_model(manifest: StoreManifest, model_id: str, model_hash: str) -> None
             f"(build {manifest.model_hash[:8]}), not with {model_id!r} (build {model_hash[:8]}): "
             "their states cannot be compared. Build the store again with this model."
         )
+
+
+def _refuse_damage(folder: Path, damage: Mapping[str, str], space: str | None) -> None:
+    """Raise a StoreError for a damaged file of a space, or with None of the sentence pairs."""
+    for name, problem in damage.items():
+        if layout.space_of(name) == space:
+            raise StoreError(f"{folder / name} {problem}; build the store again.")
 
 
 def _open_space(folder: Path, entry: SpaceEntry, sentences: int, vocabulary: Sequence[str]) -> OpenSpace:

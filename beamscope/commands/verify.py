@@ -45,7 +45,7 @@ def _describe(check: ArtefactCheck) -> list[str]:
     state = "NOT INTACT" if check.problems else f"intact, {check.content_hash[:16]}"
     rows = [
         (
-            "  " + show_plainly(str(file.path.relative_to(check.folder))),
+            "  " + show_plainly(file.name),
             format_size(file.bytes),
             file.problem or "ok",
         )
@@ -72,7 +72,7 @@ def _document(checks: Sequence[ArtefactCheck], workspace: Workspace) -> dict[str
                 "content_hash": check.content_hash,
                 "files": [
                     {
-                        "path": file.path.relative_to(check.folder).as_posix(),
+                        "path": file.name,
                         "bytes": file.bytes,
                         "problem": file.problem,
                     }

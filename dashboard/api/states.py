@@ -67,7 +67,7 @@ def projection(asked: Annotated[ProjectionAsked, Query()], services: ServicesOfA
         rows=background.rows.tolist(),
         x=background.positions[:, 0].tolist(),
         y=background.positions[:, 1].tolist(),
-        tokens=[opened.vocabulary[token] for token in tokens],
+        tokens=list(map(opened.token, tokens)),
     )
 
 

@@ -79,5 +79,5 @@ def _describe_model(services: Services, model_id: str) -> ModelEntry:
             for space in model.manifest.spaces
         ],
         store_id=store.manifest.store_id if store else None,
-        store_error=reason,
+        store_error=reason or (store.describe_damage() if store else ""),
     )

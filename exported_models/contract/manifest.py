@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from exported_models.contract.errors import ArtefactError
+from exported_models.contract.integrity import describe_manifest_damage
 from exported_models.contract.publishing import read_manifest
 from exported_models.contract.request import EarlyStopping
 
@@ -20,6 +21,10 @@ class Frozen(BaseModel):
     """Base of manifests and documents: immutable, and a key nobody knows is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+SpaceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+"""The name of a space, which is also that of a folder in a store."""
 
 
 class FileEntry(Frozen):
@@ -58,7 +63,7 @@ def load_manifest(folder: Path, kind: type[Manifest]) -> Manifest:
     """Read and validate the manifest of a published folder.
 
     Raises:
-        ArtefactError: it is missing, damaged, or written by another format revision.
+        ArtefactError: it is missing, damaged, not the one that was published, or of another format revision.
     """
     value = read_manifest(folder)
     known = kind.model_fields["format"].default
@@ -66,6 +71,8 @@ def load_manifest(folder: Path, kind: type[Manifest]) -> Manifest:
         raise ArtefactError(
             f"{folder} has format {value.get('format')!r}, this version of Beamscope reads {known}; {kind.remedy}."
         )
+    if problem := describe_manifest_damage(folder, value):
+        raise ArtefactError(problem)
     try:
         return kind.model_validate(value)
     except ValidationError as error:
@@ -79,7 +86,7 @@ def load_manifest(folder: Path, kind: type[Manifest]) -> Manifest:
 class SpaceSpec(Frozen):
     """A space of states that can be indexed: which graph output it is and whose tokens its rows belong to."""
 
-    name: str
+    name: SpaceName
     owner: Literal["source", "target"]
     output: str
     size: int = Field(gt=0)

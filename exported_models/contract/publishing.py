@@ -20,7 +20,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from exported_models.contract.errors import ArtefactError, PublishingError
@@ -28,15 +28,23 @@ from exported_models.contract.errors import ArtefactError, PublishingError
 MANIFEST_NAME = "manifest.json"
 PROVENANCE_NAME = "provenance.json"
 BUILDS_FOLDER = ".builds"
+HASH_DIGITS = 16
+"""Digits of a manifest's digest that name the folder of a build."""
 _CHUNK = 1 << 20
+_LONGEST_NAME = 255
 _UNHASHED = frozenset({MANIFEST_NAME, PROVENANCE_NAME})
 
 
 @dataclass(frozen=True, slots=True)
 class FileCheck:
-    """What was found of one file of a published folder; ``problem`` is empty when it is as published."""
+    """What was found of one file of a published folder; ``problem`` is empty when it is as published.
 
-    path: Path
+    Attributes:
+        name: relative POSIX path, as the manifest has it.
+        bytes: size found.
+    """
+
+    name: str
     bytes: int
     problem: str = ""
 
@@ -102,7 +110,7 @@ def publish(staged: Path, destination: Path, manifest: Mapping[str, Any], proven
     complete = {**manifest, "files": files, "content_hash": content_hash(files)}
     builds = destination.parent / BUILDS_FOLDER / destination.name
     # Named by manifest and data: equal data bound to another model, say, is another build.
-    final = builds / digest_value(complete)[:16]
+    final = builds / digest_value(complete)[:HASH_DIGITS]
     with explain_disk_errors(destination):
         builds.mkdir(parents=True, exist_ok=True)
         write_json_atomically(staged / PROVENANCE_NAME, provenance)
@@ -132,22 +140,64 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise ArtefactError(
             f"{folder} holds no {MANIFEST_NAME}: it was never published or was removed; build it again."
         ) from None
-    except (OSError, ValueError) as error:
-        raise ArtefactError(f"{path} cannot be read ({error}); build the artefact again.") from error
+    except OSError as error:
+        raise ArtefactError(f"{path} cannot be read ({error.strerror}); build the artefact again.") from error
+    except ValueError as error:
+        raise ArtefactError(f"{path} is not JSON ({error}); build the artefact again.") from error
+    except RecursionError:
+        raise ArtefactError(f"{path} is nested too deep; build the artefact again.") from None
     if not isinstance(value, dict):
         raise ArtefactError(f"{path} is not a manifest (a JSON object was expected); build the artefact again.")
     return value
+
+
+def path_inside(folder: Path, name: str) -> Path:
+    """The file ``name`` of an artefact, a relative POSIX path.
+
+    Raises:
+        ArtefactError: the path, or the file that it links to, lies outside ``folder``.
+    """
+    path = folder / name
+    try:
+        inside = ".." not in PurePosixPath(name).parts and path.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError, ValueError):  # a loop of links, or a character that no path may have
+        inside = False
+    if not inside or path == folder or len(name) > _LONGEST_NAME:
+        raise ArtefactError(
+            f"The artefact {folder} names a file {name[:80]!r}, which is not inside it; build it again."
+        )
+    return path
 
 
 def check_files(folder: Path) -> Iterator[FileCheck]:
     """Compare every file of a published folder with its manifest, one result a file, extra files included."""
     listed = read_manifest(folder).get("files", {})
     for name, entry in sorted(listed.items()):
-        yield _check_file(folder / name, entry)
+        yield check_file(folder, name, entry["bytes"], entry["sha256"])
     known = {*listed, *_UNHASHED}
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        if path.relative_to(folder).as_posix() not in known:
-            yield FileCheck(path, path.stat().st_size, "is not listed in the manifest")
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if name not in known and (path.is_symlink() or path.is_file()):
+            yield FileCheck(name, path.lstat().st_size, "is not listed in the manifest")
+
+
+def check_file(folder: Path, name: str, size: int, digest: str | None) -> FileCheck:
+    """Compare a file with its published size, and unless it is None with its digest, which reads all of it."""
+    found = 0
+    try:
+        path = path_inside(folder, name)
+        if not path.is_file():
+            return FileCheck(name, 0, "is missing")
+        found = path.stat().st_size
+        if found != size:
+            return FileCheck(name, found, f"has {found} bytes where {size} were published")
+        if digest is not None and digest_file(path) != digest:
+            return FileCheck(name, found, "has other bytes than were published")
+    except ArtefactError:
+        return FileCheck(name, found, "is not inside the artefact")
+    except OSError as error:
+        return FileCheck(name, found, f"cannot be read ({error.strerror})")
+    return FileCheck(name, found)
 
 
 @contextlib.contextmanager
@@ -163,17 +213,6 @@ def explain_disk_errors(path: Path) -> Iterator[None]:
         else:
             reason, remedy = error.strerror or str(error), "Run the same command again"
         raise PublishingError(f"Could not write {path}: {reason}. {remedy}; what was published is intact.") from error
-
-
-def _check_file(path: Path, entry: Mapping[str, Any]) -> FileCheck:
-    if not path.is_file():
-        return FileCheck(path, 0, "is missing")
-    size = path.stat().st_size
-    if size != entry["bytes"]:
-        return FileCheck(path, size, f"has {size} bytes where {entry['bytes']} were published")
-    if digest_file(path) != entry["sha256"]:
-        return FileCheck(path, size, "has other bytes than were published")
-    return FileCheck(path, size)
 
 
 def _is_damaged(folder: Path) -> bool:

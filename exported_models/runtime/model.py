@@ -7,8 +7,10 @@ from pathlib import Path
 
 from exported_models.contract.errors import ArtefactError
 from exported_models.contract.graphs import Graph
+from exported_models.contract.integrity import Build, find_damage, identify_build
 from exported_models.contract.manifest import (
     ByteTokenizerSpec,
+    CharacterTokenizerSpec,
     ModelManifest,
     SentencePieceSpec,
     TokenizerJsonSpec,
@@ -16,6 +18,7 @@ from exported_models.contract.manifest import (
     WordTokenizerSpec,
     load_model_manifest,
 )
+from exported_models.contract.publishing import path_inside
 from exported_models.runtime.beam_search_session import BeamSearchSession
 from exported_models.runtime.providers import may_run_on_gpu
 from exported_models.runtime.sessions import EncoderSession, ForcedSession, SelfAttentionSession
@@ -32,7 +35,8 @@ from exported_models.tokenizers.words import load_word_tokenizer
 class ExportedModel:
     """A model ready to run. Safe to share between threads: sessions hold no state between calls."""
 
-    folder: Path
+    build: Build
+    """The folder it was opened from, and its inode."""
     manifest: ModelManifest
     source_tokenizer: Tokenizer
     target_tokenizer: Tokenizer
@@ -56,8 +60,8 @@ class ExportedModel:
             ArtefactError: the manifest, a vocabulary or a graph file is missing or damaged.
             ModelError: a graph does not load or lacks an input or output of the contract.
         """
-        manifest = load_model_manifest(folder)
-        _check_sizes(folder, manifest)
+        build, manifest = identify_build(folder), load_model_manifest(folder)
+        _check_files(folder, manifest)
         graphs = {graph for graph in Graph if graph.filename in manifest.files}
         attention_shape = (manifest.cross_attention_layers, manifest.cross_attention_heads)
         attention, penalized = manifest.has_attention, manifest.generation.penalizes
@@ -66,7 +70,7 @@ class ExportedModel:
         beam_search = BeamSearchSession(folder, threads, graphs) if searches else None
         (beam_search or decoder).open()
         return cls(
-            folder=folder,
+            build=build,
             manifest=manifest,
             source_tokenizer=load_tokenizer(folder, manifest.source_tokenizer, manifest),
             target_tokenizer=load_tokenizer(folder, manifest.target_tokenizer, manifest),
@@ -80,6 +84,10 @@ class ExportedModel:
         )
 
     @property
+    def folder(self) -> Path:
+        return self.build[0]
+
+    @property
     def content_hash(self) -> str:
         """Identity of the model: what stores and traces are bound to."""
         return self.manifest.content_hash
@@ -89,8 +97,10 @@ def load_tokenizer(folder: Path, spec: TokenizerSpec, manifest: ModelManifest) -
     """The tokenizer of one side, from its file in ``folder``.
 
     Raises:
-        ArtefactError: the file is missing or damaged.
+        ArtefactError: the file is missing, damaged, or not inside ``folder``.
     """
+    for name in _list_names(spec):
+        path_inside(folder, name)
     if isinstance(spec, SentencePieceSpec):
         return load_sentencepiece_tokenizer(folder, spec, manifest.special_ids)
     if isinstance(spec, ByteTokenizerSpec):
@@ -102,11 +112,13 @@ def load_tokenizer(folder: Path, spec: TokenizerSpec, manifest: ModelManifest) -
     return load_character_tokenizer(folder / spec.file, manifest.end_id, manifest.special_ids)
 
 
-def _check_sizes(folder: Path, manifest: ModelManifest) -> None:
-    """A truncated file is found here at once; `beamscope verify` compares every byte."""
-    for name, entry in manifest.files.items():
-        path = folder / name
-        found = path.stat().st_size if path.is_file() else None
-        if found != entry.bytes:
-            state = "is missing" if found is None else f"has {found} bytes where {entry.bytes} were published"
-            raise ArtefactError(f"{path} {state}; export the model again.")
+def _list_names(spec: TokenizerSpec) -> tuple[str, ...]:
+    if isinstance(spec, SentencePieceSpec | TokenizerJsonSpec):
+        return spec.file, spec.vocabulary
+    return (spec.file,) if isinstance(spec, CharacterTokenizerSpec | WordTokenizerSpec) else ()
+
+
+def _check_files(folder: Path, manifest: ModelManifest) -> None:
+    """Refuse a model with a truncated file, or a small one with other bytes; `FileWatch` reads the large ones."""
+    for name, problem in find_damage(folder, manifest.files).items():
+        raise ArtefactError(f"{folder / name} {problem}; export the model again.")

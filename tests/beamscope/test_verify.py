@@ -5,6 +5,7 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,6 +53,16 @@ def test_an_empty_workspace_fails(beamscope: Beamscope, tmp_path: Path, damage: 
     assert "nothing to verify" in one_sentence(outcome.stderr)
 
 
+ENTRY = {"bytes": 0, "sha256": "0" * 64}
+
+
+def change_manifest(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    path = folder / "manifest.json"
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    change(manifest)
+    path.write_text(json.dumps(manifest), encoding="utf-8")
+
+
 def flip_a_byte(folder: Path) -> None:
     path = folder / "encoder.onnx"
     data = bytearray(path.read_bytes())
@@ -77,6 +88,27 @@ def change_the_listed_digest(folder: Path) -> None:
     manifest = json.loads(path.read_text(encoding="utf-8"))
     manifest["files"]["encoder.onnx"]["sha256"] = "0" * 64
     path.write_text(json.dumps(manifest), encoding="utf-8")
+
+
+def change_a_setting(folder: Path) -> None:
+    change_manifest(folder, lambda manifest: manifest["generation"].update(beam_size=1))
+
+
+def name_a_device(folder: Path) -> None:
+    change_manifest(folder, lambda manifest: manifest["files"].update({"/dev/zero": ENTRY}))
+
+
+def name_a_file_outside(folder: Path) -> None:
+    change_manifest(folder, lambda manifest: manifest["files"].update({"../../../outside.json": ENTRY}))
+
+
+def link_a_file_elsewhere(folder: Path) -> None:
+    (folder / "encoder.onnx").rename(folder.parent / "elsewhere.onnx")
+    (folder / "encoder.onnx").symlink_to(folder.parent / "elsewhere.onnx")
+
+
+def link_a_file_to_itself(folder: Path) -> None:
+    (folder / "loop.bin").symlink_to("loop.bin")
 
 
 def list_no_files(folder: Path) -> None:
@@ -110,9 +142,15 @@ def remove_everything(folder: Path) -> None:
         (remove_a_file, "encoder.onnx is missing"),
         (add_a_file, "intruder.bin is not listed"),
         (change_the_listed_digest, "encoder.onnx has other bytes"),
+        (change_the_listed_digest, "manifest in"),
+        (change_a_setting, "is not the one that was published"),
+        (name_a_device, "/dev/zero is not inside the artefact"),
+        (name_a_file_outside, "../../../outside.json is not inside the artefact"),
+        (link_a_file_elsewhere, "encoder.onnx is not inside the artefact"),
+        (link_a_file_to_itself, "loop.bin is not listed in the manifest"),
         (list_no_files, "lists no files"),
         (list_nonsense, "does not list its files"),
-        (break_the_manifest, "cannot be read"),
+        (break_the_manifest, "is not JSON"),
         (remove_the_manifest, "holds no manifest.json"),
         (remove_everything, "holds no manifest.json"),
     ],

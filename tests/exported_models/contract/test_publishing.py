@@ -31,7 +31,7 @@ def make_staged(root: Path, text: str) -> Path:
 
 
 def problems(folder: Path) -> dict[str, str]:
-    return {check.path.name: check.problem for check in check_files(folder) if check.problem}
+    return {Path(check.name).name: check.problem for check in check_files(folder) if check.problem}
 
 
 def test_a_published_folder_lists_its_files_and_is_intact(tmp_path: Path) -> None:
