@@ -8,33 +8,10 @@ from typing import Final
 import dash
 
 from dashboard.services import Services
-from dashboard.views import (
-    attention_mode,
-    head_ablation,
-    header,
-    history,
-    nbest,
-    neighborhood,
-    neighbors,
-    stages,
-    translation,
-    tree,
-)
-from dashboard.views.notices import show_error
+from dashboard.views import header, pane
+from dashboard.views.answers import register_panes
 from dashboard.views.page import lay_out_page
 
-VIEWS: Final = (
-    header,
-    stages,
-    translation,
-    attention_mode,
-    head_ablation,
-    nbest,
-    tree,
-    history,
-    neighborhood,
-    neighbors,
-)
 ASSETS: Final = Path(__file__).parent / "assets"
 
 # The theme is set before the first paint, so that a dark page never flashes white.
@@ -62,7 +39,7 @@ INDEX: Final = """<!DOCTYPE html>
 
 
 def create_page(services: Services) -> dash.Dash:
-    """The page as a Dash app of its own, callbacks included; nothing is shared between two apps."""
+    """The page as a Dash app of its own, with what its panes are answered; nothing is shared between two apps."""
     app = dash.Dash(
         "beamscope",
         title="Beamscope",
@@ -70,10 +47,10 @@ def create_page(services: Services) -> dash.Dash:
         assets_folder=str(ASSETS),
         index_string=INDEX,
         serve_locally=True,
-        on_error=show_error,
         suppress_callback_exceptions=True,
     )
     app.layout = lambda: lay_out_page(services)
-    for view in VIEWS:
-        view.register(app, services)
+    header.register(app)
+    pane.register(app)
+    register_panes(app.server, services)
     return app

@@ -1,4 +1,4 @@
-"""What views and the HTTP API ask: one engine and one catalog of stores an app."""
+"""The services that the page and the HTTP API share: one engine and one catalog of stores an app."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from dashboard.drawing.picture import DEFAULT_ROOM, Picture, lay_out_picture
 from dashboard.drawing.words import PairText
 from dashboard.neighborhoods import NeighborhoodCache
-from dashboard.state.page_state import Json, PageState
+from dashboard.state.page_state import PageState
 from exported_models.contract.errors import ArtefactError
 from exported_models.contract.request import Request
 from exported_models.contract.trace import Hypothesis, Trace
@@ -37,13 +37,8 @@ class Services:
         """The trace of a request, cached by the engine."""
         return self.engine.translate(request)
 
-    def answer(self, request: Request) -> Json:
-        """The content of ``PageId.REQUEST`` for a request that can be answered; raises what is wrong with another."""
-        self.trace(request)
-        return PageState(request).to_json()
-
     def chosen(self, state: PageState) -> tuple[Trace, Hypothesis]:
-        """The trace the page shows and the hypothesis chosen in it."""
+        """The trace of a pane's request and the hypothesis chosen in it."""
         trace = self.trace(state.request)
         return trace, state.hypothesis_of(trace)
 

@@ -36,16 +36,16 @@ BETWEEN_TRIES_MS = 500
 
 # What has to be on the page before a picture is worth taking.
 DRAWN = (
-    "#translation-target-words [data-index]",
-    "#translation-links canvas",
-    "#tree-graph canvas",
-    "#neighborhood-card:not(.is-empty) .main-svg",
-    "#neighborhood-pictograms [data-index]",
-    "#neighbors-list *",
+    '[data-role="translation-target-words"] [data-index]',
+    '[data-role="translation-links"] canvas',
+    '[data-role="tree-graph"] canvas',
+    '[data-role="neighborhood-card"]:not([data-empty]) .main-svg',
+    '[data-role="neighborhood-pictograms"] [data-index]',
+    '[data-role="neighbors-list"] *',
 )
-UNSETTLED = "._dash-loading-callback, [data-dash-is-loading='true']"
-IS_SETTLED = """([drawn, unsettled]) => document.fonts.status === 'loaded'
-    && drawn.every((selector) => document.querySelector(selector)) && !document.querySelector(unsettled)"""
+IS_SETTLED = """(drawn) => document.fonts.status === 'loaded'
+    && drawn.every((selector) => document.querySelector(selector))
+    && !window.beamscope.isAsking() && !window.beamscope.isDrawing()"""
 
 
 def take_pictures(address: str, folder: Path, size: tuple[int, int]) -> list[Path]:
@@ -103,7 +103,7 @@ def wait_until_drawn(page: Page) -> None:
     from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
     try:
-        page.wait_for_function(IS_SETTLED, arg=[DRAWN, UNSETTLED], timeout=PATIENCE_MS)
+        page.wait_for_function(IS_SETTLED, arg=DRAWN, timeout=PATIENCE_MS)
     except PlaywrightTimeoutError as error:
         refuse_error(page)
         missing = [selector for selector in DRAWN if page.locator(selector).count() == 0]

@@ -1,4 +1,4 @@
-/* What the other scripts stand on; Dash loads assets in the order of their names. */
+/* The ground that the other scripts stand on; Dash loads assets in the order of their names. */
 (function () {
   "use strict";
   const scope = (window.beamscope = {});
@@ -9,14 +9,9 @@
     window.dash_clientside.beamscope = Object.assign(window.dash_clientside.beamscope || {}, functions);
   };
 
-  /** Write properties of a component at once: unlike outputs of callbacks, two in a row arrive in their order. */
-  scope.set = function (id, properties) {
-    window.dash_clientside.set_props(id, properties);
-  };
-
-  /** Write into a store of the page. */
-  scope.send = function (id, data) {
-    scope.set(id, { data: data });
+  /** The element with a role below a root. */
+  scope.byRole = function (root, role) {
+    return root.querySelector('[data-role="' + role + '"]');
   };
 
   /** Act on something once Dash has drawn it; a page without models never will. */
@@ -28,4 +23,42 @@
       requestAnimationFrame(() => scope.whenThere(find, act));
     }
   };
+
+  const bar = document.createElement("div");
+  bar.className = "asking";
+  let calls = 0;
+
+  function count(change) {
+    calls += change;
+    bar.classList.toggle("shown", calls > 0);
+  }
+
+  /** Ask the server about a pane; null if the call was aborted. An answer that never came is a notice. */
+  scope.call = async function (name, question, signal) {
+    count(1);
+    try {
+      const response = await fetch("_pane/" + name, {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify(question),
+        signal: signal,
+      });
+      if (!response.ok) {
+        return { notice: { kind: "error", text: "The server refused this (" + response.status + "). Reload the page." } };
+      }
+      return await response.json();
+    } catch (error) {
+      if (error.name === "AbortError") {
+        return null;
+      }
+      return { notice: { kind: "error", text: "The server does not answer. Is it still running?" } };
+    } finally {
+      count(-1);
+    }
+  };
+
+  /** Whether anything is on its way to the server. */
+  scope.isAsking = () => calls > 0;
+
+  document.addEventListener("DOMContentLoaded", () => document.body.appendChild(bar));
 })();

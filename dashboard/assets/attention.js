@@ -3,47 +3,59 @@
   "use strict";
   const scope = window.beamscope;
   const EMPTY = { step: null, weights: {} };
-  let draft = EMPTY;
 
-  function word(side, index) {
-    const element = document.querySelector('.words [data-side="' + side + '"][data-index="' + index + '"]');
+  function chip(pane, side, index) {
+    return pane.root.querySelector('.words [data-side="' + side + '"][data-index="' + index + '"]');
+  }
+
+  function word(pane, side, index) {
+    const element = chip(pane, side, index);
     return element ? element.textContent : "";
   }
 
-  function setDraft(next) {
-    draft = next;
-    scope.send("attention-draft", next);
-    showDraft();
-  }
+  scope.setDraft = function (pane, draft) {
+    pane.draft = draft;
+    showDraft(pane);
+  };
 
   /** A click on a word in attention mode: a target word starts a draft, a source word gets one more share. */
-  scope.draftClick = function (clicked) {
-    if (document.getElementById("page-body").dataset.mode !== "attention") {
+  scope.draftClick = function (pane, clicked) {
+    if (pane.options.mode !== "attention") {
       return false;
     }
     if (clicked.side === "target") {
-      setDraft({ step: clicked.index, weights: {} });
+      scope.setDraft(pane, { step: clicked.index, weights: {} });
       return false;
     }
-    if (draft.step !== null) {
-      const weights = Object.assign({}, draft.weights);
+    if (pane.draft.step !== null) {
+      const weights = Object.assign({}, pane.draft.weights);
       weights[clicked.index] = (weights[clicked.index] || 0) + 1;
-      setDraft({ step: draft.step, weights: weights });
+      scope.setDraft(pane, { step: pane.draft.step, weights: weights });
     }
     return true;
   };
 
-  function shares() {
+  /** Begin or leave attention mode; either way there is no draft. */
+  scope.showMode = function (pane) {
+    const mode = pane.options.mode || "words";
+    if (pane.root.dataset.mode !== mode) {
+      pane.root.dataset.mode = mode;
+      pane.find("attention-panel").hidden = mode !== "attention";
+      scope.setDraft(pane, EMPTY);
+    }
+  };
+
+  function shares(draft) {
     const total = Object.values(draft.weights).reduce((sum, weight) => sum + weight, 0);
     return Object.entries(draft.weights).map(([source, weight]) => [Number(source), weight / total]);
   }
 
-  function drawBadges(parts) {
-    document.querySelectorAll(".source-words [data-share]").forEach((chip) => chip.removeAttribute("data-share"));
+  function drawBadges(pane, parts) {
+    pane.root.querySelectorAll(".source-words [data-share]").forEach((one) => one.removeAttribute("data-share"));
     parts.forEach(([source, share]) => {
-      const chip = document.querySelector('.source-words [data-index="' + source + '"]');
-      if (chip) {
-        chip.setAttribute("data-share", Math.round(100 * share));
+      const element = chip(pane, "source", source);
+      if (element) {
+        element.setAttribute("data-share", Math.round(100 * share));
       }
     });
   }
@@ -56,8 +68,9 @@
     return { d: [across, -across], c: [along, 1 - along] };
   }
 
-  function drawLinks(parts) {
-    const cy = scope.graph("translation-links");
+  function drawLinks(pane, parts) {
+    const holder = pane.find("translation-links");
+    const cy = scope.graphIn(holder);
     if (!cy) {
       return;
     }
@@ -67,50 +80,53 @@
       if (!parts.length) {
         return;
       }
-      const target = cy.getElementById("t" + draft.step);
+      const target = cy.getElementById("t" + pane.draft.step);
       target.connectedEdges().addClass("off");
-      const bend = JSON.parse(document.querySelector(".links-drawing").dataset.bend);
+      const bend = JSON.parse(holder.dataset.bend);
       parts.forEach(([source, share]) => {
         const start = cy.getElementById("s" + source);
         const from = start.position();
         const to = target.position();
         const points = curve(to.x - from.x, to.y - from.y, bend);
-        const data = { id: source + "-" + draft.step + "-draft", source: start.id(), target: target.id() };
+        const data = { id: source + "-" + pane.draft.step + "-draft", source: start.id(), target: target.id() };
         cy.add({ group: "edges", data: Object.assign(data, points, { w: 100 * share }), classes: "draft" });
       });
     });
   }
 
-  function spell(parts) {
-    if (draft.step === null) {
+  function spell(pane, parts) {
+    if (pane.draft.step === null) {
       return "Choose a target word, then click source words; each click adds weight.";
     }
-    const name = "“" + word("target", draft.step) + "” at step " + (draft.step + 1);
+    const name = "“" + word(pane, "target", pane.draft.step) + "” at step " + (pane.draft.step + 1);
     if (!parts.length) {
       return name + ": click the source words it should attend to.";
     }
-    const list = parts.map(([source, share]) => "“" + word("source", source) + "” " + Math.round(100 * share) + " %");
+    const list = parts.map(
+      ([source, share]) => "“" + word(pane, "source", source) + "” " + Math.round(100 * share) + " %"
+    );
     return name + " attends to " + list.join(", ");
   }
 
-  function showDraft() {
-    const parts = shares();
-    document.querySelectorAll(".target-words .drafted").forEach((chip) => chip.classList.remove("drafted"));
-    const chip = document.querySelector('.target-words [data-index="' + draft.step + '"]');
-    if (chip) {
-      chip.classList.add("drafted");
+  function showDraft(pane) {
+    const parts = shares(pane.draft);
+    pane.root.querySelectorAll(".target-words .drafted").forEach((one) => one.classList.remove("drafted"));
+    const drafted = chip(pane, "target", pane.draft.step);
+    if (drafted) {
+      drafted.classList.add("drafted");
     }
-    drawBadges(parts);
-    drawLinks(parts);
-    scope.set("attention-sentence", { children: spell(parts) });
-    scope.set("attention-apply", { disabled: parts.length === 0 });
+    drawBadges(pane, parts);
+    drawLinks(pane, parts);
+    pane.find("attention-sentence").textContent = spell(pane, parts);
+    pane.find("attention-apply").disabled = parts.length === 0;
   }
 
-  scope.offer({
-    showMode: function (mode) {
-      document.getElementById("page-body").dataset.mode = mode;
-      setDraft(EMPTY);
-      return mode !== "attention";
-    },
+  document.addEventListener("click", (event) => {
+    const pane = scope.paneOf(event.target);
+    if (event.target.closest('[data-role="attention-reset"]')) {
+      scope.setDraft(pane, EMPTY);
+    } else if (event.target.closest('[data-role="attention-apply"]')) {
+      pane.wish({ verb: "attend", step: pane.draft.step, weights: pane.draft.weights });
+    }
   });
 })();

@@ -1,24 +1,118 @@
-/* The two Cytoscape canvases: fitting the tree, walking it with the keyboard, forcing a path in it. */
+/* The two Cytoscape canvases of a pane: changing them, fitting the tree, walking it with the keyboard, forcing a path. */
 (function () {
   "use strict";
   const scope = window.beamscope;
-  const TREE = "tree-graph";
-  const LINKS = "translation-links";
   const MARGIN = 14;
   const LARGEST = 1.25;
   /* Smallest zoom of a new tree, and of one that is fitted: labels of 12 pixels stay legible. */
   const LEGIBLE = { shown: 0.85, fitted: 0.7 };
+  const prepared = new WeakSet();
+  const waiting = new WeakMap();
 
   /** The Cytoscape instance drawn in an element, once there is one. */
-  scope.graph = function (id) {
-    const element = document.getElementById(id);
-    return element && element._cyreg ? element._cyreg.cy : null;
+  scope.graphIn = function (holder) {
+    const element = Array.from(holder.querySelectorAll("div")).find((one) => one._cyreg);
+    return element ? element._cyreg.cy : null;
   };
+
+  /** The Cytoscape instance of a role in a pane; the active pane where none is named. */
+  scope.graph = function (role, pane) {
+    return scope.graphIn((pane || scope.active()).find(role));
+  };
+
+  function sameEnds(element, data) {
+    return element.isNode() || (element.data("source") === data.source && element.data("target") === data.target);
+  }
+
+  function update(element, wanted) {
+    const has = element.data();
+    if (Object.entries(wanted.data).some(([name, value]) => JSON.stringify(has[name]) !== JSON.stringify(value))) {
+      element.data(wanted.data);
+    }
+    if (wanted.position) {
+      const place = element.position();
+      if (place.x !== wanted.position.x || place.y !== wanted.position.y) {
+        element.position(wanted.position);
+      }
+    }
+    element.classes(wanted.classes || "");
+  }
+
+  /* Edges hang on their nodes: what is taken away goes first, and nodes come before edges. */
+  function patch(cy, elements) {
+    const wanted = new Map(elements.map((element) => [element.data.id, element]));
+    cy.batch(() => {
+      cy.elements()
+        .filter((element) => {
+          const next = wanted.get(element.id());
+          return !next || !sameEnds(element, next.data);
+        })
+        .remove();
+      const fresh = [];
+      wanted.forEach((element, id) => {
+        const has = cy.getElementById(id);
+        if (has.length) {
+          update(has, element);
+        } else {
+          fresh.push(Object.assign({ group: element.data.source ? "edges" : "nodes" }, element));
+        }
+      });
+      cy.add(fresh);
+    });
+  }
+
+  /** Make the graph in an element have these elements; what it has already stays. */
+  scope.drawGraph = function (holder, elements) {
+    const cy = scope.graphIn(holder);
+    waiting.set(holder, elements);
+    if (!cy) {
+      scope.whenThere(
+        () => scope.graphIn(holder),
+        () => scope.drawGraph(holder, waiting.get(holder))
+      );
+      return;
+    }
+    prepare(holder, cy);
+    patch(cy, elements);
+    if (holder.matches(".tree-drawing")) {
+      fit(cy, LEGIBLE.shown);
+      scope.tip("");
+    }
+  };
+
+  function wear(holder, cy) {
+    cy.style().fromJson(JSON.parse(holder.dataset.sheets)[scope.theme()]).update();
+  }
+
+  /** Draw the graphs of a pane in the colors of the theme. */
+  scope.wearTheme = function (pane) {
+    pane.root.querySelectorAll("[data-sheets]").forEach((holder) => {
+      const cy = scope.graphIn(holder);
+      if (cy) {
+        wear(holder, cy);
+      }
+    });
+  };
+
+  /* The component tells Dash of every pointer that enters or leaves an element; nobody there listens. */
+  function prepare(holder, cy) {
+    if (prepared.has(holder)) {
+      return;
+    }
+    prepared.add(holder);
+    cy.removeListener("tap mouseover mouseout select unselect boxselect dragfree");
+    wear(holder, cy);
+    if (holder.matches(".tree-drawing")) {
+      prepareTree(holder, cy);
+    } else {
+      prepareLinks(holder, cy);
+    }
+  }
 
   /* As much of the tree as stays legible, from the start; the rest is reached by scrolling or dragging. */
   function fit(cy, smallest) {
     const box = cy.elements().boundingBox({ includeOverlays: false });
-    if (!cy.nodes().length || !box.h) {
+    if (!cy.nodes().length || !box.h || !cy.height()) {
       return;
     }
     const tall = (cy.height() - 2 * MARGIN) / box.h;
@@ -27,15 +121,14 @@
     cy.viewport({ zoom: zoom, pan: { x: MARGIN - box.x1 * zoom, y: MARGIN - box.y1 * zoom } });
   }
 
-  scope.offer({
-    fitTree: function () {
-      fit(scope.graph(TREE), LEGIBLE.fitted);
-    },
-  });
+  /* The start, and what stands for candidates that are not drawn, lead nowhere. */
+  function isInert(node) {
+    return node.id() === "0" || node.hasClass("group");
+  }
 
-  function force(node) {
-    if (node.id() !== "0" && !node.hasClass("group")) {
-      scope.send("tree-choice", { value: node.id(), at: Date.now() });
+  function force(holder, node) {
+    if (!isInert(node)) {
+      scope.paneOf(holder).wish({ verb: "force", value: node.id() });
     }
   }
 
@@ -49,10 +142,10 @@
     return node.data("label") + probability + kind;
   }
 
-  function setCursor(cy, node) {
+  function setCursor(holder, cy, node) {
     cy.nodes(".cursor").removeClass("cursor");
     node.addClass("cursor");
-    document.getElementById("tree-cursor").textContent = describe(node);
+    scope.paneOf(holder).find("tree-cursor").textContent = describe(node);
     const place = node.renderedPosition();
     if (place.x < 20 || place.y < 20 || place.x > cy.width() - 40 || place.y > cy.height() - 20) {
       cy.center(node);
@@ -75,17 +168,16 @@
       .sort((a, b) => (down ? 1 : -1) * (a.position("y") - b.position("y")));
   }
 
-  function walk(event) {
-    const cy = scope.graph(TREE);
-    if (!cy || !cy.nodes().length) {
+  function walk(holder, cy, event) {
+    if (!cy.nodes().length) {
       return;
     }
     const cursor = cy.nodes(".cursor").length ? cy.nodes(".cursor")[0] : cy.getElementById("0");
     if (event.key === "Enter") {
-      force(cursor);
+      force(holder, cursor);
     } else if (event.key.startsWith("Arrow")) {
       const next = neighbor(cy, cursor, event.key);
-      setCursor(cy, next.length ? next[0] : cursor);
+      setCursor(holder, cy, next.length ? next[0] : cursor);
     } else {
       return;
     }
@@ -114,51 +206,40 @@
     return Math.max(Math.min(wanted, Math.max(first, last)), Math.min(first, last));
   }
 
-  scope.whenThere(
-    () => scope.graph(TREE),
-    (cy) => {
-      const drawing = document.querySelector(".tree-drawing");
-      cy.on("tap", "node", (event) => force(event.target));
-      cy.on("mouseover", "node", (event) => {
-        const node = event.target;
-        const inert = node.id() === "0" || node.hasClass("group");
-        drawing.style.cursor = inert ? "" : "pointer";
-        scope.tip(describe(node).replace(" percent", " %") + (inert ? "" : " · click: decode from here"));
-      });
-      cy.on("mouseout", "node", () => {
-        drawing.style.cursor = "";
-        scope.tip("");
-      });
-      drawing.addEventListener("keydown", walk);
-      drawing.addEventListener("wheel", (event) => scroll(cy, event), { passive: false, capture: true });
-      // A new tree is shown from its start; what the analyst zoomed and moved stays while the tree stays.
-      let pending = null;
-      const refit = () => {
-        clearTimeout(pending);
-        pending = setTimeout(() => fit(cy, LEGIBLE.shown), 20);
-      };
-      cy.on("add remove position", refit);
-      // A node that is removed under the pointer sends no mouseout.
-      cy.on("remove", () => scope.tip(""));
-      new ResizeObserver(() => {
-        cy.resize();
-        refit();
-      }).observe(drawing);
-      document.fonts.ready.then(() => cy.style().update());
-    }
-  );
+  function prepareTree(holder, cy) {
+    cy.on("tap", "node", (event) => force(holder, event.target));
+    cy.on("mouseover", "node", (event) => {
+      const node = event.target;
+      holder.style.cursor = isInert(node) ? "" : "pointer";
+      scope.tip(describe(node).replace(" percent", " %") + (isInert(node) ? "" : " · click: decode from here"));
+    });
+    cy.on("mouseout", "node", () => {
+      holder.style.cursor = "";
+      scope.tip("");
+    });
+    holder.addEventListener("keydown", (event) => walk(holder, cy, event));
+    holder.addEventListener("wheel", (event) => scroll(cy, event), { passive: false, capture: true });
+    new ResizeObserver(() => {
+      cy.resize();
+      fit(cy, LEGIBLE.shown);
+    }).observe(holder);
+    document.fonts.ready.then(() => cy.style().update());
+  }
 
   /* The canvas of the links must keep its scale: its ends stand under words. */
-  scope.whenThere(
-    () => scope.graph(LINKS),
-    (cy) => {
-      const pin = () => {
-        cy.resize();
-        cy.viewport({ zoom: 1, pan: { x: 0, y: 0 } });
-      };
-      new ResizeObserver(pin).observe(document.getElementById(LINKS));
-      cy.on("mouseover", "edge", (event) => scope.hoverLink(event.target));
-      cy.on("mouseout", "edge", () => scope.hoverLink(null));
+  function prepareLinks(holder, cy) {
+    new ResizeObserver(() => {
+      cy.resize();
+      cy.viewport({ zoom: 1, pan: { x: 0, y: 0 } });
+    }).observe(holder);
+    const pane = () => scope.paneOf(holder);
+    cy.on("mouseover", "edge", (event) => scope.hoverLink(pane(), event.target));
+    cy.on("mouseout", "edge", () => scope.hoverLink(pane(), null));
+  }
+
+  document.addEventListener("click", (event) => {
+    if (event.target.closest('[data-role="tree-fit"]')) {
+      fit(scope.graph("tree-graph", scope.paneOf(event.target)), LEGIBLE.fitted);
     }
-  );
+  });
 })();

@@ -3,38 +3,37 @@
   "use strict";
   const scope = window.beamscope;
 
-  function component(type, props) {
-    return { type: type, namespace: "dash_html_components", props: props };
-  }
-
-  /** What stands before a moment: nothing where a branch begins, an arrow, or the number that it branched from. */
+  /** The node before a moment: empty where a branch begins, an arrow, or the number that the moment branched from. */
   function joint(parent, index) {
     if (parent === null) {
-      return component("Span", { className: "joint" });
+      return ["span", { class: "joint" }, []];
     }
-    const follows = parent === index - 1;
-    const title = follows ? undefined : "From number " + (parent + 1);
-    return component("Span", { className: "joint", title: title, children: follows ? "›" : "↰ " + (parent + 1) });
+    if (parent === index - 1) {
+      return ["span", { class: "joint" }, ["›"]];
+    }
+    return ["span", { class: "joint", title: "From number " + (parent + 1) }, ["↰ " + (parent + 1)]];
   }
 
   function moment(label, index, here) {
-    return component("Button", {
-      className: here ? "moment here" : "moment",
-      children: label,
+    const attributes = {
+      class: here ? "moment here" : "moment",
       "data-value": String(index),
       "aria-current": here ? "true" : "false",
-    });
+    };
+    return ["button", attributes, [label]];
   }
 
-  scope.offer({
-    drawHistory: function (past) {
-      const moments = past ? past.moments : [];
-      return moments.map(([label, parent], index) =>
-        component("Span", {
-          role: "listitem",
-          children: [joint(parent, index), moment(label, index, index === past.current)],
-        })
-      );
-    },
-  });
+  /** Draw the history of a pane. */
+  scope.drawHistory = function (pane) {
+    const strip = pane.find("history-strip");
+    const past = pane.history;
+    if (strip && past) {
+      const nodes = past.moments.map(([label, parent], index) => [
+        "span",
+        { role: "listitem" },
+        [joint(parent, index), moment(label, index, index === past.current)],
+      ]);
+      scope.draw(strip, nodes);
+    }
+  };
 })();

@@ -3,17 +3,17 @@
   "use strict";
   const scope = window.beamscope;
 
-  function press(id) {
-    const button = document.getElementById(id);
+  function press(role) {
+    const button = scope.byRole(document, role);
     if (button && !button.disabled) {
       button.click();
     }
   }
 
   function toggleMode() {
-    const body = document.getElementById("page-body");
-    const wanted = body.dataset.mode === "attention" ? 0 : 1;
-    const choices = document.querySelectorAll("#translation-mode input");
+    const pane = scope.active();
+    const wanted = pane.options.mode === "attention" ? 0 : 1;
+    const choices = pane.find("translation-mode").querySelectorAll("input");
     // A model without attention shows no choice.
     if (choices[wanted] && choices[wanted].offsetParent) {
       choices[wanted].click();
@@ -21,29 +21,33 @@
   }
 
   function focusSource() {
-    const field = document.getElementById("header-source");
-    if (field) {
-      field.focus();
-      field.select();
+    const field = scope.byRole(document, "header-source").querySelector("input, textarea");
+    field.focus();
+    field.select();
+  }
+
+  function letGo() {
+    const open = document.querySelectorAll("details[open]");
+    open.forEach((menu) => {
+      menu.open = false;
+    });
+    if (!open.length && !scope.restoreCard()) {
+      scope.select(scope.active(), null);
     }
   }
 
   const SHORTCUTS = {
     "/": focusSource,
     a: toggleMode,
-    u: () => press("history-undo"),
-    r: () => press("history-redo"),
+    f: () => scope.toggleCard(),
+    u: () => press("header-undo"),
+    r: () => press("header-redo"),
     t: () => press("header-theme"),
     "?": () => {
-      const help = document.getElementById("header-help");
+      const help = scope.byRole(document, "header-help");
       help.open = !help.open;
     },
-    Escape: () => {
-      document.querySelectorAll("details[open]").forEach((menu) => {
-        menu.open = false;
-      });
-      scope.select(null);
-    },
+    Escape: letGo,
   };
 
   function step(event, items) {
@@ -71,13 +75,16 @@
     }
   }
 
+  const ROWS = ".words, .top-k, .history-strip";
+
   /** One stop of the Tab key a row of words, history or top k: the word that had the focus last, else the first. */
-  scope.oneStopARow = function () {
-    document.querySelectorAll(".words, .top-k, .history-strip").forEach((row) => {
-      const buttons = Array.from(row.querySelectorAll("button"));
-      const stop = buttons.find((button) => button.tabIndex === 0 && button.dataset.stop) || buttons[0];
-      buttons.forEach((button) => setStop(button, button === stop));
-    });
+  scope.oneStop = function (row) {
+    if (!row.matches(ROWS)) {
+      return;
+    }
+    const buttons = Array.from(row.querySelectorAll("button"));
+    const stop = buttons.find((button) => button.tabIndex === 0 && button.dataset.stop) || buttons[0];
+    buttons.forEach((button) => setStop(button, button === stop));
   };
 
   function setStop(button, stops) {
@@ -90,7 +97,7 @@
   }
 
   document.addEventListener("focusin", (event) => {
-    const row = event.target.closest(".words, .top-k, .history-strip");
+    const row = event.target.closest(ROWS);
     if (row) {
       row.querySelectorAll("button").forEach((button) => setStop(button, button === event.target));
     }
@@ -108,7 +115,7 @@
     if (event.key.startsWith("Arrow")) {
       walk(event);
     } else if (/^[1-5]$/.test(event.key)) {
-      document.querySelector('.stage[data-value="' + event.key + '"]')?.click();
+      document.querySelector('[data-stage="' + event.key + '"]')?.click();
     } else if (SHORTCUTS[event.key]) {
       event.preventDefault();
       SHORTCUTS[event.key]();

@@ -1,8 +1,7 @@
-/* One word, every view: hovering a word lights it everywhere, clicking selects it. Nothing here asks the server. */
+/* One word, every view of its pane: hovering a word lights it everywhere, clicking selects it. */
 (function () {
   "use strict";
   const scope = window.beamscope;
-  let selection = null;
 
   function key(side, index) {
     return '[data-side="' + side + '"][data-index="' + index + '"]';
@@ -13,22 +12,22 @@
     return element ? { side: element.dataset.side, index: Number(element.dataset.index) } : null;
   }
 
-  function mark(name, word) {
-    document.querySelectorAll("." + name + "[data-side]").forEach((element) => element.classList.remove(name));
+  function mark(pane, name, word) {
+    pane.root.querySelectorAll("." + name + "[data-side]").forEach((element) => element.classList.remove(name));
     if (word) {
-      document.querySelectorAll(key(word.side, word.index)).forEach((element) => element.classList.add(name));
+      pane.root.querySelectorAll(key(word.side, word.index)).forEach((element) => element.classList.add(name));
     }
   }
 
   /* Links of the word in red, and the words at their other ends marked. */
-  function lightLinks(word) {
-    const cy = scope.graph("translation-links");
-    document.querySelectorAll(".linked").forEach((element) => element.classList.remove("linked"));
+  function lightLinks(pane, word) {
+    const cy = scope.graph("translation-links", pane);
+    pane.root.querySelectorAll(".linked").forEach((element) => element.classList.remove("linked"));
     if (!cy) {
       return;
     }
     cy.batch(() => {
-      cy.edges().removeClass("lit dim");
+      cy.edges(".lit, .dim").removeClass("lit dim");
       if (!word) {
         return;
       }
@@ -39,13 +38,13 @@
       lit.forEach((edge) => {
         const [source, target] = edge.id().split("-");
         const other = word.side === "source" ? key("target", target) : key("source", source);
-        document.querySelectorAll(".words " + other).forEach((element) => element.classList.add("linked"));
+        pane.root.querySelectorAll(".words " + other).forEach((element) => element.classList.add("linked"));
       });
     });
   }
 
-  function lightTree(word) {
-    const cy = scope.graph("tree-graph");
+  function lightTree(pane, word) {
+    const cy = scope.graph("tree-graph", pane);
     if (!cy) {
       return;
     }
@@ -59,67 +58,53 @@
     });
   }
 
-  /* Plotly traces that name a side by `meta` and words by `customdata` show the word as their selected point. */
-  function lightFigures(word) {
-    document.querySelectorAll(".js-plotly-plot").forEach((figure) => {
-      (figure.data || []).forEach((trace, number) => {
-        const drawn = figure._fullData && figure._fullData[number];
-        if (!drawn || !trace.meta || !trace.meta.side || !trace.customdata) {
-          return;
-        }
-        const points = [];
-        if (word && word.side === trace.meta.side) {
-          trace.customdata.forEach((index, point) => {
-            if (Number(index) === word.index) {
-              points.push(point);
-            }
-          });
-        }
-        window.Plotly.restyle(figure, { selectedpoints: [points.length ? points : null] }, [number]);
-      });
-    });
-  }
-
-  let lit = null;
-
   function same(one, other) {
-    return one === other || (one && other && one.side === other.side && one.index === other.index);
+    return one === other || Boolean(one && other && one.side === other.side && one.index === other.index);
   }
 
-  function show(word) {
-    lit = word;
-    mark("lit", word);
-    lightLinks(word);
-    lightTree(word);
+  function show(pane, word) {
+    pane.lit = word;
+    mark(pane, "lit", word);
+    lightLinks(pane, word);
+    lightTree(pane, word);
   }
 
   /** Light a word (``{side, index}``) in every view; with null, what is selected. */
-  scope.light = function (word) {
-    const shown = word || selection;
-    if (!same(lit, shown)) {
-      show(shown);
-      lightFigures(shown);
+  scope.light = function (pane, word) {
+    const shown = word || pane.selection;
+    if (!same(pane.lit, shown)) {
+      show(pane, shown);
+      scope.lightFigures(pane);
     }
   };
 
-  /** Select a word; the selected word again, or null, lets go. */
-  scope.select = function (word) {
-    selection = same(selection, word) ? null : word;
-    mark("picked", selection);
-    scope.send("page-selection", selection);
-    show(selection);
-    lightFigures(selection);
+  /** Show again what is lit and selected, after views were drawn. */
+  scope.showMarks = function (pane) {
+    mark(pane, "picked", pane.selection);
+    show(pane, pane.selection);
+    scope.lightFigures(pane);
   };
 
-  scope.hoverLink = function (edge) {
+  /** Select a word; the selected word again, or null, lets go. */
+  scope.select = function (pane, word) {
+    if (!pane || (!word && !pane.selection)) {
+      return;
+    }
+    pane.selection = same(pane.selection, word) ? null : word;
+    pane.follows = true;
+    scope.showMarks(pane);
+    pane.look();
+  };
+
+  scope.hoverLink = function (pane, edge) {
     if (!edge) {
       scope.tip("");
-      scope.light(null);
+      scope.light(pane, null);
       return;
     }
     const [source, target] = edge.id().split("-").map(Number);
     const name = (side, index) => {
-      const word = document.querySelector(".words " + key(side, index));
+      const word = pane.root.querySelector(".words " + key(side, index));
       return word ? word.textContent : "";
     };
     scope.tip(name("source", source) + " → " + name("target", target) + "  " + edge.data("w") + " %");
@@ -141,63 +126,29 @@
   document.addEventListener("mouseover", (event) => {
     const word = wordOf(event.target);
     if (word) {
-      scope.light(word);
+      scope.light(scope.paneOf(event.target), word);
     }
   });
   document.addEventListener("mouseout", (event) => {
     if (wordOf(event.target) && !wordOf(event.relatedTarget || document.body)) {
-      scope.light(null);
+      scope.light(scope.paneOf(event.target), null);
     }
   });
   document.addEventListener("focusin", (event) => {
     const word = wordOf(event.target);
     if (word) {
-      scope.light(word);
+      scope.light(scope.paneOf(event.target), word);
     }
   });
   document.addEventListener("click", (event) => {
     const word = wordOf(event.target);
-    // A button that sends something of its own does not also select.
-    const sends = event.target.closest("button") && event.target.closest("[data-send]");
-    if (word && !sends && !(scope.draftClick && scope.draftClick(word))) {
-      scope.select(word);
+    const pane = scope.paneOf(event.target);
+    // A button that sends a wish of its own does not also select.
+    const wishes = event.target.closest("button") && event.target.closest("[data-verb]");
+    if (word && !wishes && !scope.draftClick(pane, word)) {
+      scope.select(pane, word);
     }
   });
 
-  function watchFigures() {
-    document.querySelectorAll(".js-plotly-plot:not([data-linked])").forEach((figure) => {
-      figure.dataset.linked = "yes";
-      const wordAt = (event) => {
-        const point = event.points[0];
-        const meta = point.data.meta;
-        return meta && meta.side ? { side: meta.side, index: Number(point.customdata) } : null;
-      };
-      figure.on("plotly_hover", (event) => scope.light(wordAt(event)));
-      figure.on("plotly_unhover", () => scope.light(null));
-      figure.on("plotly_click", (event) => {
-        const word = wordAt(event);
-        if (word) {
-          scope.select(word);
-        }
-      });
-    });
-  }
-
-  document.addEventListener("DOMContentLoaded", () => {
-    document.body.appendChild(tip);
-    let pending = null;
-    // What the server has drawn anew does not know what is lit. (Figures redraw themselves when they are marked, so
-    // marking them from here would never end.)
-    new MutationObserver((changes) => {
-      if (changes.some((change) => change.target !== tip)) {
-        cancelAnimationFrame(pending);
-        pending = requestAnimationFrame(() => {
-          watchFigures();
-          scope.oneStopARow();
-          mark("picked", selection);
-          show(lit);
-        });
-      }
-    }).observe(document.body, { childList: true, subtree: true });
-  });
+  document.addEventListener("DOMContentLoaded", () => document.body.appendChild(tip));
 })();

@@ -1,143 +1,196 @@
-/* The page's own functions: theme, link, notices, stages. Dash calls them as clientside callbacks. */
+/* The frame around the panes: theme, address, notices, stages, enlarged cards, and the buttons that send wishes. */
 (function () {
   "use strict";
   const root = document.documentElement;
   const scope = window.beamscope;
 
-  function notify(kind, text) {
-    scope.send("page-notice", { kind: kind, text: text });
-  }
+  scope.theme = () => root.dataset.theme || "light";
 
-  function keepTheme(theme) {
+  function toggleTheme() {
+    root.dataset.theme = scope.theme() === "dark" ? "light" : "dark";
     try {
-      localStorage.setItem("beamscope-theme", theme);
+      localStorage.setItem("beamscope-theme", root.dataset.theme);
     } catch (error) {
       /* private windows keep nothing */
     }
-  }
-
-  function address() {
-    return { fragment: window.location.hash, at: Date.now() };
+    scope.panes().forEach((pane) => {
+      scope.wearTheme(pane);
+      pane.change();
+      pane.look();
+    });
   }
 
   // Back, forward, and another fragment typed over this one.
-  window.addEventListener("popstate", () => scope.send("page-address", address()));
+  window.addEventListener("popstate", () => {
+    const pane = scope.active();
+    if (pane && (!pane.link || window.location.hash !== "#" + pane.link.fragment)) {
+      pane.wish({ verb: "open", fragment: window.location.hash });
+    }
+  });
 
   let noticeTimer = null;
-  let filledSource = "";
+
+  /** Show a notification; without a text, put the one on view away. */
+  scope.notify = function (kind, text) {
+    const region = scope.byRole(document, "page-notice");
+    clearTimeout(noticeTimer);
+    if (region.textContent !== text || text) {
+      region.textContent = text;
+      region.className = text ? "notice shown " + kind : "notice";
+    }
+    if (text && kind === "info") {
+      noticeTimer = setTimeout(() => scope.notify("info", ""), 4000);
+    }
+  };
+
+  /** Keep the address that of what is shown. */
+  scope.pushLink = function (link) {
+    if (link.refusal) {
+      scope.notify("error", link.refusal);
+    } else if (window.location.hash !== "#" + link.fragment) {
+      const first = !window.location.hash;
+      window.history[first ? "replaceState" : "pushState"](null, "", "#" + link.fragment);
+    }
+  };
+
+  function shareLink() {
+    const link = scope.active() && scope.active().link;
+    if (!link) {
+      return;
+    }
+    if (link.refusal) {
+      scope.notify("error", link.refusal);
+      return;
+    }
+    const address = window.location.origin + window.location.pathname + "#" + link.fragment;
+    navigator.clipboard.writeText(address).then(
+      () => scope.notify("info", "The link to this page is copied."),
+      () => scope.notify("info", "Copy the address of this page: it holds everything shown.")
+    );
+  }
+
+  /** Save a file that the server wrote. */
+  scope.save = function (file) {
+    const anchor = document.createElement("a");
+    anchor.href = URL.createObjectURL(new Blob([file.content], { type: file.type }));
+    anchor.download = file.filename;
+    anchor.click();
+    setTimeout(() => URL.revokeObjectURL(anchor.href), 1000);
+  };
+
+  function chooseStage(button) {
+    const chosen = button.getAttribute("aria-pressed") === "true" ? null : button.dataset.stage;
+    const pane = scope.active();
+    document.querySelectorAll("[data-stage]").forEach((other) => {
+      other.setAttribute("aria-pressed", String(other.dataset.stage === chosen));
+    });
+    pane.root.querySelectorAll(".card[data-stages]").forEach((card) => {
+      const forward = chosen && card.dataset.stages.split(" ").includes(chosen);
+      card.classList.toggle("forward", Boolean(forward));
+      card.classList.toggle("back", Boolean(chosen && !forward));
+    });
+    // The states that the stage is about; a model may lack them.
+    if (chosen && button.dataset.space) {
+      scope.setControl(pane.find("neighborhood-space"), { value: button.dataset.space });
+    }
+  }
+
+  function enlarge(card, large) {
+    card.classList.toggle("enlarged", large);
+    document.body.classList.toggle("has-enlarged", large);
+    card.querySelector("[data-enlarge]").setAttribute("aria-pressed", String(large));
+    window.dispatchEvent(new Event("resize"));
+  }
+
+  /** Bring an enlarged card back; whether there was one. */
+  scope.restoreCard = function () {
+    const card = document.querySelector(".card.enlarged");
+    if (card) {
+      enlarge(card, false);
+    }
+    return Boolean(card);
+  };
+
+  /** Enlarge a card to the whole page or bring it back: the one with the focus, else under the pointer. */
+  scope.toggleCard = function (wanted) {
+    const card = wanted || document.activeElement.closest(".card") || document.querySelector(".card:hover");
+    if (!scope.restoreCard() && card) {
+      enlarge(card, true);
+    }
+  };
+
+  let submitted = null;
+
+  function isNews(role, value) {
+    const element = scope.byRole(document, role);
+    const before = scope.knownValue(element);
+    scope.know(element, { value: value });
+    return before !== undefined && number(before) !== number(value);
+  }
+
+  /* Translate and Enter say that the text is meant; an option that changed leaves the text that is shown. */
+  function readHeader(clicks, submits, beam, penalty, model, source) {
+    const asked = (clicks || 0) + (submits || 0);
+    const typed = submitted !== null && asked !== submitted;
+    submitted = asked;
+    const news = [isNews("header-beam-size", beam), isNews("header-length-penalty", penalty), isNews("header-model", model)];
+    if (typed || news.includes(true)) {
+      const wish = { model: model, source: source || "", beam_size: number(beam), length_penalty: number(penalty) };
+      scope.active().wish(Object.assign(wish, { verb: "translate", typed: typed }));
+    }
+  }
+
+  function number(value) {
+    return value === "" || value === undefined || value === null ? null : value;
+  }
 
   scope.offer({
-    toggleTheme: function (clicks) {
-      if (clicks) {
-        root.dataset.theme = root.dataset.theme === "dark" ? "light" : "dark";
-        keepTheme(root.dataset.theme);
-      }
-      return root.dataset.theme;
-    },
-
-    readAddress: function () {
-      return address();
-    },
-
-    /* The source field follows the request, unless someone is typing in it: what they type is worth more. */
-    fillSource: function (shown) {
-      const field = document.getElementById("header-source");
-      const text = shown.request.source;
-      if (field && field === document.activeElement && field.value !== filledSource && field.value !== text) {
-        return window.dash_clientside.no_update;
-      }
-      filledSource = text;
-      return text;
-    },
-
-    pushLink: function (link) {
-      if (link && link.refusal) {
-        notify("error", link.refusal);
-      } else if (link && window.location.hash !== "#" + link.fragment) {
-        const first = !window.location.hash;
-        window.history[first ? "replaceState" : "pushState"](null, "", "#" + link.fragment);
-      }
-    },
-
-    shareLink: function (clicks, link) {
-      if (!clicks || !link) {
-        return;
-      }
-      if (link.refusal) {
-        notify("error", link.refusal);
-        return;
-      }
-      const address = window.location.origin + window.location.pathname + "#" + link.fragment;
-      navigator.clipboard.writeText(address).then(
-        () => notify("info", "The link to this page is copied."),
-        () => notify("info", "Copy the address of this page: it holds everything shown.")
-      );
-    },
-
-    showNotice: function (notice) {
-      clearTimeout(noticeTimer);
-      if (!notice) {
-        return ["", "notice"];
-      }
-      if (notice.kind === "info") {
-        noticeTimer = setTimeout(() => scope.send("page-notice", null), 4000);
-      }
-      return [notice.text, "notice shown " + notice.kind];
-    },
-
-    clearNotice: function () {
-      return null;
-    },
-
-    chooseStage: function (stage) {
-      const body = document.getElementById("page-body");
-      const number = Number(stage.value);
-      const chosen = Number(body.dataset.stage) === number ? null : number;
-      body.dataset.stage = chosen || "";
-      document.querySelectorAll(".stage").forEach((button) => {
-        button.setAttribute("aria-pressed", String(Number(button.dataset.value) === chosen));
-      });
-      document.querySelectorAll(".card[data-stages]").forEach((card) => {
-        const forward = chosen && card.dataset.stages.split(" ").includes(String(chosen));
-        card.classList.toggle("forward", Boolean(forward));
-        card.classList.toggle("back", Boolean(chosen && !forward));
-      });
-      // The states that the stage is about; a model may lack them.
-      const space = { 1: "encoder", 2: "decoder", 3: "context" }[chosen];
-      const choice = document.querySelector('#neighborhood-space input[value="' + space + '"]');
-      if (choice) {
-        choice.click();
-      }
-      return chosen;
-    },
-
-    pickSheet: function (theme, sheets) {
-      return sheets[theme || "light"];
-    },
-
-    showDrawing: function (drawing) {
-      return "canvas as-" + drawing;
+    readHeader: function (...values) {
+      readHeader(...values);
     },
   });
 
-  /* What a button says when clicked: its value, or its place as ``column:row``, both counted from 0. */
+  /* The value of a wish: the button's, or its place as ``column:row``, both counted from 0. */
   function valueOf(button) {
     if (button.dataset.value !== undefined) {
       return button.dataset.value;
     }
     const column = button.parentElement;
-    return column.dataset.index + ":" + Array.from(column.children).indexOf(button);
+    return column.dataset.index === undefined
+      ? undefined
+      : column.dataset.index + ":" + Array.from(column.children).indexOf(button);
+  }
+
+  function sendWish(event) {
+    const sender = event.target.closest("[data-verb]");
+    const button = sender && event.target.closest("button");
+    if (!button || !sender.contains(button)) {
+      return;
+    }
+    const pane = scope.paneOf(button);
+    const value = valueOf(button);
+    pane.wish(Object.assign({ verb: sender.dataset.verb }, value === undefined ? {} : { value: value }));
+  }
+
+  function actOn(target) {
+    const stage = target.closest("[data-stage]");
+    const larger = target.closest("[data-enlarge]");
+    if (stage) {
+      chooseStage(stage);
+    } else if (larger) {
+      scope.toggleCard(larger.closest(".card"));
+    } else if (target.closest('[data-role="header-theme"]')) {
+      toggleTheme();
+    } else if (target.closest('[data-role="header-share"]')) {
+      shareLink();
+    } else if (target.closest(".notice")) {
+      scope.notify("info", "");
+    }
   }
 
   document.addEventListener("click", (event) => {
-    const sender = event.target.closest("[data-send]");
-    const button = sender && event.target.closest("button");
-    if (button && sender.contains(button)) {
-      scope.send(sender.dataset.send, { value: valueOf(button), at: Date.now() });
-    }
-    if (event.target.closest(".notice")) {
-      scope.send("page-notice", null);
-    }
+    sendWish(event);
+    actOn(event.target);
     // A menu closes when something in it, or anything outside it, was chosen.
     document.querySelectorAll("details.menu-holder[open]").forEach((menu) => {
       if (!menu.contains(event.target) || event.target.closest(".menu-item")) {
@@ -147,25 +200,9 @@
   });
 
   document.addEventListener("input", (event) => {
-    if (event.target.id === "translation-mass") {
-      event.target.closest(".mass").querySelector("output").textContent = event.target.value + " %";
+    const holder = event.target.closest(".mass");
+    if (holder) {
+      holder.querySelector("output").textContent = event.target.value + " %";
     }
   });
-
-  /* The columns spread over the room there is; steps of 20 px keep a drag of the window from flooding the server. */
-  scope.watchRoom = function (scroller, gutter) {
-    let told = 0;
-    new ResizeObserver(() => {
-      const room = Math.floor((scroller.clientWidth - gutter - 32) / 20) * 20;
-      if (room > 0 && room !== told) {
-        told = room;
-        scope.send("translation-room", room);
-      }
-    }).observe(scroller);
-  };
-
-  scope.whenThere(
-    () => document.querySelector(".scroller"),
-    (scroller) => scope.watchRoom(scroller, 64)
-  );
 })();

@@ -43,10 +43,9 @@
     return fill(make("table", "", "twin"), [make("caption", step.caption), drawHead(columns), body]);
   }
 
-  window.beamscope.offer({
-    drawSearch: function (search) {
-      const steps = search ? search.steps.map((step) => drawStep(step, search.columns)) : [];
-      document.getElementById("tree-twin").replaceChildren(...steps);
-    },
-  });
+  /** Draw the tables of a search in an element; without a search, nothing. */
+  window.beamscope.drawSearch = function (element, search) {
+    const steps = search ? search.steps.map((step) => drawStep(step, search.columns)) : [];
+    element.replaceChildren(...steps);
+  };
 })();

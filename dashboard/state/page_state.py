@@ -1,4 +1,4 @@
-"""What the page shows, as values: the request with its chosen hypothesis, and the selected word."""
+"""Values of a pane: the request with its chosen hypothesis, and the selected word."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class PageState:
-    """The content of ``PageId.REQUEST``."""
+    """A request, and the hypothesis of its answer that is shown."""
 
     request: Request
     hypothesis: int = 0
@@ -44,17 +44,15 @@ class PageState:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The content of ``PageId.SELECTION``: one source or target word."""
+    """One source or target word, counted from 0."""
 
     side: Side
     index: int
 
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any] | None, trace: Trace, hypothesis: Hypothesis) -> Selection | None:
-        """The selected word, or None when there is none or the sentence no longer has it."""
-        if not value:
-            return None
-        side: Side = "source" if value["side"] == "source" else "target"
-        count = len(trace.source) if side == "source" else len(hypothesis.tokens)
-        index = int(value["index"])
-        return cls(side, index) if 0 <= index < count else None
+    def within(self, trace: Trace, hypothesis: Hypothesis) -> Selection | None:
+        """The selection, or None where the sentence has no such word."""
+        count = len(trace.source) if self.side == "source" else len(hypothesis.tokens)
+        return self if 0 <= self.index < count else None
+
+    def to_json(self) -> Json:
+        return {"side": self.side, "index": self.index}

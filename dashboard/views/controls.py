@@ -1,4 +1,4 @@
-"""Small controls that several views use."""
+"""Controls and cards that several views use."""
 
 from __future__ import annotations
 
@@ -8,26 +8,34 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from dashboard.drawing.attributes import wild
+from dashboard.views.ids import as_control, as_role, control_id
 
 
-def segmented(control_id: str, options: Mapping[str, str], value: str, label: str) -> Component:
+def segmented(pane: str, role: str, options: Mapping[str, str], value: str, label: str) -> Component:
     """A few exclusive choices side by side: radio buttons drawn as one control. ``options``: value -> text."""
     choices = dcc.RadioItems(
-        id=control_id,
+        id=control_id(pane, role),
         options=[{"label": text, "value": key} for key, text in options.items()],
         value=value,
         className="segmented-choices",
         inline=True,
     )
-    return html.Div(choices, role="group", className="segmented", **wild(aria_label=label))
+    named = as_control(pane, role) | wild(aria_label=label)
+    return html.Div(choices, role="group", className="segmented", **named)
 
 
-def card(card_id: str, title: str, controls: list[Component], content: list[Component], stages: str) -> Component:
-    """A titled panel. ``stages``: numbers of the stages it belongs to, as in ``"1 2"``."""
-    heading = html.Div([html.H2(title), *controls], className="card-head")
-    return html.Section([heading, *content], id=card_id, className="card", **wild(aria_label=title, data_stages=stages))
+def card(role: str, title: str, controls: list[Component], content: list[Component], stages: str) -> Component:
+    """A titled panel that can be enlarged to the whole page. ``stages``: numbers of its stages, as in ``"1 2"``."""
+    heading = html.Div([html.H2(title), *controls, _enlarge_button(title)], className="card-head")
+    named = as_role(role) | wild(aria_label=title, data_stages=stages)
+    return html.Section([heading, *content], className="card", **named)
 
 
 def placeholder(text: str) -> Component:
-    """What stands in a view before its first content; it shimmers while that is on its way."""
+    """A line that stands in a view before its first content and shimmers while that is on its way."""
     return html.P(text, className="placeholder")
+
+
+def _enlarge_button(title: str) -> Component:
+    label = wild(aria_label=f"Enlarge {title}", aria_pressed="false", data_enlarge="yes")
+    return html.Button("⤢", className="quiet enlarge", title="Enlarge, or back (f)", **label)

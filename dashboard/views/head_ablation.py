@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import dash
-from dash import Input, Output, State, html
+from dash import html
 from dash.development.base_component import Component
 
-from dashboard.drawing.picture import read_picker
-from dashboard.services import Services
-from dashboard.state.page_state import Json, PageState
-from dashboard.views.ids import PageId, TranslationId
+from dashboard.drawing.attributes import wild
+from dashboard.views.ids import TranslationRole, as_role
+from dashboard.views.parts import Parts, html_part
+from dashboard.views.shown import Shown
 from dashboard.views.what_ifs import toggle_heads
-from exported_models.contract.errors import RequestError
 from exported_models.contract.request import Request
 
 ABLATE, RESTORE = "Ablate", "Restore"
@@ -20,47 +18,19 @@ ABLATE, RESTORE = "Ablate", "Restore"
 def layout() -> Component:
     """The button; there is one once a layer is picked."""
     title = "Let the attention of this layer, or of this head alone, contribute nothing"
-    return html.Button(ABLATE, id=TranslationId.ABLATE, className="quiet", hidden=True, title=title)
+    named = as_role(TranslationRole.ABLATE) | wild(data_verb="ablate")
+    return html.Button(className="quiet", hidden=True, title=title, **named)
 
 
-def register(app: dash.Dash, services: Services) -> None:
-    """The button says what it would do; a click makes the request."""
-
-    @app.callback(
-        Output(TranslationId.ABLATE, "children"),
-        Output(TranslationId.ABLATE, "hidden"),
-        Input(PageId.REQUEST, "data"),
-        Input(TranslationId.LAYER, "value"),
-        Input(TranslationId.HEAD, "value"),
-        prevent_initial_call=True,
-    )
-    def offer(shown: Json | None, layer: int | str, head: int | str) -> tuple[str, bool]:
-        chosen = read_picker(layer)
-        if not shown or chosen is None:
-            return ABLATE, True
-        request = PageState.from_json(shown).request
-        return describe_toggle(request, _toggle(services, request, chosen, read_picker(head))), False
-
-    @app.callback(
-        Output(PageId.REQUEST, "data", allow_duplicate=True),
-        Input(TranslationId.ABLATE, "n_clicks"),
-        State(PageId.REQUEST, "data"),
-        State(TranslationId.LAYER, "value"),
-        State(TranslationId.HEAD, "value"),
-        prevent_initial_call=True,
-    )
-    def ablate(_clicks: int, shown: Json, layer: int | str, head: int | str) -> Json:
-        chosen = read_picker(layer)
-        if chosen is None:
-            raise RequestError("Pick the layer whose attention is to be ablated, or one of its heads.", "ablations")
-        return services.answer(_toggle(services, PageState.from_json(shown).request, chosen, read_picker(head)))
+def draw(shown: Shown) -> Parts:
+    """The button, named by what a click does."""
+    request = shown.state.request
+    if shown.layer is None:
+        return {TranslationRole.ABLATE: html_part(ABLATE, hidden=True)}
+    toggled = toggle_heads(request, shown.manifest.cross_attention_heads, shown.layer, shown.head)
+    return {TranslationRole.ABLATE: html_part(describe_toggle(request, toggled), hidden=False)}
 
 
 def describe_toggle(before: Request, after: Request) -> str:
-    """What a click does."""
+    """The name of the button that makes the request ``after`` of the one ``before``."""
     return RESTORE if len(after.ablations) < len(before.ablations) else ABLATE
-
-
-def _toggle(services: Services, request: Request, layer: int, head: int | None) -> Request:
-    heads = services.engine.model(request.model_id).manifest.cross_attention_heads
-    return toggle_heads(request, heads, layer, head)

@@ -1,44 +1,62 @@
-"""Every id of the page, one enum a view.
+"""Roles and ids of the page.
 
-The stores that views share:
+A *role* names a place of the page in the attribute ``data-role``. Places of a pane stand below the pane's root, the
+element with ``data-pane``; so a pane can stand twice on a page, and scripts and views speak of the same roles. Scripts
+find places by role below a root and hold no id.
 
-=====================  ==============================================================================================
-``PageId.ADDRESS``     ``{"fragment": str, "at": ms}``, where the visitor came to or went back to. Our own pushes are
-                       not among it, which is why it is no ``dcc.Location``.
-``PageId.REQUEST``     ``{"request": <RequestDocument>, "hypothesis": 0}``, or None before the first translation. What
-                       stands here can be answered: it is translated (and cached) before it is written.
-``PageId.SELECTION``   ``{"side": "source" | "target", "index": int}``, the word clicked last, or None
-``PageId.STAGE``       the stage chosen in the strip, 1 to 5, or None
-``PageId.THEME``       ``"light"`` or ``"dark"``
-``PageId.NOTICE``      ``{"kind": "error" | "info", "text": str}``, or None
-``PageId.LINK``        ``{"fragment": str, "refusal": str}`` of what is shown; of the two, one is empty
-=====================  ==============================================================================================
+Only what Dash must reach has an id: the controls. The id of a pane's control is a dictionary of the pane and the
+control's role (`control_id`), so that one pattern-matching callback serves every pane. The control stands in an element
+with its role and, as ``data-control``, its id, which lets scripts set the control's properties.
 
-Two conventions of `assets/linking.js` let any view take part without a callback of its own. An element with
-``data-side`` and ``data-index`` lights up with its word, and a click on it selects the word. In a plotly figure a trace
-with ``meta={"side": ...}`` and the word's index as ``customdata`` does the same: its ``selectedpoints`` follow the
-hover. A button with ``data-value`` inside an element with ``data-send=<store id>`` writes ``{"value": ..., "at": ...}``
-into that store when clicked (without ``data-value``: its column's ``data-index`` and its place there, ``"3:1"``).
+Three conventions let a view take part without a script of its own:
+
+- An element with ``data-side`` and ``data-index`` lights up with its word; a click on it selects the word.
+- A plotly trace with ``meta={"side": ...}`` and the word's index as ``customdata`` does the same.
+- A button in an element with ``data-verb`` sends the wish of that verb (`dashboard.state.question`). The value is the
+  button's ``data-value``, or without one its place in its column, as in ``"3:1"``.
 """
 
+from __future__ import annotations
+
+import json
 from enum import StrEnum
+from typing import Any
+
+MAIN_PANE = "main"
+"""Name of the pane that every page has."""
 
 
-class PageId(StrEnum):
+def control_id(pane: str, role: str) -> str | dict[str, str]:
+    """The id of a control; controls of the page as a whole belong to no pane (``""``) and have plain ids."""
+    return {"pane": pane, "part": str(role)} if pane else str(role)
+
+
+def as_role(role: str) -> dict[str, Any]:
+    """Attributes of a place that views draw into."""
+    return {"data-role": str(role)}
+
+
+def as_control(pane: str, role: str) -> dict[str, Any]:
+    """Attributes of the element around a control."""
+    return {"data-role": str(role), "data-control": json.dumps(control_id(pane, role))}
+
+
+class PageRole(StrEnum):
     """What belongs to the page as a whole."""
 
-    ADDRESS = "page-address"
-    REQUEST = "page-request"
-    SELECTION = "page-selection"
-    STAGE = "page-stage"
-    THEME = "page-theme"
-    NOTICE = "page-notice"
-    NOTICE_REGION = "page-notice-region"
-    LINK = "page-link"
     BODY = "page-body"
+    NOTICE = "page-notice"
+    THEME = "page-theme"
 
 
-class HeaderId(StrEnum):
+class PaneRole(StrEnum):
+    """Stores of a pane: the outputs of its two callbacks in the browser."""
+
+    OPTIONS = "pane-options"
+    OPTIONS_OF_STATES = "pane-options-of-states"
+
+
+class HeaderRole(StrEnum):
     """Model, source text and options of the request."""
 
     MODEL = "header-model"
@@ -49,21 +67,20 @@ class HeaderId(StrEnum):
     THEME = "header-theme"
     SHARE = "header-share"
     EXPORT = "header-export"
-    EXPORT_JSON = "header-export-json"
-    EXPORT_SVG = "header-export-svg"
-    DOWNLOAD = "header-download"
     HELP = "header-help"
+    UNDO = "header-undo"
+    REDO = "header-redo"
 
 
-class StagesId(StrEnum):
-    """The strip of five stages."""
+class StagesRole(StrEnum):
+    """The strip of five stages; buttons and sentences are numbered, as in ``stages-button-1``."""
 
     STRIP = "stages-strip"
-    SENTENCES = "stages-sentences"
-    CHOICE = "stages-choice"
+    BUTTON = "stages-button"
+    SENTENCE = "stages-sentence"
 
 
-class TranslationId(StrEnum):
+class TranslationRole(StrEnum):
     """The pivot: words, attention, top k."""
 
     CARD = "translation-card"
@@ -74,60 +91,49 @@ class TranslationId(StrEnum):
     HEAD = "translation-head"
     AVERAGING = "translation-averaging"
     ABLATE = "translation-ablate"
-    ROOM = "translation-room"
     CANVAS = "translation-canvas"
     SOURCE_WORDS = "translation-source-words"
     LINKS = "translation-links"
-    LINKS_SHEETS = "translation-links-sheets"
     MATRIX = "translation-matrix"
+    TWIN = "translation-twin"
     TARGET_WORDS = "translation-target-words"
     TOP_K = "translation-top-k"
-    CHOICE = "translation-choice"
 
 
-class AttentionId(StrEnum):
+class AttentionRole(StrEnum):
     """Attention mode: a draft of an override."""
 
     PANEL = "attention-panel"
-    DRAFT = "attention-draft"
     SENTENCE = "attention-sentence"
     APPLY = "attention-apply"
     RESET = "attention-reset"
 
 
-class TreeId(StrEnum):
+class TreeRole(StrEnum):
     """The beam tree."""
 
     CARD = "tree-card"
     SUMMARY = "tree-summary"
     EXTENT = "tree-extent"
     GRAPH = "tree-graph"
-    SHEETS = "tree-sheets"
     FIT = "tree-fit"
     TWIN = "tree-twin"
-    SEARCH = "tree-search"
-    CHOICE = "tree-choice"
     CURSOR = "tree-cursor"
 
 
-class NBestId(StrEnum):
+class NBestRole(StrEnum):
     """The n-best list."""
 
     LIST = "nbest-list"
-    CHOICE = "nbest-choice"
 
 
-class HistoryId(StrEnum):
+class HistoryRole(StrEnum):
     """The strip of what-ifs."""
 
-    STORE = "history-store"
     STRIP = "history-strip"
-    CHOICE = "history-choice"
-    UNDO = "history-undo"
-    REDO = "history-redo"
 
 
-class NeighborhoodId(StrEnum):
+class NeighborhoodRole(StrEnum):
     """Trajectory and pictograms."""
 
     CARD = "neighborhood-card"
@@ -136,12 +142,12 @@ class NeighborhoodId(StrEnum):
     METHOD = "neighborhood-method"
     SUMMARY = "neighborhood-summary"
     GRAPH = "neighborhood-graph"
+    FOCUS = "neighborhood-focus"
     TWIN = "neighborhood-twin"
     PICTOGRAMS = "neighborhood-pictograms"
-    DRAWN = "neighborhood-drawn"
 
 
-class NeighborsId(StrEnum):
+class NeighborsRole(StrEnum):
     """What the model has seen: neighbors of the selected word."""
 
     CARD = "neighbors-card"
@@ -149,4 +155,3 @@ class NeighborsId(StrEnum):
     OFFSET = "neighbors-offset"
     IMPLIED = "neighbors-implied"
     LIST = "neighbors-list"
-    CHOICE = "neighbors-choice"

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from dash import Dash, Input, Output, Patch, State, ctx, dcc, html, no_update
+from dash import dcc, html
 from dash.development.base_component import Component
 
 from dashboard.drawing.attributes import wild
@@ -26,19 +26,18 @@ from dashboard.drawing.palette import Theme, colors
 from dashboard.drawing.pictograms import draw_pictograms
 from dashboard.drawing.words import count
 from dashboard.neighborhoods import MAX_BACKGROUND
-from dashboard.services import Services
-from dashboard.state.page_state import Json, PageState, Selection
-from dashboard.views.controls import card, segmented
-from dashboard.views.ids import NeighborhoodId, PageId
+from dashboard.state.page_state import Json, Selection
+from dashboard.views.controls import card, placeholder, segmented
+from dashboard.views.ids import NeighborhoodRole, as_role
 from dashboard.views.missing_store import explain_missing_store
-from dashboard.views.scene import Scene, choose_space, find_map, maps_of, open_scene, spaces_of
+from dashboard.views.parts import Part, Parts, attributes_part, control_part, figure_part, html_part
+from dashboard.views.scene import Scene
+from dashboard.views.shown import LOCAL_METHODS, Surroundings, methods_of
 from exported_models.contract.manifest import SpaceSpec
 from state_store.manifest import GLOBAL_MAP_KINDS
 from state_store.neighborhood import Neighborhood, TokenEvidence
 
 EXTENTS = {"local": "Local map", "corpus": "Corpus map"}
-LOCAL_METHODS = {"mds": "MDS", "pca": "PCA", "tsne": "t-SNE"}
-CORPUS_METHODS = {"umap": "UMAP", "landmark_mds": "Landmark MDS"}
 
 _GRAPH_CONFIG: Any = {
     "displaylogo": False,
@@ -49,133 +48,68 @@ _GRAPH_CONFIG: Any = {
 }
 
 
-def layout() -> Component:
-    """The card."""
-    spaces = segmented(
-        NeighborhoodId.SPACE,
-        {"encoder": "Encoder", "decoder": "Decoder", "context": "Context"},
-        "decoder",
-        "Space of states",
-    )
-    extents = segmented(NeighborhoodId.MAP, EXTENTS, "local", "Extent of the map")
-    methods = segmented(NeighborhoodId.METHOD, LOCAL_METHODS, "mds", "How the map is made")
-    graph = dcc.Graph(id=NeighborhoodId.GRAPH, figure=draw_nothing(), config=_GRAPH_CONFIG, className="map-graph")
+def layout(pane: str) -> Component:
+    """The card; the spaces come with the first model."""
+    spaces = segmented(pane, NeighborhoodRole.SPACE, {}, "", "Space of states")
+    extents = segmented(pane, NeighborhoodRole.MAP, EXTENTS, "local", "Extent of the map")
+    methods = segmented(pane, NeighborhoodRole.METHOD, LOCAL_METHODS, "mds", "How the map is made")
+    graph = dcc.Graph(figure=draw_nothing(), config=_GRAPH_CONFIG, className="map-graph")
+    frame = as_role(NeighborhoodRole.GRAPH) | wild(aria_label="Map of states; a table follows")
+    summary = html.Div(className="summary", **as_role(NeighborhoodRole.SUMMARY))
     return card(
-        NeighborhoodId.CARD,
+        NeighborhoodRole.CARD,
         "Neighborhood",
         [spaces, extents],
         [
-            html.Div([methods, html.Div(id=NeighborhoodId.SUMMARY, className="summary")], className="map-options"),
-            html.Div(graph, role="img", className="map-frame", **wild(aria_label="Map of states; a table follows")),
-            html.Div(id=NeighborhoodId.PICTOGRAMS, className="pictograms"),
-            html.Div(id=NeighborhoodId.TWIN, className="spoken"),
-            dcc.Store(id=NeighborhoodId.DRAWN),
+            html.Div([methods, summary], className="map-options"),
+            html.Div(graph, role="img", className="map-frame", **frame),
+            html.Div(className="pictograms", **as_role(NeighborhoodRole.PICTOGRAMS)),
+            html.Div(className="spoken", **as_role(NeighborhoodRole.TWIN)),
+            placeholder("Translate a text to see its states."),
         ],
         stages="1 2",
     )
 
 
-def register(app: Dash, services: Services) -> None:
-    """Controls follow the model and the selection; the drawings follow the controls."""
-    _register_controls(app, services)
-    _register_drawings(app, services)
+def draw(around: Surroundings) -> Parts:
+    """Map, pictograms and their table, and the controls that fit the model and its store."""
+    return {**_draw_controls(around), **_draw_states(around)}
 
 
-def _register_controls(app: Dash, services: Services) -> None:
-    @app.callback(
-        Output(NeighborhoodId.SPACE, "options"),
-        Output(NeighborhoodId.SPACE, "value"),
-        Input(PageId.REQUEST, "data"),
-        Input(PageId.SELECTION, "data"),
-        State(NeighborhoodId.SPACE, "value"),
-        prevent_initial_call=True,
-    )
-    def follow_selection(shown: Json | None, selected: Json | None, space: str) -> tuple[Any, Any]:
-        spaces = spaces_of(services, shown)
-        # A new request keeps the space; only a newly selected word of the other side changes it.
-        is_new = ctx.triggered_id == PageId.SELECTION
-        wanted = choose_space(spaces, space, selected["side"] if is_new and selected else None)
-        return _space_options(spaces) or no_update, no_update if wanted in (space, None) else wanted
-
-    @app.callback(
-        Output(NeighborhoodId.METHOD, "options"),
-        Output(NeighborhoodId.METHOD, "value"),
-        Output(NeighborhoodId.MAP, "options"),
-        Output(NeighborhoodId.MAP, "value"),
-        Input(NeighborhoodId.MAP, "value"),
-        Input(NeighborhoodId.SPACE, "value"),
-        Input(PageId.REQUEST, "data"),
-        State(NeighborhoodId.METHOD, "value"),
-        prevent_initial_call=True,
-    )
-    def offer_maps(extent: str, space: str, shown: Json | None, method: str) -> tuple[Any, ...]:
-        return fit_maps(extent, method, maps_of(services, shown, space))
+def _draw_controls(around: Surroundings) -> Parts:
+    options, kept = around.options, around.corpus_maps
+    extents = EXTENTS if kept else {"local": EXTENTS["local"]}
+    methods = methods_of(options.map, kept)
+    return {
+        NeighborhoodRole.SPACE: control_part(options=_space_options(around.spaces), value=options.space),
+        NeighborhoodRole.MAP: control_part(options=_as_options(extents), value=options.map),
+        NeighborhoodRole.METHOD: control_part(options=_as_options(methods), value=options.method),
+    }
 
 
-def fit_maps(extent: str, method: str, kept: Sequence[str]) -> tuple[Any, ...]:
-    """Options and value of the methods and of the extents, where the store keeps these maps of the corpus.
-
-    What need not change is left as it is: a value that is set, even to itself, draws the map again.
-    """
-    corpus = {kind: text for kind, text in CORPUS_METHODS.items() if kind in kept}
-    fitting = "local" if not corpus else extent
-    methods = corpus if fitting == "corpus" else LOCAL_METHODS
-    extents = EXTENTS if corpus else {"local": EXTENTS["local"]}
-    return (
-        _as_options(methods),
-        no_update if method in methods else next(iter(methods)),
-        _as_options(extents),
-        no_update if fitting == extent else fitting,
-    )
-
-
-def _as_options(texts: Mapping[str, str]) -> list[Json]:
-    return [{"label": text, "value": kind} for kind, text in texts.items()]
-
-
-def _register_drawings(app: Dash, services: Services) -> None:
-    # One callback draws the map and marks a word in it: Dash drops the answer of a call that a later one overtakes,
-    # and what stands on the page then tells whether the mark has a map to go on.
-    @app.callback(
-        Output(NeighborhoodId.DRAWN, "data"),
-        Output(NeighborhoodId.CARD, "className"),
-        Output(NeighborhoodId.GRAPH, "figure"),
-        Output(NeighborhoodId.PICTOGRAMS, "style"),
-        Output(NeighborhoodId.SUMMARY, "children"),
-        Output(NeighborhoodId.TWIN, "children"),
-        Input(PageId.REQUEST, "data"),
-        Input(NeighborhoodId.SPACE, "value"),
-        Input(NeighborhoodId.METHOD, "value"),
-        Input(PageId.THEME, "data"),
-        Input(PageId.SELECTION, "data"),
-        State(NeighborhoodId.DRAWN, "data"),
-        prevent_initial_call=True,
-    )
-    def draw(
-        shown: Json | None, space: str, method: str, theme: Theme, selected: Json | None, drawn: list[Any] | None
-    ) -> tuple[Any, ...]:
-        scene = open_scene(services, shown, space)
-        if scene is None:
-            return None, "card is-empty", draw_nothing(), {}, _explain(services, shown), ""
-        found, palette = find_map(services, scene, method), colors(theme)
-        drawing, focus = drawing_of(scene, found), focus_index(scene, selected)
-        wanted = [shown, space, method, theme]
-        if drawn == wanted:
-            return (no_update, no_update, mark_focus(drawing, focus, theme), *3 * (no_update,))
-        sprite = draw_pictograms(drawing.path, drawing.neighbors, palette)
-        style = {"--pictograms": f'url("{sprite}")'}
-        return wanted, "card", draw_map(drawing, focus, palette), style, summarize(scene, found), tabulate(scene)
-
-    @app.callback(
-        Output(NeighborhoodId.PICTOGRAMS, "children"),
-        Input(PageId.REQUEST, "data"),
-        Input(NeighborhoodId.SPACE, "value"),
-        Input(PageId.SELECTION, "data"),
-        prevent_initial_call=True,
-    )
-    def lay_out_words(shown: Json | None, space: str, selected: Json | None) -> list[Component]:
-        scene = open_scene(services, shown, space)
-        return lay_out_pictograms(scene, focus_index(scene, selected)) if scene else []
+def _draw_states(around: Surroundings) -> Parts:
+    scene, found, theme = around.scene, around.found, around.options.theme
+    if scene is None or found is None:
+        reason = explain_missing_store(around.state.request.model_id, around.missing)
+        return {
+            NeighborhoodRole.CARD: attributes_part(data_empty="yes"),
+            NeighborhoodRole.SUMMARY: html_part(reason),
+            NeighborhoodRole.PICTOGRAMS: html_part(None),
+            NeighborhoodRole.TWIN: html_part(None),
+        }
+    drawing, focus = drawing_of(scene, found), focus_index(scene, around.selection)
+    key = [around.state.to_json(), scene.trace.model_hash, scene.space, found.map_kind, theme]
+    sprite = draw_pictograms(drawing.path, drawing.neighbors, colors(theme))
+    return {
+        NeighborhoodRole.CARD: attributes_part(data_empty=None),
+        NeighborhoodRole.GRAPH: figure_part(draw_map(drawing, focus, colors(theme)), key),
+        NeighborhoodRole.FOCUS: Part({"restyle": mark_focus(drawing, focus, theme)}, [key, focus]),
+        NeighborhoodRole.PICTOGRAMS: html_part(
+            lay_out_pictograms(scene, focus), style={"--pictograms": f'url("{sprite}")'}
+        ),
+        NeighborhoodRole.SUMMARY: html_part(summarize(scene, found)),
+        NeighborhoodRole.TWIN: html_part(tabulate(scene)),
+    }
 
 
 def drawing_of(scene: Scene, found: Neighborhood) -> MapDrawing:
@@ -197,19 +131,15 @@ def drawing_of(scene: Scene, found: Neighborhood) -> MapDrawing:
     return drawing if found.map_kind in GLOBAL_MAP_KINDS else turn_to_fit(drawing)
 
 
-def focus_index(scene: Scene, selected: Mapping[str, Any] | None) -> int:
+def focus_index(scene: Scene, selection: Selection | None) -> int:
     """The word in red: the same one that the neighbor list shows."""
-    selection = Selection.from_json(selected, scene.trace, scene.hypothesis)
     return find_focus(scene.side, selection, scene.trace, scene.hypothesis).index
 
 
-def mark_focus(drawing: MapDrawing, chosen: int, theme: Theme) -> Patch:
-    """Another word in red, the figure and its zoom left as they are."""
-    palette, patch = colors(theme), Patch()
-    patch["data"][Layer.NEIGHBORS]["marker"]["color"] = neighbor_colors(drawing, chosen, palette)
-    for name, value in chosen_point(drawing, chosen).items():
-        patch["data"][Layer.CHOSEN][name] = value
-    return patch
+def mark_focus(drawing: MapDrawing, chosen: int, theme: Theme) -> list[Any]:
+    """Changes that mark another word in red and leave figure and zoom as they are: ``[properties, trace]`` each."""
+    colored = {"marker.color": neighbor_colors(drawing, chosen, colors(theme))}
+    return [[colored, Layer.NEIGHBORS], [chosen_point(drawing, chosen), Layer.CHOSEN]]
 
 
 def lay_out_pictograms(scene: Scene, chosen: int) -> list[Component]:
@@ -276,7 +206,5 @@ def _space_options(spaces: Sequence[SpaceSpec]) -> list[Json]:
     return [{"label": space.name.capitalize(), "value": space.name, "title": space.meaning} for space in spaces]
 
 
-def _explain(services: Services, shown: Mapping[str, Any] | None) -> list[Component | str]:
-    if not shown:
-        return ["Translate a text to see its states."]
-    return explain_missing_store(services, PageState.from_json(shown).request.model_id)
+def _as_options(texts: Mapping[str, str]) -> list[Json]:
+    return [{"label": text, "value": kind} for kind, text in texts.items()]

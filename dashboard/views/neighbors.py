@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from dash import Dash, Input, Output, State, dcc, html, no_update
+from dash import html
 from dash.development.base_component import Component
 
 from dashboard.drawing.attributes import wild
@@ -20,14 +19,13 @@ from dashboard.drawing.evidence import (
 )
 from dashboard.drawing.findings import Focus, find_focus
 from dashboard.drawing.words import END_MARK, TokenText, count
-from dashboard.services import Services
-from dashboard.state.page_state import Json, PageState, Selection
-from dashboard.views.controls import card, segmented
-from dashboard.views.ids import NeighborhoodId, NeighborsId, PageId
+from dashboard.state.page_state import Selection
+from dashboard.views.controls import card, placeholder, segmented
+from dashboard.views.ids import NeighborsRole, as_role
 from dashboard.views.missing_store import explain_missing_store
-from dashboard.views.scene import Scene, open_scene
-from exported_models.contract.wishes import StartOver
-from exported_models.edits import revise
+from dashboard.views.parts import Parts, attributes_part, html_part
+from dashboard.views.scene import Scene
+from dashboard.views.shown import Surroundings
 from state_store.neighborhood import TokenEvidence
 from state_store.neighbors import Neighbor
 
@@ -38,78 +36,56 @@ Children = list[Component | str]
 class NeighborsContent:
     """What the card shows."""
 
-    card_class: str
     summary: str
     implied: Children
     pairs: Children
 
 
-def layout() -> Component:
+def layout(pane: str) -> Component:
     """The card."""
     offsets = segmented(
-        NeighborsId.OFFSET, {"-1": "−1", "0": "0", "1": "+1"}, "0", "Which token is highlighted, from the state's own"
+        pane,
+        NeighborsRole.OFFSET,
+        {"-1": "−1", "0": "0", "1": "+1"},
+        "0",
+        "Which token is highlighted, from the state's own",
     )
+    implied = html.Div(className="evidence", **as_role(NeighborsRole.IMPLIED))
     return card(
-        NeighborsId.CARD,
+        NeighborsRole.CARD,
         "What the model has seen here",
-        [html.Span(id=NeighborsId.SUMMARY, className="summary")],
+        [html.Span(className="summary", **as_role(NeighborsRole.SUMMARY))],
         [
-            html.Div([html.Div(id=NeighborsId.IMPLIED, className="evidence"), offsets], className="evidence-frame"),
-            html.Ol(id=NeighborsId.LIST, className="pairs", **wild(data_send=NeighborsId.CHOICE)),
-            dcc.Store(id=NeighborsId.CHOICE),
+            html.Div([implied, offsets], className="evidence-frame"),
+            placeholder("Translate a text to see its neighbors."),
+            html.Ol(className="pairs", **(as_role(NeighborsRole.LIST) | wild(data_verb="neighbor"))),
         ],
         stages="1 2",
     )
 
 
-def register(app: Dash, services: Services) -> None:
-    """Add the callbacks of this view."""
-
-    @app.callback(
-        Output(NeighborsId.CARD, "className"),
-        Output(NeighborsId.SUMMARY, "children"),
-        Output(NeighborsId.IMPLIED, "children"),
-        Output(NeighborsId.LIST, "children"),
-        Input(PageId.REQUEST, "data"),
-        Input(PageId.SELECTION, "data"),
-        Input(NeighborhoodId.SPACE, "value"),
-        Input(NeighborsId.OFFSET, "value"),
-    )
-    def show_neighbors(
-        shown: Json | None, selected: Json | None, space: str | None, offset: str
-    ) -> tuple[str, str, Children, Children]:
-        scene = open_scene(services, shown, space)
-        content = describe_neighbors(scene, selected, int(offset)) if scene else describe_nothing(services, shown)
-        return content.card_class, content.summary, content.implied, content.pairs
-
-    @app.callback(
-        Output(PageId.REQUEST, "data", allow_duplicate=True),
-        Output(PageId.SELECTION, "data", allow_duplicate=True),
-        Input(NeighborsId.CHOICE, "data"),
-        State(PageId.REQUEST, "data"),
-        State(NeighborhoodId.SPACE, "value"),
-        prevent_initial_call=True,
-    )
-    def open_pair(choice: Json | None, shown: Json | None, space: str) -> tuple[Any, Any]:
-        if not choice or not shown:
-            return no_update, no_update
-        return open_chosen_pair(services, PageState.from_json(shown), space, choice["value"])
+def draw(around: Surroundings) -> Parts:
+    """The neighbors of the focused word, or why there are none."""
+    content = describe(around)
+    return {
+        NeighborsRole.CARD: attributes_part(data_empty="yes" if around.scene is None else None),
+        NeighborsRole.SUMMARY: html_part(content.summary),
+        NeighborsRole.IMPLIED: html_part(content.implied),
+        NeighborsRole.LIST: html_part(content.pairs),
+    }
 
 
-def describe_nothing(services: Services, shown: Mapping[str, Any] | None) -> NeighborsContent:
-    """The card before the first translation, and when the model has no store that fits it."""
-    if not shown:
-        return NeighborsContent("card is-empty", "", ["Translate a text to see its neighbors."], [])
-    reason = explain_missing_store(services, PageState.from_json(shown).request.model_id)
-    return NeighborsContent("card is-empty", "", reason, [])
+def describe(around: Surroundings) -> NeighborsContent:
+    """The content of the card."""
+    if around.scene is None:
+        return NeighborsContent("", explain_missing_store(around.state.request.model_id, around.missing), [])
+    return describe_neighbors(around.scene, around.selection, around.options.offset)
 
 
-def describe_neighbors(scene: Scene, selected: Mapping[str, Any] | None, offset: int) -> NeighborsContent:
+def describe_neighbors(scene: Scene, selection: Selection | None, offset: int) -> NeighborsContent:
     """The card of one word; ``offset`` is which token is highlighted: before (-1), its own (0), after (1)."""
-    selection = Selection.from_json(selected, scene.trace, scene.hypothesis)
     focus = find_focus(scene.side, selection, scene.trace, scene.hypothesis)
     return NeighborsContent(
-        "card",
         describe_focus(scene, focus),
         [*_draw_predictions(scene, focus), _draw_sentence(scene, focus)],
         [_draw_pair(scene, neighbor, offset) for neighbor in scene.evidence[focus.index].neighbors],
@@ -123,17 +99,6 @@ def describe_focus(scene: Scene, focus: Focus) -> str:
     if scene.side == "target":
         place = f"step {focus.index + 1}, before “{token}”"
     return f"{place} · {focus.reason}" if focus.reason else place
-
-
-def open_chosen_pair(services: Services, state: PageState, space: str, chosen: str) -> tuple[Json, Json]:
-    """The page's stores for a neighbor's own sentence, its word selected; ``chosen`` is ``sentence:position``."""
-    sentence, position = (int(part) for part in chosen.split(":"))
-    store = services.store(state.request.model_id)
-    if store is None:
-        return state.to_json(), {}
-    source = store.pair(sentence).source
-    shown = services.answer(revise(state.request, StartOver(source)))
-    return shown, {"side": store.manifest.space(space).owner, "index": position}
 
 
 def _draw_predictions(scene: Scene, focus: Focus) -> Children:

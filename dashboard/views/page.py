@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dash import dcc, html
+from dash import html
 from dash.development.base_component import Component
 
 from dashboard.drawing.attributes import wild
 from dashboard.services import Services
-from dashboard.views import header, history, neighborhood, neighbors, stages, translation, tree
-from dashboard.views.ids import PageId
+from dashboard.views import header, history, neighborhood, neighbors, pane, stages, translation, tree
+from dashboard.views.ids import MAIN_PANE, PageRole, as_role
 from exported_models.contract.workspace import Workspace
 
 BUILD_COMMAND = "beamscope build examples/dates/project.toml"
@@ -18,23 +18,28 @@ def lay_out_page(services: Services) -> Component:
     """The whole page. Made anew for each visitor, so that a model published since is listed."""
     models = services.workspace.model_ids()
     content = lay_out_workbench(models) if models else [lay_out_empty_workspace(services.workspace)]
-    return html.Div([*_stores(), *content, _notice_region()], id=PageId.BODY, className="page")
+    return html.Div([*content, _notice_region()], className="page", **as_role(PageRole.BODY))
 
 
 def lay_out_workbench(models: tuple[str, ...]) -> list[Component]:
-    """Everything on one screen: translation and tree at the left, states at the right, history at the bottom."""
-    left = html.Div([translation.layout(), tree.layout()], className="column")
-    right = html.Div([neighborhood.layout(), neighbors.layout()], className="column")
+    """Everything on one screen: header and stages, a pane, and the history at the bottom."""
     return [
         header.layout(models),
         stages.layout(),
-        html.Main([left, right], className="views"),
+        html.Main(lay_out_pane(MAIN_PANE), className="views", **wild(data_pane=MAIN_PANE)),
         history.layout(),
     ]
 
 
+def lay_out_pane(name: str) -> list[Component]:
+    """The views of one request: translation and tree at the left, states at the right."""
+    left = html.Div([translation.layout(name), tree.layout(name)], className="column")
+    right = html.Div([neighborhood.layout(name), neighbors.layout(name)], className="column")
+    return [left, right, *pane.layout(name)]
+
+
 def lay_out_empty_workspace(workspace: Workspace) -> Component:
-    """What is missing, why, and the command that makes it."""
+    """Say what is missing, why, and the command that makes it."""
     return html.Main(
         [
             html.H1("No model here yet"),
@@ -52,17 +57,5 @@ def lay_out_empty_workspace(workspace: Workspace) -> Component:
     )
 
 
-def _stores() -> list[Component]:
-    return [
-        dcc.Store(id=PageId.ADDRESS),
-        dcc.Store(id=PageId.REQUEST),
-        dcc.Store(id=PageId.SELECTION),
-        dcc.Store(id=PageId.STAGE),
-        dcc.Store(id=PageId.THEME, data="light"),
-        dcc.Store(id=PageId.NOTICE),
-        dcc.Store(id=PageId.LINK),
-    ]
-
-
 def _notice_region() -> Component:
-    return html.Div(id=PageId.NOTICE_REGION, role="status", className="notice", **wild(aria_live="polite"))
+    return html.Div(role="status", className="notice", **(as_role(PageRole.NOTICE) | wild(aria_live="polite")))

@@ -1,10 +1,9 @@
-"""What the neighborhood views look at: one trace, one hypothesis, one space, and the states around it."""
+"""The states of one hypothesis in one space, with the training states around them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from dashboard.drawing.words import TokenText
 from dashboard.services import Services
@@ -12,7 +11,7 @@ from dashboard.state.page_state import PageState, Side
 from exported_models.contract.manifest import SpaceSpec
 from exported_models.contract.trace import Hypothesis, Trace
 from exported_models.runtime.model import ExportedModel
-from state_store.manifest import GLOBAL_MAP_KINDS
+from state_store.manifest import GLOBAL_MAP_KINDS, GlobalMapKind
 from state_store.neighborhood import MAP_KINDS, MapKind, Neighborhood, TokenEvidence
 from state_store.store import StateStore
 
@@ -46,14 +45,11 @@ class Scene:
         return self.store.space(self.space).entry.owner
 
 
-def open_scene(services: Services, shown: Mapping[str, Any] | None, space: str | None) -> Scene | None:
-    """The states that the page's stores ask for; None when nothing is translated or there is no store to use.
+def open_scene(services: Services, state: PageState, space: str | None) -> Scene | None:
+    """The states of a request in a space; None where there is no store to use.
 
-    A space that this store does not have is replaced by its first.
+    A space that the store does not have is replaced by the store's first.
     """
-    if not shown:
-        return None
-    state = PageState.from_json(shown)
     store, _ = services.store_or_reason(state.request.model_id)
     if store is None:
         return None
@@ -74,10 +70,10 @@ def find_map(services: Services, scene: Scene, wanted: str | None) -> Neighborho
     return services.neighborhoods.get(scene.store, scene.trace, scene.rank, scene.space, map_kind=kind)
 
 
-def maps_of(services: Services, shown: Mapping[str, Any] | None, space: str | None) -> tuple[MapKind, ...]:
-    """The corpus maps that can be offered: those the store holds of a space, all where there is no store."""
-    store, _ = services.store_or_reason(PageState.from_json(shown).request.model_id) if shown else (None, "")
-    return GLOBAL_MAP_KINDS if store is None else store.manifest.space(_held_space(store, space)).maps
+def maps_of(services: Services, state: PageState, space: str | None) -> tuple[GlobalMapKind, ...]:
+    """The corpus maps that the store holds of a space; none where there is no store."""
+    store, _ = services.store_or_reason(state.request.model_id)
+    return () if store is None else store.manifest.space(_held_space(store, space)).maps
 
 
 def _held_space(store: StateStore, wanted: str | None) -> str:
@@ -95,11 +91,9 @@ def choose_space(spaces: Sequence[SpaceSpec], current: str, side: str | None) ->
     return chosen.name if chosen else None
 
 
-def spaces_of(services: Services, shown: Mapping[str, Any] | None) -> tuple[SpaceSpec, ...]:
-    """The spaces of the model on the page that its store holds; all of them where there is no store."""
-    if not shown:
-        return ()
-    model_id = PageState.from_json(shown).request.model_id
+def spaces_of(services: Services, state: PageState) -> tuple[SpaceSpec, ...]:
+    """The model's spaces that its store holds; all of them where there is no store."""
+    model_id = state.request.model_id
     spaces = services.engine.model(model_id).manifest.spaces
     store, _ = services.store_or_reason(model_id)
     return spaces if store is None else tuple(space for space in spaces if space.name in store.manifest.space_names)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-import dash
-from dash import Input, Output, dcc, html
+from dash import html
 from dash.development.base_component import Component
 
 from dashboard.drawing.attributes import wild
@@ -18,12 +16,10 @@ from dashboard.drawing.findings import (
     find_prediction,
     find_search,
 )
-from dashboard.drawing.picture import Picture, read_picker
-from dashboard.services import Services
-from dashboard.state.page_state import Json, PageState
-from dashboard.views.browser import run_in_browser
-from dashboard.views.ids import PageId, StagesId, TranslationId
-from exported_models.contract.manifest import DECODER_SPACE, ENCODER_SPACE
+from dashboard.drawing.picture import Picture
+from dashboard.views.ids import StagesRole, as_role
+from dashboard.views.parts import Part, Parts, attributes_part, html_part
+from dashboard.views.shown import Shown, Surroundings
 from state_store.neighborhood import TokenEvidence
 
 NAMES = ("Encoder", "Decoder", "Attention", "Prediction", "Search")
@@ -33,58 +29,38 @@ NO_INDEX = Finding("no index to compare with", None)
 def layout() -> Component:
     """Five buttons; each says what was found once there is a translation."""
     buttons = [_stage_button(number, name) for number, name in enumerate(NAMES, 1)]
-    return html.Nav(
-        [*buttons, dcc.Store(id=StagesId.CHOICE)],
-        id=StagesId.STRIP,
-        className="stages",
-        **wild(aria_label="Stages", data_send=StagesId.CHOICE),
-    )
+    named = as_role(StagesRole.STRIP) | wild(aria_label="Stages", data_frame="yes")
+    return html.Nav(buttons, className="stages", **named)
 
 
-def finding_id(number: int) -> str:
-    """Id of the sentence of a stage, counted from 1."""
-    return f"{StagesId.SENTENCES}-{number}"
+def draw(shown: Shown) -> Parts:
+    """The sentences of stages 3 to 5, which the trace decides."""
+    found = find_in_trace(shown.picture, shown.options.mass / 100, shown.layer, shown.head)
+    return {sentence_role(number): _draw_sentence(number, finding) for number, finding in enumerate(found, 3)}
 
 
-def register(app: dash.Dash, services: Services) -> None:
-    """What the states say takes longer than what the trace says, so it comes on its own."""
-
-    @app.callback(
-        *(Output(finding_id(number), "children") for number in (1, 2)),
-        Input(PageId.REQUEST, "data"),
-        prevent_initial_call=True,
-    )
-    def show_states(shown: Json) -> tuple[Component, ...]:
-        found = find_in_states(services, PageState.from_json(shown))
-        return tuple(draw_finding(number, finding) for number, finding in enumerate(found, 1))
-
-    @app.callback(
-        *(Output(finding_id(number), "children") for number in (3, 4, 5)),
-        Input(PageId.REQUEST, "data"),
-        Input(TranslationId.MASS, "value"),
-        Input(TranslationId.LAYER, "value"),
-        Input(TranslationId.HEAD, "value"),
-        prevent_initial_call=True,
-    )
-    def show_trace(shown: Json | None, mass: Any, layer: int | str, head: int | str) -> tuple[Component, ...]:
-        if not shown:
-            raise dash.exceptions.PreventUpdate
-        picture = services.picture(PageState.from_json(shown))
-        found = find_in_trace(picture, float(mass) / 100, read_picker(layer), read_picker(head))
-        return tuple(draw_finding(number, finding) for number, finding in enumerate(found, 3))
-
-    run_in_browser(
-        app,
-        "chooseStage",
-        Output(PageId.STAGE, "data"),
-        Input(StagesId.CHOICE, "data"),
-        at_start=False,
-    )
+def draw_states(around: Surroundings) -> Parts:
+    """The sentences of stages 1 and 2, and the space of states that each stage is about."""
+    found = find_in_states(around)
+    sentences = {sentence_role(number): _draw_sentence(number, finding) for number, finding in enumerate(found, 1)}
+    numbers = range(1, len(NAMES) + 1)
+    spaces = {button_role(number): attributes_part(data_space=around.stage_spaces.get(number)) for number in numbers}
+    return {**sentences, **spaces}
 
 
-def find_in_states(services: Services, state: PageState) -> tuple[Finding, Finding]:
+def sentence_role(number: int) -> str:
+    """Role of the sentence of a stage, counted from 1."""
+    return f"{StagesRole.SENTENCE}-{number}"
+
+
+def button_role(number: int) -> str:
+    """Role of the button of a stage, counted from 1."""
+    return f"{StagesRole.BUTTON}-{number}"
+
+
+def find_in_states(around: Surroundings) -> tuple[Finding, Finding]:
     """Stages 1 and 2: whether the nearest training states are of the same words; a store need not hold both spaces."""
-    own, agreeing = (_evidence(services, state, space) for space in (ENCODER_SPACE, DECODER_SPACE))
+    own, agreeing = around.stages[1], around.stages[2]
     return (
         NO_INDEX if own is None else find_encoder(_count_at_home(own), len(own)),
         NO_INDEX if agreeing is None else find_decoder(_count_at_home(agreeing), len(agreeing)),
@@ -111,13 +87,8 @@ def draw_finding(number: int, finding: Finding) -> Component:
     )
 
 
-def _evidence(services: Services, state: PageState, space: str) -> tuple[TokenEvidence, ...] | None:
-    """What the neighbor list shows of a space; None where it is not indexed."""
-    store, _ = services.store_or_reason(state.request.model_id)
-    if store is None or space not in store.manifest.space_names:
-        return None
-    trace, hypothesis = services.chosen(state)
-    return services.neighborhoods.evidence(store, trace, trace.hypotheses.index(hypothesis), space)
+def _draw_sentence(number: int, finding: Finding) -> Part:
+    return html_part(draw_finding(number, finding))
 
 
 def _count_at_home(evidence: Sequence[TokenEvidence]) -> int:
@@ -126,11 +97,6 @@ def _count_at_home(evidence: Sequence[TokenEvidence]) -> int:
 
 
 def _stage_button(number: int, name: str) -> Component:
-    waiting = html.Span(
-        [html.Span(number, className="mark unknown"), html.Span("…", className="sentence")], className="finding"
-    )
-    return html.Button(
-        [html.Span(name, className="stage-name"), html.Span(waiting, id=finding_id(number))],
-        className="stage",
-        **wild(data_value=str(number), aria_pressed="false"),
-    )
+    named = as_role(button_role(number)) | wild(data_stage=str(number), aria_pressed="false")
+    sentence = html.Span(className="stage-finding", **as_role(sentence_role(number)))
+    return html.Button([html.Span(name, className="stage-name"), sentence], className="stage", **named)

@@ -2,80 +2,57 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
-import dash
-from dash import Input, Output, State, dcc, html
+from dash import html
 from dash.development.base_component import Component
 from dash_cytoscape import Cytoscape
 
 from dashboard.drawing.attributes import wild
-from dashboard.drawing.picture import DEFAULT_ROOM, Picture
+from dashboard.drawing.picture import Picture
 from dashboard.drawing.tree_graph import tree_elements, tree_stylesheet
 from dashboard.drawing.tree_layout import Extent, grow, place_twigs
 from dashboard.drawing.tree_twin import tabulate_search
 from dashboard.drawing.words import count
-from dashboard.services import Services
-from dashboard.state.page_state import Json, PageState
-from dashboard.views.browser import run_in_browser
 from dashboard.views.controls import card, placeholder, segmented
-from dashboard.views.ids import PageId, TranslationId, TreeId
-from dashboard.views.what_ifs import force_path
+from dashboard.views.ids import TreeRole, as_role
+from dashboard.views.parts import Part, Parts, attributes_part, graph_part, html_part
+from dashboard.views.shown import Shown
 from exported_models.contract.trace import Fate, Trace
 
 
-def layout() -> Component:
+def layout(pane: str) -> Component:
     """The card; the graph is mounted once and only its elements change."""
     return card(
-        TreeId.CARD,
+        TreeRole.CARD,
         "Beam tree",
         [
-            segmented(TreeId.EXTENT, {"kept": "Kept", "all": "All", "text": "Text"}, "kept", "What the tree shows"),
-            html.Span(id=TreeId.SUMMARY, className="note"),
+            segmented(
+                pane, TreeRole.EXTENT, {"kept": "Kept", "all": "All", "text": "Text"}, "kept", "What the tree shows"
+            ),
+            html.Span(className="note", **as_role(TreeRole.SUMMARY)),
             html.Span(className="fill"),
-            html.Button("Fit", id=TreeId.FIT, className="quiet", title="Show the whole tree"),
+            html.Button("Fit", className="quiet", title="Show the whole tree", **as_role(TreeRole.FIT)),
         ],
-        [_graph(), html.Div(id=TreeId.TWIN, className="tree-twin", **wild(data_send=TreeId.CHOICE)), *_stores()],
+        [
+            _graph(),
+            html.Div(className="tree-twin", **(as_role(TreeRole.TWIN) | wild(data_verb="force"))),
+            html.Div(className="spoken", role="status", **(as_role(TreeRole.CURSOR) | wild(aria_live="polite"))),
+        ],
         "5",
     )
 
 
-def register(app: dash.Dash, services: Services) -> None:
-    """Drawing the tree and forcing a path in it."""
-
-    @app.callback(
-        Output(TreeId.GRAPH, "elements"),
-        Output(TreeId.SEARCH, "data"),
-        Output(TreeId.SUMMARY, "children"),
-        Input(PageId.REQUEST, "data"),
-        Input(TreeId.EXTENT, "value"),
-        State(TranslationId.ROOM, "data"),
-        prevent_initial_call=True,
-    )
-    def show(shown: Json | None, extent: str, room: float | None) -> tuple[Any, Any, str]:
-        if not shown:
-            raise dash.exceptions.PreventUpdate
-        return draw_tree(services.picture(PageState.from_json(shown)), extent, room or DEFAULT_ROOM)
-
-    @app.callback(
-        Output(PageId.REQUEST, "data", allow_duplicate=True),
-        Input(TreeId.CHOICE, "data"),
-        State(PageId.REQUEST, "data"),
-        prevent_initial_call=True,
-    )
-    def force(choice: Json, shown: Json) -> Json:
-        trace = services.trace(PageState.from_json(shown).request)
-        return services.answer(force_path(trace, choice["value"]))
-
-    run_in_browser(
-        app,
-        "pickSheet",
-        Output(TreeId.GRAPH, "stylesheet"),
-        Input(PageId.THEME, "data"),
-        State(TreeId.SHEETS, "data"),
-    )
-    run_in_browser(app, "fitTree", Input(TreeId.FIT, "n_clicks"), at_start=False)
-    run_in_browser(app, "drawSearch", Input(TreeId.SEARCH, "data"))
+def draw(shown: Shown) -> Parts:
+    """Graph or text, whichever is looked at, and the summary."""
+    elements, search, summary = draw_tree(shown.picture, shown.options.extent, shown.options.room)
+    drawn: dict[str, Part] = {
+        TreeRole.CARD: attributes_part(data_extent=shown.options.extent),
+        TreeRole.TWIN: Part({"search": search}),
+        TreeRole.SUMMARY: html_part(summary),
+    }
+    return drawn if search else {**drawn, TreeRole.GRAPH: graph_part(elements)}
 
 
 def draw_tree(picture: Picture, extent: str, room: float) -> tuple[Any, Any, str]:
@@ -96,7 +73,6 @@ def describe_tree(trace: Trace) -> str:
 
 def _graph() -> Component:
     graph = Cytoscape(
-        id=TreeId.GRAPH,
         elements=[],
         stylesheet=tree_stylesheet("light"),
         layout={"name": "preset", "fit": False},
@@ -107,20 +83,12 @@ def _graph() -> Component:
         autounselectify=True,
         autoRefreshLayout=False,
     )
+    sheets = json.dumps({"light": tree_stylesheet("light"), "dark": tree_stylesheet("dark")})
+    label = "Beam tree. Arrow keys walk, Enter decodes from the prefix; Text lists everything."
     return html.Div(
         [graph, placeholder("The prefixes the search kept will grow here.")],
         className="tree-drawing",
         tabIndex="0",
         role="application",
-        **wild(aria_label="Beam tree. Arrow keys walk, Enter decodes from the prefix; Text lists everything."),
+        **(as_role(TreeRole.GRAPH) | wild(aria_label=label, data_sheets=sheets)),
     )
-
-
-def _stores() -> list[Component]:
-    sheets = {"light": tree_stylesheet("light"), "dark": tree_stylesheet("dark")}
-    return [
-        dcc.Store(id=TreeId.SHEETS, data=sheets),
-        dcc.Store(id=TreeId.CHOICE),
-        dcc.Store(id=TreeId.SEARCH),
-        html.Div(id=TreeId.CURSOR, className="spoken", role="status", **wild(aria_live="polite")),
-    ]

@@ -48,7 +48,7 @@ FAINT_TEXTS = """(least) => {
     return [[255, 255, 255, 255]];
   };
   const faint = [];
-  for (const element of document.querySelectorAll('#page-body *')) {
+  for (const element of document.querySelectorAll('[data-role='page-body'] *')) {
     const text = [...element.childNodes].filter((node) => node.nodeType === 3).map((node) => node.textContent).join('');
     if (!text.trim() || element.closest('svg, .spoken, :disabled') || !element.checkVisibility()) continue;
     const ink = rgba(getComputedStyle(element).color);
@@ -132,7 +132,7 @@ def test_every_control_has_a_name(workbench: Workbench) -> None:
 
     expect(page.locator("html")).to_have_attribute("lang", "en")
     for role in ("button", "radio", "textbox", "spinbutton", "slider", "application", "img"):
-        named = page.get_by_role(role).and_(page.locator("#page-body *:not(svg, svg *)"))
+        named = page.get_by_role(role).and_(page.locator("[data-role='page-body'] *:not(svg, svg *)"))
         nameless = [one for one in named.all() if one.aria_snapshot().splitlines()[0].strip(": ") == f"- {role}"]
         assert [one.evaluate("element => element.outerHTML.slice(0, 120)") for one in nameless] == []
 

@@ -41,5 +41,5 @@ def test_markup_in_the_corpus_is_shown_as_text(come: Visit, nasty_workspace: Wor
 
         expect(workbench.pairs().first.locator(".pair-source")).to_contain_text(MARKUP)
         expect(workbench.neighborhood.get_by_role("table")).to_contain_text(MARKUP)
-        expect(workbench.page.locator("#page-body img[src='x']")).to_have_count(0)
+        expect(workbench.page.locator("[data-role='page-body'] img[src='x']")).to_have_count(0)
         workbench.leave()

@@ -90,7 +90,7 @@ def test_share_copies_nothing_where_a_link_would_be_too_long(changed: Workbench)
     changed.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     changed.page.evaluate("navigator.clipboard.writeText('before')")
     refused = {"fragment": "", "refusal": "Links end at 8 kB."}
-    changed.page.evaluate("(link) => window.beamscope.send('page-link', link)", refused)
+    changed.page.evaluate("(link) => window.beamscope.active().takeLink(link)", refused)
     changed.expect_notice("Links end at 8 kB.")
     changed.notice.click()
     changed.expect_no_notice()

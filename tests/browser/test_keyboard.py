@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
+from dashboard.state.page_state import PageState
+from exported_models.contract.request import Request
 from tests.browser.conftest import Visit
 from tests.browser.workbench import LIT, Workbench
 
@@ -124,8 +126,7 @@ def test_what_someone_is_typing_is_not_overwritten_by_an_answer(workbench: Workb
     expect(workbench.source).to_be_focused()
     workbench.page.keyboard.type("April 1")
 
-    answered = {"request": {"model_id": "dates", "source": "March 3, 1999"}, "hypothesis": 0}
-    workbench.page.evaluate("answered => window.beamscope.send('page-request', answered)", answered)
+    workbench.show(PageState(Request("dates", "March 3, 1999")))
 
     workbench.expect_target("1999-03-03")
     expect(workbench.source).to_have_value("April 1")

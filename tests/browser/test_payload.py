@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dashboard.state.page_state import PageState
+from dashboard.views.answers import ANSWER
 from exported_models.contract.request import Request
 from exported_models.contract.workspace import Workspace
 from exported_models.engine import Engine
@@ -34,17 +35,14 @@ def test_a_translation_of_twenty_tokens_is_small(workbench: Workbench) -> None:
     workbench.expect_neighborhood()
     traffic = Traffic(workbench.page)
 
-    workbench.page.evaluate(
-        "(data) => window.beamscope.send('page-request', data)",
-        PageState(Request("dates", AMBIGUOUS, prefix=TWENTY_TOKENS)).to_json(),
-    )
+    workbench.show(PageState(Request("dates", AMBIGUOUS, prefix=TWENTY_TOKENS)))
     workbench.expect_target_begins(TWENTY_TOKENS)
     workbench.expect_neighborhood()
 
-    sizes = {output: len(body) for output, body in traffic.answers() if "neighbor" not in output}
+    sizes = [len(body) for path, body in traffic.answers() if path == ANSWER]
     assert workbench.words("target").count() >= 20
-    assert any("translation-links.elements" in output for output in sizes)
-    assert sum(sizes.values()) <= LARGEST_TRANSLATION, sizes
+    assert sizes
+    assert sum(sizes) <= LARGEST_TRANSLATION, sizes
     assert max(len(question) for question in traffic.questions()) <= LARGEST_QUESTION
 
 
@@ -72,6 +70,6 @@ def test_no_state_reaches_the_browser(workbench: Workbench, dates_workspace: Wor
         for numbers in numbers_in(bodies)
         for start in range(len(numbers) - 3)
     }
-    assert len(bodies) > 10
+    assert len(bodies) >= 3
     assert runs
     assert runs.isdisjoint(states)

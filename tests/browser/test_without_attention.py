@@ -5,7 +5,7 @@ from __future__ import annotations
 from playwright.sync_api import expect
 
 from dashboard.state.page_state import PageState
-from dashboard.views.ids import TranslationId
+from dashboard.views.ids import TranslationRole
 from dashboard.views.translation import NO_ATTENTION
 from exported_models.contract.request import Request
 from exported_models.contract.workspace import Workspace
@@ -19,8 +19,8 @@ def test_a_model_without_attention_says_so_and_decodes(come: Visit, phonemes_wor
 
         expect(workbench.translation.get_by_text(NO_ATTENTION)).to_be_visible()
         expect(workbench.page.get_by_role("button", name="Attention")).to_contain_text("this model has no attention")
-        for control in (TranslationId.MODE, TranslationId.DRAWING, TranslationId.MASS):
-            expect(workbench.page.locator(f"#{control}")).to_be_hidden()
+        for control in (TranslationRole.MODE, TranslationRole.DRAWING, TranslationRole.MASS):
+            expect(workbench.part(control)).to_be_hidden()
         workbench.page.keyboard.press("a")
         workbench.top_k(5).nth(1).click()
         expect(workbench.translation).to_contain_text("OW2")

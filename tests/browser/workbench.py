@@ -6,7 +6,6 @@ The two canvases have no accessibility tree: they are asked through their Cytosc
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,16 +18,24 @@ from playwright.sync_api import Dialog, Locator, Page, Request, Response, expect
 from dashboard.drawing.map_figure import Layer
 from dashboard.state.page_state import PageState
 from dashboard.state.url_state import encode_fragment
-from dashboard.views.ids import HeaderId, HistoryId, NeighborhoodId, NeighborsId, PageId, TranslationId, TreeId
+from dashboard.views.answers import ANSWER, SURROUNDINGS
+from dashboard.views.ids import (
+    HeaderRole,
+    HistoryRole,
+    NeighborhoodRole,
+    NeighborsRole,
+    PageRole,
+    TranslationRole,
+    TreeRole,
+)
 
 END = "⏎"
-CALLBACK = "/_dash-update-component"
 LIT = re.compile(r"(^| )lit( |$)")
 Side = Literal["source", "target"]
 
 # Nothing is on its way to the server and nothing waits to be drawn.
 IS_SETTLED = """() => document.fonts.status === 'loaded'
-  && !document.querySelector('._dash-loading-callback, [data-dash-is-loading="true"]')"""
+  && !window.beamscope.isAsking() && !window.beamscope.isDrawing()"""
 
 # A new tree is fitted a moment after it is drawn: it stands when two looks, a tenth of a second apart, agree.
 TREE_STANDS = """(words) => {
@@ -43,7 +50,7 @@ TREE_STANDS = """(words) => {
 
 TREE_NODES = """() => {
   const cy = window.beamscope.graph('tree-graph');
-  const box = document.getElementById('tree-graph').getBoundingClientRect();
+  const box = document.querySelector('[data-role="tree-graph"]').getBoundingClientRect();
   const path = (node) => node.id() === '0' ? [] : [...path(node.incomers('node')[0]), node.data('label')];
   return cy.nodes().map((node) => {
     const place = node.renderedPosition();
@@ -58,7 +65,7 @@ TREE_NODES = """() => {
 LIT_LINKS = """() => window.beamscope.graph('translation-links').edges('.lit').map((edge) => edge.id())"""
 
 LIT_STATES = """() => {
-  const figure = document.querySelector('#neighborhood-graph .js-plotly-plot');
+  const figure = document.querySelector('[data-role="neighborhood-graph"] .js-plotly-plot');
   const found = new Set();
   for (const trace of (figure && figure.data) || []) {
     for (const point of trace.selectedpoints || []) found.add(Number(trace.customdata[point]));
@@ -66,7 +73,10 @@ LIT_STATES = """() => {
   return [...found];
 }"""
 
-CHOSEN_STATES = """(layer) => document.querySelector('#neighborhood-graph .js-plotly-plot').data[layer].customdata"""
+CHOSEN_STATES = """(layer) => {
+  const figure = document.querySelector('[data-role="neighborhood-graph"] .js-plotly-plot');
+  return figure.data[layer].customdata;
+}"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,16 +130,16 @@ class Workbench:
         self.page = page
         self.address = address
         self.complaints = Complaints(page, address)
-        self.translation = self.part(TranslationId.CARD)
-        self.tree = self.part(TreeId.CARD)
-        self.neighborhood = self.part(NeighborhoodId.CARD)
-        self.neighbors = self.part(NeighborsId.CARD)
-        self.source = self.part(HeaderId.SOURCE)
-        self.notice = self.part(PageId.NOTICE_REGION)
+        self.translation = self.part(TranslationRole.CARD)
+        self.tree = self.part(TreeRole.CARD)
+        self.neighborhood = self.part(NeighborhoodRole.CARD)
+        self.neighbors = self.part(NeighborsRole.CARD)
+        self.source = self.part(HeaderRole.SOURCE).get_by_role("textbox")
+        self.notice = self.part(PageRole.NOTICE)
 
-    def part(self, part_id: StrEnum) -> Locator:
-        """A part of the page by its id."""
-        return self.page.locator(f"#{part_id}")
+    def part(self, role: StrEnum) -> Locator:
+        """A part of the page by its role."""
+        return self.page.locator(f'[data-role="{role}"]')
 
     # Coming and going
 
@@ -138,6 +148,11 @@ class Workbench:
         named = encode_fragment(state) if state else fragment
         self.page.goto(f"{self.address}#{named}" if named else self.address)
         return self
+
+    def show(self, state: PageState) -> None:
+        """Let the page ask for another request without a control being touched."""
+        wish = {"verb": "open", "fragment": encode_fragment(state)}
+        self.page.evaluate("(wish) => window.beamscope.active().wish(wish)", wish)
 
     def leave(self) -> None:
         """Close the page, while there still is a server to close it to."""
@@ -165,7 +180,7 @@ class Workbench:
 
     def words(self, side: Side) -> Locator:
         """The boxes of the source or target words."""
-        row = TranslationId.SOURCE_WORDS if side == "source" else TranslationId.TARGET_WORDS
+        row = TranslationRole.SOURCE_WORDS if side == "source" else TranslationRole.TARGET_WORDS
         return self.part(row).locator("button")
 
     def read_words(self, side: Side) -> list[str]:
@@ -174,7 +189,7 @@ class Workbench:
 
     def top_k(self, step: int) -> Locator:
         """The alternatives of a target step (from 0), the most probable first."""
-        return self.part(TranslationId.TOP_K).locator(f'[data-index="{step}"] button')
+        return self.part(TranslationRole.TOP_K).locator(f'[data-index="{step}"] button')
 
     def choose(self, card: Locator, option: str) -> None:
         """Press one of a few exclusive choices."""
@@ -207,17 +222,17 @@ class Workbench:
 
     def pictograms(self) -> Locator:
         """One button a word of the space on view."""
-        return self.part(NeighborhoodId.PICTOGRAMS).locator("button")
+        return self.part(NeighborhoodRole.PICTOGRAMS).locator("button")
 
     def pairs(self) -> Locator:
         """The neighbors of the chosen word: one button a training pair."""
-        return self.part(NeighborsId.LIST).locator("button")
+        return self.part(NeighborsRole.LIST).locator("button")
 
     # History
 
     def moments(self) -> Locator:
         """Every what-if, in the order they were made."""
-        return self.part(HistoryId.STRIP).locator("button")
+        return self.part(HistoryRole.STRIP).locator("button")
 
     # What is seen
 
@@ -228,7 +243,7 @@ class Workbench:
     def expect_target_begins(self, path: Sequence[str]) -> None:
         """The target begins with these words."""
         beginning = re.compile("^" + re.escape("".join(path)))
-        expect(self.part(TranslationId.TARGET_WORDS)).to_have_text(beginning)
+        expect(self.part(TranslationRole.TARGET_WORDS)).to_have_text(beginning)
 
     def expect_neighborhood(self) -> None:
         """Map, pictograms and neighbors of the current request are there."""
@@ -255,14 +270,14 @@ class Traffic:
         page.on("response", self._hear)
 
     def _hear(self, response: Response) -> None:
-        if urlsplit(response.url).path == CALLBACK:
+        if urlsplit(response.url).path in (ANSWER, SURROUNDINGS):
             self._responses.append(response)
 
     def answers(self) -> list[tuple[str, bytes]]:
-        """Of each callback asked so far, the outputs it writes and its body, uncompressed."""
+        """Of each call so far, its path and the body of its answer, uncompressed."""
         answered = [response for response in self._responses if response.status == 200]
-        return [(json.loads(response.request.post_data or "")["output"], response.body()) for response in answered]
+        return [(urlsplit(response.url).path, response.body()) for response in answered]
 
     def questions(self) -> list[str]:
-        """The body of each callback's request."""
+        """The body of each call's request."""
         return [response.request.post_data or "" for response in self._responses]

@@ -10,24 +10,28 @@ from typing import Any
 
 import plotly.graph_objects as go
 import pytest
-from dash import html, no_update
+from dash import html
 from dash.development.base_component import Component
 
 from dashboard.drawing.map_figure import draw_map
 from dashboard.drawing.palette import colors
 from dashboard.services import Services
-from dashboard.state.page_state import PageState
+from dashboard.state.page_state import PageState, Selection
+from dashboard.state.past import Past
+from dashboard.state.question import Options
+from dashboard.views.ids import NeighborsRole
 from dashboard.views.neighborhood import (
     drawing_of,
-    fit_maps,
     focus_index,
     lay_out_pictograms,
     mark_focus,
     summarize,
     tabulate,
 )
-from dashboard.views.neighbors import describe_neighbors, describe_nothing, open_chosen_pair
-from dashboard.views.scene import Scene, choose_space, find_map, open_scene, spaces_of
+from dashboard.views.neighbors import describe, describe_neighbors, draw
+from dashboard.views.scene import Scene, choose_space, find_map, open_scene
+from dashboard.views.shown import Surroundings, fit_maps, look_around, methods_of
+from dashboard.views.wishes import Turn, open_neighbor
 from exported_models.contract.manifest import SpaceSpec
 from exported_models.contract.request import HeadAblation, Request
 from exported_models.contract.workspace import Workspace
@@ -42,9 +46,14 @@ def services(dates_workspace: Workspace) -> Services:
 
 
 def open_dates(services: Services, space: str = "decoder", request: Request = REQUEST) -> Scene:
-    scene = open_scene(services, services.answer(request), space)
+    scene = open_scene(services, PageState(request), space)
     assert scene is not None
     return scene
+
+
+def look_at(services: Services) -> Surroundings:
+    """What surrounds the request, the decoder's states being asked for."""
+    return look_around(services, PageState(REQUEST), Options(space="decoder"), None, follows=False)
 
 
 def components(value: Any) -> Iterator[Component]:
@@ -94,26 +103,20 @@ def test_a_method_or_space_the_store_lacks_is_replaced(services: Services) -> No
 
 
 def test_only_maps_that_the_store_keeps_are_offered() -> None:
-    def values(options: Any) -> list[str]:
-        return [option["value"] for option in options]
+    assert fit_maps("corpus", "mds", ("landmark_mds",)) == {"map": "corpus", "method": "landmark_mds"}
+    assert list(methods_of("corpus", ("landmark_mds",))) == ["landmark_mds"]
 
-    methods, method, extents, extent = fit_maps("corpus", "mds", ("landmark_mds",))
-    assert (values(methods), method) == (["landmark_mds"], "landmark_mds")
-    assert (values(extents), extent) == (["local", "corpus"], no_update)
+    assert fit_maps("corpus", "umap", ()) == {"map": "local", "method": "mds"}
+    assert list(methods_of("local", ())) == ["mds", "pca", "tsne"]
 
-    methods, method, extents, extent = fit_maps("corpus", "umap", ())
-    assert (values(methods), method) == (["mds", "pca", "tsne"], "mds")
-    assert (values(extents), extent) == (["local"], "local")
-
-    _, method, _, extent = fit_maps("local", "tsne", ("umap", "landmark_mds"))
-    assert (method, extent) == (no_update, no_update)
+    assert fit_maps("local", "tsne", ("umap", "landmark_mds")) == {"map": "local", "method": "tsne"}
 
 
 def test_a_change_of_the_chosen_word_sends_only_colors_and_sizes(services: Services) -> None:
     scene = open_dates(services)
     drawing = drawing_of(scene, find_map(services, scene, "pca"))
 
-    patch = json.dumps(mark_focus(drawing, 2, "light").to_plotly_json())
+    patch = json.dumps(mark_focus(drawing, 2, "light"))
 
     whole = json.dumps(draw_map(drawing, 2, colors("light")))
     assert len(patch) < len(whole) / 2
@@ -143,7 +146,7 @@ def test_the_table_tells_every_token_its_nearest_training_pair(services: Service
 def test_the_card_lists_the_neighbors_of_the_selected_word(services: Services) -> None:
     scene = open_dates(services)
 
-    content = describe_neighbors(scene, {"side": "target", "index": 4}, 0)
+    content = describe_neighbors(scene, Selection("target", 4), 0)
 
     neighbors = scene.evidence[4].neighbors
     assert content.summary == f"step 5, before “{scene.evidence[4].token}”"
@@ -158,7 +161,7 @@ def test_the_card_lists_the_neighbors_of_the_selected_word(services: Services) -
 @pytest.mark.parametrize("space", ["decoder", "encoder"])
 def test_the_offset_moves_the_mark_along_the_pair(services: Services, space: str) -> None:
     scene = open_dates(services, space)
-    selected = {"side": scene.side, "index": 2}
+    selected = Selection(scene.side, 2)
 
     before, after = (describe_neighbors(scene, selected, offset).pairs[0] for offset in (-1, 1))
 
@@ -172,7 +175,7 @@ def test_the_offset_moves_the_mark_along_the_pair(services: Services, space: str
 def test_the_sentence_counts_who_goes_on_with_the_word(services: Services) -> None:
     scene = open_dates(services)
 
-    said = text_of(describe_neighbors(scene, {"side": "target", "index": 4}, 0).implied)
+    said = text_of(describe_neighbors(scene, Selection("target", 4), 0).implied)
 
     evidence = scene.evidence[4]
     agreeing = sum(neighbor.token == evidence.token for neighbor in evidence.neighbors)
@@ -182,7 +185,7 @@ def test_the_sentence_counts_who_goes_on_with_the_word(services: Services) -> No
 
 def test_targets_that_the_model_wrote_are_said_to_be(services: Services) -> None:
     scene = open_dates(services)
-    selected = {"side": "target", "index": 4}
+    selected = Selection("target", 4)
     assert "model" not in text_of(describe_neighbors(scene, selected, 0).pairs)
 
     written = describe_neighbors(as_model_output(scene), selected, 0)
@@ -232,51 +235,43 @@ def test_a_neighbors_pair_opens_as_a_request_of_its_own_with_the_word_selected(s
     ablated = (HeadAblation("cross", 0, 0),)
     state = PageState(Request("dates", REQUEST.source, prefix=("1",), beam_size=3, ablations=ablated))
 
-    shown, selected = open_chosen_pair(services, state, "decoder", f"{neighbor.sentence}:{neighbor.position}")
+    turn = open_neighbor(services, Turn(state, None, Past()), "decoder", f"{neighbor.sentence}:{neighbor.position}")
 
-    opened = PageState.from_json(shown).request
-    assert opened == Request("dates", neighbor.pair.source, beam_size=3)
-    assert selected == {"side": "target", "index": neighbor.position}
+    assert turn.state is not None
+    assert turn.state.request == Request("dates", neighbor.pair.source, beam_size=3)
+    assert turn.selection == Selection("target", neighbor.position)
 
 
 def test_without_a_store_the_card_says_why_and_what_to_do(dates_workspace: Workspace, tmp_path: Path) -> None:
     (tmp_path / "exported_models").symlink_to(dates_workspace.models_folder)
-    services = Services.open(Workspace(tmp_path))
-    shown = services.answer(REQUEST)
+    around = look_at(Services.open(Workspace(tmp_path)))
 
-    assert open_scene(services, shown, "decoder") is None
-    content = describe_nothing(services, shown)
-    assert "is-empty" in content.card_class
+    assert around.scene is None
+    content = describe(around)
+    assert draw(around)[NeighborsRole.CARD].content == {"set": {"data-empty": "yes"}}
     assert "no state store for dates" in text_of(content.implied)
     assert "beamscope build" in text_of(content.implied)
 
 
 def test_a_store_of_another_build_is_explained_in_the_card(outdated_workspace: Workspace) -> None:
     services = Services.open(outdated_workspace)
-    shown = services.answer(REQUEST)
+    around = look_at(services)
 
     assert services.example("dates") is None
-    assert open_scene(services, shown, "decoder") is None
-    content = describe_nothing(services, shown)
-    assert "is-empty" in content.card_class
+    assert around.scene is None
+    content = describe(around)
+    assert draw(around)[NeighborsRole.CARD].content == {"set": {"data-empty": "yes"}}
     assert "was built with the model 'dates'" in text_of(content.implied)
     assert "beamscope build" in text_of(content.implied)
 
 
 def test_only_spaces_that_the_store_holds_are_offered(contexts_workspace: Workspace) -> None:
-    services = Services.open(contexts_workspace)
-    shown = services.answer(REQUEST)
+    around = look_at(Services.open(contexts_workspace))
 
-    assert [space.name for space in spaces_of(services, shown)] == ["context"]
-    scene = open_scene(services, shown, "decoder")
-    assert scene is not None
-    assert scene.space == "context"
-
-
-def test_before_the_first_translation_there_is_nothing_to_show(services: Services) -> None:
-    assert open_scene(services, None, "decoder") is None
-    assert spaces_of(services, None) == ()
-    assert "Translate" in text_of(describe_nothing(services, None).implied)
+    assert [space.name for space in around.spaces] == ["context"]
+    assert around.options.space == "context"
+    assert around.scene is not None
+    assert around.scene.space == "context"
 
 
 def make_space(name: str) -> SpaceSpec:

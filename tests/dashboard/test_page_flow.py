@@ -1,31 +1,34 @@
-"""The page over a real model: what its callbacks answer, asked as the browser asks."""
+"""The page over a real model: what its panes are answered, asked as the browser asks."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import dash
 import pytest
-from dash.exceptions import PreventUpdate
 
 from dashboard.app import create_page
 from dashboard.errors import LinkError
 from dashboard.services import Services
 from dashboard.state.page_state import Json, PageState
 from dashboard.state.past import Past
+from dashboard.state.question import Options, Translate
 from dashboard.state.url_state import encode_fragment
-from dashboard.views.header import link_to, open_link, submit, write_trace
+from dashboard.views.answers import ANSWER, SURROUNDINGS, link_to
 from dashboard.views.history import extend
-from dashboard.views.ids import HeaderId, HistoryId, NBestId, PageId, TranslationId, TreeId
+from dashboard.views.ids import HeaderRole, TranslationRole, TreeRole
+from dashboard.views.shown import Surroundings, look, look_around
 from dashboard.views.stages import NO_INDEX, find_in_states
-from dashboard.views.translation import pruned_links
+from dashboard.views.wishes import open_link, translate
 from exported_models.contract.documents import TraceDocument
 from exported_models.contract.errors import RequestError
 from exported_models.contract.request import Request
 from exported_models.contract.workspace import Workspace
 
 SOURCE = "March 3, 1999"
+STATE = PageState(Request("dates", SOURCE))
 
 
 @pytest.fixture(scope="module")
@@ -38,204 +41,240 @@ def services(dates_workspace: Workspace) -> Services:
     return Services.open(dates_workspace)
 
 
-@pytest.fixture(scope="module")
-def shown(services: Services) -> Json:
-    return services.answer(Request("dates", SOURCE))
+def ask(app: dash.Dash, question: Json, path: str = ANSWER) -> Json:
+    """What a pane that shows ``STATE`` is answered."""
+    reply = app.server.test_client().post(path, json={"state": STATE.to_json()} | question)
+    assert reply.status_code == 200
+    answer: Json = reply.json
+    return answer
 
 
-def ask(app: dash.Dash, output: str, changed: str, values: dict[str, Any]) -> tuple[int, str]:
-    """Call the callback that writes ``output`` when ``changed`` changes, with these property values."""
-    callback = next(
-        entry
-        for entry in app._callback_list
-        if output in str(entry["output"])
-        and changed in {f"{wired['id']}.{wired['property']}" for wired in entry["inputs"]}
-        and not entry.get("clientside_function")
-    )
-    body = {
-        "output": callback["output"],
-        "outputs": _outputs(callback["output"]),
-        "inputs": [
-            {**wired, "value": values.get(f"{wired['id']}.{wired['property']}")} for wired in callback["inputs"]
-        ],
-        "state": [{**wired, "value": values.get(f"{wired['id']}.{wired['property']}")} for wired in callback["state"]],
-        "changedPropIds": [changed],
-    }
-    reply = app.server.test_client().post("/_dash-update-component", json=body)
-    return reply.status_code, reply.text
+def wish(app: dash.Dash, verb: str, **arguments: Any) -> PageState:
+    """What the pane shows after a wish."""
+    return PageState.from_json(ask(app, {"wish": {"verb": verb, **arguments}})["state"])
 
 
-def _filled(wired: list[dict[str, str]], values: dict[str, Any]) -> list[dict[str, Any]]:
-    return [{**entry, "value": values.get(f"{entry['id']}.{entry['property']}")} for entry in wired]
+def parts_of(answer: Json) -> dict[str, Json]:
+    """Content of each part, by role."""
+    return {role: content for role, _, content in answer["parts"]}
 
 
-def _outputs(written: str) -> Any:
-    parts = [part.rsplit(".", 1) for part in written.strip(".").split("...")]
-    entries = [{"id": name, "property": prop} for name, prop in parts]
-    return entries if written.startswith("..") else entries[0]
+def texts_in(nodes: list[Any]) -> Iterator[str]:
+    """Every text of drawn nodes, in order."""
+    for node in nodes:
+        if isinstance(node, str):
+            yield node
+        else:
+            yield from texts_in(node[2])
+
+
+def header(source: str, beam: int | None, penalty: float | None) -> Translate:
+    """What a visitor who typed a text asks for."""
+    return Translate(verb="translate", model="dates", source=source, beam_size=beam, length_penalty=penalty, typed=True)
+
+
+def around(services: Services) -> Surroundings:
+    return look_around(services, STATE, Options(), None, follows=False)
 
 
 def test_the_page_opens_with_an_example(services: Services) -> None:
-    opened = PageState.from_json(open_link(services, "", None))
-
     store = services.store("dates")
+
     assert store is not None
-    assert opened == PageState(Request("dates", store.pair(0).source))
+    assert open_link(services, "") == PageState(Request("dates", store.pair(0).source))
 
 
-def test_a_link_opens_what_it_holds_once(services: Services) -> None:
+def test_a_link_opens_what_it_holds(services: Services) -> None:
     state = PageState(Request("dates", SOURCE, prefix=("2",)), 1)
     fragment = "#" + encode_fragment(state)
 
-    opened = open_link(services, fragment, None)
-    assert PageState.from_json(opened) == state
-    with pytest.raises(PreventUpdate):
-        open_link(services, fragment, opened)
+    assert open_link(services, fragment) == state
     with pytest.raises(LinkError):
-        open_link(services, fragment[:-3], None)
+        open_link(services, fragment[:-3])
 
 
 def test_a_link_to_a_hypothesis_there_is_not_shows_the_last(services: Services) -> None:
-    opened = open_link(services, encode_fragment(PageState(Request("dates", SOURCE, beam_size=2), 50)), None)
+    opened = open_link(services, encode_fragment(PageState(Request("dates", SOURCE, beam_size=2), 50)))
 
-    assert opened["hypothesis"] == 1
+    assert opened is not None
+    assert opened.hypothesis == 1
 
 
 def test_a_page_too_long_for_a_link_has_none_and_says_so() -> None:
     incompressible = "".join(chr(0x4E00 + (index * 7919) % 20000) for index in range(4000))
 
-    assert link_to(PageState(Request("dates", SOURCE)))["refusal"] == ""
+    assert link_to(STATE)["refusal"] == ""
     refused = link_to(PageState(Request("dates", incompressible)))
     assert refused["fragment"] == ""
     assert "links end at 8 kB" in refused["refusal"]
 
 
-def test_submitting_what_is_shown_changes_nothing(services: Services, shown: Json) -> None:
-    with pytest.raises(PreventUpdate):
-        submit(services, shown, ("dates", SOURCE, 5, 1.0))
-    assert PageState.from_json(submit(services, shown, ("dates", SOURCE, 2, 1.0))).request.beam_size == 2
+def test_submitting_what_is_shown_changes_nothing(services: Services) -> None:
+    assert translate(services, STATE, header(SOURCE, 5, 1.0)) == STATE
+    changed = translate(services, STATE, header(SOURCE, 2, 1.0))
+    assert changed is not None
+    assert changed.request.beam_size == 2
 
 
 @pytest.mark.parametrize("source", ["", "x" * 5000, "May 🙂", "<b>\x07</b>"])
-def test_a_bad_text_is_one_clear_sentence(services: Services, shown: Json, source: str) -> None:
+def test_a_bad_text_is_one_clear_sentence(services: Services, source: str) -> None:
     with pytest.raises(RequestError) as caught:
-        submit(services, shown, ("dates", source, None, None))
+        translate(services, STATE, header(source, None, None))
 
     assert "\n" not in str(caught.value)
 
 
-def test_choosing_a_word_decodes_from_there(app: dash.Dash, services: Services, shown: Json) -> None:
-    values = {f"{TranslationId.CHOICE}.data": {"value": "0:1", "at": 1}, f"{PageId.REQUEST}.data": shown}
+def test_one_answer_fills_every_view(app: dash.Dash, services: Services) -> None:
+    answer = ask(app, {"wish": {"verb": "choose", "value": "0:1"}})
 
-    status, text = ask(app, PageId.REQUEST, f"{TranslationId.CHOICE}.data", values)
-
-    state = PageState.from_json(written(text))
-    trace, hypothesis = services.chosen(PageState.from_json(shown))
-    assert status == 200
-    assert state.request.prefix == (trace.top_k(hypothesis)[0][1].token,)
-
-
-def test_a_node_of_the_tree_forces_its_path(app: dash.Dash, services: Services, shown: Json) -> None:
-    trace, _ = services.chosen(PageState.from_json(shown))
-    node = trace.hypotheses[1].nodes[-1]
-    values = {f"{TreeId.CHOICE}.data": {"value": str(node), "at": 1}, f"{PageId.REQUEST}.data": shown}
-
-    _, text = ask(app, PageId.REQUEST, f"{TreeId.CHOICE}.data", values)
-
-    assert PageState.from_json(written(text)).request.prefix == trace.hypotheses[1].tokens
+    parts, state = parts_of(answer), PageState.from_json(answer["state"])
+    trace, hypothesis = services.chosen(state)
+    assert state.request.prefix == (services.trace(STATE.request).top_k(services.chosen(STATE)[1])[0][1].token,)
+    assert "".join(texts_in(parts[TranslationRole.TARGET_WORDS]["html"])) == "".join(hypothesis.tokens[:-1]) + "⏎"
+    assert len(parts[TranslationRole.TOP_K]["html"]) == len(hypothesis.tokens)
+    assert len(parts[TreeRole.GRAPH]["graph"]) == 2 * len(trace.nodes) - 1
+    assert parts[HeaderRole.UNDO] == {"set": {"disabled": ""}}
+    assert [moment[0] for moment in answer["history"]["moments"]] == [f"“{SOURCE}”"]
+    assert answer["link"]["fragment"] == encode_fragment(state)
 
 
-def test_another_hypothesis_is_the_same_request(app: dash.Dash, shown: Json) -> None:
-    values = {f"{NBestId.CHOICE}.data": {"value": "2", "at": 1}, f"{PageId.REQUEST}.data": shown}
+def test_what_the_browser_has_is_not_sent_again(app: dash.Dash) -> None:
+    first = ask(app, {})
+    held = {role: digest for role, digest, _ in first["parts"]}
 
-    _, text = ask(app, PageId.REQUEST, f"{NBestId.CHOICE}.data", values)
+    again = ask(app, {"held": held})
+    moved = ask(app, {"held": held, "options": {"mass": 100}})
 
-    assert written(text) == {**shown, "hypothesis": 2}
-
-
-def test_a_failing_callback_shows_a_sentence_and_no_traceback(app: dash.Dash, shown: Json) -> None:
-    bad = {**shown, "request": {**shown["request"], "source": "🙂"}}
-    values = {f"{TranslationId.CHOICE}.data": {"value": "0:1", "at": 1}, f"{PageId.REQUEST}.data": bad}
-
-    status, text = ask(app, PageId.REQUEST, f"{TranslationId.CHOICE}.data", values)
-
-    assert status == 200
-    assert "not in the model's vocabulary" in text
-    assert "Traceback" not in text
+    assert len(held) > 10
+    assert again["parts"] == []
+    assert {role for role, _, _ in moved["parts"]} <= {TranslationRole.LINKS, "stages-sentence-3"}
 
 
+def test_only_what_is_looked_at_is_sent(app: dash.Dash) -> None:
+    links, matrix, text = (
+        set(parts_of(ask(app, {"options": {"drawing": drawing}}))) for drawing in ("links", "matrix", "text")
+    )
+
+    drawings = {TranslationRole.LINKS, TranslationRole.MATRIX, TranslationRole.TWIN}
+    assert links & drawings == {TranslationRole.LINKS}
+    assert matrix & drawings == {TranslationRole.MATRIX}
+    assert text & drawings == {TranslationRole.TWIN}
+
+
+def test_a_node_of_the_tree_forces_its_path(app: dash.Dash, services: Services) -> None:
+    trace, _ = services.chosen(STATE)
+
+    state = wish(app, "force", value=str(trace.hypotheses[1].nodes[-1]))
+
+    assert state.request.prefix == trace.hypotheses[1].tokens
+
+
+def test_another_hypothesis_is_the_same_request(app: dash.Dash) -> None:
+    assert wish(app, "hypothesis", value="2") == PageState(STATE.request, 2)
+
+
+def test_a_selected_word_is_let_go_where_the_sentence_has_none(app: dash.Dash) -> None:
+    kept, gone = (ask(app, {"selection": {"side": "source", "index": index}})["selection"] for index in (2, 99))
+
+    assert kept == {"side": "source", "index": 2}
+    assert gone is None
+
+
+def test_a_neighbor_opens_with_its_word_selected(app: dash.Dash, services: Services) -> None:
+    store = services.store("dates")
+    assert store is not None
+
+    answer = ask(app, {"wish": {"verb": "neighbor", "value": "7:2"}, "options": {"space": "decoder"}})
+
+    assert PageState.from_json(answer["state"]).request.source == store.pair(7).source
+    assert answer["selection"] == {"side": "target", "index": 2}
+
+
+def test_a_failing_wish_is_a_sentence_and_no_traceback(app: dash.Dash) -> None:
+    bad = {**STATE.to_json(), "request": {"model_id": "dates", "source": "🙂"}}
+
+    answer = ask(app, {"state": bad, "wish": {"verb": "choose", "value": "0:1"}})
+
+    assert set(answer) == {"notice"}
+    assert "not in the model's vocabulary" in answer["notice"]["text"]
+
+
+@pytest.mark.parametrize("path", [ANSWER, SURROUNDINGS])
 def test_an_unexpected_failure_is_logged_and_not_shown(
-    app: dash.Dash, shown: Json, caplog: pytest.LogCaptureFixture
+    app: dash.Dash, path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    values = {f"{TranslationId.CHOICE}.data": {"value": "nonsense", "at": 1}, f"{PageId.REQUEST}.data": shown}
+    answer = ask(app, {"wish": {"verb": "nonsense"}}, path)
 
-    _, text = ask(app, PageId.REQUEST, f"{TranslationId.CHOICE}.data", values)
-
-    assert "Something went wrong" in text
-    assert "nonsense" not in text
+    assert "Something went wrong" in answer["notice"]["text"]
+    assert "nonsense" not in answer["notice"]["text"]
     assert any(record.exc_info for record in caplog.records)
 
 
-def test_going_back_brings_the_request_back(app: dash.Dash, services: Services, shown: Json) -> None:
-    first = PageState.from_json(shown)
+def test_going_back_brings_the_request_back(app: dash.Dash, services: Services) -> None:
     second = PageState(Request("dates", SOURCE, prefix=("2",)))
-    past = extend(services, extend(services, Past(), first), second)
-    values = {f"{HistoryId.STORE}.data": past.to_json(), f"{HistoryId.UNDO}.n_clicks": 1}
+    past = extend(services, extend(services, Past(), STATE), second)
 
-    _, text = ask(app, PageId.REQUEST, f"{HistoryId.UNDO}.n_clicks", values)
+    answer = ask(app, {"state": second.to_json(), "history": past.to_json(), "wish": {"verb": "undo"}})
 
-    assert PageState.from_json(written(text)) == first
+    assert PageState.from_json(answer["state"]) == STATE
     assert [moment.label for moment in past.moments] == [f"“{SOURCE}”", "1: “1” → “2”"]
 
 
-def test_the_drawing_has_the_links_of_the_page(app: dash.Dash, services: Services, shown: Json) -> None:
+def test_two_undos_in_a_row_go_two_steps(app: dash.Dash, services: Services) -> None:
+    states = [STATE, *(PageState(Request("dates", SOURCE, prefix=prefix)) for prefix in (("2",), ("2", "0")))]
+    past = Past()
+    for state in states:
+        past = extend(services, past, state)
+
+    once = ask(app, {"state": states[2].to_json(), "history": past.to_json(), "wish": {"verb": "undo"}})
+    twice = ask(app, {"state": once["state"], "history": once["history"], "wish": {"verb": "undo"}})
+    more = ask(app, {"state": twice["state"], "history": twice["history"], "wish": {"verb": "undo"}})
+
+    assert [PageState.from_json(answer["state"]) for answer in (once, twice, more)] == [states[1], STATE, STATE]
+
+
+def test_the_drawing_has_the_links_of_the_page(app: dash.Dash) -> None:
     for mass in (10, 75, 100):
-        values = {f"{PageId.REQUEST}.data": shown, f"{TranslationId.MASS}.value": mass, f"{PageId.THEME}.data": "light"}
+        file = ask(app, {"wish": {"verb": "export", "value": "picture"}, "options": {"mass": mass}})["download"]
 
-        _, text = ask(app, HeaderId.DOWNLOAD, f"{HeaderId.EXPORT_SVG}.n_clicks", values)
-
-        drawing = json.loads(text)["response"][HeaderId.DOWNLOAD]["data"]["content"]
-        links = pruned_links(services.picture(PageState.from_json(shown)), mass, None, None)
-        assert drawing.count("<path") == len(links)
-
-
-def test_states_never_travel(app: dash.Dash, shown: Json) -> None:
-    values = {f"{PageId.REQUEST}.data": shown, f"{TreeId.EXTENT}.value": "all"}
-
-    _, text = ask(app, TreeId.GRAPH, f"{PageId.REQUEST}.data", values)
-
-    assert "states" not in text
-    assert len(text) < 60_000
+        links = parts_of(ask(app, {"options": {"mass": mass}}))[TranslationRole.LINKS]["graph"]
+        edges = [element for element in links if "source" in element["data"]]
+        assert file["filename"] == "translation.svg"
+        assert file["content"].count("<path") == len(edges)
 
 
-def test_the_strip_compares_states_with_the_corpus(services: Services, shown: Json) -> None:
-    state = PageState.from_json(shown)
-    trace, hypothesis = services.chosen(state)
+def test_states_never_travel(app: dash.Dash) -> None:
+    answer = ask(app, {"options": {"extent": "all"}})
 
-    encoder, decoder = find_in_states(services, state)
+    assert "states" not in json.dumps(answer["parts"])
+    assert len(json.dumps(answer)) < 60_000
+
+
+def test_the_strip_compares_states_with_the_corpus(services: Services) -> None:
+    trace, hypothesis = services.chosen(STATE)
+
+    encoder, decoder = find_in_states(around(services))
 
     assert encoder.sentence.endswith(f"of {len(trace.source)} tokens sit with their own")
     assert decoder.sentence.endswith(f"of {len(hypothesis.tokens)} steps")
 
 
 def test_a_store_without_the_spaces_of_the_strip_has_nothing_to_judge(contexts_workspace: Workspace) -> None:
-    services = Services.open(contexts_workspace)
-
-    assert find_in_states(services, PageState(Request("dates", SOURCE))) == (NO_INDEX, NO_INDEX)
+    assert find_in_states(around(Services.open(contexts_workspace))) == (NO_INDEX, NO_INDEX)
 
 
-def written(text: str) -> Json:
-    """What a callback wrote into the request."""
-    response = json.loads(text)["response"]
-    value: Json = response[PageId.REQUEST]["data"]
-    return value
+def test_a_layer_that_the_model_lacks_becomes_the_mean(services: Services) -> None:
+    shown = look(services, STATE, Options(layer=7, head=9), Past())
+
+    assert (shown.layer, shown.head) == (None, None)
 
 
-def test_the_trace_is_written_with_the_chosen_hypothesis_in_view(services: Services) -> None:
+def test_the_trace_is_written_with_the_chosen_hypothesis_in_view(app: dash.Dash, services: Services) -> None:
     state = PageState(Request("dates", SOURCE), hypothesis=1)
     trace, chosen = services.chosen(state)
 
-    document = TraceDocument.model_validate_json(write_trace(services, state))
+    file = ask(app, {"state": state.to_json(), "wish": {"verb": "export", "value": "trace"}})["download"]
 
+    document = TraceDocument.model_validate_json(file["content"])
     assert (document.hypothesis, document.text, document.tokens) == (1, chosen.text, list(chosen.tokens))
     assert document.hypotheses[0].text == trace.best.text

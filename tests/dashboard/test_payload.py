@@ -4,12 +4,11 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from plotly.utils import PlotlyJSONEncoder
-
 from dashboard.drawing.links import link_elements, prune
 from dashboard.state.page_state import PageState
 from dashboard.state.past import MAX_MOMENTS, Past
 from dashboard.views.nbest import draw_list
+from dashboard.views.parts import html_part
 from dashboard.views.stages import draw_finding, find_in_trace
 from dashboard.views.translation import lay_out_words
 from dashboard.views.tree import draw_tree
@@ -21,8 +20,13 @@ LARGEST = 60_000
 
 
 def size(value: Any) -> int:
-    """Bytes of a callback's answer as Dash writes it."""
-    return len(json.dumps(value, cls=PlotlyJSONEncoder, separators=(",", ":")).encode())
+    """Bytes of a part of an answer."""
+    return len(json.dumps(value, separators=(",", ":")).encode())
+
+
+def size_of_html(*drawn: Any) -> int:
+    """Bytes of components, as an answer carries them."""
+    return sum(size(html_part(children).content) for children in drawn)
 
 
 def fill_history(trace: Trace) -> Past:
@@ -46,11 +50,11 @@ def test_twenty_tokens_at_beam_five_are_at_most_sixty_kilobytes() -> None:
 
     sizes = {
         "request": size(state.to_json()),
-        "words": size(lay_out_words(picture)),
+        "words": size_of_html(*lay_out_words(picture)[:3]),
         "links": size(link_elements(prune(attention, 0.75), picture.sources, picture.targets, frozenset())),
         "tree": size(draw_tree(picture, "kept", 800)),
-        "hypotheses": size(draw_list(trace, 0)),
-        "stages": size([draw_finding(3, finding) for finding in find_in_trace(picture, 0.75, None, None)]),
+        "hypotheses": size_of_html(draw_list(trace, 0)),
+        "stages": size_of_html(*(draw_finding(3, finding) for finding in find_in_trace(picture, 0.75, None, None))),
         "history": size(past.to_json()),
     }
 

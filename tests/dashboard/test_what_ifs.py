@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from dashboard.state.page_state import PageState, Selection
+from dashboard.state.page_state import PageState, Selection, Side
 from dashboard.views.what_ifs import (
     apply_draft,
     choose_alternative,
@@ -134,10 +134,9 @@ def test_a_long_text_is_named_by_its_beginning() -> None:
 
 
 def test_a_selection_outlives_only_a_sentence_that_has_its_word() -> None:
-    def read(value: dict[str, object] | None) -> Selection | None:
-        return Selection.from_json(value, TRACE, BEST)
+    def read(side: Side, index: int) -> Selection | None:
+        return Selection(side, index).within(TRACE, BEST)
 
-    assert read({"side": "target", "index": 10}) == Selection("target", 10)
-    assert read({"side": "target", "index": 11}) is None
-    assert read({"side": "source", "index": 9}) == Selection("source", 9)
-    assert read(None) is None
+    assert read("target", 10) == Selection("target", 10)
+    assert read("target", 11) is None
+    assert read("source", 9) == Selection("source", 9)

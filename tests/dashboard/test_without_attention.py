@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from dash import html
 
 from dashboard.drawing.picture import DEFAULT_ROOM
 from dashboard.services import Services
 from dashboard.state.page_state import PageState
-from dashboard.views.translation import NO_ATTENTION, draw_twin, pruned_links
+from dashboard.state.past import Past
+from dashboard.state.question import Options
+from dashboard.views.ids import TranslationRole
+from dashboard.views.shown import look
+from dashboard.views.translation import NO_ATTENTION, draw, pruned_links
 from exported_models.contract.request import Request
 from exported_models.contract.workspace import Workspace
 from tests.dashboard.serving import client_of
@@ -27,9 +30,10 @@ def test_every_drawing_of_attention_is_a_sentence(services: Services) -> None:
     picture = services.picture(PageState(REQUEST), DEFAULT_ROOM)
     assert pruned_links(picture, 75, None, None) == ()
     for drawing in ("links", "matrix", "text"):
-        drawn = draw_twin(picture, drawing, 75, None, None, "light")
-        assert isinstance(drawn, html.P)
-        assert drawn.children == NO_ATTENTION
+        shown = look(services, PageState(REQUEST), Options.model_validate({"drawing": drawing}), Past())
+        drawn = draw(shown)
+        assert drawn[TranslationRole.TWIN].content["html"] == [["p", {"class": "note"}, [NO_ATTENTION]]]
+        assert not {TranslationRole.LINKS, TranslationRole.MATRIX} & set(drawn)
 
 
 def test_the_api_answers_without_attention_and_refuses_to_override_it(phonemes_workspace: Workspace) -> None:

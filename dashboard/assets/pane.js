@@ -1,0 +1,238 @@
+/* A pane: what shows one request. It holds what is shown and asks the server for what a click changes, one call at a time:
+   wishes made meanwhile wait in their order, and each is asked with what the one before it left. */
+(function () {
+  "use strict";
+  const scope = window.beamscope;
+  const panes = new Map();
+  let active = null;
+
+  class Pane {
+    constructor(root) {
+      this.root = root;
+      this.state = null;
+      this.selection = null;
+      this.history = null;
+      this.link = null;
+      this.options = {};
+      this.held = {};
+      this.lit = null;
+      this.draft = { step: null, weights: {} };
+      this.wishes = [];
+      this.changed = false;
+      this.asking = false;
+      this.follows = false;
+      this.looking = null;
+    }
+
+    /** The place of a role: below the root, or in the page's frame, which shows the active pane. */
+    find(role) {
+      const own = scope.byRole(this.root, role);
+      return own || (active === this ? scope.byRole(document, role) : null);
+    }
+
+    /** Ask for something; the answer fills every view. */
+    wish(wish) {
+      this.wishes.push(wish);
+      this.ask();
+    }
+
+    /** An option changed that the trace's views depend on. */
+    change() {
+      this.changed = true;
+      this.ask();
+    }
+
+    async ask() {
+      if (this.asking) {
+        return;
+      }
+      this.asking = true;
+      while (this.wishes.length || this.changed) {
+        this.changed = false;
+        const wish = this.wishes.shift() || null;
+        this.take(await scope.call("answer", this.question(wish)), wish);
+      }
+      this.asking = false;
+    }
+
+    /** Ask for the states around what is shown; only the newest such question is answered. */
+    async look() {
+      if (!this.state) {
+        return;
+      }
+      if (this.looking) {
+        this.looking.abort();
+      }
+      const looking = (this.looking = new AbortController());
+      const answer = await scope.call("surroundings", this.question(null), looking.signal);
+      if (answer && looking === this.looking) {
+        this.looking = null;
+        this.follows = this.follows && Boolean(answer.notice);
+        this.takeSurroundings(answer);
+      }
+    }
+
+    question(wish) {
+      const options = Object.assign({}, this.options, { room: this.room(), theme: scope.theme() });
+      return {
+        wish: wish,
+        state: this.state,
+        selection: this.selection,
+        follows: this.follows,
+        history: this.history,
+        options: options,
+        held: this.held,
+      };
+    }
+
+    /** Pixels for the columns, in steps of 20 so that a drag of the window does not flood the server. */
+    room() {
+      const scroller = this.root.querySelector("[data-gutter]");
+      return Math.max(200, Math.floor((scroller.clientWidth - Number(scroller.dataset.gutter) - 32) / 20) * 20);
+    }
+
+    take(answer, wish) {
+      if (answer.notice) {
+        scope.notify(answer.notice.kind, answer.notice.text);
+      } else if (answer.download) {
+        scope.save(answer.download);
+      } else if (answer.state) {
+        this.takeState(answer, wish);
+      }
+    }
+
+    takeState(answer, wish) {
+      const before = JSON.stringify(this.state);
+      this.state = answer.state;
+      this.selection = answer.selection;
+      this.history = answer.history;
+      this.root.dataset.shown = "yes";
+      this.place(answer.parts);
+      scope.drawHistory(this);
+      this.takeLink(answer.link);
+      if (wish) {
+        scope.notify("info", "");
+        scope.setDraft(this, { step: null, weights: {} });
+      }
+      scope.showMarks(this);
+      if (wish || before !== JSON.stringify(this.state)) {
+        this.look();
+      }
+    }
+
+    takeSurroundings(answer) {
+      if (answer.notice) {
+        scope.notify(answer.notice.kind, answer.notice.text);
+        return;
+      }
+      Object.assign(this.options, answer.options);
+      this.place(answer.parts || []);
+      scope.showMarks(this);
+    }
+
+    takeLink(link) {
+      this.link = link;
+      if (active === this) {
+        scope.pushLink(link);
+      }
+    }
+
+    place(parts) {
+      for (const [role, digest, content] of parts) {
+        const element = this.find(role);
+        if (element) {
+          scope.placePart(this, role, element, content);
+          this.held[role] = digest;
+        }
+      }
+    }
+
+    /** Values of the controls, by role; the part of a role after its hyphen is the option's name. */
+    takeOptions(values, act) {
+      let news = false;
+      for (const [role, value] of values) {
+        const name = role.slice(role.indexOf("-") + 1);
+        news = news || (name in this.options && this.options[name] !== value && name !== "mode");
+        this.options[name] = value;
+        scope.know(this.find(role), { value: value });
+      }
+      if (news) {
+        act();
+      }
+    }
+  }
+
+  scope.Pane = Pane;
+
+  /** The pane of a root element. */
+  scope.paneAt = function (root) {
+    if (!panes.has(root)) {
+      panes.set(root, new Pane(root));
+    }
+    return panes.get(root);
+  };
+
+  /** The pane around an element; elsewhere on the page, the active one. */
+  scope.paneOf = function (element) {
+    const root = element && element.closest ? element.closest("[data-pane]") : null;
+    return root ? scope.paneAt(root) : active;
+  };
+
+  /** The pane that was used last: the frame of the page and its keys are for this one. */
+  scope.active = () => active;
+
+  scope.panes = () => Array.from(document.querySelectorAll("[data-pane]"), scope.paneAt);
+
+  function activate(event) {
+    const root = event.target.closest ? event.target.closest("[data-pane]") : null;
+    active = root ? scope.paneAt(root) : active;
+  }
+  document.addEventListener("pointerdown", activate, true);
+  document.addEventListener("focusin", activate, true);
+
+  function paneNamed(name) {
+    return scope.paneAt(document.querySelector('[data-pane="' + name + '"]'));
+  }
+
+  function reported(context) {
+    return context.inputs_list.map((input) => [input.id.part, input.value]);
+  }
+
+  scope.offer({
+    readOptions: function () {
+      const context = window.dash_clientside.callback_context;
+      const pane = paneNamed(context.outputs_list.id.pane);
+      pane.takeOptions(reported(context), () => pane.change());
+      scope.showMode(pane);
+      return window.dash_clientside.no_update;
+    },
+    readOptionsOfStates: function () {
+      const context = window.dash_clientside.callback_context;
+      const pane = paneNamed(context.outputs_list.id.pane);
+      pane.takeOptions(reported(context), () => pane.look());
+      return window.dash_clientside.no_update;
+    },
+  });
+
+  /* Only the room of the columns is the server's business; views fit themselves. */
+  function watchRoom(pane) {
+    let told = pane.room();
+    new ResizeObserver(() => {
+      if (pane.room() !== told) {
+        told = pane.room();
+        if (pane.state) {
+          pane.change();
+        }
+      }
+    }).observe(pane.root.querySelector("[data-gutter]"));
+  }
+
+  scope.whenThere(
+    () => document.querySelector("[data-pane] [data-gutter]"),
+    (scroller) => {
+      active = scope.paneOf(scroller);
+      watchRoom(active);
+      active.wish({ verb: "open", fragment: window.location.hash });
+    }
+  );
+})();

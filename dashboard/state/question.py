@@ -1,0 +1,180 @@
+"""The question that a pane sends: what was wished for, what the pane shows, and how its controls stand.
+
+Everything comes from a browser, so it is read by pydantic; a wish that is none of these is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from dashboard.state.page_state import Side
+
+Json = dict[str, Any]
+
+
+class _FromBrowser(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Cell(NamedTuple):
+    """A word of the top k: the target step and the rank at that step, both counted from 0."""
+
+    step: int
+    rank: int
+
+
+class Passage(NamedTuple):
+    """A position in a stored sentence pair, counted from 0."""
+
+    sentence: int
+    position: int
+
+
+class Open(_FromBrowser):
+    """Show the request of a link; without a fragment, an example of the first model."""
+
+    verb: Literal["open"]
+    fragment: str = ""
+
+
+class Translate(_FromBrowser):
+    """Decode what the header says. ``typed`` is false where only an option changed: the shown source then stays."""
+
+    verb: Literal["translate"]
+    model: str
+    source: str | None
+    beam_size: int | None
+    length_penalty: float | None
+    typed: bool
+
+
+class Choose(_FromBrowser):
+    """Decode on from a word of the top k; ``value`` is ``step:rank``."""
+
+    verb: Literal["choose"]
+    value: str
+
+
+class Force(_FromBrowser):
+    """Force the path to a prefix of the beam tree: ``value`` is a node, or ``step.rank`` of a pruned candidate."""
+
+    verb: Literal["force"]
+    value: str
+
+
+class Attend(_FromBrowser):
+    """Override the attention of a step in the layer and head that are shown. ``weights``: source position -> weight."""
+
+    verb: Literal["attend"]
+    step: int | None
+    weights: Mapping[str, float]
+
+
+class Ablate(_FromBrowser):
+    """Ablate the layer or head that is shown, or restore it."""
+
+    verb: Literal["ablate"]
+
+
+class Hypothesis(_FromBrowser):
+    """Show another entry of the n-best list, counted from 0."""
+
+    verb: Literal["hypothesis"]
+    value: int = Field(ge=0)
+
+
+class Neighbor(_FromBrowser):
+    """Translate the source of a neighbor; ``value`` is ``sentence:position``."""
+
+    verb: Literal["neighbor"]
+    value: str
+
+
+class Undo(_FromBrowser):
+    """Go back to the request that was changed last."""
+
+    verb: Literal["undo"]
+
+
+class Redo(_FromBrowser):
+    """Go forward to the change that was undone last."""
+
+    verb: Literal["redo"]
+
+
+class Revisit(_FromBrowser):
+    """Go to a moment of the history, counted from 0."""
+
+    verb: Literal["revisit"]
+    value: int = Field(ge=0)
+
+
+class Export(_FromBrowser):
+    """Write what the pane shows to a file."""
+
+    verb: Literal["export"]
+    value: Literal["trace", "picture"]
+
+
+Wish = Annotated[
+    Open | Translate | Choose | Force | Attend | Ablate | Hypothesis | Neighbor | Undo | Redo | Revisit | Export,
+    Field(discriminator="verb"),
+]
+
+
+class Options(_FromBrowser):
+    """How the controls of a pane stand.
+
+    Attributes:
+        mode: what a click on a word changes.
+        mass: least share of a word's attention that the drawn links carry, in percent.
+        layer, head: counted from 0; None for the mean of all.
+        extent: what the tree shows.
+        space: of states; empty for the one that the model suggests.
+        map, method: extent of the map and how it is made.
+        offset: which token of a neighbor is highlighted, from its own.
+        room: pixels for the columns of the translation.
+    """
+
+    mode: Literal["words", "attention"] = "words"
+    drawing: Literal["links", "matrix", "text"] = "links"
+    mass: float = Field(75, ge=0, le=100)
+    layer: int | Literal["mean"] = "mean"
+    head: int | Literal["mean"] = "mean"
+    extent: Literal["kept", "all", "text"] = "kept"
+    space: str = ""
+    map: Literal["local", "corpus"] = "local"
+    method: str = "mds"
+    offset: int = Field(0, ge=-1, le=1)
+    room: float = Field(800, gt=0)
+    theme: Literal["light", "dark"] = "light"
+
+
+class SelectedWord(_FromBrowser):
+    """The word clicked last."""
+
+    side: Side
+    index: int
+
+
+class Question(_FromBrowser):
+    """What one click asks.
+
+    Attributes:
+        wish: None where only an option changed.
+        state: the shown request and hypothesis as `PageState.to_json` wrote them; None before the first translation.
+        follows: whether the selection is new, so that the space of states goes with it.
+        history: as `Past.to_json` wrote it.
+        held: digests of the parts that the browser has, by role.
+    """
+
+    wish: Wish | None = None
+    state: Json | None = None
+    selection: SelectedWord | None = None
+    follows: bool = False
+    history: Json | None = None
+    options: Options = Options()
+    held: Mapping[str, str] = Field(default_factory=dict)

@@ -1,0 +1,137 @@
+"""Answer a pane: one question a click, and one answer that fills every view.
+
+``/_pane/answer`` grants the wish and draws what the trace alone decides. ``/_pane/surroundings`` draws the training
+states around the same request, which take longer. An answer leaves out the parts that the browser has already.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from typing import Final, TypeVar
+
+from flask import Flask, Response, request
+
+from dashboard.errors import LinkError
+from dashboard.services import Services
+from dashboard.state.page_state import Json, PageState, Selection
+from dashboard.state.past import Past
+from dashboard.state.question import Export, Question
+from dashboard.state.url_state import encode_fragment
+from dashboard.views import exports, header, history, nbest, neighborhood, neighbors, stages, translation, tree
+from dashboard.views.notices import describe_error, notice
+from dashboard.views.parts import Parts
+from dashboard.views.shown import Shown, Surroundings, look, look_around
+from dashboard.views.wishes import Turn, grant, shown_state
+from exported_models.contract.errors import BeamscopeError
+
+_LOG = logging.getLogger(__name__)
+
+Value = TypeVar("Value", Shown, Surroundings)
+
+ANSWER: Final = "/_pane/answer"
+SURROUNDINGS: Final = "/_pane/surroundings"
+
+VIEWS: Final[tuple[Callable[[Shown], Parts], ...]] = (
+    header.draw,
+    stages.draw,
+    translation.draw,
+    nbest.draw,
+    tree.draw,
+)
+VIEWS_OF_STATES: Final[tuple[Callable[[Surroundings], Parts], ...]] = (
+    stages.draw_states,
+    neighborhood.draw,
+    neighbors.draw,
+)
+
+
+def register_panes(server: Flask, services: Services) -> None:
+    """Answer the questions of panes."""
+
+    @server.post(ANSWER)
+    def answer_pane() -> Response:
+        return respond(services, answer, request.get_data())
+
+    @server.post(SURROUNDINGS)
+    def answer_surroundings() -> Response:
+        return respond(services, surround, request.get_data())
+
+
+def answer(services: Services, question: Question) -> Json:
+    """Grant a wish and draw what the pane shows then.
+
+    Raises:
+        BeamscopeError: the wish cannot be granted; the message says why.
+    """
+    before = _read_turn(question)
+    if isinstance(question.wish, Export):
+        return {
+            "download": exports.write(look(services, shown_state(before), question.options, before.past), question.wish)
+        }
+    after = grant(services, before, question.wish, question.options) if question.wish else before
+    if after.state is None:
+        return {}
+    past = history.extend(services, after.past, after.state)
+    shown = look(services, after.state, question.options, past)
+    picture = shown.picture
+    selection = after.selection and after.selection.within(picture.trace, picture.hypothesis)
+    return {
+        "state": after.state.to_json(),
+        "selection": selection and selection.to_json(),
+        "history": past.to_json(),
+        "link": link_to(after.state),
+        "parts": _pack(_draw(VIEWS, shown), question.held),
+    }
+
+
+def surround(services: Services, question: Question) -> Json:
+    """Draw the training states around what the pane shows."""
+    turn = _read_turn(question)
+    if turn.state is None:
+        return {}
+    trace, hypothesis = services.chosen(turn.state)
+    selection = turn.selection and turn.selection.within(trace, hypothesis)
+    around = look_around(services, turn.state, question.options, selection, follows=question.follows)
+    chosen = {"space": around.options.space, "map": around.options.map, "method": around.options.method}
+    return {"options": chosen, "parts": _pack(_draw(VIEWS_OF_STATES, around), question.held)}
+
+
+def link_to(state: PageState) -> Json:
+    """The fragment of a link to the page, or why there is none; of the two, one is empty."""
+    try:
+        return {"fragment": encode_fragment(state), "refusal": ""}
+    except LinkError as error:
+        return {"fragment": "", "refusal": str(error)}
+
+
+def _read_turn(question: Question) -> Turn:
+    word = question.selection
+    return Turn(
+        PageState.from_json(question.state) if question.state else None,
+        Selection(word.side, word.index) if word else None,
+        Past.from_json(question.history),
+    )
+
+
+def _draw(views: tuple[Callable[[Value], Parts], ...], value: Value) -> Parts:
+    return {role: part for view in views for role, part in view(value).items()}
+
+
+def _pack(parts: Parts, held: Mapping[str, str]) -> list[list[object]]:
+    """``[role, digest, content]`` of each part that the browser does not have."""
+    named = ((str(role), part.digest, part.content) for role, part in parts.items())
+    return [[role, digest, content] for role, digest, content in named if held.get(role) != digest]
+
+
+def respond(services: Services, act: Callable[[Services, Question], Json], body: bytes) -> Response:
+    """Answer 200 whatever was asked: an error is a notice on the page, and the page stays as it was."""
+    try:
+        document = act(services, Question.model_validate_json(body))
+    except BeamscopeError as error:
+        document = {"notice": notice("error", str(error))}
+    except Exception as error:
+        _LOG.error("A question of the page failed.", exc_info=error)
+        document = {"notice": notice("error", describe_error(error))}
+    return Response(json.dumps(document, separators=(",", ":")), mimetype="application/json")

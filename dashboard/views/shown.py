@@ -1,0 +1,138 @@
+"""What a pane shows, as two values that its views draw.
+
+`Shown` needs the trace alone and is there at once; `Surroundings` are the training states around it, which take longer.
+Views are pure functions of one of the two. Nothing else asks the services for what is drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from dashboard.drawing.picture import MEAN, Picture, read_picker
+from dashboard.services import Services
+from dashboard.state.page_state import PageState, Selection
+from dashboard.state.past import Past
+from dashboard.state.question import Options
+from dashboard.views.scene import Scene, choose_space, find_map, maps_of, open_scene, spaces_of
+from exported_models.contract.arrays import Floats
+from exported_models.contract.manifest import DECODER_SPACE, ENCODER_SPACE, ModelManifest, SpaceSpec
+from state_store.neighborhood import Neighborhood, TokenEvidence
+
+STAGE_SPACES: Mapping[int, str] = {1: ENCODER_SPACE, 2: DECODER_SPACE, 3: "context"}
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One request with its answer, and how the controls stand; ``past`` is the history that led here."""
+
+    state: PageState
+    picture: Picture
+    options: Options
+    past: Past
+    manifest: ModelManifest
+
+    @property
+    def layer(self) -> int | None:
+        """The layer of attention that is shown; None for the mean of all."""
+        return read_picker(self.options.layer)
+
+    @property
+    def head(self) -> int | None:
+        """The head of attention that is shown; None for the mean of all."""
+        return read_picker(self.options.head)
+
+    @property
+    def attention(self) -> Floats | None:
+        """[target, source] attention as shown, or None where the model has none."""
+        return self.picture.attention(self.layer, self.head)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Where the states of a request lie among those of the training data.
+
+    Attributes:
+        spaces: those that can be shown.
+        scene: the states of the shown space; None without a store to use, and ``missing`` then says why.
+        found: the scene on the map that is shown.
+        corpus_maps: kinds of the corpus map that the store keeps of the space.
+        stages: for each stage that is about states, their neighbors; None where the stage's space is not indexed.
+        stage_spaces: for each stage, the space that it is about, where that can be shown.
+    """
+
+    state: PageState
+    options: Options
+    selection: Selection | None
+    spaces: tuple[SpaceSpec, ...]
+    scene: Scene | None
+    missing: str
+    found: Neighborhood | None
+    corpus_maps: tuple[str, ...]
+    stages: Mapping[int, Sequence[TokenEvidence] | None]
+    stage_spaces: Mapping[int, str]
+
+
+def look(services: Services, state: PageState, options: Options, past: Past) -> Shown:
+    """Answer a request and lay it out in the room that the pane has."""
+    manifest = services.engine.model(state.request.model_id).manifest
+    fitted = {
+        "layer": _fit_picker(options.layer, manifest.cross_attention_layers),
+        "head": _fit_picker(options.head, manifest.cross_attention_heads),
+    }
+    return Shown(state, services.picture(state, options.room), options.model_copy(update=fitted), past, manifest)
+
+
+def look_around(
+    services: Services, state: PageState, options: Options, selection: Selection | None, *, follows: bool
+) -> Surroundings:
+    """Find the neighbors of a request's states; ``follows``: the selection is new, and the space goes with it."""
+    spaces = spaces_of(services, state)
+    space = choose_space(spaces, options.space, selection.side if follows and selection else None)
+    scene = open_scene(services, state, space)
+    corpus_maps = maps_of(services, state, space)
+    fitted = options.model_copy(update={"space": space or "", **fit_maps(options.map, options.method, corpus_maps)})
+    _, missing = services.store_or_reason(state.request.model_id)
+    return Surroundings(
+        state,
+        fitted,
+        selection,
+        spaces,
+        scene,
+        missing,
+        find_map(services, scene, fitted.method) if scene else None,
+        corpus_maps,
+        {stage: _evidence(services, state, STAGE_SPACES[stage]) for stage in (1, 2)},
+        {stage: name for stage, name in STAGE_SPACES.items() if name in {space.name for space in spaces}},
+    )
+
+
+def fit_maps(extent: str, method: str, kept: Sequence[str]) -> dict[str, str]:
+    """Extent and method of a map where the store keeps the corpus maps ``kept``, as near as can be to those wanted."""
+    fitting = extent if kept else "local"
+    methods = methods_of(fitting, kept)
+    return {"map": fitting, "method": method if method in methods else next(iter(methods))}
+
+
+def methods_of(extent: str, kept: Sequence[str]) -> dict[str, str]:
+    """Methods of a map of that extent: kind -> name."""
+    return (
+        {kind: text for kind, text in CORPUS_METHODS.items() if kind in kept} if extent == "corpus" else LOCAL_METHODS
+    )
+
+
+LOCAL_METHODS = {"mds": "MDS", "pca": "PCA", "tsne": "t-SNE"}
+CORPUS_METHODS = {"umap": "UMAP", "landmark_mds": "Landmark MDS"}
+
+
+def _fit_picker(value: int | str, count: int) -> int | str:
+    """A layer or head that the model has; the mean of all in place of another."""
+    return value if isinstance(value, int) and 0 <= value < count else MEAN
+
+
+def _evidence(services: Services, state: PageState, space: str) -> tuple[TokenEvidence, ...] | None:
+    store, _ = services.store_or_reason(state.request.model_id)
+    if store is None or space not in store.manifest.space_names:
+        return None
+    trace, hypothesis = services.chosen(state)
+    return services.neighborhoods.evidence(store, trace, trace.hypotheses.index(hypothesis), space)
