@@ -121,12 +121,20 @@
     pane.find("attention-apply").disabled = parts.length === 0;
   }
 
+  /* The override is of the layer and head that are shown; null for all. */
+  function wishOf(pane) {
+    const weights = Object.entries(pane.draft.weights).map(([source, weight]) => [Number(source), weight]);
+    const picked = (value) => (typeof value === "number" ? value : null);
+    const place = { layer: picked(pane.options.layer), head: picked(pane.options.head) };
+    return Object.assign({ verb: "attend", step: pane.draft.step, weights: weights }, place);
+  }
+
   document.addEventListener("click", (event) => {
     const pane = scope.paneOf(event.target);
     if (event.target.closest('[data-role="attention-reset"]')) {
       scope.setDraft(pane, EMPTY);
     } else if (event.target.closest('[data-role="attention-apply"]')) {
-      pane.wish({ verb: "attend", step: pane.draft.step, weights: pane.draft.weights });
+      pane.wish(wishOf(pane));
     }
   });
 })();

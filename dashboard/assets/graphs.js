@@ -128,7 +128,7 @@
 
   function force(holder, node) {
     if (!isInert(node)) {
-      scope.paneOf(holder).wish({ verb: "force", value: node.id() });
+      scope.paneOf(holder).wish(scope.wishOfPath(node.id()));
     }
   }
 

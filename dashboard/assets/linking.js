@@ -144,7 +144,7 @@
     const word = wordOf(event.target);
     const pane = scope.paneOf(event.target);
     // A button that sends a wish of its own does not also select.
-    const wishes = event.target.closest("button") && event.target.closest("[data-verb]");
+    const wishes = event.target.closest("button") && event.target.closest("[data-verb], [data-wish], [data-path]");
     if (word && !wishes && !scope.draftClick(pane, word)) {
       scope.select(pane, word);
     }

@@ -150,26 +150,36 @@
     },
   });
 
-  /* The value of a wish: the button's, or its place as ``column:row``, both counted from 0. */
-  function valueOf(button) {
-    if (button.dataset.value !== undefined) {
-      return button.dataset.value;
+  /** The wish that forces a path of the tree: to a node, or to ``step.rank`` of a candidate. */
+  scope.wishOfPath = function (key) {
+    const [first, rank] = key.split(".").map(Number);
+    return rank === undefined ? { verb: "force_node", node: first } : { verb: "force_candidate", step: first, rank: rank };
+  };
+
+  /* A button has its wish, or a value for the verb around it, or the place in its column, counted from 0. */
+  function wishOf(button, verb) {
+    const data = button.dataset;
+    if (data.wish) {
+      return JSON.parse(data.wish);
+    }
+    if (data.path) {
+      return scope.wishOfPath(data.path);
+    }
+    if (data.value !== undefined) {
+      return { verb: verb, value: data.value };
     }
     const column = button.parentElement;
-    return column.dataset.index === undefined
-      ? undefined
-      : column.dataset.index + ":" + Array.from(column.children).indexOf(button);
+    const step = column.dataset.index;
+    const rank = Array.from(column.children).indexOf(button);
+    return step === undefined ? { verb: verb } : { verb: verb, step: Number(step), rank: rank };
   }
 
   function sendWish(event) {
-    const sender = event.target.closest("[data-verb]");
-    const button = sender && event.target.closest("button");
-    if (!button || !sender.contains(button)) {
-      return;
+    const button = event.target.closest("button");
+    const sender = button && button.closest("[data-verb], [data-wish], [data-path]");
+    if (sender) {
+      scope.paneOf(button).wish(wishOf(button, sender.dataset.verb));
     }
-    const pane = scope.paneOf(button);
-    const value = valueOf(button);
-    pane.wish(Object.assign({ verb: sender.dataset.verb }, value === undefined ? {} : { value: value }));
   }
 
   function actOn(target) {

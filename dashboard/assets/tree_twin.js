@@ -27,7 +27,7 @@
   function drawButton(word, key) {
     const button = make("button", word, "quiet");
     button.title = "Decode from here";
-    button.dataset.value = key;
+    button.dataset.path = key;
     return button;
   }
 

@@ -6,31 +6,18 @@ Everything comes from a browser, so it is read by pydantic; a wish that is none 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from dashboard.state.page_state import Side
+from exported_models.contract import wishes
 
 Json = dict[str, Any]
 
 
 class _FromBrowser(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Cell(NamedTuple):
-    """A word of the top k: the target step and the rank at that step, both counted from 0."""
-
-    step: int
-    rank: int
-
-
-class Passage(NamedTuple):
-    """A position in a stored sentence pair, counted from 0."""
-
-    sentence: int
-    position: int
 
 
 class Open(_FromBrowser):
@@ -49,34 +36,6 @@ class Translate(_FromBrowser):
     beam_size: int | None
     length_penalty: float | None
     typed: bool
-
-
-class Choose(_FromBrowser):
-    """Decode on from a word of the top k; ``value`` is ``step:rank``."""
-
-    verb: Literal["choose"]
-    value: str
-
-
-class Force(_FromBrowser):
-    """Force the path to a prefix of the beam tree: ``value`` is a node, or ``step.rank`` of a pruned candidate."""
-
-    verb: Literal["force"]
-    value: str
-
-
-class Attend(_FromBrowser):
-    """Override the attention of a step in the layer and head that are shown. ``weights``: source position -> weight."""
-
-    verb: Literal["attend"]
-    step: int | None
-    weights: Mapping[str, float]
-
-
-class Ablate(_FromBrowser):
-    """Ablate the layer or head that is shown, or restore it."""
-
-    verb: Literal["ablate"]
 
 
 class Hypothesis(_FromBrowser):
@@ -119,10 +78,10 @@ class Export(_FromBrowser):
     value: Literal["trace", "picture"]
 
 
-Wish = Annotated[
-    Open | Translate | Choose | Force | Attend | Ablate | Hypothesis | Neighbor | Undo | Redo | Revisit | Export,
-    Field(discriminator="verb"),
-]
+PageWish = Open | Translate | Hypothesis | Neighbor | Undo | Redo | Revisit | Export
+"""Wishes of the page; all others change the shown request and are those of `exported_models.contract.wishes`."""
+
+Wish = Annotated[wishes.Wish | PageWish, Field(discriminator="verb")]
 
 
 class Options(_FromBrowser):

@@ -73,7 +73,7 @@ def answer(services: Services, question: Question) -> Json:
     after = grant(services, before, question.wish, question.options) if question.wish else before
     if after.state is None:
         return {}
-    past = history.extend(services, after.past, after.state)
+    past = history.extend(services, after.past, after.state, after.label)
     shown = look(services, after.state, question.options, past)
     picture = shown.picture
     selection = after.selection and after.selection.within(picture.trace, picture.hypothesis)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
+
 from dash import html
 from dash.development.base_component import Component
 
-from dashboard.drawing.attributes import wild
 from dashboard.views.ids import TranslationRole, as_role
-from dashboard.views.parts import Parts, html_part
+from dashboard.views.parts import Parts, attributes_part, html_part
 from dashboard.views.shown import Shown
-from dashboard.views.what_ifs import toggle_heads
-from exported_models.contract.request import Request
+from exported_models.contract.request import HeadAblation, Request
+from exported_models.contract.wishes import Ablate, Restore, write_wish
+from exported_models.edits import toggle_heads
 
 ABLATE, RESTORE = "Ablate", "Restore"
 
@@ -18,19 +21,19 @@ ABLATE, RESTORE = "Ablate", "Restore"
 def layout() -> Component:
     """The button; there is one once a layer is picked."""
     title = "Let the attention of this layer, or of this head alone, contribute nothing"
-    named = as_role(TranslationRole.ABLATE) | wild(data_verb="ablate")
-    return html.Button(className="quiet", hidden=True, title=title, **named)
+    return html.Button(className="quiet", hidden=True, title=title, **as_role(TranslationRole.ABLATE))
 
 
 def draw(shown: Shown) -> Parts:
     """The button, named by what a click does."""
-    request = shown.state.request
     if shown.layer is None:
-        return {TranslationRole.ABLATE: html_part(ABLATE, hidden=True)}
-    toggled = toggle_heads(request, shown.manifest.cross_attention_heads, shown.layer, shown.head)
-    return {TranslationRole.ABLATE: html_part(describe_toggle(request, toggled), hidden=False)}
+        return {TranslationRole.ABLATE: attributes_part(hidden=True)}
+    heads = shown.manifest.cross_attention_heads
+    wish = choose_wish(shown.state.request, shown.layer, range(heads) if shown.head is None else [shown.head])
+    name = RESTORE if isinstance(wish, Restore) else ABLATE
+    return {TranslationRole.ABLATE: html_part(name, hidden=False, data_wish=json.dumps(write_wish(wish)))}
 
 
-def describe_toggle(before: Request, after: Request) -> str:
-    """The name of the button that makes the request ``after`` of the one ``before``."""
-    return RESTORE if len(after.ablations) < len(before.ablations) else ABLATE
+def choose_wish(request: Request, layer: int, heads: Iterable[int]) -> Ablate | Restore:
+    """Ablate heads of cross-attention, or restore them if all of them are ablated."""
+    return toggle_heads(request, [HeadAblation("cross", layer, head) for head in heads])

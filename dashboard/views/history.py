@@ -19,10 +19,10 @@ def layout() -> Component:
     return html.Footer([html.H2("History"), strip], className="history", **wild(data_frame="yes"))
 
 
-def extend(services: Services, past: Past, state: PageState) -> Past:
-    """Add the shown request, named by what it changed."""
+def extend(services: Services, past: Past, state: PageState, label: str = "") -> Past:
+    """Add the shown request, named by what it changed; without a label, by how it differs from the one before."""
     after = services.trace(state.request)
     if past.now is None:
         return past.visit(state, describe_source(after.request.source))
     text = services.token_text(state.request.model_id)
-    return past.visit(state, describe_change(*services.chosen(past.now.state), after, text))
+    return past.visit(state, label or describe_change(*services.chosen(past.now.state), after, text))

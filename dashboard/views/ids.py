@@ -12,8 +12,8 @@ Three conventions let a view take part without a script of its own:
 
 - An element with ``data-side`` and ``data-index`` lights up with its word; a click on it selects the word.
 - A plotly trace with ``meta={"side": ...}`` and the word's index as ``customdata`` does the same.
-- A button in an element with ``data-verb`` sends the wish of that verb (`dashboard.state.question`). The value is the
-  button's ``data-value``, or without one its place in its column, as in ``"3:1"``.
+- A button sends a wish (`dashboard.state.question`): the one in its ``data-wish``, as JSON; or the verb of the element
+  around it with ``data-verb`` and the button's ``data-value``, or without one step and rank of its place in its column.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ def layout(pane: str) -> Component:
         ],
         [
             _graph(),
-            html.Div(className="tree-twin", **(as_role(TreeRole.TWIN) | wild(data_verb="force"))),
+            html.Div(className="tree-twin", **as_role(TreeRole.TWIN)),
             html.Div(className="spoken", role="status", **(as_role(TreeRole.CURSOR) | wild(aria_live="polite"))),
         ],
         "5",

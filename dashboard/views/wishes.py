@@ -2,37 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import assert_never
+from dataclasses import dataclass, replace
 
-from dashboard.drawing.picture import read_picker
 from dashboard.services import Services
 from dashboard.state import question as asked
 from dashboard.state.page_state import PageState, Selection
 from dashboard.state.past import Past
-from dashboard.state.question import Options, Wish
+from dashboard.state.question import Options
 from dashboard.state.url_state import decode_fragment
-from dashboard.views.what_ifs import apply_draft, choose_alternative, force_path, start_over, toggle_heads
 from exported_models.contract.errors import RequestError
 from exported_models.contract.request import Request
-from exported_models.contract.wishes import StartOver
-from exported_models.edits import revise
+from exported_models.contract.wishes import SetSearch, StartOver, Wish
+from exported_models.edits import apply, revise, start
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What a pane shows, before or after a wish; ``state`` is None before the first translation."""
+    """What a pane shows, before or after a wish.
+
+    Attributes:
+        state: None before the first translation.
+        past: the history without the wish.
+        label: what the wish changed, for the history; empty where the requests before and after say it.
+    """
 
     state: PageState | None
     selection: Selection | None
     past: Past
+    label: str = ""
 
 
-EditingWish = asked.Choose | asked.Force | asked.Attend | asked.Ablate
-"""A wish that changes the shown request."""
-
-
-def grant(services: Services, turn: Turn, wish: Wish, options: Options) -> Turn:
+def grant(services: Services, turn: Turn, wish: Wish | asked.PageWish, options: Options) -> Turn:
     """The turn after a wish; its request is not decoded yet.
 
     Raises:
@@ -53,29 +53,17 @@ def grant(services: Services, turn: Turn, wish: Wish, options: Options) -> Turn:
             return _show(turn, PageState(shown_state(turn).request, wish.value))
         case asked.Neighbor():
             return open_neighbor(services, turn, options.space, wish.value)
-        case asked.Choose() | asked.Force() | asked.Attend() | asked.Ablate():
-            return _show(turn, PageState(edit(services, shown_state(turn), wish, options)))
         case asked.Export():
             return turn
         case _:
-            assert_never(wish)
+            return edit(services, turn, wish)
 
 
-def edit(services: Services, state: PageState, wish: EditingWish, options: Options) -> Request:
-    """The request that a wish makes of the shown one."""
-    trace, hypothesis = services.chosen(state)
-    match wish:
-        case asked.Choose():
-            return choose_alternative(trace, hypothesis, wish.value)
-        case asked.Force():
-            return force_path(trace, wish.value)
-        case asked.Attend():
-            step, weights = read_draft(wish)
-            return apply_draft(trace, hypothesis, step, weights, read_picker(options.layer), read_picker(options.head))
-        case asked.Ablate():
-            return ablate(services, state.request, read_picker(options.layer), read_picker(options.head))
-        case _:
-            assert_never(wish)
+def edit(services: Services, turn: Turn, wish: Wish) -> Turn:
+    """The turn after a change of the shown request."""
+    state = shown_state(turn)
+    changed = apply(wish, *services.chosen(state), services.token_text(state.request.model_id))
+    return replace(turn, state=PageState(changed.request), label=changed.words)
 
 
 def open_link(services: Services, fragment: str) -> PageState | None:
@@ -101,31 +89,6 @@ def translate(services: Services, state: PageState | None, wish: asked.Translate
     return PageState(request)
 
 
-def read_draft(wish: asked.Attend) -> tuple[int, dict[str, float]]:
-    """Step and weights of a draft.
-
-    Raises:
-        RequestError: no target word or no source word was chosen.
-    """
-    if wish.step is None:
-        raise RequestError("Choose the target word whose attention you want to change.", field="overrides")
-    if not wish.weights:
-        raise RequestError("Click the source words that should get the attention.", field="overrides")
-    return wish.step, dict(wish.weights)
-
-
-def ablate(services: Services, request: Request, layer: int | None, head: int | None) -> Request:
-    """Ablate a head of cross-attention, or a layer's heads, or restore them.
-
-    Raises:
-        RequestError: no layer is picked.
-    """
-    if layer is None:
-        raise RequestError("Pick the layer whose attention is to be ablated, or one of its heads.", "ablations")
-    heads = services.engine.model(request.model_id).manifest.cross_attention_heads
-    return toggle_heads(request, heads, layer, head)
-
-
 def open_neighbor(services: Services, turn: Turn, space: str, value: str) -> Turn:
     """The turn that translates a neighbor's own source, its word selected; ``value`` is ``sentence:position``."""
     state = shown_state(turn)
@@ -133,8 +96,27 @@ def open_neighbor(services: Services, turn: Turn, space: str, value: str) -> Tur
     store = services.store(state.request.model_id)
     if store is None:
         return turn
-    request = revise(state.request, StartOver(store.pair(sentence).source))
-    return Turn(PageState(request), Selection(store.manifest.space(space).owner, position), turn.past)
+    turn = edit(services, turn, StartOver(store.pair(sentence).source))
+    return replace(turn, selection=Selection(store.manifest.space(space).owner, position))
+
+
+def start_over(
+    state: PageState | None, model_id: str, source: str, beam_size: int | None, length_penalty: float | None
+) -> Request:
+    """The request of the header. A new text or model drops the what-ifs, new search options keep them.
+
+    Raises:
+        RequestError: there is no model, or the text is empty.
+    """
+    if not source.strip():
+        raise RequestError("There is nothing to translate; type a source text.", field="source")
+    settings = SetSearch(
+        "default" if beam_size is None else beam_size, "default" if length_penalty is None else length_penalty
+    )
+    if state is None:
+        return start(StartOver(source, model_id, settings))
+    same = (state.request.model_id, state.request.source) == (model_id, source)
+    return revise(state.request, settings if same else StartOver(source, model_id, settings))
 
 
 def shown_state(turn: Turn) -> PageState:
@@ -150,7 +132,7 @@ def shown_state(turn: Turn) -> PageState:
 
 def _show(turn: Turn, state: PageState | None) -> Turn:
     """Another request, or the shown one where there is no other. The selected word stays where there is one."""
-    return Turn(state or turn.state, turn.selection, turn.past)
+    return replace(turn, state=state or turn.state)
 
 
 def _first_request(services: Services) -> PageState | None:

@@ -125,7 +125,7 @@ def test_a_bad_text_is_one_clear_sentence(services: Services, source: str) -> No
 
 
 def test_one_answer_fills_every_view(app: dash.Dash, services: Services) -> None:
-    answer = ask(app, {"wish": {"verb": "choose", "value": "0:1"}})
+    answer = ask(app, {"wish": {"verb": "choose", "step": 0, "rank": 1}})
 
     parts, state = parts_of(answer), PageState.from_json(answer["state"])
     trace, hypothesis = services.chosen(state)
@@ -164,7 +164,7 @@ def test_only_what_is_looked_at_is_sent(app: dash.Dash) -> None:
 def test_a_node_of_the_tree_forces_its_path(app: dash.Dash, services: Services) -> None:
     trace, _ = services.chosen(STATE)
 
-    state = wish(app, "force", value=str(trace.hypotheses[1].nodes[-1]))
+    state = wish(app, "force_node", node=trace.hypotheses[1].nodes[-1])
 
     assert state.request.prefix == trace.hypotheses[1].tokens
 
@@ -193,7 +193,7 @@ def test_a_neighbor_opens_with_its_word_selected(app: dash.Dash, services: Servi
 def test_a_failing_wish_is_a_sentence_and_no_traceback(app: dash.Dash) -> None:
     bad = {**STATE.to_json(), "request": {"model_id": "dates", "source": "🙂"}}
 
-    answer = ask(app, {"state": bad, "wish": {"verb": "choose", "value": "0:1"}})
+    answer = ask(app, {"state": bad, "wish": {"verb": "choose", "step": 0, "rank": 1}})
 
     assert set(answer) == {"notice"}
     assert "not in the model's vocabulary" in answer["notice"]["text"]

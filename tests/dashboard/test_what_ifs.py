@@ -1,20 +1,17 @@
-"""What a person did, as a request."""
+"""The wishes of a page, as requests and as labels of the history."""
 
 from dataclasses import replace
 
 import pytest
 
 from dashboard.state.page_state import PageState, Selection, Side
-from dashboard.views.what_ifs import (
-    apply_draft,
-    choose_alternative,
-    force_path,
-    start_over,
-    toggle_heads,
-)
+from dashboard.views.head_ablation import choose_wish
+from dashboard.views.wishes import start_over
 from exported_models.contract.errors import RequestError
 from exported_models.contract.request import AttentionOverride, HeadAblation, Request
 from exported_models.contract.trace import Fate
+from exported_models.contract.wishes import Attend, Choose, ForceCandidate, ForceNode
+from exported_models.edits import apply, revise
 from exported_models.wording import describe_change, describe_source
 from tests.dashboard.sentences import PAIR_TEXT, make_trace
 
@@ -23,7 +20,7 @@ BEST = TRACE.best
 
 
 def test_a_word_of_the_top_k_is_chosen_after_the_words_before_it() -> None:
-    request = choose_alternative(TRACE, BEST, "3:1")
+    request = apply(Choose(3, 1), TRACE, BEST).request
 
     assert request.prefix == (*BEST.tokens[:3], TRACE.top_k(BEST)[3][1].token)
 
@@ -31,13 +28,13 @@ def test_a_word_of_the_top_k_is_chosen_after_the_words_before_it() -> None:
 def test_a_kept_node_forces_its_path() -> None:
     node = TRACE.hypotheses[1].nodes[4]
 
-    assert force_path(TRACE, str(node)).prefix == TRACE.hypotheses[1].tokens[:5]
+    assert apply(ForceNode(node), TRACE, BEST).request.prefix == TRACE.hypotheses[1].tokens[:5]
 
 
 def test_a_pruned_candidate_forces_its_prefix_and_token() -> None:
     candidate = next(entry for entry in TRACE.steps[4].candidates if entry.fate is Fate.PRUNED)
 
-    prefix = force_path(TRACE, f"4.{candidate.rank}").prefix
+    prefix = apply(ForceCandidate(4, candidate.rank), TRACE, BEST).request.prefix
 
     assert prefix == (*(node.token for node in TRACE.path(candidate.parent)), candidate.token)
 
@@ -47,28 +44,25 @@ def test_a_path_forced_in_the_tree_keeps_the_overrides_of_its_steps_and_drops_la
     trace = replace(TRACE, request=replace(TRACE.request, overrides=overrides))
     candidate = next(entry for entry in trace.steps[4].candidates if entry.fate is Fate.PRUNED)
 
-    forced = [
-        force_path(trace, f"4.{candidate.rank}"),
-        force_path(trace, str(trace.hypotheses[1].nodes[4])),
-        choose_alternative(trace, trace.best, "4:1"),
-    ]
+    wishes = [ForceCandidate(4, candidate.rank), ForceNode(trace.hypotheses[1].nodes[4]), Choose(4, 1)]
+    forced = [apply(wish, trace, trace.best).request for wish in wishes]
 
     assert {request.overrides for request in forced} == {overrides[:2]}
 
 
 def test_a_head_is_ablated_and_brought_back() -> None:
-    without = toggle_heads(TRACE.request, 6, 2, 4)
+    without = revise(TRACE.request, choose_wish(TRACE.request, 2, [4]))
 
     assert without.ablations == (HeadAblation("cross", 2, 4),)
-    assert toggle_heads(without, 6, 2, 4).ablations == ()
+    assert revise(without, choose_wish(without, 2, [4])).ablations == ()
 
 
 def test_all_heads_of_a_layer_are_ablated_before_any_is_brought_back() -> None:
-    one = toggle_heads(TRACE.request, 3, 1, 0)
-    layer = toggle_heads(one, 3, 1, None)
+    one = revise(TRACE.request, choose_wish(TRACE.request, 1, [0]))
+    layer = revise(one, choose_wish(one, 1, range(3)))
 
     assert layer.ablations == tuple(HeadAblation("cross", 1, head) for head in range(3))
-    assert toggle_heads(layer, 3, 1, None).ablations == ()
+    assert revise(layer, choose_wish(layer, 1, range(3))).ablations == ()
 
 
 def test_the_history_names_heads_as_people_count_them() -> None:
@@ -80,8 +74,8 @@ def test_the_history_names_heads_as_people_count_them() -> None:
     assert describe_change(without, BEST, TRACE, PAIR_TEXT) == "with cross head 2.1"
 
 
-def test_a_draft_of_clicks_becomes_weights_in_order() -> None:
-    request = apply_draft(TRACE, BEST, 2, {"10": 1, "3": 2}, None, 0)
+def test_a_draft_of_clicks_becomes_an_override_after_the_words_before_it() -> None:
+    request = apply(Attend(2, ((3, 2.0), (10, 1.0)), None, 0), TRACE, BEST).request
 
     assert request.overrides == (AttentionOverride(2, ((3, 2.0), (10, 1.0)), None, 0),)
     assert request.prefix == BEST.tokens[:2]
