@@ -132,9 +132,9 @@ class PageTimes:
 
 def run(dates: Dates) -> Report:
     """Measure the page over the dates project."""
-    assert dates.store
+    models = [dates.store.manifest.model_id]
     with running_workbench("serve", dates.workspace.root) as address:
-        return measure(address, ["dates"], ROUNDS)
+        return measure(address, models, ROUNDS)
 
 
 def measure(address: str, models: Sequence[str], rounds: int) -> Report:

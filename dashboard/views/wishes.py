@@ -96,8 +96,8 @@ def open_neighbor(services: Services, turn: Turn, space: str, value: str) -> Tur
     store = services.store(state.request.model_id)
     if store is None:
         return turn
-    turn = edit(services, turn, StartOver(store.pair(sentence).source))
-    return replace(turn, selection=Selection(store.manifest.space(space).owner, position))
+    opened = PageState(revise(state.request, StartOver(store.pair(sentence).source)))
+    return replace(turn, state=opened, selection=Selection(store.manifest.space(space).owner, position))
 
 
 def start_over(

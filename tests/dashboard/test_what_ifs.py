@@ -10,7 +10,7 @@ from dashboard.views.wishes import start_over
 from exported_models.contract.errors import RequestError
 from exported_models.contract.request import AttentionOverride, HeadAblation, Request
 from exported_models.contract.trace import Fate
-from exported_models.contract.wishes import Attend, Choose, ForceCandidate, ForceNode
+from exported_models.contract.wishes import Attend, Choose, ForceCandidate, ForceNode, Wish
 from exported_models.edits import apply, revise
 from exported_models.wording import describe_change, describe_source
 from tests.dashboard.sentences import PAIR_TEXT, make_trace
@@ -44,7 +44,7 @@ def test_a_path_forced_in_the_tree_keeps_the_overrides_of_its_steps_and_drops_la
     trace = replace(TRACE, request=replace(TRACE.request, overrides=overrides))
     candidate = next(entry for entry in trace.steps[4].candidates if entry.fate is Fate.PRUNED)
 
-    wishes = [ForceCandidate(4, candidate.rank), ForceNode(trace.hypotheses[1].nodes[4]), Choose(4, 1)]
+    wishes: list[Wish] = [ForceCandidate(4, candidate.rank), ForceNode(trace.hypotheses[1].nodes[4]), Choose(4, 1)]
     forced = [apply(wish, trace, trace.best).request for wish in wishes]
 
     assert {request.overrides for request in forced} == {overrides[:2]}
