@@ -1,26 +1,24 @@
 """Approximate search with ScaNN (Guo et al. 2020), where it is installed and the space is large enough.
 
-A tree of partitions, each compared row by row on one byte a dimension. Of ScaNN's two ways to compare, hashing is
-smaller, but states of a trained model lie in clusters far denser than hashes can resolve: over the decoder states of
-330,000 characters hashing found 88 % of the ten nearest rows among 640 candidates, one byte a dimension 99.9 % among
-20.
+The index is a tree of partitions whose rows are compared on one byte a dimension. ScaNN's other way to compare,
+hashing, is smaller, but states of a trained model lie in clusters that are too dense for hashes. Over the decoder
+states of 330,000 characters hashing found 88 % of the ten nearest rows among 640 candidates; one byte a dimension found
+99.9 % among 20.
 
 ScaNN proposes candidates; their true distances are measured on the stored vectors, which stay a memory map. Rows are
-their own ids: ScaNN pickles any other ids, and no pickle is ever read.
+their own ids: ScaNN pickles any other ids, and no pickle is read.
 """
 
 from __future__ import annotations
 
-import contextlib
+import ctypes
+import functools
 import importlib.util
 import math
+import mmap
 import os
 import re
 import shutil
-import sys
-import tempfile
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -38,11 +36,11 @@ from state_store.spaces import Rows
 
 IndexKind = Literal["exact", "tree"]
 
-# Tuned above the 0.99 that is promised: other states than those measured must reach it too.
+# Above the promised 0.99, as states other than the measured ones must reach that too.
 RECALL_WANTED = 0.995
-# ScaNN's own advice: below this size comparing with every row is as quick.
+# ScaNN's own advice: below this size, comparing with every row is as quick.
 TREE_FROM_ROWS = 20_000
-# More training rows hardly better the partitions, but training is most of the time that a build takes.
+# More training rows hardly improve the partitions, and training takes most of the time of a build.
 _TRAINING_ROWS_PER_LEAF = 64
 # (candidates for each row wanted, share of the leaves searched), cheapest first.
 _LADDER = ((2, 0.02), (4, 0.02), (4, 0.05), (4, 0.1), (8, 0.2), (16, 0.4), (16, 1.0))
@@ -51,8 +49,10 @@ _LEAF_SHARE_IN_MEMORY = 0.1
 _CANDIDATES_IN_MEMORY = 2
 _PICKLED_IDS = "scann_docids.pkl"
 _ASSETS = "scann_assets.pbtxt"
-_STDERR_TURN = threading.Lock()
-"""The descriptor belongs to the whole process: two threads that swap it at once would lose it."""
+_SET_LOG_LEVEL = re.compile(rb"_ZN4absl(\d+lts_\d+)?14SetMinLogLevelENS0?_18LogSeverityAtLeastE")
+"""``absl::SetMinLogLevel``, whose namespace names the release of Abseil."""
+_ERRORS = 2
+"""``absl::LogSeverityAtLeast::kError``."""
 
 
 def scann_is_installed() -> bool:
@@ -113,7 +113,7 @@ def build_index(
     searcher = _train(vectors)
     entry = _tune(searcher, vectors, queries)
     if entry.kind != "exact":
-        with explain_disk_errors(folder), _quiet_stderr():
+        with explain_disk_errors(folder):
             folder.mkdir(parents=True)
             searcher.serialize(str(folder), relative_path=True)
     return entry
@@ -137,11 +137,8 @@ def load_index(folder: Path, vectors: NDArray[np.float16], entry: IndexEntry) ->
         )
     if (folder / _PICKLED_IDS).exists():
         raise StoreError(f"The index {folder} holds pickled data, which is never read; build the store again.")
-    from scann.scann_ops.py import scann_ops_pybind
-
     try:
-        with _quiet_stderr():
-            searcher = scann_ops_pybind.load_searcher(str(folder), assets_backcompat_shim=False)
+        searcher = _open_scann().load_searcher(str(folder), assets_backcompat_shim=False)
     except Exception as error:  # ScaNN and protobuf raise types of their own over a damaged file
         raise StoreError(f"The index {folder} cannot be opened ({error}); build the store again.") from error
     return ScannIndex(searcher, vectors, leaves_searched=entry.leaves_searched, candidates=entry.candidates)
@@ -170,7 +167,8 @@ def _count_leaves(vectors: NDArray[np.float16]) -> int:
 
 
 def _train(vectors: NDArray[np.float16]) -> Any:
-    from scann.scann_ops.py import scann_builder, scann_ops_pybind
+    scann = _open_scann()
+    from scann.scann_ops.py.scann_builder import ReorderType
 
     data = np.asarray(vectors, np.float32)
     if not np.isfinite(data).all():
@@ -178,7 +176,7 @@ def _train(vectors: NDArray[np.float16]) -> Any:
     leaves = _count_leaves(vectors)
     # One thread and no random start, or two builds of the same vectors would differ.
     builder = (
-        scann_ops_pybind.builder(data, RECALL_COUNT, "squared_l2")
+        scann.builder(data, RECALL_COUNT, "squared_l2")
         .set_n_training_threads(1)
         .tree(
             leaves,
@@ -186,10 +184,9 @@ def _train(vectors: NDArray[np.float16]) -> Any:
             training_sample_size=min(len(data), leaves * _TRAINING_ROWS_PER_LEAF),
             random_init=False,
         )
-        .score_brute_force(scann_builder.ReorderType.INT8)
+        .score_brute_force(ReorderType.INT8)
     )
-    with _quiet_stderr():
-        return builder.build()
+    return builder.build()
 
 
 def _tune(searcher: Any, vectors: NDArray[np.float16], queries: Floats) -> IndexEntry:
@@ -226,20 +223,21 @@ def _exact_entry(queries: int) -> IndexEntry:
     return IndexEntry(kind="exact", recall_at_10=1.0, recall_queries=queries)
 
 
-@contextlib.contextmanager
-def _quiet_stderr() -> Iterator[None]:
-    """ScaNN's C++ logs progress to file descriptor 2 and offers no switch; it is shown only if it fails."""
-    with _STDERR_TURN, tempfile.TemporaryFile() as caught:
-        sys.stderr.flush()
-        saved = os.dup(2)
-        os.dup2(caught.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            os.dup2(saved, 2)
-            caught.seek(0)
-            os.write(2, caught.read())
-            raise
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)
+@functools.cache
+def _open_scann() -> Any:
+    """ScaNN's module, told to log errors alone.
+
+    ScaNN logs its progress to file descriptor 2 and has no switch. The descriptor belongs to the whole process, so it
+    is left as it is. ScaNN logs through Abseil, which reads no environment variable: the library's own copy of Abseil
+    has the level. Where that function cannot be found, ScaNN stays as talkative as it is.
+    """
+    from scann.scann_ops.py import scann_ops_pybind
+
+    library = scann_ops_pybind.scann_pybind.__file__
+    with Path(library).open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        symbol = _SET_LOG_LEVEL.search(content)
+        name = symbol.group().decode() if symbol else ""
+    set_log_level = getattr(ctypes.CDLL(library), name, None) if name else None
+    if set_log_level is not None:
+        set_log_level(ctypes.c_int(_ERRORS))
+    return scann_ops_pybind

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +27,33 @@ from state_store.scann_index import (
     scann_is_installed,
 )
 from state_store.shards import Halves
+
+WRITE_WHILE_OPENING = """
+import os, sys, threading
+from pathlib import Path
+import numpy as np
+from state_store.manifest import IndexEntry
+from state_store.scann_index import build_index, load_index
+
+folder, written, over = Path(sys.argv[1]), 0, threading.Event()
+vectors = np.load(folder / "vectors.npy")
+entry = IndexEntry(kind="tree", leaves=54, leaves_searched=5, recall_at_10=1, recall_queries=0)
+
+def write():
+    global written
+    while not over.wait(0.0005) or not written:
+        os.write(2, f"line {written}\\n".encode())
+        written += 1
+
+writer = threading.Thread(target=write)
+writer.start()
+build_index(folder / "again", vectors, vectors[:100].astype(np.float32), kind="tree")
+opened = [load_index(folder, vectors, entry) for _ in range(20)]
+over.set()
+writer.join()
+print(written, len(opened))
+"""
+"""Writes lines to stderr from one thread while another builds an index and opens one, and says how many."""
 
 needs_scann = pytest.mark.skipif(not scann_is_installed(), reason="there is no ScaNN for this platform")
 SIZE = 24
@@ -175,6 +204,16 @@ class TestScann:
         load_index(tmp_path, VECTORS, entry).search(QUERIES, 5)
         captured = capfd.readouterr()
         assert captured.out == captured.err == ""
+
+    def test_other_threads_keep_stderr_while_it_opens(self, tmp_path: Path) -> None:
+        build_index(tmp_path, VECTORS, QUERIES, kind="tree")
+        np.save(tmp_path / "vectors.npy", VECTORS)
+
+        done = subprocess.run([sys.executable, "-c", WRITE_WHILE_OPENING, tmp_path], capture_output=True, check=True)
+
+        written, opened = done.stdout.split()
+        assert int(opened) == 20
+        assert done.stderr.decode().splitlines() == [f"line {number}" for number in range(int(written))]
 
     def test_damage_is_one_clear_error(self, tmp_path: Path) -> None:
         entry = build_index(tmp_path, VECTORS, QUERIES, kind="tree")
