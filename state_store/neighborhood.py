@@ -20,7 +20,7 @@ from state_store.global_maps import GlobalMap
 from state_store.local_maps import project
 from state_store.neighbors import Neighbor
 from state_store.spaces import Rows
-from state_store.store import StateStore, check_model
+from state_store.store import StateStore
 
 # One flat list, so that who names another kind is told all of them: a union of the two would be checked part by part.
 MapKind = Literal["mds", "pca", "tsne", "umap", "landmark_mds"]
@@ -110,7 +110,7 @@ def gather_evidence(
         StoreMismatchError: the trace is of another model. SpaceError: no such space.
         RequestError: ``k`` is out of range, or there is no token at a position.
     """
-    check_model(store.manifest, trace.request.model_id, trace.model_hash)
+    states = store.states(trace, space, hypothesis)
     ids, tokens = _label_states(store, trace, hypothesis, space)
     chosen = list(range(len(ids))) if positions is None else list(positions)
     for position in chosen:
@@ -120,8 +120,7 @@ def gather_evidence(
                 f"this trace has {len(ids)} tokens there, counted from 0.",
                 field="step",
             )
-    states = trace.states(space, hypothesis)[chosen]
-    found = store.neighbors(space, states, k=k, exclude_source=trace.request.source)
+    found = store.neighbors(space, states[chosen], k=k, exclude_source=trace.request.source)
     return tuple(
         _judge(store, space, position, ids[position], tokens[position], neighbors)
         for position, neighbors in zip(chosen, found, strict=True)
@@ -174,7 +173,7 @@ def map_evidence(
     """
     if map_kind not in MAP_KINDS:
         raise MapError(f"There is no map {map_kind!r} (known: {', '.join(MAP_KINDS)}).")
-    states = [store.space(space).space.normalize(trace.states(space, hypothesis)) for trace, hypothesis in items]
+    states = [store.space(space).space.normalize(store.states(trace, space, hypothesis)) for trace, hypothesis in items]
     rows = _distinct_rows([token for tokens in evidence for token in tokens])
     places, row_places = _lay_out(store, space, map_kind, evidence, states, rows)
     result = []

@@ -16,7 +16,6 @@ import functools
 import importlib.util
 import math
 import mmap
-import os
 import re
 import shutil
 from pathlib import Path

@@ -9,15 +9,17 @@ from pathlib import Path
 from exported_models.contract.arrays import Floats
 from exported_models.contract.errors import RequestError
 from exported_models.contract.integrity import Build, find_damage, identify_build
+from exported_models.contract.request import MAX_NEIGHBORS
+from exported_models.contract.trace import Hypothesis, Trace
 from exported_models.runtime.file_watch import FileWatch
 from exported_models.runtime.model import ExportedModel
+from exported_models.search.states import find_states
 from state_store import layout
 from state_store.calibration import Calibration, load_calibration
 from state_store.context_scan import Hit
 from state_store.contexts import NEXT_TOKEN, NO_TOKEN, POSITION, SENTENCE, TOKEN
 from state_store.errors import MapError, StoreError, StoreMismatchError
 from state_store.global_maps import GlobalMap, MapBackground
-from state_store.limits import MAX_NEIGHBORS
 from state_store.manifest import SpaceEntry, StoreManifest, load_store_manifest
 from state_store.neighbors import Neighbor, NeighborSearch
 from state_store.pairs import PairTable, StoredPair
@@ -54,6 +56,9 @@ class StateStore:
     """The encoded corpus of one model. Safe to use from many threads: nothing changes after opening.
 
     A space with a damaged file is refused by name, and the others answer.
+
+    Args:
+        model: computes states that a trace does not record; without it those cannot be asked for.
     """
 
     def __init__(
@@ -64,6 +69,7 @@ class StateStore:
         spaces: Mapping[str, OpenSpace],
         refusals: Mapping[str, str],
         watch: FileWatch,
+        model: ExportedModel | None = None,
     ) -> None:
         self.manifest = manifest
         self.pairs = pairs
@@ -71,6 +77,7 @@ class StateStore:
         self._spaces = spaces
         self._refusals = refusals
         self._watch = watch
+        self._model = model
 
     @property
     def folder(self) -> Path:
@@ -90,13 +97,18 @@ class StateStore:
         manifest = load_store_manifest(folder)
         check_model(manifest, model.manifest.model_id, model.content_hash)
         source, target = model.source_tokenizer.tokens, model.target_tokenizer.tokens
-        return cls.open_with_vocabularies(folder, source, target, watch)
+        return cls.open_with_vocabularies(folder, source, target, watch, model)
 
     @classmethod
     def open_with_vocabularies(
-        cls, folder: Path, source: Sequence[str], target: Sequence[str], watch: FileWatch | None = None
+        cls,
+        folder: Path,
+        source: Sequence[str],
+        target: Sequence[str],
+        watch: FileWatch | None = None,
+        model: ExportedModel | None = None,
     ) -> StateStore:
-        """Open a store with the tokens of both sides (index = id) instead of a model, which is not checked.
+        """Open a store with the tokens of both sides (index = id); whether ``model`` fits is not checked.
 
         Raises:
             StoreError, ArtefactError: a file is missing, damaged or does not fit the manifest.
@@ -115,7 +127,7 @@ class StateStore:
                 refusals[entry.name] = str(error)
         if watch is not None:
             watch.add(folder, manifest.files)
-        return cls(build, manifest, pairs, spaces, refusals, watch or FileWatch())
+        return cls(build, manifest, pairs, spaces, refusals, watch or FileWatch(), model)
 
     def require_pairs(self) -> None:
         """Refuse a store whose sentence pairs were found damaged since it was opened.
@@ -147,6 +159,21 @@ class StateStore:
             except StoreError as error:
                 found[name] = str(error)
         return " ".join(dict.fromkeys(found.values()))
+
+    def states(self, trace: Trace, space: str, hypothesis: Hypothesis | None = None) -> Floats:
+        """[tokens, size] float32 states of a trace in one of the store's spaces, as the model makes them.
+
+        Args:
+            hypothesis: whose target states; None for the best.
+
+        Raises:
+            SpaceError: no such space. StoreMismatchError: the trace is of another model.
+        """
+        name = self.manifest.space(space).name
+        check_model(self.manifest, trace.request.model_id, trace.model_hash)
+        if self._model is None:
+            return trace.states(name, hypothesis)
+        return find_states(self._model, trace, name, hypothesis)
 
     def pair(self, sentence: int) -> StoredPair:
         """The sentence pair of that id.

@@ -9,14 +9,14 @@ import click
 from beamscope.errors import CommandError
 from beamscope.options import json_option, workspace_option
 from beamscope.request_options import RequestOptions, request_options
+from exported_models.contract.request import MAX_NEIGHBORS
 from exported_models.contract.workspace import Workspace
-from state_store.limits import MAX_NEIGHBORS
 
 
 @click.command()
 @click.argument("model")
 @click.argument("text")
-@click.option("--space", default="decoder", show_default=True, help="Space of the state: encoder, decoder or context.")
+@click.option("--space", default="decoder", show_default=True, help="Space of the state, by name.")
 @click.option(
     "--step",
     type=click.IntRange(min=0),

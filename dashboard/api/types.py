@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from dashboard.neighborhoods import MAX_BACKGROUND
 from exported_models.contract.documents import RequestDocument, TraceDocument
 from exported_models.contract.numbers import WholeNumber
-from state_store.limits import MAX_NEIGHBORS
+from exported_models.contract.request import MAX_NEIGHBORS
 from state_store.manifest import GlobalMapKind
 from state_store.neighborhood import MapKind
 

@@ -48,7 +48,7 @@ class Score:
 @torch.inference_mode()
 def decode_greedily(model: LuongModel, source_ids: Tensor, source_mask: Tensor) -> Tensor:
     """The likeliest token at every step, for ``LONGEST_TARGET`` steps: ids [N, T]."""
-    states, memory = model.encode(source_ids, source_mask)
+    states, memory, _ = model.encode(source_ids, source_mask)
     source = model.read_source(states, source_mask)
     previous = torch.full_like(source_ids[:, 0], model.sizes.start_id)
     chosen = []

@@ -15,6 +15,12 @@ run once for a finished hypothesis: ``self_attention``, of encoder and decoder, 
 intervention is asked is a graph of its own too, ``plain_step``: the inputs in `INTERVENTIONS` and the outputs in
 `FORCED_ANSWERS` are left out of it, and its kernels are for CPUs. ``beam_search`` runs such steps for one sentence, one
 after the other, and ``folded_beam_search`` does so with less work for a short one.
+
+States are outputs that the manifest names (`exported_models.contract.manifest.SpaceSpec.output`). Recorded spaces
+belong to ``encoder``, to every step and to ``teacher_forced``. Spaces on demand have graphs of their own, cut out of
+these three: ``encoder_states`` reads what ``encoder`` reads; ``step_states`` reads memory and makes the next one, as a
+step does; ``forced_states`` reads what ``teacher_forced`` reads. ``embeddings`` looks token ids up in the tables of
+word embeddings.
 """
 
 from __future__ import annotations
@@ -33,6 +39,10 @@ class Graph(StrEnum):
     FOLDED_BEAM_SEARCH = "folded_beam_search"
     TEACHER_FORCED = "teacher_forced"
     SELF_ATTENTION = "self_attention"
+    ENCODER_STATES = "encoder_states"
+    STEP_STATES = "step_states"
+    FORCED_STATES = "forced_states"
+    EMBEDDINGS = "embeddings"
 
     @property
     def filename(self) -> str:
@@ -76,10 +86,9 @@ DECODER_HEAD_MASK = TensorSpec(
 """Read by every graph that holds such self-attention; one mask for all sentences. A head of cross-attention is ablated
 by an override of zeros."""
 
-ENCODER_OUTPUTS = (
-    TensorSpec("encoder_state", "float32", ("sentences", "source", "encoder_size"), "the encoder's last output"),
-)
-"""And any number of ``source.*`` [sentences, ...] and ``memory.*`` [sentences, ...] tensors."""
+SOURCE_STATE_SHAPE = ("sentences", "source")
+"""Of states of the source, before their size. The encoder's outputs are those, and any number of ``source.*`` and
+``memory.*`` [sentences, ...] tensors."""
 
 STEP_INPUTS = (
     TensorSpec("previous_ids", "int64", ("rows",), "the token before this step; the start token at step 0"),
@@ -103,11 +112,12 @@ STEP_OUTPUTS = (
     TensorSpec("top_ids", "int64", ("rows", "top"), "their tokens"),
     TensorSpec("forced_log_probs", "float32", ("rows",), "log-probability of forced_ids"),
     TensorSpec("forced_ranks", "int64", ("rows",), "how many tokens are more probable than forced_ids"),
-    TensorSpec("decoder_state", "float32", ("rows", "decoder_size"), "what the output projection reads"),
-    TensorSpec("context", "float32", ("rows", "context_size"), "attention-weighted sum of the source"),
     TensorSpec("cross_attention", "float32", ("rows", "layers", "heads", "source"), "attention as used"),
 )
-"""And a ``next.*`` for every ``memory.*``. A model without attention lacks the last two."""
+"""And the states of recorded spaces, and a ``next.*`` for every ``memory.*``. A model without attention lacks the last
+one."""
+STEP_STATE_SHAPE = ("rows",)
+"""Of states of the target in a step, before their size."""
 
 SEARCH_INPUTS = (
     TensorSpec("steps", "int64", (), "how many at most"),
@@ -148,11 +158,11 @@ FORCED_INPUTS = (
 FORCED_OUTPUTS = (
     TensorSpec("forced_log_probs", "float32", ("sentences", "target"), "log-probability of forced_ids"),
     TensorSpec("forced_ranks", "int64", ("sentences", "target"), "how many tokens are more probable"),
-    TensorSpec("decoder_state", "float32", ("sentences", "target", "decoder_size"), "as a step's"),
-    TensorSpec("context", "float32", ("sentences", "target", "context_size"), "as a step's"),
     TensorSpec("cross_attention", "float32", ("sentences", "target", "layers", "heads", "source"), "as a step's"),
 )
-"""A model without attention lacks the last two."""
+"""And the states of recorded spaces. A model without attention lacks the last one."""
+FORCED_STATE_SHAPE = ("sentences", "target")
+"""Of states of the target in one pass, before their size."""
 
 FORCED_NORMALIZER = TensorSpec(STEP_NORMALIZER.name, "float32", ("sentences", "target"), "as a step's")
 """Of a model with a repetition penalty."""
@@ -183,6 +193,12 @@ SELF_ATTENTION_OUTPUTS = (
         "of the state that predicts each target token (row) to the tokens read so far, start first",
     ),
 )
+
+EMBEDDING_INPUTS = (
+    TensorSpec("source_ids", "int64", ("source_ids",), "any token ids of the source vocabulary"),
+    TensorSpec("target_ids", "int64", ("target_ids",), "any token ids of the target vocabulary"),
+)
+"""``embeddings`` answers with a row for every id, in an output of every space that is a table."""
 
 
 def memory_name(next_name: str) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from exported_models.contract.errors import ArtefactError
+from exported_models.contract.errors import ArtefactError, ModelError
 from exported_models.contract.integrity import describe_manifest_damage
 from exported_models.contract.publishing import read_manifest
 from exported_models.contract.request import EarlyStopping
@@ -83,15 +83,33 @@ def load_manifest(folder: Path, kind: type[Manifest]) -> Manifest:
         ) from error
 
 
+SpaceKind = Literal["recorded", "on_demand", "table"]
+"""When the states of a space are computed, and by which graphs.
+
+``recorded``: with everything else, by ``encoder`` or by every decoder step; a trace holds them, and a build indexes
+them where a project names no spaces. ``on_demand``: when they are asked for, by ``encoder_states``, ``step_states`` and
+``forced_states``; a build indexes them where a project names them. ``table``: one row for every token of a vocabulary,
+the same in every sentence, by ``embeddings``; there is nothing to index.
+"""
+
+Owner = Literal["source", "target"]
+"""The side whose tokens the rows of a space belong to."""
+
+Stage = Literal["encoder", "decoder", "attention", "prediction", "search"]
+"""One of the five stages of a translation."""
+
+
 class SpaceSpec(Frozen):
-    """A space of states that can be indexed: which graph output it is and whose tokens its rows belong to."""
+    """A space of states: the graph output that holds them and the tokens that its rows belong to."""
 
     name: SpaceName
-    owner: Literal["source", "target"]
-    output: str
+    owner: Owner
+    output: str = Field(description="Name of the output in every graph that computes the states.")
     size: int = Field(gt=0)
     meaning: str
-    layer: int | None = Field(default=None, ge=0, description="Decoder layer it is of, counted from 0.")
+    layer: int | None = Field(default=None, ge=0, description="Layer of the owner's stack, counted from 0.")
+    kind: SpaceKind = "recorded"
+    stage: Stage | None = Field(default=None, description="Stage that the states belong to; None for no stage.")
 
 
 class CharacterTokenizerSpec(Frozen):
@@ -279,6 +297,22 @@ class ModelManifest(ArtefactManifest):
     @property
     def has_attention(self) -> bool:
         return self.cross_attention_layers > 0
+
+    def space(self, name: str) -> SpaceSpec:
+        """The space of that name.
+
+        Raises:
+            ModelError: the model has no such space; the message lists the known ones.
+        """
+        for space in self.spaces:
+            if space.name == name:
+                return space
+        known = ", ".join(space.name for space in self.spaces)
+        raise ModelError(f"The model {self.model_id!r} has no space {name!r} (known: {known}).")
+
+    def spaces_of(self, owner: Owner, kind: SpaceKind) -> tuple[SpaceSpec, ...]:
+        """The spaces of one side and one kind, in the manifest's order."""
+        return tuple(space for space in self.spaces if space.owner == owner and space.kind == kind)
 
 
 def load_model_manifest(folder: Path) -> ModelManifest:

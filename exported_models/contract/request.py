@@ -12,6 +12,8 @@ from typing import Literal
 MAX_SOURCE_CHARACTERS = 2000
 MAX_BEAM_SIZE = 100
 MAX_TOP_K = 100
+MAX_NEIGHBORS = 200
+"""Most neighbors of one state that a store is asked for."""
 MAX_LENGTH_LIMIT = 1024
 MAX_LENGTH_PENALTY = 10.0
 

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from exported_models.contract.arrays import Floats, Ids
+from exported_models.contract.errors import ModelError
 from exported_models.contract.request import CompletedRequest
 from exported_models.contract.tokens import Encoding
 
@@ -196,12 +197,19 @@ class Trace:
         return np.stack(found) if found else None
 
     def states(self, space: str, hypothesis: Hypothesis | None = None) -> Floats:
-        """[tokens, size] float32 states of a space: of the source, or of a hypothesis (default: the best).
+        """[tokens, size] float32 states of a recorded space: of the source, or of a hypothesis (default: the best).
 
-        Row ``t`` of a space owned by the target is the state that predicts token ``t``.
+        Row ``t`` of a space owned by the target is the state that predicts token ``t``. States of other spaces are
+        found by `exported_models.search.states.find_states`.
+
+        Raises:
+            ModelError: the trace does not record the space; the message lists the recorded ones.
         """
         if space in self.source_states:
             return self.source_states[space]
+        if space not in self.steps[0].states:
+            known = ", ".join((*self.source_states, *self.steps[0].states))
+            raise ModelError(f"A trace of {self.request.model_id!r} does not record the space {space!r} ({known}).")
         chosen = hypothesis or self.best
         return np.stack([self.steps[t].states[space][row] for t, row in enumerate(self.rows(chosen))])
 

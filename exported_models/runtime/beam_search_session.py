@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from exported_models.contract.graphs import APPENDED_PREFIX, NEXT_PREFIX, SEARCH_OUTPUTS, SOURCE_VALUE_PREFIX, Graph
 from exported_models.runtime.graph_session import DeviceTensor, GraphOnDemand, Tensors, as_array
-from exported_models.runtime.sessions import EncodedSource
+from exported_models.runtime.sessions import EncodedSource, StateOutputs
 
 _CHOSEN = SEARCH_OUTPUTS[0].name
-_FETCHES = (_CHOSEN, "top_log_probs", "top_ids", "decoder_state")
+_FETCHES = (_CHOSEN, "top_log_probs", "top_ids")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +63,17 @@ class SearchOutput:
 class BeamSearchSession:
     """Runs ``folded_beam_search.onnx`` for a short source and ``beam_search.onnx`` for others.
 
-    Each is opened when it is first needed. Neither is made for GPUs.
+    Each graph is opened when it is first needed. Neither is made for GPUs.
+
+    Args:
+        graphs: the graphs of the model.
+        states: the states of the target.
     """
 
-    def __init__(self, folder: Path, threads: int | None, graphs: Collection[Graph]) -> None:
-        self._plain = GraphOnDemand(folder, Graph.BEAM_SEARCH, threads, _FETCHES)
-        folded = GraphOnDemand(folder, Graph.FOLDED_BEAM_SEARCH, threads, _FETCHES)
+    def __init__(self, folder: Path, threads: int | None, graphs: Collection[Graph], states: StateOutputs) -> None:
+        fetches = (*_FETCHES, *states.recorded)
+        self._plain = GraphOnDemand(folder, Graph.BEAM_SEARCH, threads, fetches)
+        folded = GraphOnDemand(folder, Graph.FOLDED_BEAM_SEARCH, threads, fetches)
         self._folded = folded if Graph.FOLDED_BEAM_SEARCH in graphs else None
 
     def open(self) -> None:

@@ -115,6 +115,11 @@ def as_array(value: DeviceTensor) -> NDArray[np.generic]:
     return array
 
 
+def as_floats(value: DeviceTensor) -> Floats:
+    """A tensor in main memory, as float32."""
+    return as_array(value).astype(np.float32, copy=False)
+
+
 def require_names(folder: Path, graph: Graph, wanted: set[str], found: set[str]) -> None:
     """Refuse a graph that lacks one of these inputs or outputs.
 

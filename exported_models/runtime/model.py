@@ -21,7 +21,13 @@ from exported_models.contract.manifest import (
 from exported_models.contract.publishing import path_inside
 from exported_models.runtime.beam_search_session import BeamSearchSession
 from exported_models.runtime.providers import may_run_on_gpu
-from exported_models.runtime.sessions import EncoderSession, ForcedSession, SelfAttentionSession
+from exported_models.runtime.sessions import (
+    EmbeddingSession,
+    EncoderSession,
+    ForcedSession,
+    SelfAttentionSession,
+    StateOutputs,
+)
 from exported_models.runtime.step_session import StepSession
 from exported_models.tokenizers.byte_level import make_byte_tokenizer
 from exported_models.tokenizers.characters import load_character_tokenizer
@@ -48,6 +54,8 @@ class ExportedModel:
     """The whole target in one pass, where the model can."""
     self_attention: SelfAttentionSession | None
     """Self-attention of encoder and decoder, where there is any."""
+    embeddings: EmbeddingSession | None
+    """Word embeddings, where the model names them as spaces."""
 
     @classmethod
     def open(cls, folder: Path, *, threads: int | None = None) -> ExportedModel:
@@ -65,22 +73,27 @@ class ExportedModel:
         graphs = {graph for graph in Graph if graph.filename in manifest.files}
         attention_shape = (manifest.cross_attention_layers, manifest.cross_attention_heads)
         attention, penalized = manifest.has_attention, manifest.generation.penalizes
-        decoder = StepSession(folder, threads, graphs, attention_shape if attention else None, penalized=penalized)
+        states = StateOutputs.of(manifest, "target")
+        decoder = StepSession(
+            folder, threads, graphs, states, attention_shape if attention else None, penalized=penalized
+        )
         searches = Graph.BEAM_SEARCH in graphs and not may_run_on_gpu()
-        beam_search = BeamSearchSession(folder, threads, graphs) if searches else None
+        beam_search = BeamSearchSession(folder, threads, graphs, states) if searches else None
         (beam_search or decoder).open()
+        tables = {space.owner: space.output for space in manifest.spaces if space.kind == "table"}
         return cls(
             build=build,
             manifest=manifest,
             source_tokenizer=load_tokenizer(folder, manifest.source_tokenizer, manifest),
             target_tokenizer=load_tokenizer(folder, manifest.target_tokenizer, manifest),
-            encoder=EncoderSession(folder, threads),
+            encoder=EncoderSession(folder, threads, StateOutputs.of(manifest, "source")),
             decoder=decoder,
             beam_search=beam_search,
-            forced=ForcedSession(folder, threads, attention=attention, penalized=penalized)
+            forced=ForcedSession(folder, threads, states, attention=attention, penalized=penalized)
             if Graph.TEACHER_FORCED in graphs
             else None,
             self_attention=SelfAttentionSession(folder, threads) if Graph.SELF_ATTENTION in graphs else None,
+            embeddings=EmbeddingSession(folder, threads, tables) if tables else None,
         )
 
     @property

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from exported_models.contract.arrays import Floats, Ids, Mask
 from exported_models.contract.graphs import (
     DECODER_HEAD_MASK,
+    EMBEDDING_INPUTS,
     ENCODER_HEAD_MASK,
     ENCODER_INPUTS,
-    ENCODER_OUTPUTS,
     FORCED_NORMALIZER,
     FORCED_OUTPUTS,
     MEMORY_PREFIX,
@@ -22,10 +22,32 @@ from exported_models.contract.graphs import (
     SOURCE_PREFIX,
     Graph,
 )
-from exported_models.runtime.graph_session import GraphOnDemand, GraphSession, Tensors, as_array, require_names
+from exported_models.contract.manifest import ModelManifest, Owner
+from exported_models.runtime.graph_session import (
+    GraphOnDemand,
+    GraphSession,
+    Tensors,
+    as_array,
+    as_floats,
+    require_names,
+)
 
-ATTENTION_OUTPUTS = ("context", "cross_attention")
-"""Outputs that a decoder without attention lacks."""
+CROSS_ATTENTION = "cross_attention"
+"""Output that a decoder without attention lacks."""
+
+
+@dataclass(frozen=True, slots=True)
+class StateOutputs:
+    """Which outputs of a graph are states: of recorded spaces, and of spaces on demand."""
+
+    recorded: tuple[str, ...]
+    on_demand: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, manifest: ModelManifest, owner: Owner) -> StateOutputs:
+        """Those of one side's spaces."""
+        recorded, on_demand = manifest.spaces_of(owner, "recorded"), manifest.spaces_of(owner, "on_demand")
+        return cls(tuple(space.output for space in recorded), tuple(space.output for space in on_demand))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +73,14 @@ class EncodedSource:
     """What the encoder made of a batch of sentences.
 
     Attributes:
-        states: [sentences, source, size] float32 (rows of padding are meaningless).
+        states: output of a recorded space -> [sentences, source, size] float32 (rows of padding are meaningless).
         mask: [sentences, source] bool.
         source: ``source.*`` tensors, which every step reads; they stay on the device.
         memory: what the first step reads; it stays there too.
         heads: heads that are ablated, in the encoder that was and in every step to come.
     """
 
-    states: Floats
+    states: Mapping[str, Floats]
     mask: Mask
     source: Tensors
     memory: Tensors
@@ -68,7 +90,8 @@ class EncodedSource:
         """The same of some sentences; a step that reads it gives each of them its share of the rows."""
         source = {name: as_array(tensor)[sentences] for name, tensor in self.source.items()}
         memory = {name: as_array(tensor)[sentences] for name, tensor in self.memory.items()}
-        return EncodedSource(self.states[sentences], self.mask[sentences], source, memory, self.heads)
+        states = {name: array[sentences] for name, array in self.states.items()}
+        return EncodedSource(states, self.mask[sentences], source, memory, self.heads)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,74 +126,96 @@ class StepOutput:
 
 
 class EncoderSession:
-    """Runs ``encoder.onnx``."""
+    """Runs ``encoder.onnx``, and ``encoder_states.onnx`` when states on demand are asked for."""
 
-    def __init__(self, folder: Path, threads: int | None) -> None:
+    def __init__(self, folder: Path, threads: int | None, states: StateOutputs) -> None:
         self._graph = GraphSession(folder, Graph.ENCODER, threads)
         outputs = self._graph.outputs
         require_names(folder, Graph.ENCODER, {spec.name for spec in ENCODER_INPUTS}, self._graph.inputs)
-        require_names(folder, Graph.ENCODER, {spec.name for spec in ENCODER_OUTPUTS}, set(outputs))
+        require_names(folder, Graph.ENCODER, set(states.recorded), set(outputs))
+        self._states = states.recorded
         self._device_outputs = [name for name in outputs if name.startswith((SOURCE_PREFIX, MEMORY_PREFIX))]
+        self._on_demand = GraphOnDemand(folder, Graph.ENCODER_STATES, threads, states.on_demand)
 
     def run(self, source_ids: Ids, source_mask: Mask, heads: HeadMasks = EVERY_HEAD) -> EncodedSource:
         """Encode [sentences, source] ids, padded on the right."""
-        mask = self._graph.mask_heads(ENCODER_HEAD_MASK, heads.encoder)
-        inputs = {"source_ids": source_ids, "source_mask": source_mask, **mask}
-        found = self._graph.run(inputs, ["encoder_state"], self._device_outputs)
+        found = self._graph.run(
+            _source_inputs(self._graph, source_ids, source_mask, heads), self._states, self._device_outputs
+        )
         return EncodedSource(
-            states=as_array(found["encoder_state"]).astype(np.float32, copy=False),
+            states={name: as_floats(found[name]) for name in self._states},
             mask=source_mask,
             source={name: found[name] for name in self._device_outputs if name.startswith(SOURCE_PREFIX)},
             memory={name: found[name] for name in self._device_outputs if name.startswith(MEMORY_PREFIX)},
             heads=heads,
         )
 
+    def run_states(self, source_ids: Ids, source_mask: Mask, heads: HeadMasks = EVERY_HEAD) -> Mapping[str, Floats]:
+        """The states on demand of [sentences, source] ids: output -> [sentences, source, size]."""
+        graph = self._on_demand.open()
+        found = graph.run(_source_inputs(graph, source_ids, source_mask, heads), self._on_demand.fetches)
+        return {name: as_floats(value) for name, value in found.items()}
+
 
 class ForcedSession:
-    """Runs ``teacher_forced.onnx``."""
+    """Runs ``teacher_forced.onnx``, and ``forced_states.onnx`` when states on demand are asked for."""
 
-    def __init__(self, folder: Path, threads: int | None, *, attention: bool, penalized: bool) -> None:
+    def __init__(
+        self, folder: Path, threads: int | None, states: StateOutputs, *, attention: bool, penalized: bool
+    ) -> None:
         self._graph = GraphSession(folder, Graph.TEACHER_FORCED, threads)
-        own = [spec.name for spec in FORCED_OUTPUTS if attention or spec.name not in ATTENTION_OUTPUTS]
-        self._fetches = [*own, *([FORCED_NORMALIZER.name] if penalized else ())]
+        own = [spec.name for spec in FORCED_OUTPUTS if attention or spec.name != CROSS_ATTENTION]
+        self._fetches = [*own, *states.recorded, *([FORCED_NORMALIZER.name] if penalized else ())]
         require_names(folder, Graph.TEACHER_FORCED, set(self._fetches), set(self._graph.outputs))
-        self._reads_source = [name for name in self._graph.inputs if name.startswith(SOURCE_PREFIX)]
+        self._on_demand = GraphOnDemand(folder, Graph.FORCED_STATES, threads, states.on_demand)
 
     def run(self, encoded: EncodedSource, previous_ids: Ids, forced_ids: Ids) -> Mapping[str, NDArray[np.generic]]:
         """Run [sentences, target] ids, padded on the right; see `graphs.FORCED_OUTPUTS` for the answer."""
-        inputs = {
-            "previous_ids": previous_ids,
-            "forced_ids": forced_ids,
-            "source_mask": encoded.mask,
-            **{name: encoded.source[name] for name in self._reads_source},
-            **self._graph.mask_heads(DECODER_HEAD_MASK, encoded.heads.decoder),
-        }
-        found = self._graph.run(inputs, self._fetches)
+        found = self._graph.run(_target_inputs(self._graph, encoded, previous_ids, forced_ids), self._fetches)
         return {name: as_array(found[name]) for name in self._fetches}
+
+    def run_states(self, encoded: EncodedSource, previous_ids: Ids) -> Mapping[str, Floats]:
+        """The states on demand of [sentences, target] ids: output -> [sentences, target, size]."""
+        graph = self._on_demand.open()
+        found = graph.run(_target_inputs(graph, encoded, previous_ids, previous_ids), self._on_demand.fetches)
+        return {name: as_floats(value) for name, value in found.items()}
 
 
 class StatesSession:
-    """Runs what is left of ``teacher_forced.onnx`` when only states are wanted.
+    """Runs what is left of a graph of whole targets when only states are wanted.
 
     Args:
-        content: that graph, whose weights may lie in ``folder``.
+        graph: ``teacher_forced`` or ``forced_states``.
+        content: that graph cut down, with weights that may lie in ``folder``.
     """
 
-    def __init__(self, folder: Path, threads: int | None, content: bytes) -> None:
-        self._graph = GraphSession(folder, Graph.TEACHER_FORCED, threads, content)
+    def __init__(self, folder: Path, graph: Graph, threads: int | None, content: bytes) -> None:
+        self._graph = GraphSession(folder, graph, threads, content)
 
     def run(self, encoded: EncodedSource, previous_ids: Ids, forced_ids: Ids) -> Mapping[str, Floats]:
         """Run [sentences, target] ids, padded on the right; give every output, [sentences, target, size]."""
-        known = {
-            "previous_ids": previous_ids,
-            "forced_ids": forced_ids,
-            "source_mask": encoded.mask,
-            **encoded.source,
-            **self._graph.mask_heads(DECODER_HEAD_MASK, encoded.heads.decoder),
-        }
-        inputs = {name: value for name, value in known.items() if name in self._graph.inputs}
-        found = self._graph.run(inputs, self._graph.outputs)
-        return {name: as_array(value).astype(np.float32, copy=False) for name, value in found.items()}
+        inputs = _target_inputs(self._graph, encoded, previous_ids, forced_ids)
+        return {name: as_floats(value) for name, value in self._graph.run(inputs, self._graph.outputs).items()}
+
+
+class EmbeddingSession:
+    """Runs ``embeddings.onnx``, which is opened when it is first asked.
+
+    Args:
+        outputs: of the spaces that are tables, by side.
+    """
+
+    def __init__(self, folder: Path, threads: int | None, outputs: Mapping[Owner, str]) -> None:
+        self._outputs = outputs
+        self._graph = GraphOnDemand(folder, Graph.EMBEDDINGS, threads, tuple(outputs.values()))
+
+    def look_up(self, owner: Owner, token_ids: Ids) -> Floats:
+        """[tokens, size] float32 word embeddings of the side's token ids [tokens]."""
+        nothing = np.zeros(0, np.int64)
+        sides: dict[Owner, str] = {"source": EMBEDDING_INPUTS[0].name, "target": EMBEDDING_INPUTS[1].name}
+        graph, output = self._graph.open(), self._outputs[owner]
+        given = {name: token_ids if side == owner else nothing for side, name in sides.items()}
+        return as_floats(graph.run({name: given[name] for name in graph.inputs}, [output])[output])
 
 
 class SelfAttentionSession:
@@ -200,5 +245,21 @@ class SelfAttentionSession:
             **graph.mask_heads(DECODER_HEAD_MASK, heads.decoder),
         }
         found = graph.run(inputs, self._graph.fetches)
-        encoder, decoder = (as_array(value).astype(np.float32, copy=False) for value in found.values())
+        encoder, decoder = map(as_floats, found.values())
         return encoder, decoder
+
+
+def _source_inputs(graph: GraphSession, source_ids: Ids, source_mask: Mask, heads: HeadMasks) -> Tensors:
+    given = {"source_ids": source_ids, "source_mask": source_mask, **graph.mask_heads(ENCODER_HEAD_MASK, heads.encoder)}
+    return {name: value for name, value in given.items() if name in graph.inputs}
+
+
+def _target_inputs(graph: GraphSession, encoded: EncodedSource, previous_ids: Ids, forced_ids: Ids) -> Tensors:
+    given = {
+        "previous_ids": previous_ids,
+        "forced_ids": forced_ids,
+        "source_mask": encoded.mask,
+        **encoded.source,
+        **graph.mask_heads(DECODER_HEAD_MASK, encoded.heads.decoder),
+    }
+    return {name: value for name, value in given.items() if name in graph.inputs}

@@ -15,21 +15,23 @@ from exported_models.contract.graphs import (
     Graph,
     memory_name,
 )
-from exported_models.runtime.graph_session import DeviceTensor, GraphOnDemand, Tensors, as_array
+from exported_models.runtime.graph_session import DeviceTensor, GraphOnDemand, GraphSession, Tensors, as_array
 from exported_models.runtime.providers import may_run_on_gpu
-from exported_models.runtime.sessions import ATTENTION_OUTPUTS, EncodedSource, StepInput, StepOutput
+from exported_models.runtime.sessions import CROSS_ATTENTION, EncodedSource, StateOutputs, StepInput, StepOutput
 
-_FETCHES = ("top_log_probs", "top_ids", "decoder_state")
+_FETCHES = ("top_log_probs", "top_ids")
 
 
 class StepSession:
     """Runs ``plain_step.onnx``, or ``decoder_step.onnx`` for steps with interventions.
 
-    The latter also runs all steps of a model without the former, and all on a GPU, for which that is not made. Each is
-    opened when it is first needed.
+    ``decoder_step.onnx`` also runs every step of a model without ``plain_step.onnx``, and every step on a GPU, for
+    which ``plain_step.onnx`` is not made. ``step_states.onnx`` gives states on demand. Each graph is opened when it is
+    first needed.
 
     Args:
-        graphs: those that the model has.
+        graphs: the graphs of the model.
+        states: the states of the target.
         attention_shape: layers and heads of cross-attention; None where there is none.
         penalized: whether the model has a repetition penalty.
     """
@@ -39,16 +41,18 @@ class StepSession:
         folder: Path,
         threads: int | None,
         graphs: Collection[Graph],
+        states: StateOutputs,
         attention_shape: tuple[int, int] | None,
         *,
         penalized: bool,
     ) -> None:
         self._attention_shape = attention_shape
-        attention = ATTENTION_OUTPUTS if attention_shape else ()
-        fetches = (*_FETCHES, *attention, *([STEP_NORMALIZER.name] if penalized else ()))
+        attention = (CROSS_ATTENTION,) if attention_shape else ()
+        fetches = (*_FETCHES, *states.recorded, *attention, *([STEP_NORMALIZER.name] if penalized else ()))
         self._whole = GraphOnDemand(folder, Graph.DECODER_STEP, threads, (*fetches, *FORCED_ANSWERS))
         has_plain = Graph.PLAIN_STEP in graphs and not may_run_on_gpu()
         self._plain = GraphOnDemand(folder, Graph.PLAIN_STEP, threads, fetches) if has_plain else None
+        self._states = GraphOnDemand(folder, Graph.STEP_STATES, threads, states.on_demand)
 
     def open(self) -> None:
         """Open the graph that most steps need; raises ModelError where it does not load."""
@@ -56,7 +60,13 @@ class StepSession:
 
     def run(self, encoded: EncodedSource, memory: Tensors, asked: StepInput) -> StepOutput:
         """One step for all rows; ``memory`` is `EncodedSource.memory` at step 0, then `StepOutput.memory`."""
-        chosen = self._choose(encoded, asked)
+        return self._run(self._choose(encoded, asked), encoded, memory, asked)
+
+    def run_states(self, encoded: EncodedSource, memory: Tensors, asked: StepInput) -> StepOutput:
+        """The same step, answered with the states of spaces on demand alone."""
+        return self._run(self._states, encoded, memory, asked)
+
+    def _run(self, chosen: GraphOnDemand, encoded: EncodedSource, memory: Tensors, asked: StepInput) -> StepOutput:
         inputs: dict[str, DeviceTensor] = {
             "previous_ids": asked.previous_ids,
             "beam_index": asked.beam_index,
@@ -65,9 +75,11 @@ class StepSession:
             **self._source(chosen, encoded),
             **memory,
         }
-        if chosen is self._whole:
-            inputs |= self._interventions(encoded, asked)
         graph, count = chosen.open(), len(chosen.fetches)
+        if chosen is not self._plain:
+            inputs |= self._interventions(graph, encoded, asked)
+        if chosen is self._states:
+            inputs = {name: value for name, value in inputs.items() if name in graph.inputs}
         found = graph.run_in_order(inputs, chosen.fetches, graph.handed_on)
         return StepOutput(
             arrays=dict(zip(chosen.fetches, map(as_array, found[:count]), strict=True)),
@@ -85,12 +97,12 @@ class StepSession:
         found = {name: tensor for name, tensor in encoded.source.items() if name in read}
         return {**found, "source_mask": encoded.mask} if self._attention_shape else found
 
-    def _interventions(self, encoded: EncodedSource, asked: StepInput) -> dict[str, DeviceTensor]:
-        """The inputs that the other graph lacks."""
+    def _interventions(self, graph: GraphSession, encoded: EncodedSource, asked: StepInput) -> dict[str, DeviceTensor]:
+        """The inputs that a plain step lacks."""
         rows = len(asked.previous_ids)
         forced_ids = np.zeros(rows, np.int64) if asked.forced_ids is None else asked.forced_ids
         inputs: dict[str, DeviceTensor] = {"forced_ids": forced_ids}
-        inputs |= self._whole.open().mask_heads(DECODER_HEAD_MASK, encoded.heads.decoder)
+        inputs |= graph.mask_heads(DECODER_HEAD_MASK, encoded.heads.decoder)
         if self._attention_shape:
             weights, on = asked.override or self._no_override(rows, encoded.mask.shape[1])
             if encoded.heads.cross is not None:

@@ -19,6 +19,8 @@ from exported_models.runtime.sessions import EVERY_HEAD, EncodedSource, HeadMask
 
 StepOverride = Callable[[int], tuple[Floats, Mask] | None]
 """step -> ([rows, layers, heads, source] weights, [rows, layers, heads] on), or None; a row is a sentence."""
+RunStep = Callable[[EncodedSource, Tensors, StepInput], StepOutput]
+"""One step for all rows, as `exported_models.runtime.step_session.StepSession.run` makes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +28,8 @@ class ForcedSentence:
     """One sentence pair as the model sees it, padding cut off.
 
     Attributes:
-        states: space name -> [tokens, size] float32; source tokens or target tokens as the space's owner says. Row
-            ``t`` of a target space is the state that predicts target token ``t``.
+        states: space name -> [tokens, size] float32, for every recorded space; source tokens or target tokens as the
+            space's owner says. Row ``t`` of a target space is the state that predicts target token ``t``.
         log_probs: [target tokens] natural-log probability of each reference token, end of sentence included.
         ranks: [target tokens] how many tokens were more probable.
         attention: [target tokens, layers, heads, source tokens], or None without attention.
@@ -60,9 +62,9 @@ def force_batch(
     padded, _ = pad(targets, model.manifest.pad_id)
     # Overrides, and what is done by them, are inputs of single steps.
     if model.forced is not None and override is None and heads.cross is None:
-        by_name = model.forced.run(encoded, _previous(model, padded), padded)
+        by_name = model.forced.run(encoded, shift_right(padded, model.manifest.start_id), padded)
     else:
-        outputs = _run_steps(model, encoded, padded, override)
+        outputs = run_steps(model, encoded, padded, override, model.decoder.run)
         by_name = {name: np.stack([output.arrays[name] for output in outputs], 1) for name in outputs[0].arrays}
     return [
         _cut(model, encoded, by_name, row, len(source), len(target))
@@ -87,16 +89,20 @@ def pad(rows: Sequence[Sequence[int]], pad_id: int) -> tuple[Ids, Mask]:
     return ids, mask
 
 
-def _previous(model: ExportedModel, targets: Ids) -> Ids:
-    """[sentences, length] ids shifted to the right, the start token first."""
-    start = np.full((len(targets), 1), model.manifest.start_id, np.int64)
+def shift_right(targets: Ids, start_id: int) -> Ids:
+    """The tokens before [sentences, length] ids, the start token first."""
+    start = np.full((len(targets), 1), start_id, np.int64)
     return np.concatenate([start, targets[:, :-1]], axis=1)
 
 
-def _run_steps(
-    model: ExportedModel, encoded: EncodedSource, targets: Ids, override: StepOverride | None
+def run_steps(
+    model: ExportedModel, encoded: EncodedSource, targets: Ids, override: StepOverride | None, run: RunStep
 ) -> list[StepOutput]:
-    """Step through [sentences, target] ids; the memory of a step is dropped as soon as the next has read it."""
+    """Feed [sentences, target] ids step by step; the memory of a step is dropped as soon as the next has read it.
+
+    Args:
+        run: a step of the model's `StepSession`.
+    """
     sentences, length = targets.shape
     previous = np.full(sentences, model.manifest.start_id, np.int64)
     same_row = np.arange(sentences, dtype=np.int64)
@@ -104,9 +110,7 @@ def _run_steps(
     outputs = []
     for step in range(length):
         weights = override(step) if override else None
-        output = model.decoder.run(
-            encoded, memory, StepInput(previous, same_row, step, targets[:, step].copy(), 1, weights)
-        )
+        output = run(encoded, memory, StepInput(previous, same_row, step, targets[:, step].copy(), 1, weights))
         outputs.append(StepOutput(output.arrays, {}))
         memory, previous = output.memory, targets[:, step].copy()
     return outputs
@@ -121,10 +125,11 @@ def _cut(
     target_length: int,
 ) -> ForcedSentence:
     states = {
-        space.name: encoded.states[row, :source_length]
+        space.name: encoded.states[space.output][row, :source_length]
         if space.owner == "source"
         else by_name[space.output][row, :target_length]
         for space in model.manifest.spaces
+        if space.kind == "recorded"
     }
     attention, normalizers = by_name.get("cross_attention"), by_name.get(FORCED_NORMALIZER.name)
     return ForcedSentence(

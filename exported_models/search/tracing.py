@@ -23,14 +23,16 @@ def make_trace(
     stop = beam.stop()
     assert stop is not None
     tokens = model.target_tokenizer.tokens
-    spaces = {space.name: space.output for space in model.manifest.spaces if space.owner == "target"}
+    spaces = {space.name: space.output for space in model.manifest.spaces_of("target", "recorded")}
     nodes = [Node(ROOT, -1, 0, beam.token_ids[ROOT], tokens[beam.token_ids[ROOT]], 0.0, 0.0, finished=False)]
     steps = tuple(_make_step(model, beam, position, spaces, nodes) for position in range(beam.position))
     return Trace(
         request=request,
         model_hash=model.content_hash,
         source=source,
-        source_states={space.name: encoded.states[0] for space in model.manifest.spaces if space.owner == "source"},
+        source_states={
+            space.name: encoded.states[space.output][0] for space in model.manifest.spaces_of("source", "recorded")
+        },
         nodes=tuple(nodes),
         steps=steps,
         hypotheses=tuple(_make_hypothesis(model, nodes, node, normalized) for normalized, node in beam.finished),

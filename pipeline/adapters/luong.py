@@ -9,10 +9,12 @@ from pathlib import Path
 
 from exported_models.contract.manifest import CharacterTokenizerSpec, GenerationDefaults
 from pipeline.adapters.recurrent_graphs import (
+    RecurrentEmbeddings,
     RecurrentEncoder,
     RecurrentRun,
     RecurrentStep,
     memory_tensors,
+    read_embeddings,
     recurrent_spaces,
     source_tensors,
 )
@@ -51,6 +53,7 @@ class LuongAdapter:
             architecture="BiLSTM encoder, LSTM decoder, Luong attention with input feeding",
             encoder=RecurrentEncoder(loaded.model).eval(),
             decoder_step=RecurrentStep(loaded.model).eval(),
+            embeddings=RecurrentEmbeddings(loaded.model),
             source_tensors=source_tensors(config),
             memory_tensors=memory_tensors(config),
             spaces=recurrent_spaces(config),
@@ -71,7 +74,10 @@ class LuongAdapter:
             max_source_tokens=MAX_SOURCE_TOKENS,
             generation=GenerationDefaults(max_length=MAX_TARGET_TOKENS),
             reference=StepwiseReference(
-                partial(RecurrentRun, loaded.model), start_id=sizes.start_id, end_id=sizes.end_id
+                partial(RecurrentRun, loaded.model),
+                read_embeddings(loaded.model),
+                start_id=sizes.start_id,
+                end_id=sizes.end_id,
             ),
         )
 

@@ -11,6 +11,15 @@ from exported_models.contract.arrays import Floats
 from exported_models.contract.graphs import MEMORY_PREFIX, NEXT_PREFIX, SOURCE_PREFIX, TensorSpec
 from exported_models.contract.manifest import CONTEXT_SPACE, DECODER_SPACE, ENCODER_SPACE, SpaceSpec
 from pipeline.models.recurrent import Memory, Override, RecurrentConfig, RecurrentModel, Source
+from pipeline.models.spaces import (
+    ATTENTIONAL_SPACE,
+    SOURCE_EMBEDDING_SPACE,
+    TARGET_EMBEDDING_SPACE,
+    embedding_spaces,
+    layer_spaces,
+    name_layers,
+    name_lower_layers,
+)
 from pipeline.reference.stepwise import StepResult
 
 _CELL_NAMES = {"lstm": "LSTM", "gru": "GRU"}
@@ -24,8 +33,8 @@ class RecurrentEncoder(nn.Module):
         self.model = model
 
     def forward(self, source_ids: Tensor, source_mask: Tensor) -> dict[str, Tensor]:
-        states, memory = self.model.encode(source_ids, source_mask)
-        found = {"encoder_state": states, **_name(MEMORY_PREFIX, memory)}
+        states, memory, layers = self.model.encode(source_ids, source_mask)
+        found = {"encoder_state": states, **name_layers("encoder", layers), **_name(MEMORY_PREFIX, memory)}
         if self.model.config.attends:
             source = self.model.read_source(states, source_mask)
             found |= {f"{SOURCE_PREFIX}states": source.states, f"{SOURCE_PREFIX}keys": source.keys}
@@ -49,11 +58,24 @@ class RecurrentStep(nn.Module):
         found = {
             "log_probs": stepped.log_probs,
             "decoder_state": stepped.state,
+            ATTENTIONAL_SPACE: stepped.predictor,
+            **name_layers("decoder", stepped.memory.hidden),
             **_name(NEXT_PREFIX, stepped.memory),
         }
         if stepped.context is not None and stepped.attention is not None:
             found |= {"context": stepped.context, "cross_attention": stepped.attention[:, None, None]}
         return found
+
+
+class RecurrentEmbeddings(nn.Module):
+    """The tables of word embeddings of both sides."""
+
+    def __init__(self, model: RecurrentModel) -> None:
+        super().__init__()
+        self.source, self.target = model.source_embedding, model.target_embedding
+
+    def forward(self, source_ids: Tensor, target_ids: Tensor) -> dict[str, Tensor]:
+        return {SOURCE_EMBEDDING_SPACE: self.source(source_ids), TARGET_EMBEDDING_SPACE: self.target(target_ids)}
 
 
 class RecurrentRun:
@@ -62,9 +84,11 @@ class RecurrentRun:
     def __init__(self, model: RecurrentModel, source_ids: Sequence[int]) -> None:
         self._model = model
         mask = torch.ones(1, len(source_ids), dtype=torch.bool)
-        states, self._memory = model.encode(torch.tensor([list(source_ids)]), mask)
-        self._source = model.read_source(states, mask) if model.config.attends else None
-        self.encoder_states = _floats(states[0])
+        encoded = model.encode(torch.tensor([list(source_ids)]), mask)
+        self._memory = encoded.memory
+        self._source = model.read_source(encoded.states, mask) if model.config.attends else None
+        self.encoder_states = _floats(encoded.states[0])
+        self.more_states = name_lower_layers("encoder", [_floats(layer[0]) for layer in encoded.layers])
 
     def step(self, tokens: Sequence[int], parents: Sequence[int]) -> StepResult:
         order = torch.tensor(list(parents))
@@ -81,7 +105,16 @@ class RecurrentRun:
             decoder_state=_floats(stepped.state),
             context=None if stepped.context is None else _floats(stepped.context),
             attention=None if stepped.attention is None else _floats(stepped.attention[:, None, None]),
+            more_states={
+                **name_lower_layers("decoder", [_floats(layer) for layer in stepped.memory.hidden]),
+                **({} if stepped.context is None else {ATTENTIONAL_SPACE: _floats(stepped.predictor)}),
+            },
         )
+
+
+def read_embeddings(model: RecurrentModel) -> tuple[Floats, Floats]:
+    """The tables [vocabulary, size] of word embeddings, source and target."""
+    return _floats(model.source_embedding.weight.detach()), _floats(model.target_embedding.weight.detach())
 
 
 def source_tensors(config: RecurrentConfig) -> tuple[TensorSpec, ...]:
@@ -112,16 +145,18 @@ def memory_tensors(config: RecurrentConfig) -> tuple[TensorSpec, ...]:
 
 
 def recurrent_spaces(config: RecurrentConfig) -> tuple[SpaceSpec, ...]:
-    """Encoder and decoder states, and with attention contexts."""
+    """Encoder and decoder states, and with attention contexts; on demand attentional vectors and lower layers."""
     cell = _CELL_NAMES[config.cell]
     read = f"both directions of the encoder {cell}" if config.bidirectional else f"hidden state of the encoder {cell}"
-    spaces = (
+    attention = _attention_spaces(config) if config.attends else ()
+    return (
         SpaceSpec(
             name=ENCODER_SPACE,
             owner="source",
             output="encoder_state",
             size=config.encoder_size,
             meaning=f"{read} at a source token",
+            stage="encoder",
         ),
         SpaceSpec(
             name=DECODER_SPACE,
@@ -129,16 +164,35 @@ def recurrent_spaces(config: RecurrentConfig) -> tuple[SpaceSpec, ...]:
             output="decoder_state",
             size=config.decoder_units,
             meaning=f"hidden state of the decoder {cell} that predicts a target token",
+            stage="decoder",
+        ),
+        *attention,
+        *layer_spaces("encoder", config.encoder_layers, config.encoder_size),
+        *layer_spaces("decoder", config.decoder_layers, config.decoder_units),
+        *embedding_spaces(config.source_embedding, config.target_embedding),
+    )
+
+
+def _attention_spaces(config: RecurrentConfig) -> tuple[SpaceSpec, ...]:
+    return (
+        SpaceSpec(
+            name=CONTEXT_SPACE,
+            owner="target",
+            output="context",
+            size=config.encoder_size,
+            meaning="attention-weighted sum of the encoder states for a target token",
+            stage="attention",
+        ),
+        SpaceSpec(
+            name=ATTENTIONAL_SPACE,
+            owner="target",
+            output=ATTENTIONAL_SPACE,
+            size=config.decoder_units,
+            meaning="attentional vector (Luong et al. 2015, equation 5): what the output projection reads",
+            kind="on_demand",
+            stage="prediction",
         ),
     )
-    context = SpaceSpec(
-        name=CONTEXT_SPACE,
-        owner="target",
-        output="context",
-        size=config.encoder_size,
-        meaning="attention-weighted sum of the encoder states for a target token",
-    )
-    return (*spaces, context) if config.attends else spaces
 
 
 def _name(prefix: str, memory: Memory) -> dict[str, Tensor]:

@@ -18,6 +18,13 @@ from exported_models.contract.graphs import (
 )
 from exported_models.contract.manifest import CONTEXT_SPACE, DECODER_SPACE, ENCODER_SPACE, HeadGrid, SpaceSpec
 from pipeline.graphs.modules import GROWING
+from pipeline.models.spaces import (
+    SOURCE_EMBEDDING_SPACE,
+    TARGET_EMBEDDING_SPACE,
+    embedding_spaces,
+    layer_spaces,
+    name_layers,
+)
 from pipeline.models.transformer import Transformer
 from pipeline.models.transformer_config import TransformerConfig
 from pipeline.models.transformer_layers import Cell, Keys, Memory, Override
@@ -36,9 +43,11 @@ class TransformerEncoder(nn.Module):
         self.model = model
 
     def forward(self, source_ids: Tensor, source_mask: Tensor, head_mask: Tensor | None = None) -> dict[str, Tensor]:
-        states = self.model.encode(source_ids, source_mask, head_mask).states
+        encoded = self.model.encode(source_ids, source_mask, head_mask)
+        states = encoded.states
         return {
             "encoder_state": states,
+            **name_layers("encoder", encoded.layers),
             **_name(SOURCE_PREFIX, self.model.read_source(states)),
             **_name(MEMORY_PREFIX, self.model.empty_past(states)),
         }
@@ -72,6 +81,7 @@ class TransformerStep(nn.Module):
             STEP_NORMALIZER.name: torch.logsumexp(decoded.logits, dim=-1),
             "decoder_state": decoded.state,
             "context": decoded.context,
+            **name_layers("decoder", decoded.layers),
             "cross_attention": _by_row(decoded.cross_attention, config),
             **_name(NEXT_PREFIX, decoded.memory),
         }
@@ -96,6 +106,7 @@ class TransformerForced(nn.Module):
             FORCED_NORMALIZER.name: torch.logsumexp(decoded.logits, dim=-1).view(sentences, length),
             "decoder_state": decoded.state.view(sentences, length, -1),
             "context": decoded.context.view(sentences, length, -1),
+            **name_layers("decoder", [layer.view(sentences, length, -1) for layer in decoded.layers]),
             "cross_attention": attention.view(sentences, length, *attention.shape[1:]),
         }
 
@@ -125,6 +136,17 @@ class TransformerSelfAttention(nn.Module):
         return torch.stack(decoded.attention, dim=1)
 
 
+class TransformerEmbeddings(nn.Module):
+    """The tables of word embeddings of both sides, as the checkpoint has them: not scaled."""
+
+    def __init__(self, model: Transformer) -> None:
+        super().__init__()
+        self.source, self.target = model.source_embedding.tokens, model.target_embedding.tokens
+
+    def forward(self, source_ids: Tensor, target_ids: Tensor) -> dict[str, Tensor]:
+        return {SOURCE_EMBEDDING_SPACE: self.source(source_ids), TARGET_EMBEDDING_SPACE: self.target(target_ids)}
+
+
 class TransformerFields(TypedDict):
     """The fields of `LoadedCheckpoint` that follow from a Transformer alone."""
 
@@ -132,6 +154,7 @@ class TransformerFields(TypedDict):
     decoder_step: TransformerStep
     teacher_forced: TransformerForced | None
     self_attention: TransformerSelfAttention
+    embeddings: TransformerEmbeddings
     source_tensors: tuple[TensorSpec, ...]
     memory_tensors: tuple[TensorSpec, ...]
     spaces: tuple[SpaceSpec, ...]
@@ -152,6 +175,7 @@ def describe_transformer(model: Transformer) -> TransformerFields:
         "decoder_step": TransformerStep(model),
         "teacher_forced": None if config.recurrent else TransformerForced(model),
         "self_attention": TransformerSelfAttention(model),
+        "embeddings": TransformerEmbeddings(model),
         "source_tensors": source_tensors(config),
         "memory_tensors": memory_tensors(config),
         "spaces": transformer_spaces(config),
@@ -188,7 +212,11 @@ def memory_tensors(config: TransformerConfig) -> tuple[TensorSpec, ...]:
 
 
 def transformer_spaces(config: TransformerConfig, context_layer: int | None = None) -> tuple[SpaceSpec, ...]:
-    """Encoder, decoder and context states; the context is that of the last decoder layer where none is named."""
+    """Encoder, decoder and context states; on demand those of lower layers.
+
+    Args:
+        context_layer: decoder layer whose context is a space, counted from 0; None for the last.
+    """
     layer = config.decoder.layers - 1 if context_layer is None else context_layer
     return (
         SpaceSpec(
@@ -197,6 +225,7 @@ def transformer_spaces(config: TransformerConfig, context_layer: int | None = No
             output="encoder_state",
             size=config.size,
             meaning="last output of the encoder at a source token",
+            stage="encoder",
         ),
         SpaceSpec(
             name=DECODER_SPACE,
@@ -204,6 +233,7 @@ def transformer_spaces(config: TransformerConfig, context_layer: int | None = No
             output="decoder_state",
             size=config.size,
             meaning="what the output projection reads to predict a target token",
+            stage="decoder",
         ),
         SpaceSpec(
             name=CONTEXT_SPACE,
@@ -212,7 +242,11 @@ def transformer_spaces(config: TransformerConfig, context_layer: int | None = No
             size=config.size,
             meaning=f"cross-attention output of decoder layer {layer}, counted from 0, for a target token",
             layer=layer,
+            stage="attention",
         ),
+        *layer_spaces("encoder", config.encoder.layers, config.size),
+        *layer_spaces("decoder", config.decoder.layers, config.size),
+        *embedding_spaces(config.size, config.size),
     )
 
 

@@ -78,22 +78,28 @@ class StoreBuild:
         return digest_value(["store", self.plan_fingerprint, self.project.store_id, store])
 
     def chosen_spaces(self, manifest: ModelManifest) -> Sequence[SpaceSpec]:
-        """The spaces that are indexed.
+        """The spaces that are indexed: those the project names, else every recorded one.
 
         Raises:
-            ProjectFileError: the project names one that the model has not.
+            ProjectFileError: the project names a space that the model does not have, or one that is a table.
         """
         wanted = self.project.content.store.spaces
+        known = [space for space in manifest.spaces if space.kind != "table"]
         if wanted is None:
-            return manifest.spaces
-        known = [space.name for space in manifest.spaces]
+            return [space for space in known if space.kind == "recorded"]
+        names = [space.name for space in known]
         for name in wanted:
-            if name not in known:
+            if name not in names:
                 raise ProjectFileError(
-                    f"{self.project.path}: store.spaces names {name!r}, which {manifest.model_id} does not have "
-                    f"(known: {', '.join(known)})."
+                    f"{self.project.path}: store.spaces names {name!r}, {self._explain(name, manifest)} "
+                    f"(known: {', '.join(names)})."
                 )
-        return [space for space in manifest.spaces if space.name in wanted]
+        return [space for space in known if space.name in wanted]
+
+    def _explain(self, name: str, manifest: ModelManifest) -> str:
+        if any(space.name == name for space in manifest.spaces):
+            return f"a table that is read from {manifest.model_id} itself and not indexed"
+        return f"which {manifest.model_id} does not have"
 
 
 def build_folders(project: Project, workspace: Workspace) -> tuple[Path, Path]:

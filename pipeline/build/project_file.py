@@ -17,7 +17,8 @@
 
     [store]
     id = "dates"                      # left out: the model's id
-    spaces = ["encoder", "decoder"]   # left out: every space of the model
+    spaces = ["encoder", "decoder"]   # left out: those a search records (encoder, decoder, context); a wrong name
+                                      # lists the others, such as "encoder_layer_0", "decoder_layer_0", "attentional"
 
 Paths are relative to the project file; with a generator, those of the corpus are relative to what it writes. A
 generator runs again when its own text changes, not when something that it reads or imports does.

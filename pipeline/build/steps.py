@@ -77,7 +77,8 @@ class BuildRun:
         return ExportedModel.open(self.model_folder)
 
     def open_encoder(self) -> StateEncoder:
-        return StateEncoder.open(self.model_folder)
+        spaces = self.store.chosen_spaces(self.model_manifest)
+        return StateEncoder.open(self.model_folder, [space.name for space in spaces])
 
 
 Step = Callable[[BuildRun], bool]

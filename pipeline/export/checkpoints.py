@@ -26,7 +26,7 @@ from pipeline.progress import Progress, SilentProgress
 from pipeline.work.ledger import STAGED, Ledger, is_current, is_intact, remember_published
 from state_store.pairs import StoredPair
 
-EXPORT_REVISION = 6
+EXPORT_REVISION = 7
 """Raised when the same checkpoint would give another exported model than before."""
 
 

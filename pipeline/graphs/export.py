@@ -26,12 +26,20 @@ from exported_models.contract.publishing import (
 from pipeline.errors import ExportError
 from pipeline.graphs.beam_search import derive_searches
 from pipeline.graphs.folded_step import derive_folded_step
-from pipeline.graphs.modules import GROWING, EncoderGraph, ForcedGraph, SelfAttentionGraph, StepGraph
+from pipeline.graphs.modules import (
+    GROWING,
+    EmbeddingGraph,
+    EncoderGraph,
+    ForcedGraph,
+    SelfAttentionGraph,
+    StepGraph,
+)
 from pipeline.graphs.plain_step import derive_plain_step
 from pipeline.graphs.shared_weights import share_weights
+from pipeline.graphs.state_graphs import divide_states
 from pipeline.models.checkpoint import LoadedCheckpoint
 
-_GraphModule = EncoderGraph | StepGraph | ForcedGraph | SelfAttentionGraph
+_GraphModule = EncoderGraph | StepGraph | ForcedGraph | SelfAttentionGraph | EmbeddingGraph
 
 if TYPE_CHECKING:
     from torch.export.dynamic_shapes import _DimHint
@@ -42,6 +50,7 @@ OPSET = 20
 
 # What torch's exporter traces with. No two are equal and none is 1, so that none is taken for another or for fixed.
 _EXAMPLE_SIZES = {"sentences": 2, "rows": 6, "incoming": 4, "source": 7, "target": 5, GROWING: 3}
+_EXAMPLE_SIZES |= {"source_ids": 8, "target_ids": 9}
 _NOISY_LOGGERS = ("torch.onnx", "torch.export", "torch._dynamo", "onnxscript", "onnx_ir")
 
 
@@ -54,7 +63,8 @@ def write_graphs(model: LoadedCheckpoint, folder: Path) -> None:
     """
     with explain_disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    protos = {graph: _export(graph, module.eval(), model) for graph, module in _graph_modules(model)}
+    exported = {graph: _export(graph, module.eval(), model) for graph, module in _graph_modules(model)}
+    protos = divide_states(exported, model.spaces)
     plain = derive_plain_step(protos[Graph.DECODER_STEP])
     if plain is not None:
         protos[Graph.PLAIN_STEP] = plain
@@ -117,6 +127,8 @@ def _graph_modules(model: LoadedCheckpoint) -> Iterator[tuple[Graph, _GraphModul
         yield Graph.TEACHER_FORCED, ForcedGraph(model)
     if model.self_attention is not None:
         yield Graph.SELF_ATTENTION, SelfAttentionGraph(model)
+    if model.embeddings is not None:
+        yield Graph.EMBEDDINGS, EmbeddingGraph(model)
 
 
 def _export(graph: Graph, module: _GraphModule, model: LoadedCheckpoint) -> onnx.ModelProto:

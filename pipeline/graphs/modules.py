@@ -10,24 +10,27 @@ from torch import Tensor, nn
 
 from exported_models.contract.graphs import (
     DECODER_HEAD_MASK,
+    EMBEDDING_INPUTS,
     ENCODER_HEAD_MASK,
     ENCODER_INPUTS,
-    ENCODER_OUTPUTS,
     FORCED_INPUTS,
     FORCED_NORMALIZER,
     FORCED_OUTPUTS,
+    FORCED_STATE_SHAPE,
     MEMORY_PREFIX,
     NEXT_PREFIX,
     SELF_ATTENTION_INPUTS,
     SELF_ATTENTION_OUTPUTS,
+    SOURCE_STATE_SHAPE,
     STEP_INPUTS,
     STEP_NORMALIZER,
     STEP_OUTPUTS,
+    STEP_STATE_SHAPE,
     TensorSpec,
 )
 from pipeline.models.checkpoint import LoadedCheckpoint
 
-_ATTENTION_TENSORS = frozenset({"source_mask", "attention_override", "override_on", "context", "cross_attention"})
+_ATTENTION_TENSORS = frozenset({"source_mask", "attention_override", "override_on", "cross_attention"})
 GROWING, GROWN = "past", "present"
 """Names of the dimension of a memory tensor that is one longer after every step."""
 
@@ -41,7 +44,8 @@ def encoder_inputs(model: LoadedCheckpoint) -> tuple[TensorSpec, ...]:
 
 def encoder_outputs(model: LoadedCheckpoint) -> tuple[TensorSpec, ...]:
     """Every output of the model's encoder graph."""
-    return (*(_sized(spec, model) for spec in ENCODER_OUTPUTS), *model.source_tensors, *model.memory_tensors)
+    states = _states(model, "source", SOURCE_STATE_SHAPE)
+    return (*states, *model.source_tensors, *model.memory_tensors)
 
 
 def step_inputs(model: LoadedCheckpoint) -> tuple[TensorSpec, ...]:
@@ -53,9 +57,10 @@ def step_inputs(model: LoadedCheckpoint) -> tuple[TensorSpec, ...]:
 
 def step_outputs(model: LoadedCheckpoint) -> tuple[TensorSpec, ...]:
     """Every output of the model's step graph."""
-    own = tuple(_sized(spec, model) for spec in STEP_OUTPUTS if _belongs(spec, model))
+    own = (_sized(spec, model) for spec in STEP_OUTPUTS if _belongs(spec, model))
+    states = _states(model, "target", STEP_STATE_SHAPE)
     memory = (_with_rows(spec, _next_name(spec.name), "rows") for spec in model.memory_tensors)
-    return (*own, *_if_penalized(STEP_NORMALIZER, model), *(_one_step_on(spec) for spec in memory))
+    return (*own, *states, *_if_penalized(STEP_NORMALIZER, model), *(_one_step_on(spec) for spec in memory))
 
 
 def forced_inputs(model: LoadedCheckpoint) -> tuple[TensorSpec, ...]:
@@ -65,8 +70,8 @@ def forced_inputs(model: LoadedCheckpoint) -> tuple[TensorSpec, ...]:
 
 def forced_outputs(model: LoadedCheckpoint) -> tuple[TensorSpec, ...]:
     """Every output of the model's teacher-forced graph."""
-    own = tuple(_sized(spec, model) for spec in FORCED_OUTPUTS if _belongs(spec, model))
-    return (*own, *_if_penalized(FORCED_NORMALIZER, model))
+    own = (_sized(spec, model) for spec in FORCED_OUTPUTS if _belongs(spec, model))
+    return (*own, *_states(model, "target", FORCED_STATE_SHAPE), *_if_penalized(FORCED_NORMALIZER, model))
 
 
 class EncoderGraph(nn.Module):
@@ -148,6 +153,23 @@ class SelfAttentionGraph(nn.Module):
         return _in_order(self.self_attention(inputs), self.outputs)
 
 
+class EmbeddingGraph(nn.Module):
+    """The adapter's tables of word embeddings."""
+
+    def __init__(self, model: LoadedCheckpoint) -> None:
+        super().__init__()
+        tables = [space for space in model.spaces if space.kind == "table"]
+        self.inputs = EMBEDDING_INPUTS
+        self.outputs = tuple(
+            TensorSpec(space.output, "float32", (f"{space.owner}_ids", space.size), space.meaning) for space in tables
+        )
+        self.embeddings = model.embeddings
+
+    def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
+        assert self.embeddings is not None
+        return _in_order(self.embeddings(*tensors), self.outputs)
+
+
 class _Restriction(nn.Module):
     """Tokens that the model's generation settings rule out get no probability; the others keep theirs."""
 
@@ -173,6 +195,15 @@ def _forced_answers(log_probs: Tensor, forced_ids: Tensor) -> dict[str, Tensor]:
     return {"forced_log_probs": forced.squeeze(-1), "forced_ranks": ranks}
 
 
+def _states(model: LoadedCheckpoint, owner: str, shape: tuple[str, ...]) -> tuple[TensorSpec, ...]:
+    """The states of one side's spaces, recorded or on demand."""
+    return tuple(
+        TensorSpec(space.output, "float32", (*shape, space.size), space.meaning)
+        for space in model.spaces
+        if space.owner == owner and space.kind != "table"
+    )
+
+
 def _belongs(spec: TensorSpec, model: LoadedCheckpoint) -> bool:
     return model.cross_attention_layers > 0 or spec.name not in _ATTENTION_TENSORS
 
@@ -189,8 +220,7 @@ def _head_masks(model: LoadedCheckpoint, *specs: TensorSpec) -> tuple[TensorSpec
 
 def _sized(spec: TensorSpec, model: LoadedCheckpoint) -> TensorSpec:
     """The spec with every dimension that is fixed for this model as a number."""
-    sizes = {f"{space.output.removesuffix('_state')}_size": space.size for space in model.spaces}
-    sizes |= {"layers": model.cross_attention_layers, "heads": model.cross_attention_heads}
+    sizes = {"layers": model.cross_attention_layers, "heads": model.cross_attention_heads}
     for owner, grid in (("encoder", model.encoder_self_attention), ("decoder", model.decoder_self_attention)):
         sizes |= {f"{owner}_layers": grid.layers, f"{owner}_heads": grid.heads} if grid else {}
     shape = tuple(sizes.get(size, size) if isinstance(size, str) else size for size in spec.shape)

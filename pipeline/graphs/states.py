@@ -7,7 +7,7 @@ opened here: what is left are the same operators on the same weights. Models wit
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,54 +15,89 @@ import onnx
 
 from exported_models.contract.arrays import Floats
 from exported_models.contract.graphs import Graph
+from exported_models.contract.manifest import SpaceSpec
 from exported_models.runtime.model import ExportedModel
 from exported_models.runtime.sessions import StatesSession
-from exported_models.search.scoring import encode_batch, force_batch, pad
+from exported_models.search.scoring import encode_batch, force_batch, pad, shift_right
+from exported_models.search.states import force_states
 from pipeline.graphs.rewriting import keep_outputs
 
 
 @dataclass(frozen=True, slots=True)
 class StateEncoder:
-    """A model opened to encode a corpus; ``targets`` is its graph of whole targets, cut down, where it has one."""
+    """A model opened to encode a corpus.
+
+    Attributes:
+        spaces: whose states are wanted.
+        targets: the graphs of whole targets, cut down to the wanted states; none for a model that must be stepped
+            through.
+    """
 
     model: ExportedModel
-    targets: StatesSession | None
+    spaces: tuple[SpaceSpec, ...]
+    targets: tuple[StatesSession, ...]
 
     @classmethod
-    def open(cls, folder: Path, *, threads: int | None = None) -> StateEncoder:
-        """Open an exported model; ``threads`` as of `ExportedModel.open`.
+    def open(cls, folder: Path, spaces: Sequence[str] | None = None, *, threads: int | None = None) -> StateEncoder:
+        """Open an exported model.
+
+        Args:
+            spaces: names of the wanted spaces; None for every recorded one.
+            threads: as of `ExportedModel.open`.
 
         Raises:
-            ArtefactError, ModelError: it is damaged or does not load.
+            ArtefactError, ModelError: the model is damaged, does not load, or has no such space.
         """
         model = ExportedModel.open(folder, threads=threads)
-        return cls(model, _open_states(model, threads) if model.forced else None)
+        recorded = [space.name for space in model.manifest.spaces if space.kind == "recorded"]
+        wanted = tuple(model.manifest.space(name) for name in (recorded if spaces is None else spaces))
+        return cls(model, wanted, tuple(_open_targets(model, wanted, threads)) if model.forced else ())
 
     def encode(self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> list[Mapping[str, Floats]]:
-        """The states of every pair of a ragged batch, as `scoring.ForcedSentence.states` has them.
+        """The wanted states of every pair of a ragged batch, as `scoring.ForcedSentence.states` has them.
 
         Args:
             sources, targets: token ids as the tokenizers give them, end of sentence included.
         """
-        if self.targets is None:
-            return [forced.states for forced in force_batch(self.model, sources, targets)]
-        manifest = self.model.manifest
+        if self.model.forced is not None:
+            return self._encode_at_once(sources, targets)
+        forced = force_batch(self.model, sources, targets)
+        more = force_states(self.model, sources, targets, self.spaces)
+        return [self._select({**sentence.states, **states}) for sentence, states in zip(forced, more, strict=True)]
+
+    def _encode_at_once(
+        self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]
+    ) -> list[Mapping[str, Floats]]:
         encoded = encode_batch(self.model, sources)
-        forced, _ = pad(targets, manifest.pad_id)
-        previous, _ = pad([(manifest.start_id, *target) for target in targets], manifest.pad_id)
-        found = self.targets.run(encoded, previous[:, :-1], forced)
+        forced, _ = pad(targets, self.model.manifest.pad_id)
+        previous = shift_right(forced, self.model.manifest.start_id)
+        found = dict(encoded.states)
+        for session in self.targets:
+            found |= session.run(encoded, previous, forced)
+        of_source = [space for space in self.spaces if space.owner == "source"]
+        more = force_states(self.model, sources, targets, of_source)
         return [
-            {
-                space.name: encoded.states[row, : len(source)]
-                if space.owner == "source"
-                else found[space.output][row, : len(target)]
-                for space in manifest.spaces
-            }
-            for row, (source, target) in enumerate(zip(sources, targets, strict=True))
+            self._select({**self._cut(found, row, len(source), len(target)), **states})
+            for row, (source, target, states) in enumerate(zip(sources, targets, more, strict=True))
         ]
 
+    def _cut(self, found: Mapping[str, Floats], row: int, source: int, target: int) -> dict[str, Floats]:
+        """The states of one pair of a batch, padding cut off, of the spaces that are found."""
+        return {
+            space.name: found[space.output][row, : source if space.owner == "source" else target]
+            for space in self.spaces
+            if space.output in found
+        }
 
-def _open_states(model: ExportedModel, threads: int | None) -> StatesSession:
-    proto = onnx.load(model.folder / Graph.TEACHER_FORCED.filename, load_external_data=False)
-    keep_outputs(proto.graph, [space.output for space in model.manifest.spaces if space.owner == "target"])
-    return StatesSession(model.folder, threads, bytes(proto.SerializeToString()))
+    def _select(self, states: Mapping[str, Floats]) -> Mapping[str, Floats]:
+        return {space.name: states[space.name] for space in self.spaces}
+
+
+def _open_targets(model: ExportedModel, spaces: Sequence[SpaceSpec], threads: int | None) -> Iterator[StatesSession]:
+    graphs = {"recorded": Graph.TEACHER_FORCED, "on_demand": Graph.FORCED_STATES}
+    for kind, graph in graphs.items():
+        names = [space.output for space in spaces if space.owner == "target" and space.kind == kind]
+        if names:
+            proto = onnx.load(model.folder / graph.filename, load_external_data=False)
+            keep_outputs(proto.graph, names)
+            yield StatesSession(model.folder, graph, threads, bytes(proto.SerializeToString()))

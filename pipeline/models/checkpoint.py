@@ -19,7 +19,7 @@ class ReferenceSentence:
     """What the source model computes for one pair, alone and teacher-forced.
 
     Attributes:
-        states: space name -> [tokens, size] float32.
+        states: space name -> [tokens, size] float32, for every space of the model.
         log_probs: [target tokens] float32, of each target token.
         attention: [target tokens, layers, heads, source tokens] float32, or None.
         log_normalizers: [target tokens] float32, see `exported_models.contract.graphs.FORCED_NORMALIZER`; None where
@@ -56,12 +56,12 @@ class LoadedCheckpoint:
 
     Attributes:
         architecture: for people.
-        encoder: module from ``(source_ids, source_mask)`` to a dict of ``encoder_state``, every ``source.*`` and every
-            ``memory.*``.
+        encoder: module from ``(source_ids, source_mask)`` to a dict of the states of every space of the source that is
+            no table, every ``source.*`` and every ``memory.*``.
         decoder_step: module from a dict of the step's inputs (without ``beam_index``, ``forced_ids`` and ``top_count``:
-            memory arrives reordered, one a row) to a dict of ``log_probs`` [rows, vocabulary] and the step's outputs
-            after ``forced_log_probs``, a ``next.*`` for every ``memory.*`` among them, and ``log_normalizers`` where
-            ``generation`` has a repetition penalty; so has ``teacher_forced``.
+            memory arrives reordered, one a row) to a dict of ``log_probs`` [rows, vocabulary], the states of every
+            space of the target that is no table, ``cross_attention``, a ``next.*`` for every ``memory.*``, and
+            ``log_normalizers`` where ``generation`` has a repetition penalty; so has ``teacher_forced``.
         source_tensors, memory_tensors: the ``source.*`` and ``memory.*`` tensors as the encoder gives them.
         spaces: the spaces of states.
         cross_attention_layers, cross_attention_heads: 0 for a model without attention.
@@ -72,10 +72,12 @@ class LoadedCheckpoint:
         reference: the oracle of the parity check.
         max_target_tokens: longest target there are positions for, end of sentence included; None if any.
         teacher_forced: module from a dict of ``previous_ids``, ``source_mask`` and every ``source.*`` to a dict of
-            ``log_probs`` [sentences, target, vocabulary] and the outputs after ``forced_ranks``; None for a decoder
-            that must go step by step.
+            ``log_probs`` [sentences, target, vocabulary], ``cross_attention`` and states as of a step, for every target
+            token; None for a decoder that must go step by step.
         self_attention: module from a dict of `exported_models.contract.graphs.SELF_ATTENTION_INPUTS` to one of its
             outputs; None for a model without self-attention.
+        embeddings: module from ``(source_ids, target_ids)``, each [tokens], to a dict of a row for every id, under the
+            output of every space that is a table; None for a model that names no such space.
         notices: sentences on what of the checkpoint is not honored.
         choose_context: gives the model with the context of another decoder layer, counted from 0; this one is not used
             any more then. None where there is nothing to choose.
@@ -109,6 +111,7 @@ class LoadedCheckpoint:
     max_target_tokens: int | None = None
     teacher_forced: nn.Module | None = None
     self_attention: nn.Module | None = None
+    embeddings: nn.Module | None = None
     notices: tuple[str, ...] = ()
     choose_context: Callable[[int], LoadedCheckpoint] | None = None
     encoder_self_attention: HeadGrid | None = None

@@ -101,10 +101,11 @@ class Source(NamedTuple):
 
 
 class Encoded(NamedTuple):
-    """``states`` [N, S, W], zero on padding, and what the first step reads."""
+    """``states`` [N, S, W], zero on padding, what the first step reads, and the output of every layer [N, S, W]."""
 
     states: Tensor
     memory: Memory
+    layers: tuple[Tensor, ...]
 
 
 class Override(NamedTuple):
@@ -120,7 +121,8 @@ class Override(NamedTuple):
 class Stepped(NamedTuple):
     """One decoder step of R rows.
 
-    ``log_probs`` [R, V]; ``state`` [R, D], the top layer's hidden state; ``memory`` for the next step. With attention
+    ``log_probs`` [R, V]; ``state`` [R, D], the top layer's hidden state; ``memory`` for the next step; ``predictor``
+    [R, D], what the output projection reads: the attentional vector, or ``state`` without attention. With attention
     ``context`` [R, W] and ``attention`` [R, S], exactly zero on padding.
     """
 
@@ -129,6 +131,7 @@ class Stepped(NamedTuple):
     memory: Memory
     context: Tensor | None
     attention: Tensor | None
+    predictor: Tensor
 
 
 class Finals(NamedTuple):
@@ -251,15 +254,16 @@ class RecurrentModel(nn.Module):
         reversal, last = _reversal(source_mask, lengths), (lengths - 1).unsqueeze(1)
         states = self.dropout(self.source_embedding(source_ids))
         padding = (~source_mask).to(states.dtype).unsqueeze(-1)
-        hidden, cell = [], []
+        hidden, cell, layers = [], [], []
         for layer in self.encoder:
             states, layer_hidden, layer_cell = layer(states, padding, reversal, last)
             hidden.append(layer_hidden)
             cell.append(layer_cell)
+            layers.append(states)
         states = torch.where(source_mask.unsqueeze(-1), states, torch.zeros_like(states))
         begun = self.start(Finals(tuple(hidden), tuple(cell) if self.config.needs_last_cell else ()))
         feed = torch.zeros_like(begun.hidden[-1]) if self.config.input_feeding else None
-        return Encoded(states, Memory(begun.hidden, begun.cell, feed))
+        return Encoded(states, Memory(begun.hidden, begun.cell, feed), tuple(layers))
 
     def read_source(self, states: Tensor, source_mask: Tensor) -> Source:
         """What every step reads of states [N, S, W], computed once per sentence."""
@@ -288,14 +292,14 @@ class RecurrentModel(nn.Module):
             predictor = predictor if self.config.attention == "mlp" else torch.tanh(predictor)
         log_probs = torch.log_softmax(self.output(self.dropout(predictor)), dim=-1)
         feed = predictor if self.config.input_feeding else None
-        return Stepped(log_probs, state, Memory(hidden, cell, feed), context, attention)
+        return Stepped(log_probs, state, Memory(hidden, cell, feed), context, attention, predictor)
 
     def forward(self, source_ids: Tensor, source_mask: Tensor, target_ids: Tensor) -> Tensor:
         """Teacher forcing: log-probabilities [N, T, V] of every next token after ``target_ids`` [N, T].
 
         ``target_ids`` begins with the start token; row t of the result is about the token after ``target_ids[:, t]``.
         """
-        states, memory = self.encode(source_ids, source_mask)
+        states, memory, _ = self.encode(source_ids, source_mask)
         source = self.read_source(states, source_mask) if self.config.attends else None
         rows = []
         for previous_ids in target_ids.unbind(dim=1):

@@ -37,10 +37,11 @@ _MASKED = -1e9
 
 
 class Encoded(NamedTuple):
-    """``states`` [N, S, D], and ``attention`` [N, A, S, S] of every layer."""
+    """``states`` [N, S, D], and of every layer ``attention`` [N, A, S, S] and the output ``layers`` [N, S, D]."""
 
     states: Tensor
     attention: tuple[Tensor, ...]
+    layers: tuple[Tensor, ...]
 
 
 class Decoded(NamedTuple):
@@ -48,7 +49,8 @@ class Decoded(NamedTuple):
 
     ``logits`` [R, V]; ``state`` [R, D], what the output projection reads; ``context`` [R, D], the context layer's
     cross-attention before the residual; ``cross_attention`` [N, L x A, Q, S]; ``attention`` [rows, A, T, P + T] of
-    every layer to the target, none from an SSRU; ``memory`` what every layer keeps of the target, the past included.
+    every layer to the target, none from an SSRU; ``memory`` what every layer keeps of the target, the past included;
+    ``layers`` [R, D] the output of every layer.
     """
 
     logits: Tensor
@@ -57,6 +59,7 @@ class Decoded(NamedTuple):
     cross_attention: Tensor
     attention: tuple[Tensor, ...]
     memory: tuple[Memory, ...]
+    layers: tuple[Tensor, ...]
 
 
 class Transformer(nn.Module):
@@ -93,12 +96,13 @@ class Transformer(nn.Module):
         if self.encoder_bias is not None:
             bias = bias + self.encoder_bias(positions, positions)
         x = self.source_embedding(source_ids, positions).flatten(0, 1)
-        attentions = []
+        attentions, layers = [], []
         for layer, kept in zip(self.encoder, _split_mask(head_mask, self.config.encoder), strict=True):
             x, attention = layer(x, sentences, bias, kept)
             attentions.append(attention)
+            layers.append(x.view(sentences, length, -1))
         x = x if self.encoder_norm is None else self.encoder_norm(x)
-        return Encoded(x.view(sentences, length, -1), tuple(attentions))
+        return Encoded(x.view(sentences, length, -1), tuple(attentions), tuple(layers))
 
     def read_source(self, states: Tensor) -> tuple[Keys, ...]:
         """Every decoder layer's keys and values of encoder states [N, S, D]."""
@@ -134,7 +138,7 @@ class Transformer(nn.Module):
         x = self.target_embedding(previous_ids, position)
         bias, source_bias = self._step_bias(memory[0], position), _padding_bias(source_mask)
         given, kept = self._by_layer(override), _split_mask(head_mask, self.config.decoder)
-        cross, own, memories, context = [], [], [], x
+        cross, own, memories, layers, context = [], [], [], [], x
         for index in self._layers:
             x, found, attention, self_attention, remembered = self._decoder_layer(index).step(
                 x, memory[index], bias, kept[index], source[index], source_bias, given[index]
@@ -143,7 +147,8 @@ class Transformer(nn.Module):
             cross.append(attention)
             own.append(self_attention)
             memories.append(remembered)
-        return self._finish(x, context, cross, own, memories)
+            layers.append(x)
+        return self._finish(layers, context, cross, own, memories)
 
     def force(
         self,
@@ -165,7 +170,7 @@ class Transformer(nn.Module):
         source_bias, given = _padding_bias(source_mask), self._by_layer(override)
         kept = _split_mask(head_mask, self.config.decoder)
         x = self.target_embedding(previous_ids, positions).flatten(0, 1)
-        cross, own, context = [], [], x
+        cross, own, layers, context = [], [], [], x
         for index in self._layers:
             x, found, attention, self_attention = self._decoder_layer(index)(
                 x, sentences, bias, kept[index], source[index], source_bias, given[index]
@@ -173,7 +178,8 @@ class Transformer(nn.Module):
             context = found if index == self.context_layer else context
             cross.append(attention)
             own.append(self_attention)
-        return self._finish(x, context, cross, own, ())
+            layers.append(x)
+        return self._finish(layers, context, cross, own, ())
 
     @property
     def _layers(self) -> range:
@@ -196,12 +202,18 @@ class Transformer(nn.Module):
         return [Override(*pair) for pair in pairs]
 
     def _finish(
-        self, x: Tensor, context: Tensor, cross: Sequence[Tensor], own: Sequence[Tensor], memory: Sequence[Memory]
+        self,
+        layers: Sequence[Tensor],
+        context: Tensor,
+        cross: Sequence[Tensor],
+        own: Sequence[Tensor],
+        memory: Sequence[Memory],
     ) -> Decoded:
-        state = x if self.decoder_norm is None else self.decoder_norm(x)
+        state = layers[-1] if self.decoder_norm is None else self.decoder_norm(layers[-1])
         state = state if self.config.output_scale == 1.0 else state * self.config.output_scale
         state = state if self.output_transform is None else self.output_transform(state)
-        return Decoded(self.output(state), state, context, torch.cat(list(cross), dim=1), tuple(own), tuple(memory))
+        cross_attention = torch.cat(list(cross), dim=1)
+        return Decoded(self.output(state), state, context, cross_attention, tuple(own), tuple(memory), tuple(layers))
 
 
 def _split_mask(head_mask: Tensor | None, stack: StackConfig) -> Sequence[Tensor | None]:

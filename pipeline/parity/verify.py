@@ -16,8 +16,9 @@ from exported_models.contract.trace import Trace
 from exported_models.engine import complete_request, search_settings
 from exported_models.runtime.model import ExportedModel
 from exported_models.search.repetition import RepetitionPenalty
-from exported_models.search.scoring import ForcedSentence, force_batch
+from exported_models.search.scoring import ForcedSentence
 from exported_models.search.search import record_source, search
+from exported_models.search.states import force_with_states
 from pipeline.errors import ParityError
 from pipeline.models.checkpoint import LoadedCheckpoint, ReferenceSentence
 from pipeline.progress import Progress
@@ -71,8 +72,8 @@ class _Comparison:
 
     def add(self, found: ForcedSentence, wanted: ReferenceSentence | ForcedSentence, sentence: str) -> None:
         self._of("log-probabilities").add(found.log_probs, wanted.log_probs, sentence)
-        for space, states in wanted.states.items():
-            self._of(f"{space} states").add(found.states[space], states, sentence)
+        for space, states in found.states.items():
+            self._of(f"{space} states").add(states, wanted.states[space], sentence)
         if found.attention is not None and wanted.attention is not None:
             self._of("attention").add(found.attention, wanted.attention, sentence)
         if found.log_normalizers is not None and wanted.log_normalizers is not None:
@@ -111,10 +112,12 @@ def verify_model(
     equal, wrong_lists = 0, []
     with progress.track("verify", 2 * len(sample), "sentences") as advance:
         for batch in _batches(sample):
-            found = force_batch(exported, [pair.source_ids for pair in batch], [pair.target_ids for pair in batch])
+            found = force_with_states(
+                exported, [pair.source_ids for pair in batch], [pair.target_ids for pair in batch]
+            )
             for pair, sentence in zip(batch, found, strict=True):
                 to_source.add(sentence, source.reference.force(pair.source_ids, pair.target_ids), pair.name)
-                to_single.add(sentence, force_batch(exported, [pair.source_ids], [pair.target_ids])[0], pair.name)
+                to_single.add(sentence, force_with_states(exported, [pair.source_ids], [pair.target_ids])[0], pair.name)
             advance(len(batch))
         for pair in sample:
             complaint, same = _compare_search(source, exported, pair)
@@ -186,8 +189,8 @@ def _compare_steps(exported: ExportedModel, sample: Sequence[SamplePair]) -> _Co
     compared = _Comparison()
     if exported.forced is not None:
         sources, targets = [pair.source_ids for pair in sample], [pair.target_ids for pair in sample]
-        in_one_pass = force_batch(exported, sources, targets)
-        in_steps = force_batch(exported, sources, targets, override=lambda _: None)
+        in_one_pass = force_with_states(exported, sources, targets)
+        in_steps = force_with_states(exported, sources, targets, override=lambda _: None)
         for pair, stepped, wanted in zip(sample, in_steps, in_one_pass, strict=True):
             compared.add(stepped, wanted, pair.name)
     return compared

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from exported_models.contract.arrays import Floats
 from exported_models.contract.manifest import CONTEXT_SPACE, DECODER_SPACE, ENCODER_SPACE, GenerationDefaults
 from pipeline.models.checkpoint import ReferenceHypothesis, ReferenceSentence
+from pipeline.models.spaces import SOURCE_EMBEDDING_SPACE, TARGET_EMBEDDING_SPACE
 from pipeline.reference.beam_search import beam_search
 from pipeline.reference.torch_threads import step_by_step
 
@@ -24,12 +25,14 @@ class StepResult:
         decoder_state: [rows, size] float32.
         context: [rows, size] float32, or None without attention.
         attention: [rows, layers, heads, source tokens] float32, or None.
+        more_states: [rows, size] float32 of every other space of the target.
     """
 
     log_probs: Floats
     decoder_state: Floats
     context: Floats | None
     attention: Floats | None
+    more_states: Mapping[str, Floats] = field(default_factory=dict)
 
 
 class SentenceRun(Protocol):
@@ -39,15 +42,31 @@ class SentenceRun(Protocol):
     def encoder_states(self) -> Floats:
         """[source tokens, size] float32."""
 
+    @property
+    def more_states(self) -> Mapping[str, Floats]:
+        """[source tokens, size] float32 of every other space of the source."""
+
     def step(self, tokens: Sequence[int], parents: Sequence[int]) -> StepResult:
         """Feed one token a row; row i continues row ``parents[i]`` of the step before."""
 
 
 class StepwiseReference:
-    """The oracle of a source model that can run a sentence."""
+    """The oracle of a checkpoint that can run a sentence.
 
-    def __init__(self, run: Callable[[Sequence[int]], SentenceRun], *, start_id: int, end_id: int) -> None:
+    Args:
+        embeddings: the tables [vocabulary, size] of word embeddings of both sides, source first.
+    """
+
+    def __init__(
+        self,
+        run: Callable[[Sequence[int]], SentenceRun],
+        embeddings: tuple[Floats, Floats],
+        *,
+        start_id: int,
+        end_id: int,
+    ) -> None:
         self._run = run
+        self._embeddings = embeddings
         self._start_id, self._end_id = start_id, end_id
 
     @step_by_step()
@@ -55,12 +74,20 @@ class StepwiseReference:
         """Run one pair; the target ends with the end of sentence."""
         run = self._run(source_ids)
         steps = [run.step([token], [0]) for token in (self._start_id, *target_ids[:-1])]
-        states = {ENCODER_SPACE: run.encoder_states, DECODER_SPACE: _join(step.decoder_state for step in steps)}
         contexts = [step.context for step in steps if step.context is not None]
         attention = [step.attention for step in steps if step.attention is not None]
         wanted = [step.log_probs[0, token] for step, token in zip(steps, target_ids, strict=True)]
+        states = {
+            ENCODER_SPACE: run.encoder_states,
+            DECODER_SPACE: _join(step.decoder_state for step in steps),
+            **({CONTEXT_SPACE: _join(contexts)} if contexts else {}),
+            **run.more_states,
+            **{name: _join(step.more_states[name] for step in steps) for name in steps[0].more_states},
+            SOURCE_EMBEDDING_SPACE: self._embeddings[0][list(source_ids)],
+            TARGET_EMBEDDING_SPACE: self._embeddings[1][list(target_ids)],
+        }
         return ReferenceSentence(
-            states={**states, CONTEXT_SPACE: _join(contexts)} if contexts else states,
+            states=states,
             log_probs=np.array(wanted, np.float32),
             attention=_join(attention) if attention else None,
         )

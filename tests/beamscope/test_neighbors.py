@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from exported_models.contract.request import MAX_NEIGHBORS
 from exported_models.contract.workspace import Workspace
-from state_store.limits import MAX_NEIGHBORS
 from tests.beamscope.shell import Beamscope, one_sentence
 
 SOURCE = "March 3, 1999"

@@ -279,5 +279,5 @@ def test_graphs_of_other_names_are_refused(damaged_copy: Path) -> None:
     shutil.copy(damaged_copy / "encoder.onnx", damaged_copy / "beam_search.onnx")
     _list_again(damaged_copy)
 
-    with pytest.raises(ModelError, match="lacks chosen, decoder_state, "):
+    with pytest.raises(ModelError, match="lacks chosen, context, decoder_state, "):
         ExportedModel.open(damaged_copy)

@@ -16,10 +16,10 @@ from exported_models.contract.graphs import Graph
 from exported_models.contract.request import Request
 from exported_models.contract.trace import Trace
 from exported_models.engine import complete_request, search_settings, tokenize_source
-from exported_models.runtime.beam_search_session import SearchInput
+from exported_models.runtime.beam_search_session import BeamSearchSession, SearchInput
 from exported_models.runtime.graph_session import as_array
 from exported_models.runtime.model import ExportedModel
-from exported_models.runtime.sessions import EncodedSource, StepInput
+from exported_models.runtime.sessions import EncodedSource, StateOutputs, StepInput
 from exported_models.search.memory import SearchMemory
 from exported_models.search.search import record_source, search
 from pipeline.adapters import load_adapter
@@ -130,7 +130,8 @@ def test_a_source_is_folded_while_that_is_less_work(
         if path.name != needed:
             (folder / path.name).hardlink_to(path)
     (folder / needed).write_bytes((folder / other).read_bytes()[:100])
-    damaged = replace(model, beam_search=type(model.beam_search)(folder, 1, set(Graph)))  # type: ignore[misc]
+    states = StateOutputs.of(model.manifest, "target")
+    damaged = replace(model, beam_search=BeamSearchSession(folder, 1, set(Graph), states))
     encoded = _encode(model, length)
 
     with pytest.raises(ModelError, match=needed):

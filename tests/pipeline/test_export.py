@@ -14,7 +14,7 @@ import torch
 
 import pipeline.graphs.export
 from exported_models.contract.errors import WorkspaceError
-from exported_models.contract.graphs import ENCODER_INPUTS, ENCODER_OUTPUTS, STEP_INPUTS, STEP_OUTPUTS, Graph
+from exported_models.contract.graphs import ENCODER_INPUTS, STEP_INPUTS, STEP_OUTPUTS, Graph
 from exported_models.contract.manifest import GenerationDefaults, ModelManifest, ParityReport, load_model_manifest
 from exported_models.contract.publishing import digest_file
 from exported_models.contract.workspace import Workspace
@@ -65,9 +65,13 @@ def test_graphs_have_the_names_and_types_of_the_contract(dates_model: ExportedMo
     encoder = onnx.load(dates_model.folder / Graph.ENCODER.filename).graph
     step = onnx.load(dates_model.folder / Graph.DECODER_STEP.filename).graph
     assert [tensor.name for tensor in encoder.input] == [spec.name for spec in ENCODER_INPUTS]
-    assert encoder.output[0].name == ENCODER_OUTPUTS[0].name
+    manifest = dates_model.manifest
+    (encoder_space,) = manifest.spaces_of("source", "recorded")
+    assert encoder.output[0].name == encoder_space.output
     assert [tensor.name for tensor in step.input][: len(STEP_INPUTS)] == [spec.name for spec in STEP_INPUTS]
-    assert [tensor.name for tensor in step.output][: len(STEP_OUTPUTS)] == [spec.name for spec in STEP_OUTPUTS]
+    states = [space.output for space in manifest.spaces_of("target", "recorded")]
+    outputs = [tensor.name for tensor in step.output if not tensor.name.startswith("next.")]
+    assert outputs == [*(spec.name for spec in STEP_OUTPUTS), *states]
     masks = {tensor.name: tensor.type.tensor_type.elem_type for tensor in (*encoder.input, *step.input)}
     assert masks["source_mask"] == masks["override_on"] == onnx.TensorProto.BOOL
 

@@ -231,7 +231,7 @@ class _Encoder(nn.Module):
         self.model = model
 
     def forward(self, source_ids: Tensor, source_mask: Tensor) -> tuple[Tensor, ...]:
-        states, memory = self.model.encode(source_ids, source_mask)
+        states, memory, _ = self.model.encode(source_ids, source_mask)
         return states, *_flatten(memory)
 
 

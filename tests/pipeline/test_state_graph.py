@@ -12,5 +12,5 @@ def test_a_model_that_is_stepped_through_is_encoded_by_its_steps(dates_model: Ex
     sources = [dates_model.source_tokenizer.encode(source, end=True).ids for source, _ in texts]
     targets = [dates_model.target_tokenizer.encode(target, end=True).ids for _, target in texts]
 
-    assert StateEncoder.open(dates_model.folder).targets is None
+    assert StateEncoder.open(dates_model.folder).targets == ()
     check_states(dates_model.folder, sources, targets)

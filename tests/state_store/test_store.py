@@ -12,11 +12,10 @@ import pytest
 
 from exported_models.contract.errors import ArtefactError, BeamscopeError, RequestError
 from exported_models.contract.publishing import MANIFEST_NAME
-from exported_models.contract.request import Request
+from exported_models.contract.request import MAX_NEIGHBORS, Request
 from exported_models.contract.workspace import Workspace
 from exported_models.engine import Engine
 from state_store.errors import MapError, SpaceError, StateError, StoreError, StoreMismatchError
-from state_store.limits import MAX_NEIGHBORS
 from state_store.store import StateStore
 from tests.state_store.letters import LETTERS, MODEL_ID, Corpus, MadeStore, make_store
 

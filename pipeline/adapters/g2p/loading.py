@@ -18,6 +18,7 @@ from exported_models.contract.arrays import Floats
 from exported_models.contract.manifest import CharacterTokenizerSpec, GenerationDefaults, WordTokenizerSpec
 from pipeline.adapters.g2p import ARRAYS, GRU_ARRAYS
 from pipeline.adapters.recurrent_graphs import (
+    RecurrentEmbeddings,
     RecurrentEncoder,
     RecurrentStep,
     memory_tensors,
@@ -62,6 +63,7 @@ def load_checkpoint(path: Path) -> LoadedCheckpoint:
         architecture="g2p-en: GRU encoder, GRU decoder, no attention",
         encoder=RecurrentEncoder(model),
         decoder_step=RecurrentStep(model),
+        embeddings=RecurrentEmbeddings(model),
         source_tensors=source_tensors(config),
         memory_tensors=memory_tensors(config),
         spaces=recurrent_spaces(config),
@@ -78,7 +80,9 @@ def load_checkpoint(path: Path) -> LoadedCheckpoint:
         special_ids=(_PAD, _UNKNOWN, _START, _END),
         max_source_tokens=_LONGEST_SOURCE,
         generation=GenerationDefaults(beam_size=1, max_length=_LONGEST_TARGET),
-        reference=StepwiseReference(partial(_Run, arrays), start_id=_START, end_id=_END),
+        reference=StepwiseReference(
+            partial(_Run, arrays), (arrays["enc_emb"], arrays["dec_emb"]), start_id=_START, end_id=_END
+        ),
         notices=("The package looks words up in a dictionary first; this is its model for words that are in none.",),
     )
 
@@ -148,6 +152,7 @@ class _Run:
             state = self._read("enc", x[None], state)
             states.append(state)
         self.encoder_states: Floats = np.concatenate(states)
+        self.more_states: Mapping[str, Floats] = {}
         self._state = state
 
     def step(self, tokens: Sequence[int], parents: Sequence[int]) -> StepResult:

@@ -16,6 +16,7 @@ from pipeline.adapters.huggingface.checkpoint import Checkpoint
 from pipeline.adapters.huggingface.generation import Generation
 from pipeline.adapters.huggingface.weights import find_parts
 from pipeline.models.checkpoint import ReferenceHypothesis, ReferenceSentence
+from pipeline.models.spaces import SOURCE_EMBEDDING_SPACE, TARGET_EMBEDDING_SPACE, name_lower_layers
 from pipeline.reference.torch_threads import step_by_step
 
 _EARLY_STOPPING: dict[str, bool | str] = {"estimate": False, "first": True, "never": "never"}
@@ -46,14 +47,20 @@ class HuggingFaceReference:
                 attention_mask=torch.ones(1, len(source_ids), dtype=torch.long),
                 decoder_input_ids=torch.tensor([previous]),
                 output_attentions=True,
+                output_hidden_states=True,
                 use_cache=False,
             )
         log_probs = torch.log_softmax(answer.logits[0], dim=-1)
+        # The library's hidden states begin with the embeddings.
+        encoder, decoder = answer.encoder_hidden_states[1:], answer.decoder_hidden_states[1:]
         return ReferenceSentence(
             states={
                 ENCODER_SPACE: _floats(answer.encoder_last_hidden_state[0]),
                 DECODER_SPACE: _floats(seen[DECODER_SPACE][0]),
                 CONTEXT_SPACE: _floats(seen[CONTEXT_SPACE][0]),
+                **name_lower_layers("encoder", [_floats(layer[0]) for layer in encoder]),
+                **name_lower_layers("decoder", [_floats(layer[0]) for layer in decoder]),
+                **self._look_up(source_ids, target_ids),
             },
             log_probs=_floats(log_probs.gather(1, torch.tensor(list(target_ids))[:, None])[:, 0]),
             attention=_floats(torch.stack([layer[0] for layer in answer.cross_attentions]).permute(2, 0, 1, 3)),
@@ -74,6 +81,15 @@ class HuggingFaceReference:
             chosen = _scores_of_greedy(answer, rows[0])
             scores = [sum(chosen) / len(chosen) ** generation.length_penalty]
         return tuple(ReferenceHypothesis(row, score) for row, score in zip(rows, scores, strict=True))
+
+    def _look_up(self, source_ids: Sequence[int], target_ids: Sequence[int]) -> dict[str, Floats]:
+        """Word embeddings of both sides."""
+        parts = find_parts(self.model)
+        source, target = (side.get_input_embeddings().weight.detach() for side in (parts.encoder, parts.decoder))
+        return {
+            SOURCE_EMBEDDING_SPACE: _floats(source[list(source_ids)]),
+            TARGET_EMBEDDING_SPACE: _floats(target[list(target_ids)]),
+        }
 
     def _cut(self, row: list[int]) -> tuple[int, ...]:
         """A generated row without its start and what stands after its end."""

@@ -20,6 +20,7 @@ from exported_models.contract.arrays import Floats
 from exported_models.contract.manifest import CONTEXT_SPACE, DECODER_SPACE, ENCODER_SPACE, GenerationDefaults
 from pipeline.adapters.marian.weights import MarianWeights
 from pipeline.models.checkpoint import ReferenceHypothesis, ReferenceSentence
+from pipeline.models.spaces import SOURCE_EMBEDDING_SPACE, TARGET_EMBEDDING_SPACE, name_lower_layers
 from pipeline.reference.beam_search import beam_search
 
 Doubles = NDArray[np.float64]
@@ -45,11 +46,16 @@ class MarianReference:
             previous = [None, *target_ids[:-1]]
             steps = [run.step([token_id], [0]) for token_id in previous]
             log_probs = self._distribution(np.concatenate([step.state for step in steps]))
+        layers = zip(*(step.layers for step in steps), strict=True)
         return ReferenceSentence(
             states={
                 ENCODER_SPACE: _floats(run.states),
                 DECODER_SPACE: _floats(np.concatenate([step.state for step in steps])),
                 CONTEXT_SPACE: _floats(np.concatenate([step.contexts[self.context_layer] for step in steps])),
+                **name_lower_layers("encoder", list(map(_floats, run.layers))),
+                **name_lower_layers("decoder", [_floats(np.concatenate(layer)) for layer in layers]),
+                SOURCE_EMBEDDING_SPACE: _floats(self._layers.table("encoder")[list(source_ids)]),
+                TARGET_EMBEDDING_SPACE: _floats(self._layers.table("decoder")[list(target_ids)]),
             },
             log_probs=_floats(log_probs[np.arange(len(target_ids)), list(target_ids)]),
             attention=_floats(np.concatenate([step.attention for step in steps])),
@@ -78,12 +84,14 @@ class MarianReference:
 class _Step(NamedTuple):
     """What a step computes.
 
-    ``state`` [rows, size], ``contexts`` of every layer [rows, size], ``attention`` [rows, layers, heads, source].
+    ``state`` [rows, size], ``contexts`` of every layer [rows, size], ``attention`` [rows, layers, heads, source], and
+    the output ``layers`` of every layer [rows, size].
     """
 
     state: Doubles
     contexts: list[Doubles]
     attention: Doubles
+    layers: list[Doubles]
 
 
 class _SentenceRun:
@@ -91,7 +99,7 @@ class _SentenceRun:
 
     def __init__(self, layers: _Layers, source_ids: Sequence[int]) -> None:
         self._layers = layers
-        self.states = layers.encode(source_ids)
+        self.states, self.layers = layers.encode(source_ids)
         self._past: list[Doubles] = []
         self._position = 0
 
@@ -99,7 +107,7 @@ class _SentenceRun:
         """Feed one word a row, None for none; row i continues row ``parents[i]`` of the step before."""
         kept = [past[list(parents)] for past in self._past]
         x = self._layers.embed_target(words, self._position)
-        self._past, contexts, attention = [], [], []
+        self._past, contexts, attention, layers = [], [], [], []
         for index in range(self._layers.depth("dec")):
             past = kept[index] if kept else None
             prefix = f"decoder_l{index + 1}"
@@ -109,8 +117,9 @@ class _SentenceRun:
             contexts.append(context)
             attention.append(weights)
             x = self._layers.feed_forward(f"{prefix}_ffn", x)
+            layers.append(x)
         self._position += 1
-        return _Step(self._layers.top("decoder", x), contexts, np.stack(attention, axis=1))
+        return _Step(self._layers.top("decoder", x), contexts, np.stack(attention, axis=1), layers)
 
 
 class _Layers:
@@ -125,8 +134,9 @@ class _Layers:
         depth: int = self._options[f"{side}-depth"]
         return depth
 
-    def encode(self, source_ids: Sequence[int]) -> Doubles:
-        table = self._table("encoder")
+    def encode(self, source_ids: Sequence[int]) -> tuple[Doubles, list[Doubles]]:
+        """The encoder's states [source, size], and the output of every layer."""
+        table, layers = self.table("encoder"), []
         x = table[list(source_ids)] * math.sqrt(self._size)
         x = x + np.stack([self._position(position) for position in range(len(source_ids))])
         x = self._before("encoder_emb", "transformer-postprocess-emb", x)
@@ -136,10 +146,11 @@ class _Layers:
             change, _ = self._attend(f"{prefix}_self", normed[None], normed[None])
             x = self._after(f"{prefix}_self_Wo", "transformer-postprocess", change[0], x)
             x = self.feed_forward(f"{prefix}_ffn", x)
-        return self.top("encoder", x)
+            layers.append(x)
+        return self.top("encoder", x), layers
 
     def embed_target(self, words: Sequence[int | None], position: int) -> Doubles:
-        table = self._table("decoder")
+        table = self.table("decoder")
         nothing = np.zeros(self._size)
         x = np.stack([nothing if word is None else table[word] for word in words])
         x = x * math.sqrt(self._size) + self._position(position)
@@ -175,7 +186,7 @@ class _Layers:
     def logits(self, states: Doubles) -> Doubles:
         bias = self._weights.get("decoder_ff_logit_out_b", 0.0)
         if self._options.get("tied-embeddings-all") or self._options.get("tied-embeddings"):
-            return _doubles(states @ self._table("decoder").T + bias)
+            return _doubles(states @ self.table("decoder").T + bias)
         if "decoder_ff_logit_out_W" in self._weights:
             return _doubles(states @ self._weights["decoder_ff_logit_out_W"] + bias)
         return _doubles(states @ self._weights["decoder_ff_logit_out_Wt"].T + bias)
@@ -245,7 +256,8 @@ class _Layers:
         error_function = np.vectorize(math.erf, otypes=[np.float64])
         return _doubles(0.5 * x * (1 + error_function(x / math.sqrt(2.0))))
 
-    def _table(self, side: str) -> Doubles:
+    def table(self, side: str) -> Doubles:
+        """Word embeddings [vocabulary, size] of a side, "encoder" or "decoder"."""
         shared = self._options.get("tied-embeddings-all") or self._options.get("tied-embeddings-src")
         return self._weights["Wemb" if shared else f"{side}_Wemb"]
 

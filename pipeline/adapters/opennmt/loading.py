@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TypedDict
+from typing import TypedDict, cast
 
 from torch import Tensor
 
+from exported_models.contract.arrays import Floats
 from exported_models.contract.manifest import GenerationDefaults, SentencePieceSpec, TokenizerSpec
 from pipeline.adapters import recurrent_graphs
 from pipeline.adapters.opennmt.checkpoint import Checkpoint, read_checkpoint
@@ -20,7 +21,7 @@ from pipeline.adapters.opennmt.transformer import MAX_POSITIONS, build_transform
 from pipeline.adapters.opennmt.transformer_reference import TransformerParts, TransformerRun
 from pipeline.adapters.opennmt.vocabulary import Vocabularies, read_vocabularies
 from pipeline.adapters.opennmt.weights import SOURCE_EMBEDDING
-from pipeline.adapters.recurrent_graphs import RecurrentEncoder, RecurrentStep, recurrent_spaces
+from pipeline.adapters.recurrent_graphs import RecurrentEmbeddings, RecurrentEncoder, RecurrentStep, recurrent_spaces
 from pipeline.adapters.transformer_graphs import describe_transformer, transformer_spaces
 from pipeline.models.checkpoint import LoadedCheckpoint
 from pipeline.models.recurrent import RecurrentConfig
@@ -87,8 +88,13 @@ def _share(checkpoint: Checkpoint, vocabularies: Vocabularies) -> _Shared:
     }
 
 
-def _make_reference(run: Callable[[Sequence[int]], SentenceRun], vocabularies: Vocabularies) -> StepwiseReference:
-    return StepwiseReference(run, start_id=vocabularies.start_id, end_id=vocabularies.end_id)
+def _make_reference(
+    run: Callable[[Sequence[int]], SentenceRun],
+    parts: RecurrentParts | TransformerParts,
+    vocabularies: Vocabularies,
+) -> StepwiseReference:
+    embeddings = (_floats(parts.source_embedding), _floats(parts.target_embedding))
+    return StepwiseReference(run, embeddings, start_id=vocabularies.start_id, end_id=vocabularies.end_id)
 
 
 def _load_recurrent(
@@ -101,6 +107,7 @@ def _load_recurrent(
         architecture=_describe_recurrent(config, options),
         encoder=RecurrentEncoder(model),
         decoder_step=RecurrentStep(model),
+        embeddings=RecurrentEmbeddings(model),
         source_tensors=recurrent_graphs.source_tensors(config),
         memory_tensors=recurrent_graphs.memory_tensors(config),
         spaces=recurrent_spaces(config),
@@ -110,7 +117,7 @@ def _load_recurrent(
         target_vocabulary=config.target_vocabulary,
         max_source_tokens=MAX_SOURCE_TOKENS,
         generation=_TRANSLATING[checkpoint.version],
-        reference=_make_reference(partial(RecurrentRun, parts), vocabularies),
+        reference=_make_reference(partial(RecurrentRun, parts), parts, vocabularies),
         **_share(checkpoint, vocabularies),
     )
 
@@ -133,7 +140,7 @@ def _load_transformer(
         max_source_tokens=limit or MAX_SOURCE_TOKENS,
         max_target_tokens=limit,
         generation=generation.model_copy(update={"max_length": min(generation.max_length, limit or MAX_POSITIONS)}),
-        reference=_make_reference(partial(TransformerRun, parts), vocabularies),
+        reference=_make_reference(partial(TransformerRun, parts), parts, vocabularies),
         choose_context=choose_context,
         parity_sentences=_PARITY_SENTENCES,
         **_share(checkpoint, vocabularies),
@@ -166,3 +173,7 @@ def _describe_recurrent(config: RecurrentConfig, options: RecurrentOptions) -> s
 def _describe_transformer(config: TransformerConfig) -> str:
     layers = f"{config.encoder.layers} encoder and {config.decoder.layers} decoder layers"
     return f"OpenNMT-py Transformer, {layers} of {config.size} units, {config.decoder.heads} heads"
+
+
+def _floats(values: Tensor) -> Floats:
+    return cast(Floats, values.detach().numpy())

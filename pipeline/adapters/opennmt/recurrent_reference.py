@@ -13,6 +13,7 @@ from exported_models.contract.arrays import Floats
 from pipeline.adapters.opennmt.options import RecurrentOptions
 from pipeline.adapters.opennmt.recurrent import KINDS, name_layer
 from pipeline.adapters.opennmt.weights import TARGET_EMBEDDING, Weights
+from pipeline.models.spaces import ATTENTIONAL_SPACE, name_layers, name_lower_layers
 from pipeline.reference.stepwise import StepResult
 
 
@@ -24,7 +25,11 @@ class RecurrentParts:
         self.weights = weights
         self.source_embedding = embedding
         self.target_embedding = weights.take(TARGET_EMBEDDING)
-        self.encoder = self._make_stack("encoder", options.enc_layers, bidirectional=options.encoder_type == "brnn")
+        both_ways = options.encoder_type == "brnn"
+        self.encoder = self._make_stack("encoder", options.enc_layers, bidirectional=both_ways)
+        self.lower_encoders = [
+            self._make_stack("encoder", layers, bidirectional=both_ways) for layers in range(1, options.enc_layers)
+        ]
         self.decoder = self._make_stack("decoder", options.dec_layers, bidirectional=False)
 
     def linear(self, name: str, x: Tensor) -> Tensor:
@@ -56,9 +61,11 @@ class RecurrentRun:
 
     def __init__(self, parts: RecurrentParts, source_ids: Sequence[int]) -> None:
         self._parts = parts
-        outputs, final = parts.encoder(parts.source_embedding[list(source_ids)].unsqueeze(0))
+        x = parts.source_embedding[list(source_ids)].unsqueeze(0)
+        outputs, final = parts.encoder(x)
         self._outputs = outputs[0]
         self.encoder_states = _floats(self._outputs)
+        self.more_states = name_layers("encoder", [_floats(stack(x)[0][0]) for stack in parts.lower_encoders])
         kinds = final if isinstance(final, tuple) else (final,)
         self._states = tuple(self._start(kind, index) for index, kind in enumerate(kinds))
         self._feed = torch.zeros(1, parts.decoder.hidden_size)
@@ -79,6 +86,10 @@ class RecurrentRun:
             decoder_state=_floats(state),
             context=None if context is None else _floats(context),
             attention=None if attention is None else _floats(attention[:, None, None]),
+            more_states={
+                **name_lower_layers("decoder", [_floats(layer) for layer in self._states[0]]),
+                **({} if context is None else {ATTENTIONAL_SPACE: _floats(predictor)}),
+            },
         )
 
     def _start(self, final: Tensor, kind: int) -> Tensor:

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from exported_models.contract.arrays import Floats
 from pipeline.adapters.opennmt.options import TransformerOptions
 from pipeline.adapters.opennmt.weights import TARGET_EMBEDDING, Weights
+from pipeline.models.spaces import name_lower_layers
 from pipeline.reference.stepwise import StepResult
 
 
@@ -73,31 +74,37 @@ class TransformerRun:
 
     def __init__(self, parts: TransformerParts, source_ids: Sequence[int]) -> None:
         self._parts = parts
-        x = parts.embed("encoder", parts.source_embedding, source_ids)
+        x, layers = parts.embed("encoder", parts.source_embedding, source_ids), []
         for index in range(parts.options.enc_layers):
             name = f"encoder.transformer.{index}"
             normed = parts.norm(f"{name}.layer_norm", x)
             x = parts.feed_forward(
                 f"{name}.feed_forward", x + parts.attend(f"{name}.self_attn", normed, normed, None)[0]
             )
+            layers.append(_floats(x))
         self._outputs = parts.norm("encoder.layer_norm", x)
         self.encoder_states = _floats(self._outputs)
+        self.more_states = name_lower_layers("encoder", layers)
         self._prefixes: list[tuple[int, ...]] = [()]
 
     def step(self, tokens: Sequence[int], parents: Sequence[int]) -> StepResult:
         pairs = zip(parents, tokens, strict=True)
         self._prefixes = [(*self._prefixes[parent], token) for parent, token in pairs]
         rows = [self._decode(prefix) for prefix in self._prefixes]
-        state, context, attention = (torch.stack(kind) for kind in zip(*rows, strict=True))
+        state, context, attention, layers = (torch.stack(kind) for kind in zip(*rows, strict=True))
         log_probs = torch.log_softmax(self._parts.linear("generator", state), dim=-1)
-        return StepResult(_floats(log_probs), _floats(state), _floats(context), _floats(attention))
+        more_states = name_lower_layers("decoder", [_floats(layer) for layer in layers.unbind(1)])
+        return StepResult(_floats(log_probs), _floats(state), _floats(context), _floats(attention), more_states)
 
-    def _decode(self, prefix: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
-        """At the last token of a prefix: state and context [size], attention [layers, heads, source]."""
+    def _decode(self, prefix: Sequence[int]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """At the last token of a prefix.
+
+        State and context [size], attention [layers, heads, source], output of every layer [layers, size].
+        """
         parts = self._parts
         x = parts.embed("decoder", parts.target_embedding, prefix)
         later = torch.ones(len(prefix), len(prefix), dtype=torch.bool).triu(1)
-        attentions, context = [], x
+        attentions, layers, context = [], [], x
         for index in range(parts.options.dec_layers):
             name = f"decoder.transformer_layers.{index}"
             normed = parts.norm(f"{name}.layer_norm_1", x)
@@ -107,7 +114,9 @@ class TransformerRun:
             context = read if index == parts.context_layer else context
             x = parts.feed_forward(f"{name}.feed_forward", x + read)
             attentions.append(attention[:, -1])
-        return parts.norm("decoder.layer_norm", x)[-1], context[-1], torch.stack(attentions)
+            layers.append(x[-1])
+        state = parts.norm("decoder.layer_norm", x)[-1]
+        return state, context[-1], torch.stack(attentions), torch.stack(layers)
 
 
 def _floats(values: Tensor) -> Floats:
