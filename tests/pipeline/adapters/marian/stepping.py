@@ -13,7 +13,7 @@ from pipeline.models.checkpoint import LoadedCheckpoint
 
 
 def force_in_steps(source: LoadedCheckpoint, source_ids: Sequence[int], target_ids: Sequence[int]) -> dict[str, Tensor]:
-    """Every output of the steps for one pair, stacked by target token; and ``encoder_state``."""
+    """Every output of the steps for one pair, stacked by target token; and the states of the source."""
     encoder, step = EncoderGraph(source), StepGraph(source)
     ids = torch.tensor([list(source_ids)])
     tensors = {"source_ids": ids, "source_mask": torch.ones_like(ids, dtype=torch.bool)}
@@ -32,8 +32,10 @@ def force_in_steps(source: LoadedCheckpoint, source_ids: Sequence[int], target_i
         found = _run(step, step.inputs, step.outputs, tensors)
         tensors |= {memory_name(name): value for name, value in found.items() if name.startswith("next.")}
         steps.append({name: value for name, value in found.items() if not name.startswith("next.")})
-    return {name: torch.cat([outputs[name] for outputs in steps]) for name in steps[0]} | {
-        "encoder_state": tensors["encoder_state"][0]
+    of_source = [space.output for space in source.spaces if space.owner == "source" and space.kind != "table"]
+    return {
+        **{name: torch.cat([outputs[name] for outputs in steps]) for name in steps[0]},
+        **{name: tensors[name][0] for name in of_source},
     }
 
 

@@ -24,6 +24,7 @@ from tests.pipeline.adapters.marian.tiny_models import (
     pack_npz,
     save_tiny_model,
 )
+from tests.pipeline.encoded_states import list_states
 
 SOURCE, TARGET = (11, 12, 40, 33, 14, 15, 0), (41, 42, 7, 43, 21, 0)
 TOLERANCE = 1e-4
@@ -56,9 +57,7 @@ def _assert_computes_as_reference(source: LoadedCheckpoint) -> None:
     wanted = source.reference.force(SOURCE, TARGET)
     assert wanted.attention is not None
     for name, values in {
-        "encoder_state": wanted.states["encoder"],
-        "decoder_state": wanted.states["decoder"],
-        "context": wanted.states["context"],
+        **list_states(source, wanted),
         "cross_attention": wanted.attention,
         "forced_log_probs": wanted.log_probs,
     }.items():

@@ -118,6 +118,25 @@ def test_the_reference_gives_what_the_trained_model_gives(trained: nn.Module, so
 
 
 @torch.inference_mode()
+def test_every_space_has_the_states_of_the_reference(source: LoadedCheckpoint) -> None:
+    ids, target = (rows[0] for rows in _ids(1))
+    wanted = source.reference.force(ids, target).states
+    encoder = EncoderGraph(source)
+    inputs = (torch.tensor([ids]), torch.ones(1, len(ids), dtype=torch.bool), *_keep_heads(source).values())
+    encoded = dict(zip((spec.name for spec in encoder.outputs), encoder(*inputs[: len(encoder.inputs)]), strict=True))
+    assert source.embeddings is not None
+    tables = source.embeddings(torch.tensor(ids), torch.tensor(target))
+    for space in source.spaces:
+        if space.kind == "table":
+            found = tables[space.output]
+        elif space.owner == "source":
+            found = encoded[space.output][0]
+        else:
+            found = _step_all(source, [ids], [target], space.output)[0]
+        np.testing.assert_allclose(found.numpy(), wanted[space.name], atol=TOLERANCE, err_msg=space.name)
+
+
+@torch.inference_mode()
 def test_the_context_of_another_layer_can_be_chosen(tmp_path: Path) -> None:
     path = save_checkpoint(tmp_path / "model.pt", make_content(train_model("transformer", 1)))
     contexts = []
