@@ -184,7 +184,7 @@ def publish_store(workspace: Workspace, model: ExportedModel, corpus: Corpus, st
     encoded = Corpus(
         model.manifest.model_id,
         model.content_hash,
-        model.manifest.spaces,
+        tuple(space for space in model.manifest.spaces if space.kind == "recorded"),
         encode_corpus(model, corpus.sentences),
         encode_corpus(model, corpus.held_out),
     )
