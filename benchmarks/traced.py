@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from exported_models.contract.request import Request
-from exported_models.contract.tokens import Encoding
+from exported_models.contract.source import Source
 from exported_models.contract.trace import Trace
-from exported_models.engine import complete_request, search_settings, tokenize_source
+from exported_models.engine import complete_request, search_settings
 from exported_models.runtime.model import ExportedModel
 from exported_models.search.recording import Recording
 from exported_models.search.search import record_source, search
@@ -31,19 +31,19 @@ class Traced:
 
     def trace(self, line: str, prefix: Sequence[str] = ()) -> Trace:
         """A sentence decoded from nothing."""
-        source = tokenize_source(line, self.model)
+        source = self.model.read_source(line)
         return self._search(source, prefix, record_source(self.model, source))
 
     def record(self, line: str) -> Recording:
         """A sentence encoded."""
-        return record_source(self.model, tokenize_source(line, self.model))
+        return record_source(self.model, self.model.read_source(line))
 
     def go_on(self, line: str, prefix: Sequence[str], recording: Recording) -> Trace:
         """A sentence decoded with what is recorded of it."""
-        return self._search(tokenize_source(line, self.model), prefix, recording)
+        return self._search(self.model.read_source(line), prefix, recording)
 
-    def _search(self, source: Encoding, prefix: Sequence[str], recording: Recording) -> Trace:
+    def _search(self, source: Source, prefix: Sequence[str], recording: Recording) -> Trace:
         name = self.model.manifest.model_id
-        asked = Request(name, source.text, tuple(prefix), beam_size=BEAM_SIZE, max_length=self.max_length)
+        asked = Request(name, source.payload, tuple(prefix), beam_size=BEAM_SIZE, max_length=self.max_length)
         request = complete_request(asked, self.model)
         return search(self.model, request, search_settings(request, self.model), source, recording)

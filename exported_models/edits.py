@@ -12,7 +12,7 @@ from typing import Any, assert_never
 
 from exported_models.contract.errors import RequestError
 from exported_models.contract.request import AttentionOverride, HeadAblation, Request
-from exported_models.contract.tokens import Encoding
+from exported_models.contract.source import Source
 from exported_models.contract.trace import Hypothesis, Trace
 from exported_models.contract.wishes import (
     Ablate,
@@ -138,14 +138,14 @@ def toggle_heads(request: Request, heads: Sequence[HeadAblation]) -> Ablate | Re
     return Restore(tuple(heads)) if set(heads) <= set(request.ablations) else Ablate(tuple(heads))
 
 
-def substitute_word(source: Encoding, word: int, text: str) -> str:
+def substitute_word(source: Source, word: int, text: str) -> str:
     """The source text with one word written anew; spaces around the word stay.
 
     Raises:
         RequestError: the source has no such word, or the token stands for no text.
     """
     start, end = _find_word(source, word)
-    return source.text[:start] + text + source.text[end:]
+    return source.payload[:start] + text + source.payload[end:]
 
 
 def _find_candidate_path(trace: Trace, wish: ForceCandidate) -> tuple[str, ...]:
@@ -156,11 +156,11 @@ def _find_candidate_path(trace: Trace, wish: ForceCandidate) -> tuple[str, ...]:
     return (*(node.token for node in trace.path(candidate.parent)), candidate.token)
 
 
-def _find_word(source: Encoding, word: int) -> tuple[int, int]:
+def _find_word(source: Source, word: int) -> tuple[int, int]:
     """The characters of a word, without the space that a character vocabulary counts to it."""
     spans = [span for span, index in zip(source.spans, source.words, strict=True) if index == word]
     start, end = min((span[0] for span in spans), default=0), max((span[1] for span in spans), default=0)
-    written = source.text[start:end]
+    written = source.payload[start:end]
     if not written.strip():
         raise RequestError(f"There is no source word {word} that stands for text; words count from 0.", field="word")
     return start + len(written) - len(written.lstrip()), start + len(written.rstrip())
@@ -218,7 +218,7 @@ def _check(what: str, value: int, count: int) -> None:
 def _describe(wish: Wish, plain: PlainWish, trace: Trace, hypothesis: Hypothesis, text: PairWriter) -> str:
     if isinstance(wish, Substitute):
         start, end = _find_word(trace.source, wish.word)
-        return f"“{trace.source.text[start:end]}” → “{wish.text}”"
+        return f"“{trace.source.payload[start:end]}” → “{wish.text}”"
     match plain:
         case Force():
             return describe_prefix(plain.tokens, hypothesis.tokens, text)

@@ -22,6 +22,7 @@ from exported_models.contract.request import (
     HeadAblation,
     Request,
 )
+from exported_models.contract.source import Source
 from exported_models.contract.texts import check_text
 from exported_models.contract.tokens import Encoding
 from exported_models.contract.trace import Trace
@@ -42,8 +43,8 @@ RECORDED_SOURCES = 4
 """How many of the newest sources a what-if need not begin anew for; each may keep `recording.MEMORY_BYTES`."""
 
 
-_RecordingKey = tuple[Build, tuple[int, ...], tuple[HeadAblation, ...]]
-"""The model's build, the source's tokens, and what is ablated."""
+_RecordingKey = tuple[Build, str, tuple[HeadAblation, ...]]
+"""The build of the model, the key of the source, and the ablated heads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class Engine:
         self._threads = threads
         self._models: NewestCache[str, Build, ExportedModel] = NewestCache()
         self._watch = FileWatch()
-        self._traces: OnceCache[tuple[Build, CompletedRequest], Trace] = OnceCache(cache_bytes, _trace_bytes)
+        self._traces: OnceCache[tuple[Build, str, CompletedRequest], Trace] = OnceCache(cache_bytes, _trace_bytes)
         self._recordings: OnceCache[_RecordingKey, Recording] = OnceCache(RECORDED_SOURCES)
 
     @property
@@ -108,7 +109,7 @@ class Engine:
         """
         model = self.model(request.model_id)
         complete = complete_request(request, model)
-        source = tokenize_source(complete.source, model)
+        source = model.read_source(complete.source)
         settings, overrides = search_settings(complete, model), canonical_overrides(request)
         check_overrides(overrides, model.manifest, len(source), settings.max_length)
         check_ablations(complete.ablations, model.manifest)
@@ -122,7 +123,7 @@ class Engine:
         """
         model = self.model(request.model_id)
         complete = complete_request(request, model)
-        source = tokenize_source(complete.source, model)
+        source = model.read_source(complete.source)
         wanted = tokenize_target(target, model)
         settings, overrides = search_settings(complete, model), canonical_overrides(request)
         check_overrides(overrides, model.manifest, len(source), settings.max_length)
@@ -132,7 +133,7 @@ class Engine:
             return override_rows(overrides, step, 1, model.manifest, len(source))
 
         heads = mask_heads(complete.ablations, model.manifest)
-        forced = force_batch(model, [source.ids], [wanted.ids], override if overrides else None, heads)[0]
+        forced = force_batch(model, [source.rows], [wanted.ids], override if overrides else None, heads)[0]
         manifest = model.manifest
         penalty = RepetitionPenalty.of(manifest.generation, manifest.start_id, settings.beam_size)
         counted = penalty.weigh_target(forced.log_probs, wanted.ids, forced.log_normalizers)
@@ -148,7 +149,7 @@ class Engine:
         request: CompletedRequest,
         overrides: Sequence[AttentionOverride],
         model: ExportedModel,
-        source: Encoding,
+        source: Source,
     ) -> CompletedRequest:
         """Add overrides, each after the best output under the overrides before it covers the steps before it."""
         pinned = request
@@ -167,12 +168,12 @@ class Engine:
         self._watch.add(folder, model.manifest.files)
         return model
 
-    def _decode(self, request: CompletedRequest, model: ExportedModel, source: Encoding) -> Trace:
+    def _decode(self, request: CompletedRequest, model: ExportedModel, source: Source) -> Trace:
         # The build and not the content hash: that leaves out the manifest, which decides about search too.
-        return self._traces.get((model.build, request), lambda: self._search(request, model, source))
+        return self._traces.get((model.build, source.key, request), lambda: self._search(request, model, source))
 
-    def _search(self, request: CompletedRequest, model: ExportedModel, source: Encoding) -> Trace:
-        key = (model.build, source.ids, request.ablations)
+    def _search(self, request: CompletedRequest, model: ExportedModel, source: Source) -> Trace:
+        key = (model.build, source.key, request.ablations)
         recording = self._recordings.get(key, lambda: record_source(model, source, request.ablations))
         return search(model, request, search_settings(request, model), source, recording)
 
@@ -241,23 +242,6 @@ def search_settings(request: CompletedRequest, model: ExportedModel) -> SearchSe
         top_k=min(request.top_k, len(model.target_tokenizer.tokens)),
         prefix=prefix,
     )
-
-
-def tokenize_source(text: str, model: ExportedModel) -> Encoding:
-    """Check and tokenize a source text.
-
-    Raises:
-        RequestError: it is empty, too long, holds a control character, or cannot be expressed.
-    """
-    check_text(text, "source text", "source")
-    encoding = model.source_tokenizer.encode(text, end=True)
-    limit = model.manifest.max_source_tokens
-    if len(encoding) > limit:
-        raise RequestError(
-            f"The source text has {len(encoding)} tokens; {model.manifest.model_id} reads at most {limit}.",
-            field="source",
-        )
-    return encoding
 
 
 def tokenize_target(text: str, model: ExportedModel, *, end: bool = True) -> Encoding:

@@ -120,7 +120,7 @@ def gather_evidence(
                 f"this trace has {len(ids)} tokens there, counted from 0.",
                 field="step",
             )
-    found = store.neighbors(space, states[chosen], k=k, exclude_source=trace.request.source)
+    found = store.neighbors(space, states[chosen], k=k, exclude_source=trace.source.key)
     return tuple(
         _judge(store, space, position, ids[position], tokens[position], neighbors)
         for position, neighbors in zip(chosen, found, strict=True)

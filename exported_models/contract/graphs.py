@@ -67,10 +67,11 @@ NEXT_PREFIX = "next."
 APPENDED_PREFIX = "appended."
 """What every step of a search appends to a tensor of memory: [steps, rows, heads, head size]."""
 
-ENCODER_INPUTS = (
-    TensorSpec("source_ids", "int64", ("sentences", "source"), "source token ids, padded on the right"),
-    TensorSpec("source_mask", "bool", ("sentences", "source"), "true where there is a token"),
-)
+SOURCE_MASK = TensorSpec("source_mask", "bool", ("sentences", "source"), "true where there is a source position")
+TEXT_INPUT = TensorSpec("source_ids", "int64", ("sentences", "source"), "source token ids, padded on the right")
+ENCODER_INPUTS = (TEXT_INPUT, SOURCE_MASK)
+"""Of a model that reads text. The manifest names the input that has a row for each position (`SourceSpec.input`); a
+model that reads other sources has one of its own there, [sentences, source, size] float32."""
 ENCODER_HEAD_MASK = TensorSpec(
     "head_mask",
     "float32",
@@ -96,7 +97,7 @@ STEP_INPUTS = (
     TensorSpec("position", "int64", (1,), "target step, 0 for the first token"),
     TensorSpec("forced_ids", "int64", ("rows",), "a token whose log-probability is wanted besides the top"),
     TensorSpec("top_count", "int64", (1,), "how many of the most probable tokens to return for each row"),
-    TensorSpec("source_mask", "bool", ("sentences", "source"), "true where there is a source token"),
+    SOURCE_MASK,
     TensorSpec(
         "attention_override",
         "float32",
@@ -151,7 +152,7 @@ STEP_NORMALIZER = TensorSpec(
 FORCED_INPUTS = (
     TensorSpec("previous_ids", "int64", ("sentences", "target"), "the token before each target token, start first"),
     TensorSpec("forced_ids", "int64", ("sentences", "target"), "target token ids, padded on the right"),
-    TensorSpec("source_mask", "bool", ("sentences", "source"), "true where there is a source token"),
+    SOURCE_MASK,
 )
 """And every ``source.*`` tensor of the encoder."""
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from exported_models.contract.errors import ArtefactError, ModelError
+from exported_models.contract.graphs import TEXT_INPUT
 from exported_models.contract.integrity import describe_manifest_damage
 from exported_models.contract.publishing import read_manifest
 from exported_models.contract.request import EarlyStopping
@@ -260,6 +261,13 @@ class CheckpointOrigin(Frozen):
     revision: str | None = Field(default=None, description="The commit, where it came from the Hugging Face hub.")
 
 
+class SourceSpec(Frozen):
+    """The sources that a model reads; see `exported_models.contract.source`."""
+
+    kind: str = Field(default="text", description="Which reader makes a source of a request's payload.")
+    input: str = Field(default=TEXT_INPUT.name, description="The encoder's input that has a row for each position.")
+
+
 class HeadGrid(Frozen):
     """How many heads there are of one kind of attention."""
 
@@ -280,6 +288,7 @@ class ModelManifest(ArtefactManifest):
     encoder_self_attention: HeadGrid | None = None
     decoder_self_attention: HeadGrid | None = None
     spaces: tuple[SpaceSpec, ...]
+    source: SourceSpec = SourceSpec()
     source_tokenizer: TokenizerSpec
     target_tokenizer: TokenizerSpec
     pad_id: int

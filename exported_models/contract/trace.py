@@ -19,7 +19,7 @@ import numpy as np
 from exported_models.contract.arrays import Floats, Ids
 from exported_models.contract.errors import ModelError
 from exported_models.contract.request import CompletedRequest
-from exported_models.contract.tokens import Encoding
+from exported_models.contract.source import Source
 
 ROOT = 0
 """Index of the tree's first node: the start of the target, no token yet."""
@@ -161,7 +161,7 @@ class Trace:
     Attributes:
         request: the request as answered: defaults filled in, steps before an override pinned as prefix.
         model_hash: content hash of the exported model.
-        source: the source tokens (end of sentence included where the model reads it).
+        source: the source with its positions (the end of sentence among them where the model reads it).
         source_states: space name -> [source tokens, size] float32, for the spaces owned by the source.
         nodes: the beam tree; ``nodes[i].index == i``.
         steps: ``steps[t]`` predicts target token ``t``.
@@ -171,7 +171,7 @@ class Trace:
 
     request: CompletedRequest
     model_hash: str
-    source: Encoding
+    source: Source
     source_states: Mapping[str, Floats]
     nodes: tuple[Node, ...]
     steps: tuple[Step, ...]

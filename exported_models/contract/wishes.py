@@ -136,7 +136,7 @@ class Restore(_Verb):
 
 @dataclass(frozen=True, slots=True)
 class Substitute(_Verb):
-    """Write ``text`` in place of one source word; ``word`` counts as `Encoding.words` does."""
+    """Write ``text`` in place of one source word; ``word`` counts as `Source.words` does."""
 
     word: Index
     text: str

@@ -19,6 +19,7 @@ from exported_models.contract.manifest import (
     load_model_manifest,
 )
 from exported_models.contract.publishing import path_inside
+from exported_models.contract.source import Source
 from exported_models.runtime.beam_search_session import BeamSearchSession
 from exported_models.runtime.providers import may_run_on_gpu
 from exported_models.runtime.sessions import (
@@ -28,6 +29,7 @@ from exported_models.runtime.sessions import (
     SelfAttentionSession,
     StateOutputs,
 )
+from exported_models.runtime.sources import open_source_reader
 from exported_models.runtime.step_session import StepSession
 from exported_models.tokenizers.byte_level import make_byte_tokenizer
 from exported_models.tokenizers.characters import load_character_tokenizer
@@ -80,21 +82,29 @@ class ExportedModel:
         searches = Graph.BEAM_SEARCH in graphs and not may_run_on_gpu()
         beam_search = BeamSearchSession(folder, threads, graphs, states) if searches else None
         (beam_search or decoder).open()
+        source_tokenizer = load_tokenizer(folder, manifest.source_tokenizer, manifest)
+        open_source_reader(manifest, source_tokenizer)  # an unknown kind is refused before anything is asked
         tables = {space.owner: space.output for space in manifest.spaces if space.kind == "table"}
         return cls(
             build=build,
             manifest=manifest,
-            source_tokenizer=load_tokenizer(folder, manifest.source_tokenizer, manifest),
+            source_tokenizer=source_tokenizer,
             target_tokenizer=load_tokenizer(folder, manifest.target_tokenizer, manifest),
-            encoder=EncoderSession(folder, threads, StateOutputs.of(manifest, "source")),
+            encoder=EncoderSession(folder, threads, StateOutputs.of(manifest, "source"), manifest.source.input),
             decoder=decoder,
             beam_search=beam_search,
             forced=ForcedSession(folder, threads, states, attention=attention, penalized=penalized)
             if Graph.TEACHER_FORCED in graphs
             else None,
-            self_attention=SelfAttentionSession(folder, threads) if Graph.SELF_ATTENTION in graphs else None,
+            self_attention=SelfAttentionSession(folder, threads, manifest.source.input)
+            if Graph.SELF_ATTENTION in graphs
+            else None,
             embeddings=EmbeddingSession(folder, threads, tables) if tables else None,
         )
+
+    def read_source(self, payload: str) -> Source:
+        """The source that a request names; see `exported_models.runtime.sources.SourceReader.read`."""
+        return open_source_reader(self.manifest, self.source_tokenizer).read(payload)
 
     @property
     def folder(self) -> Path:

@@ -14,11 +14,11 @@ from exported_models.contract.graphs import (
     DECODER_HEAD_MASK,
     EMBEDDING_INPUTS,
     ENCODER_HEAD_MASK,
-    ENCODER_INPUTS,
     FORCED_NORMALIZER,
     FORCED_OUTPUTS,
     MEMORY_PREFIX,
     SELF_ATTENTION_OUTPUTS,
+    SOURCE_MASK,
     SOURCE_PREFIX,
     Graph,
 )
@@ -31,6 +31,9 @@ from exported_models.runtime.graph_session import (
     as_floats,
     require_names,
 )
+
+SourceArray = NDArray[np.generic]
+"""[sentences, source] int64 token ids or [sentences, source, size] float32 features, padded on the right."""
 
 CROSS_ATTENTION = "cross_attention"
 """Output that a decoder without attention lacks."""
@@ -128,20 +131,20 @@ class StepOutput:
 class EncoderSession:
     """Runs ``encoder.onnx``, and ``encoder_states.onnx`` when states on demand are asked for."""
 
-    def __init__(self, folder: Path, threads: int | None, states: StateOutputs) -> None:
+    def __init__(self, folder: Path, threads: int | None, states: StateOutputs, source_input: str) -> None:
         self._graph = GraphSession(folder, Graph.ENCODER, threads)
+        self._source_input = source_input
         outputs = self._graph.outputs
-        require_names(folder, Graph.ENCODER, {spec.name for spec in ENCODER_INPUTS}, self._graph.inputs)
+        require_names(folder, Graph.ENCODER, {source_input, SOURCE_MASK.name}, self._graph.inputs)
         require_names(folder, Graph.ENCODER, set(states.recorded), set(outputs))
         self._states = states.recorded
         self._device_outputs = [name for name in outputs if name.startswith((SOURCE_PREFIX, MEMORY_PREFIX))]
         self._on_demand = GraphOnDemand(folder, Graph.ENCODER_STATES, threads, states.on_demand)
 
-    def run(self, source_ids: Ids, source_mask: Mask, heads: HeadMasks = EVERY_HEAD) -> EncodedSource:
-        """Encode [sentences, source] ids, padded on the right."""
-        found = self._graph.run(
-            _source_inputs(self._graph, source_ids, source_mask, heads), self._states, self._device_outputs
-        )
+    def run(self, source_rows: SourceArray, source_mask: Mask, heads: HeadMasks = EVERY_HEAD) -> EncodedSource:
+        """Encode [sentences, source] ids or [sentences, source, size] features, padded on the right."""
+        inputs = _source_inputs(self._graph, {self._source_input: source_rows, SOURCE_MASK.name: source_mask}, heads)
+        found = self._graph.run(inputs, self._states, self._device_outputs)
         return EncodedSource(
             states={name: as_floats(found[name]) for name in self._states},
             mask=source_mask,
@@ -150,10 +153,13 @@ class EncoderSession:
             heads=heads,
         )
 
-    def run_states(self, source_ids: Ids, source_mask: Mask, heads: HeadMasks = EVERY_HEAD) -> Mapping[str, Floats]:
-        """The states on demand of [sentences, source] ids: output -> [sentences, source, size]."""
+    def run_states(
+        self, source_rows: SourceArray, source_mask: Mask, heads: HeadMasks = EVERY_HEAD
+    ) -> Mapping[str, Floats]:
+        """The states on demand of what `run` reads: output -> [sentences, source, size]."""
         graph = self._on_demand.open()
-        found = graph.run(_source_inputs(graph, source_ids, source_mask, heads), self._on_demand.fetches)
+        inputs = _source_inputs(graph, {self._source_input: source_rows, SOURCE_MASK.name: source_mask}, heads)
+        found = graph.run(inputs, self._on_demand.fetches)
         return {name: as_floats(value) for name, value in found.items()}
 
 
@@ -221,23 +227,27 @@ class EmbeddingSession:
 class SelfAttentionSession:
     """Runs ``self_attention.onnx``, which is opened when it is first asked: most requests never do."""
 
-    def __init__(self, folder: Path, threads: int | None) -> None:
+    def __init__(self, folder: Path, threads: int | None, source_input: str) -> None:
+        self._source_input = source_input
         wanted = [spec.name for spec in SELF_ATTENTION_OUTPUTS]
         self._graph = GraphOnDemand(folder, Graph.SELF_ATTENTION, threads, wanted)
 
     def run(
         self,
-        source_ids: Ids,
+        source_rows: SourceArray,
         source_mask: Mask,
         previous_ids: Ids,
         override: tuple[Floats, Mask],
         heads: HeadMasks = EVERY_HEAD,
     ) -> tuple[Floats, Floats]:
-        """Run [sentences, source] and [sentences, target] ids; see `graphs.SELF_ATTENTION_OUTPUTS` for the answer."""
+        """Run sources as `EncoderSession.run` reads them, and [sentences, target] ids.
+
+        The answer is described by `graphs.SELF_ATTENTION_OUTPUTS`.
+        """
         graph = self._graph.open()
         inputs = {
-            "source_ids": source_ids,
-            "source_mask": source_mask,
+            self._source_input: source_rows,
+            SOURCE_MASK.name: source_mask,
             "previous_ids": previous_ids,
             "attention_override": override[0],
             "override_on": override[1],
@@ -249,8 +259,8 @@ class SelfAttentionSession:
         return encoder, decoder
 
 
-def _source_inputs(graph: GraphSession, source_ids: Ids, source_mask: Mask, heads: HeadMasks) -> Tensors:
-    given = {"source_ids": source_ids, "source_mask": source_mask, **graph.mask_heads(ENCODER_HEAD_MASK, heads.encoder)}
+def _source_inputs(graph: GraphSession, source: Tensors, heads: HeadMasks) -> Tensors:
+    given = {**source, **graph.mask_heads(ENCODER_HEAD_MASK, heads.encoder)}
     return {name: value for name, value in given.items() if name in graph.inputs}
 
 

@@ -10,9 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from exported_models.contract.arrays import Floats, Ids, Mask
 from exported_models.contract.graphs import FORCED_NORMALIZER
+from exported_models.contract.source import SourceRows
 from exported_models.runtime.graph_session import Tensors
 from exported_models.runtime.model import ExportedModel
 from exported_models.runtime.sessions import EVERY_HEAD, EncodedSource, HeadMasks, StepInput, StepOutput
@@ -45,7 +47,7 @@ class ForcedSentence:
 
 def force_batch(
     model: ExportedModel,
-    sources: Sequence[Sequence[int]],
+    sources: Sequence[SourceRows],
     targets: Sequence[Sequence[int]],
     override: StepOverride | None = None,
     heads: HeadMasks = EVERY_HEAD,
@@ -53,7 +55,8 @@ def force_batch(
     """Run a ragged batch of sentence pairs with the targets given.
 
     Args:
-        sources, targets: token ids as the tokenizers give them, end of sentence included.
+        sources: the rows that the encoder reads, see `exported_models.contract.source.Source.rows`.
+        targets: token ids as the tokenizer gives them, end of sentence included.
         heads: heads to ablate.
     """
     if not sources:
@@ -72,21 +75,37 @@ def force_batch(
     ]
 
 
-def encode_batch(
-    model: ExportedModel, sources: Sequence[Sequence[int]], heads: HeadMasks = EVERY_HEAD
-) -> EncodedSource:
-    """Encode a ragged batch of source ids."""
-    ids, mask = pad(sources, model.manifest.pad_id)
-    return model.encoder.run(ids, mask, heads)
+def encode_batch(model: ExportedModel, sources: Sequence[SourceRows], heads: HeadMasks = EVERY_HEAD) -> EncodedSource:
+    """Encode a ragged batch of sources, each given by the rows that the encoder reads."""
+    rows, mask = pad_sources(sources, model.manifest.pad_id)
+    return model.encoder.run(rows, mask, heads)
 
 
-def pad(rows: Sequence[Sequence[int]], pad_id: int) -> tuple[Ids, Mask]:
+def pad_sources(sources: Sequence[SourceRows], pad_id: int) -> tuple[NDArray[np.generic], Mask]:
+    """Ragged sources as ([sources, longest, ...] padded on the right, [sources, longest] bool where there is a row).
+
+    Token ids are padded with ``pad_id`` as int64, features with zeros as float32.
+    """
+    first = np.asarray(sources[0])
+    if first.ndim == 1:
+        return pad(sources, pad_id)
+    mask = _mask_lengths([len(source) for source in sources])
+    padded = np.zeros((*mask.shape, *first.shape[1:]), np.float32)
+    padded[mask] = np.concatenate([np.asarray(source, np.float32) for source in sources])
+    return padded, mask
+
+
+def pad(rows: Sequence[SourceRows], pad_id: int) -> tuple[Ids, Mask]:
     """Ragged ids as ([rows, longest] int64 padded on the right, [rows, longest] bool where there is a token)."""
-    lengths = np.array([len(row) for row in rows])
-    mask: Mask = np.arange(max(lengths, default=0))[None, :] < lengths[:, None]
+    mask = _mask_lengths([len(row) for row in rows])
     ids = np.full(mask.shape, pad_id, np.int64)
     ids[mask] = np.concatenate([np.asarray(row, np.int64) for row in rows])
     return ids, mask
+
+
+def _mask_lengths(lengths: Sequence[int]) -> Mask:
+    mask: Mask = np.arange(max(lengths, default=0))[None, :] < np.array(lengths, np.int64)[:, None]
+    return mask
 
 
 def shift_right(targets: Ids, start_id: int) -> Ids:

@@ -13,7 +13,7 @@ import numpy as np
 
 from exported_models.contract.arrays import Floats, Mask
 from exported_models.contract.request import CompletedRequest, HeadAblation
-from exported_models.contract.tokens import Encoding
+from exported_models.contract.source import Source
 from exported_models.contract.trace import Trace
 from exported_models.runtime.beam_search_session import BeamSearchSession, SearchInput
 from exported_models.runtime.graph_session import Tensors
@@ -26,13 +26,14 @@ from exported_models.search.overrides import override_rows
 from exported_models.search.recording import Recording, SearchRecorder
 from exported_models.search.repetition import RepetitionPenalty
 from exported_models.search.rules import TokenRules
+from exported_models.search.scoring import encode_batch
 from exported_models.search.tracing import make_trace
 
 
 def search(
-    model: ExportedModel, request: CompletedRequest, settings: SearchSettings, source: Encoding, recording: Recording
+    model: ExportedModel, request: CompletedRequest, settings: SearchSettings, source: Source, recording: Recording
 ) -> Trace:
-    """Decode one source text and record all of it.
+    """Decode one source and record all of it.
 
     Args:
         request: kept in the trace as the question that was answered; its overrides are applied, and its numbers are
@@ -122,11 +123,9 @@ def _search_input(beam: Beam, continued: Sequence[int], steps: int) -> SearchInp
     )
 
 
-def record_source(model: ExportedModel, source: Encoding, ablations: Sequence[HeadAblation] = ()) -> Recording:
-    """Encode a source text, for searches of it with these heads ablated to share."""
-    ids = np.array([source.ids], np.int64)
-    heads = mask_heads(ablations, model.manifest)
-    return Recording(model.encoder.run(ids, np.ones(ids.shape, np.bool_), heads))
+def record_source(model: ExportedModel, source: Source, ablations: Sequence[HeadAblation] = ()) -> Recording:
+    """Encode a source; searches of it with these heads ablated share the result."""
+    return Recording(encode_batch(model, [source.rows], mask_heads(ablations, model.manifest)))
 
 
 def _step_input(beam: Beam, continued: Sequence[int], override: tuple[Floats, Mask] | None) -> StepInput:

@@ -11,6 +11,7 @@ from exported_models.contract.trace import Hypothesis, Trace
 from exported_models.runtime.model import ExportedModel
 from exported_models.search.ablation import mask_heads
 from exported_models.search.overrides import override_row
+from exported_models.search.scoring import pad_sources
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +32,11 @@ def find_self_attention(model: ExportedModel, trace: Trace, hypothesis: Hypothes
     """Self-attention under a trace's request, its overrides included; None if the model has none."""
     if model.self_attention is None:
         return None
-    source_ids = np.array([trace.source.ids], np.int64)
+    rows, mask = pad_sources([trace.source.rows], model.manifest.pad_id)
     previous = np.array([[model.manifest.start_id, *hypothesis.token_ids[:-1]]], np.int64)
     override = _override(model, trace, previous.shape[1])
     heads = mask_heads(trace.request.ablations, model.manifest)
-    mask = np.ones(source_ids.shape, np.bool_)
-    encoder, decoder = model.self_attention.run(source_ids, mask, previous, override, heads)
+    encoder, decoder = model.self_attention.run(rows, mask, previous, override, heads)
     return SelfAttention(encoder[0], decoder[0])
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from exported_models.contract.arrays import Floats, Ids, Mask
 from exported_models.contract.manifest import SpaceSpec
+from exported_models.contract.source import SourceRows
 from exported_models.contract.trace import Hypothesis, Trace
 from exported_models.runtime.model import ExportedModel
 from exported_models.runtime.sessions import EVERY_HEAD, HeadMasks
@@ -25,6 +26,7 @@ from exported_models.search.scoring import (
     encode_batch,
     force_batch,
     pad,
+    pad_sources,
     run_steps,
     shift_right,
 )
@@ -49,13 +51,13 @@ def find_states(model: ExportedModel, trace: Trace, space: str, hypothesis: Hypo
         return override_rows(overrides, step, 1, model.manifest, len(trace.source))
 
     heads = mask_heads(trace.request.ablations, model.manifest)
-    sources, targets = [trace.source.ids], [chosen.token_ids]
+    sources, targets = [trace.source.rows], [chosen.token_ids]
     return force_states(model, sources, targets, [spec], override if overrides else None, heads)[0][space]
 
 
 def force_states(
     model: ExportedModel,
-    sources: Sequence[Sequence[int]],
+    sources: Sequence[SourceRows],
     targets: Sequence[Sequence[int]],
     spaces: Sequence[SpaceSpec],
     override: StepOverride | None = None,
@@ -64,7 +66,8 @@ def force_states(
     """States of spaces on demand and of tables, for every pair of a ragged batch; others are left out.
 
     Args:
-        sources, targets: token ids as the tokenizers give them, end of sentence included.
+        sources: the rows that the encoder reads, see `exported_models.contract.source.Source.rows`.
+        targets: token ids as the tokenizer gives them, end of sentence included.
         override, heads: as of `exported_models.search.scoring.force_batch`.
 
     Returns:
@@ -91,7 +94,7 @@ def force_states(
 
 def force_with_states(
     model: ExportedModel,
-    sources: Sequence[Sequence[int]],
+    sources: Sequence[SourceRows],
     targets: Sequence[Sequence[int]],
     override: StepOverride | None = None,
     heads: HeadMasks = EVERY_HEAD,
@@ -110,15 +113,15 @@ def look_up(model: ExportedModel, space: SpaceSpec, token_ids: Ids) -> Floats:
     return model.embeddings.look_up(space.owner, token_ids)
 
 
-def _read_sources(model: ExportedModel, sources: Sequence[Sequence[int]], heads: HeadMasks) -> Mapping[str, Floats]:
+def _read_sources(model: ExportedModel, sources: Sequence[SourceRows], heads: HeadMasks) -> Mapping[str, Floats]:
     """Output -> [sentences, source, size] of every space of the source on demand."""
-    ids, mask = pad(sources, model.manifest.pad_id)
-    return model.encoder.run_states(ids, mask, heads)
+    rows, mask = pad_sources(sources, model.manifest.pad_id)
+    return model.encoder.run_states(rows, mask, heads)
 
 
 def _feed_targets(
     model: ExportedModel,
-    sources: Sequence[Sequence[int]],
+    sources: Sequence[SourceRows],
     targets: Sequence[Sequence[int]],
     override: StepOverride | None,
     heads: HeadMasks,

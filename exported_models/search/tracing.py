@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from exported_models.contract.request import CompletedRequest
-from exported_models.contract.tokens import Encoding
+from exported_models.contract.source import Source
 from exported_models.contract.trace import ROOT, Candidate, Fate, Hypothesis, Node, Step, Trace
 from exported_models.runtime.model import ExportedModel
 from exported_models.runtime.sessions import EncodedSource
@@ -17,7 +17,7 @@ from exported_models.search.beam import Beam, Decision
 
 
 def make_trace(
-    model: ExportedModel, beam: Beam, request: CompletedRequest, source: Encoding, encoded: EncodedSource
+    model: ExportedModel, beam: Beam, request: CompletedRequest, source: Source, encoded: EncodedSource
 ) -> Trace:
     """What a search that is over did for a request."""
     stop = beam.stop()

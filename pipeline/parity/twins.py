@@ -15,7 +15,7 @@ from exported_models.contract.arrays import Floats, Ids
 from exported_models.contract.errors import RequestError
 from exported_models.contract.manifest import TranslationScores, TwinComparison
 from exported_models.contract.trace import Hypothesis
-from exported_models.engine import tokenize_source, tokenize_target
+from exported_models.engine import tokenize_target
 from exported_models.runtime.graph_session import Tensors
 from exported_models.runtime.model import ExportedModel
 from exported_models.runtime.sessions import StepInput
@@ -120,7 +120,7 @@ def compare_twin(
 
 
 def _tokenize(full: ExportedModel, pair: SentencePair) -> ComparedSentence:
-    source_ids = tokenize_source(pair.source, full).ids
+    source_ids = full.read_source(pair.source).ids
     if pair.target is None:
         return ComparedSentence(source_ids)
     return ComparedSentence(source_ids, pair.target, tokenize_target(pair.target, full).ids)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from exported_models.contract.manifest import GenerationDefaults, ParityReport
 from exported_models.contract.request import Request
-from exported_models.contract.tokens import Encoding
+from exported_models.contract.source import Source
 from exported_models.contract.trace import Trace
 from exported_models.engine import complete_request, search_settings
 from exported_models.runtime.model import ExportedModel
@@ -179,9 +179,9 @@ def decode_ids(exported: ExportedModel, source_ids: Sequence[int], longest: int)
     request = complete_request(Request(exported.manifest.model_id, "", top_k=1, max_length=longest), exported)
     tokens = tuple(exported.source_tokenizer.tokens[token_id] for token_id in source_ids)
     nowhere = ((0, 0),) * len(tokens)
-    encoding = Encoding("", tuple(source_ids), tokens, nowhere, (0,) * len(tokens))
-    recording = record_source(exported, encoding)
-    return search(exported, request, search_settings(request, exported), encoding, recording)
+    source = Source("", "", tokens, nowhere, (0,) * len(tokens), tuple(source_ids))
+    recording = record_source(exported, source)
+    return search(exported, request, search_settings(request, exported), source, recording)
 
 
 def _compare_steps(exported: ExportedModel, sample: Sequence[SamplePair]) -> _Comparison:

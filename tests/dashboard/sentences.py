@@ -11,7 +11,7 @@ from dashboard.drawing.picture import DEFAULT_ROOM, Picture, lay_out_picture
 from dashboard.drawing.words import PairText, TokenText
 from exported_models.contract.arrays import Floats
 from exported_models.contract.request import CompletedRequest
-from exported_models.contract.tokens import Encoding
+from exported_models.contract.source import Source
 from exported_models.contract.trace import ROOT, Candidate, Fate, Hypothesis, Node, PrunedBy, Step, Stop, Trace
 
 END = "</s>"
@@ -138,11 +138,10 @@ def _hypothesis(nodes: Sequence[Node], node: int, words: Sequence[str]) -> Hypot
     )
 
 
-def _encode(source: Sequence[str]) -> Encoding:
+def _encode(source: Sequence[str]) -> Source:
     tokens = (*source, END)
     text = " ".join(source)
     starts = [sum(len(word) + 1 for word in source[:index]) for index in range(len(source))]
     spans = [(start, start + len(word)) for start, word in zip(starts, source, strict=True)]
-    return Encoding(
-        text, tuple(range(len(tokens))), tokens, (*spans, (len(text), len(text))), tuple(range(len(tokens)))
-    )
+    places = tuple(range(len(tokens)))
+    return Source(text, text, tokens, (*spans, (len(text), len(text))), places, places)

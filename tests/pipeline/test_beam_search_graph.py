@@ -15,7 +15,7 @@ from exported_models.contract.errors import ModelError
 from exported_models.contract.graphs import Graph
 from exported_models.contract.request import Request
 from exported_models.contract.trace import Trace
-from exported_models.engine import complete_request, search_settings, tokenize_source
+from exported_models.engine import complete_request, search_settings
 from exported_models.runtime.beam_search_session import BeamSearchSession, SearchInput
 from exported_models.runtime.graph_session import as_array
 from exported_models.runtime.model import ExportedModel
@@ -68,7 +68,7 @@ def _start(model: ExportedModel) -> SearchInput:
 
 
 def _decode(model: ExportedModel, request: Request) -> Trace:
-    complete, source = complete_request(request, model), tokenize_source(request.source, model)
+    complete, source = complete_request(request, model), model.read_source(request.source)
     return search(model, complete, search_settings(complete, model), source, record_source(model, source))
 
 

@@ -14,7 +14,7 @@ from exported_models.contract.trace import Trace
 from exported_models.contract.wishes import Attend, Force, ForceNode, Replace
 from exported_models.contract.workspace import Workspace
 from exported_models.edits import apply, revise
-from exported_models.engine import Engine, complete_request, search_settings, tokenize_source
+from exported_models.engine import Engine, complete_request, search_settings
 from exported_models.runtime.beam_search_session import SearchInput, SearchOutput
 from exported_models.runtime.graph_session import Tensors
 from exported_models.runtime.model import ExportedModel
@@ -48,9 +48,7 @@ def decode(model: ExportedModel, request: Request, recording: Recording) -> tupl
     counting = CountingSessions(model)
     watched = replace(model, decoder=counting, beam_search=counting if model.beam_search else None)  # type: ignore[arg-type]
     complete = complete_request(request, model)
-    trace = search(
-        watched, complete, search_settings(complete, model), tokenize_source(request.source, model), recording
-    )
+    trace = search(watched, complete, search_settings(complete, model), model.read_source(request.source), recording)
     return trace, counting.steps
 
 
@@ -62,7 +60,7 @@ def model(request: pytest.FixtureRequest, model: ExportedModel) -> ExportedModel
 
 def record(model: ExportedModel, memory_bytes: int | None = None) -> tuple[Trace, Recording]:
     """The trace of `REQUEST`, and the recording it was made with."""
-    recording = record_source(model, tokenize_source(SOURCE, model))
+    recording = record_source(model, model.read_source(SOURCE))
     if memory_bytes is not None:
         recording = Recording(recording.encoded, memory_bytes)
     return decode(model, REQUEST, recording)[0], recording

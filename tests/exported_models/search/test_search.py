@@ -16,7 +16,7 @@ from exported_models.contract.request import AttentionOverride, EarlyStopping, R
 from exported_models.contract.trace import ROOT, Fate, PrunedBy, Stop, Trace
 from exported_models.contract.wishes import Attend, ForceNode, Replace
 from exported_models.edits import apply
-from exported_models.engine import Engine, complete_request, search_settings, tokenize_source
+from exported_models.engine import Engine, complete_request, search_settings
 from exported_models.runtime.graph_session import Tensors
 from exported_models.runtime.model import ExportedModel
 from exported_models.runtime.sessions import EncodedSource, StepInput, StepOutput
@@ -194,7 +194,7 @@ def test_overriding_each_row_with_its_own_attention_leaves_the_trace_as_it_was(
     free = engine.translate(make_request(source, beam_size=beam))
     request = complete_request(make_request(source, beam_size=beam), model)
     overriding = replace(model, decoder=OwnAttention(model.decoder, free), beam_search=None)  # type: ignore[arg-type]
-    encoding = tokenize_source(source, model)
+    encoding = model.read_source(source)
     again = search(overriding, request, search_settings(request, model), encoding, record_source(model, encoding))
 
     assert [node.token_id for node in again.nodes] == [node.token_id for node in free.nodes]
@@ -210,7 +210,7 @@ def test_steps_in_one_call_are_those_that_run_one_by_one(
     asked = make_request(
         source, beam_size=beam, length_penalty=penalty, early_stopping=stopping, max_length=length, top_k=top_k
     )
-    request, encoding = complete_request(asked, model), tokenize_source(source, model)
+    request, encoding = complete_request(asked, model), model.read_source(source)
     together, apart = (
         search(way, request, search_settings(request, model), encoding, record_source(model, encoding))
         for way in (model, replace(model, beam_search=None))

@@ -8,7 +8,7 @@ import pytest
 
 from exported_models.contract.errors import RequestError
 from exported_models.contract.request import MAX_SOURCE_CHARACTERS
-from exported_models.engine import tokenize_source, tokenize_target
+from exported_models.engine import tokenize_target
 from exported_models.runtime.model import ExportedModel
 from exported_models.tokenizers.characters import CharacterTokenizer
 from pipeline.corpus.pair_tokens import PairTokenizer
@@ -37,7 +37,7 @@ def test_a_line_that_no_request_may_have_is_refused_as_a_request_is(any_text: Ex
     text, reason = REFUSED[refused]
     pairs = PairTokenizer.of(any_text)
     for judge in (
-        lambda: tokenize_source(text, any_text),
+        lambda: any_text.read_source(text),
         lambda: pairs.read_source(text),
         lambda: pairs.read(SentencePair(text, "3", 1)),
         lambda: tokenize_target(text, any_text),
@@ -49,4 +49,4 @@ def test_a_line_that_no_request_may_have_is_refused_as_a_request_is(any_text: Ex
 
 def test_the_longest_text_of_a_request_is_read(any_text: ExportedModel) -> None:
     text = "3" * MAX_SOURCE_CHARACTERS
-    assert PairTokenizer.of(any_text).read_source(text) == tokenize_source(text, any_text).ids
+    assert PairTokenizer.of(any_text).read_source(text) == any_text.read_source(text).ids

@@ -19,7 +19,7 @@ from transformers import AutoModelForSeq2SeqLM
 
 from exported_models.contract.manifest import GenerationDefaults
 from exported_models.contract.request import Request
-from exported_models.contract.tokens import Encoding
+from exported_models.contract.source import Source
 from exported_models.contract.trace import Fate, PrunedBy, Trace
 from exported_models.contract.workspace import Workspace
 from exported_models.engine import Engine, complete_request, search_settings
@@ -76,9 +76,9 @@ class Pair:
         asked = Request("tiny", "", prefix=tokens, **{"max_length": LENGTH, **settings})
         request = complete_request(asked, self.exported)
         names = tuple(self.exported.source_tokenizer.tokens[token_id] for token_id in source_ids)
-        encoding = Encoding("", source_ids, names, ((0, 0),) * len(names), (0,) * len(names))
-        recording = record_source(self.exported, encoding)
-        return search(self.exported, request, search_settings(request, self.exported), encoding, recording)
+        source = Source("", "", names, ((0, 0),) * len(names), (0,) * len(names), source_ids)
+        recording = record_source(self.exported, source)
+        return search(self.exported, request, search_settings(request, self.exported), source, recording)
 
     def under(self, rules: Mapping[str, Any], folder: Path) -> Pair:
         """The same model with other generation settings."""

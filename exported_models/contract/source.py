@@ -1,0 +1,57 @@
+"""A source as a value: what a model reads, with a label for every position.
+
+A request names a source by its payload. A reader of the model's kind of source (`exported_models.runtime.sources`)
+makes a `Source` of the payload, and nothing behind the reader looks at the payload again: graphs read `Source.rows`,
+searches count positions, caches compare keys, views show labels. Text is the only kind today.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exported_models.contract.arrays import Floats
+from exported_models.contract.tokens import Encoding
+
+SourceRows = Sequence[int] | NDArray[np.generic]
+"""The encoder's input for one source, a row for each position: [positions] token ids, or [positions, size] features."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One source, ready to be encoded.
+
+    Attributes:
+        payload: as a request names the source; the text itself for text.
+        key: equal for equal sources, and for no others; recordings are kept by it, and a store leaves out its sentence.
+        tokens: the label of each position, special tokens included where the model reads them.
+        spans: ``(start, end)`` places of the payload that positions stand for; empty (start == end) for special tokens,
+            and for positions that stand for no part of a text.
+        words: index of the word that each position belongs to; positions that go together are shown as one.
+        ids: token id of each position; empty where positions are no tokens of a vocabulary.
+        features: [positions, size] float32 that the encoder reads instead of ids, or None.
+    """
+
+    payload: str
+    key: str
+    tokens: tuple[str, ...]
+    spans: tuple[tuple[int, int], ...]
+    words: tuple[int, ...]
+    ids: tuple[int, ...] = ()
+    features: Floats | None = field(default=None, compare=False)
+
+    @classmethod
+    def of_text(cls, encoding: Encoding) -> Source:
+        """A tokenized text."""
+        return cls(encoding.text, encoding.text, encoding.tokens, encoding.spans, encoding.words, encoding.ids)
+
+    @property
+    def rows(self) -> SourceRows:
+        """What the encoder reads."""
+        return self.ids if self.features is None else self.features
+
+    def __len__(self) -> int:
+        return len(self.tokens)
