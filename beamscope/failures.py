@@ -13,7 +13,7 @@ from typing import IO, Any
 import click
 
 from beamscope.errors import MissingExtraError
-from exported_models.contract.errors import BeamscopeError
+from exported_models.contract.errors import BeamscopeError, fit_sentence, shorten
 
 _OWN_PACKAGES = ("beamscope", "dashboard", "exported_models", "pipeline", "state_store")
 
@@ -24,7 +24,7 @@ class Failure(click.ClickException):
     exit_code = 1
 
     def __init__(self, sentence: str) -> None:
-        super().__init__(" ".join(sentence.split()))
+        super().__init__(fit_sentence(" ".join(sentence.split())))
 
     def show(self, file: IO[Any] | None = None) -> None:
         click.echo(f"beamscope: {self.message}", file=file, err=file is None)
@@ -95,12 +95,12 @@ def _missing_sentence(error: ModuleNotFoundError) -> str:
 
 def _usage_sentence(error: click.UsageError) -> str:
     command = error.ctx.command_path if error.ctx else "beamscope"
-    sentence = error.format_message().rstrip(".")
+    sentence = " ".join(map(shorten, error.format_message().rstrip(".").split()))
     return f"{sentence}{'' if sentence.endswith('?') else '.'} See `{command} --help`."
 
 
 def _system_sentence(error: OSError) -> str:
-    place = f"{error.filename}: " if error.filename else ""
+    place = f"{shorten(str(error.filename))}: " if error.filename else ""
     remedy = " Free some space and run the same command again." if error.errno == errno.ENOSPC else ""
     return f"{place}{error.strerror or error}.{remedy}"
 

@@ -7,6 +7,7 @@ import ipaddress
 import socket
 
 from beamscope.errors import PortError
+from exported_models.contract.errors import shorten
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -18,8 +19,8 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
         return socket.create_server((host, port), family=family)
-    except OSError as error:
-        raise _port_error(host, port, error) from error
+    except (OSError, UnicodeError) as error:  # a name with an empty or an overlong part is a UnicodeError
+        raise _port_error(shorten(host), port, error) from error
 
 
 def listen_nearby(host: str, port: int) -> socket.socket:
@@ -43,9 +44,11 @@ def is_loopback(listening: socket.socket) -> bool:
     return ipaddress.ip_address(listening.getsockname()[0]).is_loopback
 
 
-def _port_error(host: str, port: int, error: OSError) -> PortError:
+def _port_error(host: str, port: int, error: OSError | UnicodeError) -> PortError:
     if _is_busy(error):
         return PortError(f"Port {port} of {host} is in use; choose another with --port, or a free one with --port 0.")
+    if isinstance(error, UnicodeError):
+        return PortError(f"{host!r} is not the name of a host; name an address of this machine with --host.")
     if error.errno == errno.EACCES:
         return PortError(f"Port {port} may not be used by this account; choose one above 1023 with --port.")
     reason = error.strerror or error

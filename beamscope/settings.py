@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from beamscope.errors import CommandError
+from exported_models.contract.errors import shorten
 from exported_models.contract.workspace import Workspace
 
 WORKSPACE_VARIABLE = "BEAMSCOPE_WORKSPACE"
@@ -21,10 +22,16 @@ def resolve_workspace(path: Path) -> Workspace:
     """The workspace at ``path``, absolute, with a leading ``~`` read as the home folder.
 
     Raises:
-        CommandError: a file stands there.
+        CommandError: a file stands there, a link that leads nowhere, or the home folder of nobody was named.
     """
-    root = path.expanduser().absolute()
-    if root.exists() and not root.is_dir():
+    try:
+        root = path.expanduser().absolute()
+        found = root.exists()
+    except (RuntimeError, OSError, ValueError) as error:  # nobody of that name; a name too long or with a zero byte
+        raise CommandError(f"The workspace {shorten(str(path))} cannot be read ({shorten(str(error))}).") from error
+    if root.is_symlink() and not found:
+        raise CommandError(f"The workspace {shorten(str(root))} is a link that leads nowhere; name a folder.")
+    if found and not root.is_dir():
         raise CommandError(f"The workspace {root} is a file; name a folder.")
     return Workspace(root)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from exported_models.contract.json_text import parse_json
 from exported_models.contract.publishing import explain_disk_errors
 from state_store import layout
 from state_store.arrays import map_array, write_array
@@ -93,7 +94,7 @@ class PairTable:
             raise StoreError(f"There is no sentence {sentence} in the store (it holds 0 to {len(self) - 1}).")
         line = self._lines[int(self._offsets[sentence]) : int(self._offsets[sentence + 1])]
         try:
-            return StoredPair(sentence=sentence, **json.loads(line))
+            return StoredPair(sentence=sentence, **parse_json(line))
         except (ValueError, TypeError) as error:
             raise StoreError(f"Sentence {sentence} in {self._path} is damaged; build the store again.") from error
 

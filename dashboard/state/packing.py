@@ -8,6 +8,8 @@ import json
 import zlib
 from typing import Any
 
+from exported_models.contract.json_text import parse_json
+
 
 def pack(value: object) -> str:
     """The text of a JSON value; it may stand in an address."""
@@ -29,4 +31,4 @@ def unpack(text: str, most: int) -> Any:
         raise ValueError(f"{text[:20]!r} is not packed") from error
     if not inflater.eof or inflater.unused_data:
         raise ValueError("the data end early or go on too long")
-    return json.loads(unpacked.decode())
+    return parse_json(unpacked.decode())

@@ -32,9 +32,10 @@ class PageState:
         Raises:
             ValueError: it is not a request (pydantic's ValidationError is one).
         """
-        hypothesis = int(value["hypothesis"])
-        if hypothesis < 0:
-            raise ValueError(f"there is no hypothesis {hypothesis}")
+        hypothesis = value["hypothesis"]
+        # `bool` is a kind of int, and what JSON calls Infinity or 1e400 is a float.
+        if type(hypothesis) is not int or hypothesis < 0:
+            raise ValueError("a hypothesis is a whole number from 0")
         return cls(RequestDocument.model_validate(value["request"]).to_request(), hypothesis)
 
     def hypothesis_of(self, trace: Trace) -> Hypothesis:

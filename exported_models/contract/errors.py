@@ -44,3 +44,12 @@ MAX_ECHO = 80
 def shorten(text: str) -> str:
     """``text`` as a message may repeat it: at most `MAX_ECHO` characters, the last an ellipsis where it was cut."""
     return text if len(text) <= MAX_ECHO else f"{text[: MAX_ECHO - 1]}…"
+
+
+MAX_SENTENCE = 300
+"""Most characters of a message, but for lists of what is known."""
+
+
+def fit_sentence(text: str) -> str:
+    """``text`` as a message: where it is over `MAX_SENTENCE` characters, every long word in it is shortened."""
+    return text if len(text) <= MAX_SENTENCE else " ".join(map(shorten, text.split(" ")))

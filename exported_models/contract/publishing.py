@@ -24,6 +24,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from exported_models.contract.errors import ArtefactError, PublishingError
+from exported_models.contract.json_text import parse_json
 
 MANIFEST_NAME = "manifest.json"
 PROVENANCE_NAME = "provenance.json"
@@ -135,7 +136,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """
     path = folder / MANIFEST_NAME
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ArtefactError(
             f"{folder} holds no {MANIFEST_NAME}: it was never published or was removed; build it again."
@@ -144,8 +145,6 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise ArtefactError(f"{path} cannot be read ({error.strerror}); build the artefact again.") from error
     except ValueError as error:
         raise ArtefactError(f"{path} is not JSON ({error}); build the artefact again.") from error
-    except RecursionError:
-        raise ArtefactError(f"{path} is nested too deep; build the artefact again.") from None
     if not isinstance(value, dict):
         raise ArtefactError(f"{path} is not a manifest (a JSON object was expected); build the artefact again.")
     return value

@@ -93,6 +93,6 @@ def _resolve(folder: Path, name: str, kind: str, root: Path) -> Path:
     check_artefact_name(name)
     if not (folder / name / MANIFEST_NAME).is_file():
         listing = ", ".join(_published(folder)) or "none yet; `beamscope build` makes one"
-        raise WorkspaceError(f"There is no {kind} named {name!r} in {root.resolve()} (known: {listing}).")
+        raise WorkspaceError(f"There is no {kind} named {name!r} in {root.absolute()} (known: {listing}).")
     # Resolved once: everything a reader opens then comes from one build, also while a new one is published.
     return (folder / name).resolve()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from exported_models.contract.errors import ArtefactError
+from exported_models.contract.json_text import parse_json
 from exported_models.contract.tokens import Encoding
 
 
@@ -64,7 +64,7 @@ def load_vocabulary(path: Path) -> tuple[str, ...]:
         ArtefactError: the file is missing or is not a list of distinct strings.
     """
     try:
-        tokens = json.loads(path.read_text(encoding="utf-8"))
+        tokens = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ArtefactError(f"The vocabulary {path} cannot be read ({error}); export the model again.") from error
     if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):

@@ -11,6 +11,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from exported_models.contract.errors import shorten
 from exported_models.contract.publishing import content_hash, digest_file, digest_value, list_files
 from pipeline.errors import AdapterError, CheckpointError
 from pipeline.models.checkpoint import LoadedCheckpoint
@@ -78,7 +79,7 @@ def find_adapter(checkpoint: Path, name: str | None = None) -> str:
         AdapterError: no adapter has the name, or none recognizes the checkpoint.
     """
     if not checkpoint.exists():
-        raise CheckpointError(f"There is no checkpoint at {checkpoint}.")
+        raise CheckpointError(f"There is no checkpoint at {shorten(str(checkpoint))}.")
     if name is not None:
         _check_known(name)
         return name
@@ -98,7 +99,7 @@ def _check_known(name: str) -> None:
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else "."
-        raise AdapterError(f"There is no adapter {name!r} (known: {', '.join(known) or 'none'}){hint}")
+        raise AdapterError(f"There is no adapter {shorten(name)!r} (known: {', '.join(known) or 'none'}){hint}")
 
 
 def digest_checkpoint(checkpoint: Path) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from exported_models.contract.json_text import parse_json
 from exported_models.contract.manifest import CharacterTokenizerSpec, GenerationDefaults
 from pipeline.adapters.recurrent_graphs import (
     RecurrentEmbeddings,
@@ -41,7 +42,7 @@ class LuongAdapter:
 
     def recognizes(self, checkpoint: Path) -> bool:
         try:
-            config = json.loads((checkpoint / CONFIG_FILE).read_text(encoding="utf-8"))
+            config = parse_json((checkpoint / CONFIG_FILE).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return False
         return isinstance(config, dict) and config.get("architecture") == ARCHITECTURE

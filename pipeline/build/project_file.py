@@ -35,7 +35,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from exported_models.contract.errors import WorkspaceError
+from exported_models.contract.errors import WorkspaceError, shorten
 from exported_models.contract.workspace import check_artefact_name
 from pipeline.adapters.hub import names_hub
 from pipeline.adapters.installed import find_installed
@@ -89,7 +89,7 @@ class UmapSection(Section):
 
     neighbors: int = Field(default=15, ge=2, le=200)
     min_dist: float = Field(default=0.1, ge=0, le=1)
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=1 << 32)
     fit_rows: int = Field(default=10_000, ge=50, description="More rows than this are placed by their neighbors.")
 
 
@@ -169,8 +169,16 @@ class Project:
         return named if names_hub(named) else find_installed(str(named)) or self.beside(named)
 
     def beside(self, path: Path) -> Path:
-        """A path of the file, made absolute."""
-        return (self.path.parent / path).resolve()
+        """A path of the file, made absolute.
+
+        Raises:
+            ProjectFileError: links on its way lead in a circle.
+        """
+        place = self.path.parent / path
+        try:
+            return place.resolve()
+        except RuntimeError:
+            raise ProjectFileError(f"{place}, which {self.path} names, is a link that leads back to itself.") from None
 
 
 def load_project(path: Path) -> Project:
@@ -180,17 +188,23 @@ def load_project(path: Path) -> Project:
         ProjectFileError: it is missing, is not TOML, or has a missing, unknown or ill-typed key; every message names
             the file and the key, and for an unknown key the nearest known one.
     """
-    resolved = path.resolve()
     try:
+        resolved = path.resolve()
         value = tomllib.loads(resolved.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ProjectFileError(f"There is no project file {path}.") from None
     except OSError as error:
-        raise ProjectFileError(f"The project file {path} cannot be read: {error.strerror}.") from error
+        raise ProjectFileError(f"The project file {shorten(str(path))} cannot be read: {error.strerror}.") from error
+    except RecursionError:
+        raise ProjectFileError(f"The project file {path} is nested too deep to be read.") from None
+    except RuntimeError:
+        raise ProjectFileError(f"The project file {path} is a link that leads back to itself.") from None
     except UnicodeDecodeError:
         raise ProjectFileError(f"The project file {path} is not UTF-8; save it as UTF-8.") from None
     except tomllib.TOMLDecodeError as error:
         raise ProjectFileError(f"The project file {path} is not valid TOML: {error}.") from None
+    except ValueError:
+        raise ProjectFileError(f"The project file {path} has a number of too many digits.") from None
     try:
         return Project(resolved, ProjectFile.model_validate(value))
     except ValidationError as error:
@@ -200,7 +214,7 @@ def load_project(path: Path) -> Project:
 
 
 def _explain(path: Path, problem: Mapping[str, Any]) -> str:
-    place = ".".join(str(part) for part in problem["loc"])
+    place = shorten(".".join(str(part) for part in problem["loc"]))
     kind = problem["type"]
     if kind == "extra_forbidden":
         return f"{path}: there is no key {place!r}{_suggest(problem['loc'])}"

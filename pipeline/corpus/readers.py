@@ -16,6 +16,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from exported_models.contract.json_text import parse_json
 from exported_models.contract.publishing import digest_file, digest_value
 from pipeline.errors import CorpusError
 
@@ -142,12 +143,12 @@ class JsonLinesReader:
 
     def _parse(self, line: str, number: int) -> dict[str, object]:
         try:
-            record = json.loads(line)
+            record = parse_json(line)
         except json.JSONDecodeError as error:
             raise CorpusError(
                 f"{self.path}, line {number}: not valid JSON at column {error.colno} ({error.msg})."
             ) from None
-        except (RecursionError, ValueError):
+        except ValueError:
             raise CorpusError(f"{self.path}, line {number}: not JSON that can be read.") from None
         if not isinstance(record, dict):
             raise CorpusError(f"{self.path}, line {number}: every line must be a JSON object.")

@@ -20,6 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+from exported_models.contract.json_text import parse_json
 from exported_models.contract.publishing import explain_disk_errors, write_bytes_atomically
 from pipeline.errors import CheckpointError
 from pipeline.models.recurrent import RecurrentConfig, RecurrentModel
@@ -152,7 +153,7 @@ def _read_bytes(folder: Path, name: str) -> bytes:
 
 def _read_json(folder: Path, name: str) -> object:
     try:
-        return json.loads(_read_bytes(folder, name).decode("utf-8"))
+        return parse_json(_read_bytes(folder, name).decode("utf-8"))
     except ValueError as error:
         raise CheckpointError(f"{folder / name} is not JSON ({error}); copy the checkpoint again.") from None
 

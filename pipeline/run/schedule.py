@@ -6,6 +6,7 @@ loopback interface, with its database in the workspace. (The temporary server of
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import socket
@@ -15,6 +16,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from exported_models.contract.errors import shorten
 from exported_models.contract.publishing import explain_disk_errors
 from exported_models.contract.workspace import Workspace
 from pipeline.build.project_file import Project, load_project
@@ -23,6 +25,7 @@ from pipeline.progress import Progress, open_progress
 from pipeline.run.flow import prefect_environment, prefect_folder, start_process
 
 _SERVER_SECONDS = 180.0
+_CRON_FIELDS = 5
 _API_VARIABLE = "PREFECT_API_URL"
 
 
@@ -59,14 +62,21 @@ def _choose_cron(project: Project, workspace: Workspace, cron: str | None) -> st
     with explain_disk_errors(home):
         home.mkdir(parents=True, exist_ok=True)
     with _environment(prefect_environment(workspace)):
-        from prefect.client.schemas.schedules import CronSchedule
+        from prefect.server.schemas.schedules import CronSchedule
 
     try:
-        CronSchedule(cron=line)
+        schedule = CronSchedule(cron=line)
+        is_cron = len(line.split()) == _CRON_FIELDS or line.startswith("@")
     except ValueError:
+        is_cron = False
+    if not is_cron:
         raise ScheduleError(
-            f'{line!r} is not a cron line: five fields are needed, as in "0 3 * * *" for every night at three.'
-        ) from None
+            f'{shorten(line)!r} is not a cron line: five fields are needed, as in "0 3 * * *" for every night at three.'
+        )
+    try:
+        asyncio.run(schedule.get_dates(1))
+    except ValueError:
+        raise ScheduleError(f"{shorten(line)!r} names a day that never comes; no build would start.") from None
     return line
 
 

@@ -6,7 +6,6 @@ revision of its code. A step whose fingerprint is in the ledger, and whose files
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from exported_models.contract.errors import ArtefactError
+from exported_models.contract.json_text import parse_json
 from exported_models.contract.publishing import (
     PROVENANCE_NAME,
     check_files,
@@ -136,7 +136,7 @@ def _has_good_files(complete: Path) -> bool:
 def _read_json(path: Path) -> dict[str, Any]:
     """A JSON object; an empty one if the file is missing or damaged, so that its work is done again."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return value if isinstance(value, dict) else {}

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
+from exported_models.contract.json_text import parse_json
 from pipeline.adapters.huggingface.files import CONFIG_FILE
 from pipeline.models.checkpoint import LoadedCheckpoint
 
@@ -20,7 +20,7 @@ class HuggingFaceAdapter:
 
     def recognizes(self, checkpoint: Path) -> bool:
         try:
-            config = json.loads((checkpoint / CONFIG_FILE).read_text(encoding="utf-8"))
+            config = parse_json((checkpoint / CONFIG_FILE).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return False
         return isinstance(config, dict) and "model_type" in config

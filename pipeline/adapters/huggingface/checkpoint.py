@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import pickle
 import re
@@ -17,8 +16,10 @@ import torch
 from transformers import AutoModelForSeq2SeqLM, PreTrainedModel
 from transformers.utils import logging as library_logging
 
+from exported_models.contract.errors import shorten
+from exported_models.contract.json_text import parse_json
 from pipeline.adapters.huggingface.families import Family, find_family
-from pipeline.adapters.huggingface.files import CONFIG_FILE, WEIGHT_FILES
+from pipeline.adapters.huggingface.files import CONFIG_FILE, INDEX_SUFFIX, WEIGHT_FILES
 from pipeline.errors import CheckpointError
 
 
@@ -43,6 +44,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
             f"The checkpoint {folder} has no model.safetensors and no pytorch_model.bin; weights in other files are "
             "not read: save it again with transformers' save_pretrained."
         )
+    _check_shards(folder)
     model = _load_model(folder)
     _check_finite(model, folder)
     return Checkpoint(folder, model, family)
@@ -68,7 +70,7 @@ def quiet_library() -> Iterator[None]:
 def _read_config(folder: Path) -> dict[str, Any]:
     path = folder / CONFIG_FILE
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise CheckpointError(f"The checkpoint {folder} has no {CONFIG_FILE}: is it the folder of a model?") from None
     except OSError as error:
@@ -80,12 +82,25 @@ def _read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
+def _check_shards(folder: Path) -> None:
+    """Refuse an index that names shards of weights in another folder, which the library would read."""
+    for path in (folder / name for name in WEIGHT_FILES if name.endswith(INDEX_SUFFIX) and (folder / name).is_file()):
+        try:
+            shards = {str(name) for name in parse_json(path.read_text(encoding="utf-8"))["weight_map"].values()}
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+            raise CheckpointError(f"{path} does not say which file holds which weight; copy it again.") from error
+        for name in shards:
+            if name != Path(name).name:
+                raise CheckpointError(f"{path} names {shorten(name)!r}, which is not a file beside it; copy it again.")
+
+
 def _load_model(folder: Path) -> PreTrainedModel:
     try:
         with quiet_library():
             model, report = AutoModelForSeq2SeqLM.from_pretrained(
                 str(folder),
                 local_files_only=True,
+                trust_remote_code=False,
                 weights_only=True,
                 attn_implementation="eager",
                 dtype=torch.float32,

@@ -7,6 +7,8 @@ from fnmatch import fnmatchcase
 
 CONFIG_FILE = "config.json"
 
+INDEX_SUFFIX = ".index.json"
+
 WEIGHT_FILES = (
     "model.safetensors",
     "model.safetensors.index.json",

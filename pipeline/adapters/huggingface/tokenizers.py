@@ -62,7 +62,7 @@ def read_tokenizers(checkpoint: Checkpoint, source_vocabulary: int, target_vocab
 def _load(folder: Path) -> Any:
     try:
         with quiet_library():
-            return AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+            return AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
     except Exception as error:  # whatever the library and what it calls raise over a missing or damaged file
         raise CheckpointError(
             f"The tokenizer in {folder} is missing or damaged ({first_line(error)}); copy the checkpoint again."
@@ -93,6 +93,8 @@ def _read_marian(tokenizer: Any, folder: Path, source_vocabulary: int, target_vo
 
 def _read_m2m100(tokenizer: Any, folder: Path, vocabulary: int) -> Tokenizers:
     file = "sentencepiece.bpe.model"
+    if Path(tokenizer.spm_file).absolute() != (folder / file).absolute():
+        raise CheckpointError(f"The tokenizer in {folder} names a SentencePiece model elsewhere; copy it to {file}.")
     source, target = (
         SentencePieceSpec(
             file=file, vocabulary=_VOCABULARY_FILE, unknown_id=tokenizer.unk_token_id, before=before, after=after

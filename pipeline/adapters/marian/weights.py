@@ -87,7 +87,7 @@ def read_yaml(content: str | bytes, origin: str) -> Mapping[str, Any]:
     """
     try:
         options = yaml.safe_load(content)
-    except (yaml.YAMLError, ValueError) as error:  # a date that there is not is no YAMLError
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date that there is not is no YAMLError
         raise CheckpointError(f"{origin} is not YAML; copy the model again.") from error
     if not isinstance(options, dict):
         raise CheckpointError(f"{origin} does not hold options by name; copy the model again.")

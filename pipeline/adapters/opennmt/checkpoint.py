@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import pickle
 import re
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from exported_models.contract.json_text import parse_json
 from pipeline.adapters.opennmt.files import find_model_file
 from pipeline.adapters.opennmt.options import RecurrentOptions, TransformerOptions, read_options
 from pipeline.adapters.opennmt.weights import Weights
@@ -101,7 +101,7 @@ def _read_vocabulary_beside(path: Path) -> object:
     """The vocabulary in a JSON file of its own, for checkpoints that hold none."""
     beside = path.with_suffix(".vocab.json")
     try:
-        return json.loads(beside.read_text(encoding="utf-8"))
+        return parse_json(beside.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise CheckpointError(
             f"{path} holds no vocabulary, and there is no {beside.name} beside it with lists of tokens, src and tgt."

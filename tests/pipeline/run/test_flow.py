@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -45,6 +46,7 @@ serve(Path(sys.argv[1]), Workspace(Path(sys.argv[2])), "* * * * *")
 
 
 WORKER = """
+import re
 import signal
 import pipeline.run.child
 
@@ -117,8 +119,16 @@ def test_a_schedule_fires_and_its_build_appears(project: Project, workspace: Wor
 def test_a_schedule_needs_a_cron_line_that_is_one(project: Project, workspace: Workspace) -> None:
     with pytest.raises(ScheduleError, match="No schedule is given"):
         serve(project.path, workspace, progress=QUIET)
-    with pytest.raises(ScheduleError, match="'every night' is not a cron line"):
-        serve(project.path, workspace, "every night", progress=QUIET)
+    for line in ("every night", "0 0 1 1 * 5", "0 0 1 1 * 5 2026", "", "* " * 3000):
+        with pytest.raises(ScheduleError, match=rf"'{re.escape(line[:70])}.*' is not a cron line") as caught:
+            serve(project.path, workspace, line, progress=QUIET)
+        assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("line", ["0 0 31 2 *", "0 0 30 2 *", "0 0 31 4,6 *"])
+def test_a_day_that_never_comes_is_no_schedule(project: Project, workspace: Workspace, line: str) -> None:
+    with pytest.raises(ScheduleError, match="names a day that never comes"):
+        serve(project.path, workspace, line, progress=QUIET)
 
 
 def test_checking_a_schedule_leaves_nothing_of_prefect_in_the_home_folder(

@@ -74,6 +74,23 @@ def _enlarge_vocabulary(folder: Path) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), "one too many": 90}))
 
 
+def _name_shards(name: str) -> Damage:
+    """Put the weights outside the checkpoint, and an index in it that names them there."""
+
+    def damage(folder: Path) -> None:
+        weights = load_file(folder / WEIGHTS)
+        (folder / WEIGHTS).rename(folder.parent / "outside.safetensors")
+        index = {"metadata": {}, "weight_map": dict.fromkeys(weights, name.format(folder=folder.parent))}
+        (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+
+    return damage
+
+
+def _garble_the_index(folder: Path) -> None:
+    (folder / WEIGHTS).unlink()
+    (folder / "model.safetensors.index.json").write_text('{"weight_map": ["model.safetensors"]}')
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -93,6 +110,9 @@ def _enlarge_vocabulary(folder: Path) -> None:
         (_truncate, "could not be loaded"),
         (_edit_weights(lambda weights: weights.popitem()), "are not those of its config.json"),
         (_edit_weights(_poison), "has weights that are not finite, in"),
+        (_name_shards("../outside.safetensors"), "names '../outside.safetensors', which is not a file beside it"),
+        (_name_shards("{folder}/outside.safetensors"), "which is not a file beside it"),
+        (_garble_the_index, "does not say which file holds which weight"),
         (_remove("source.spm"), "is missing or damaged"),
         (_remove("vocab.json"), "is missing or damaged"),
         (_write("target.spm", b"no model"), "is missing or damaged"),
@@ -120,3 +140,14 @@ def test_a_folder_of_something_else_is_recognized_by_no_adapter(tmp_path: Path) 
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(AdapterError, match="No adapter recognizes"):
         find_adapter(tmp_path)
+
+
+def test_code_that_comes_with_a_checkpoint_does_not_run(checkpoint: Path, tmp_path: Path) -> None:
+    (checkpoint / "other.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Other: pass\n")
+    _configure(auto_map={"AutoConfig": "other.Other", "AutoModelForSeq2SeqLM": "other.Other"})(checkpoint)
+    settings = {"tokenizer_class": "MarianTokenizer", "auto_map": {"AutoTokenizer": ["other.Other", None]}}
+    (checkpoint / "tokenizer_config.json").write_text(json.dumps(settings))
+
+    load_adapter("huggingface").load(checkpoint)
+
+    assert not (tmp_path / "ran").exists()
