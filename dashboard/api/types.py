@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from dashboard.neighborhoods import MAX_BACKGROUND
 from exported_models.contract.documents import RequestDocument, TraceDocument
+from exported_models.contract.manifest import Owner, SpaceKind, Stage
 from exported_models.contract.numbers import WholeNumber
 from exported_models.contract.request import MAX_NEIGHBORS
 from state_store.manifest import GlobalMapKind
@@ -93,9 +94,15 @@ class SpaceEntry(Answer):
     """A space of states of a model."""
 
     name: str
-    owner: Literal["source", "target"]
+    owner: Owner
     size: int
     meaning: str
+    layer: int | None = Field(description="Layer of the encoder or decoder, counted from 0.")
+    stage: Stage | None = Field(description="Stage of a translation that the states belong to.")
+    kind: SpaceKind = Field(
+        description="`recorded` by every search, computed `on_demand`, or a `table` with one row a token."
+    )
+    indexed: bool = Field(description="Whether the model's store holds the space.")
 
 
 class ModelEntry(Answer):

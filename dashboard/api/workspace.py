@@ -18,6 +18,8 @@ from dashboard.api.types import (
 )
 from dashboard.services import Services
 from exported_models.contract.errors import BeamscopeError
+from exported_models.contract.manifest import SpaceSpec
+from state_store.store import StateStore
 
 router = make_router("Workspace")
 probes = make_router("Probes", prefix="")
@@ -74,10 +76,14 @@ def _describe_model(services: Services, model_id: str) -> ModelEntry:
         model_id=model_id,
         architecture=model.manifest.architecture,
         content_hash=model.content_hash,
-        spaces=[
-            SpaceEntry(name=space.name, owner=space.owner, size=space.size, meaning=space.meaning)
-            for space in model.manifest.spaces
-        ],
+        spaces=[_describe_space(space, store) for space in model.manifest.spaces],
         store_id=store.manifest.store_id if store else None,
         store_error=reason or (store.describe_damage() if store else ""),
+    )
+
+
+def _describe_space(space: SpaceSpec, store: StateStore | None) -> SpaceEntry:
+    return SpaceEntry(
+        **space.model_dump(exclude={"output"}),
+        indexed=store is not None and space.name in store.manifest.space_names,
     )

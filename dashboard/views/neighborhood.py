@@ -203,7 +203,10 @@ def _places(places: Sequence[Points]) -> Points:
 
 
 def _space_options(spaces: Sequence[SpaceSpec]) -> list[Json]:
-    return [{"label": space.name.capitalize(), "value": space.name, "title": space.meaning} for space in spaces]
+    return [
+        {"label": space.name.replace("_", " ").capitalize(), "value": space.name, "title": space.meaning}
+        for space in spaces
+    ]
 
 
 def _as_options(texts: Mapping[str, str]) -> list[Json]:

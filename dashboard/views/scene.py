@@ -92,8 +92,10 @@ def choose_space(spaces: Sequence[SpaceSpec], current: str, side: str | None) ->
 
 
 def spaces_of(services: Services, state: PageState) -> tuple[SpaceSpec, ...]:
-    """The model's spaces that its store holds; all of them where there is no store."""
+    """The model's spaces that its store holds; the recorded ones where there is no store."""
     model_id = state.request.model_id
     spaces = services.engine.model(model_id).manifest.spaces
     store, _ = services.store_or_reason(model_id)
-    return spaces if store is None else tuple(space for space in spaces if space.name in store.manifest.space_names)
+    if store is None:
+        return tuple(space for space in spaces if space.kind == "recorded")
+    return tuple(space for space in spaces if space.name in store.manifest.space_names)

@@ -16,10 +16,8 @@ from dashboard.state.past import Past
 from dashboard.state.question import Options
 from dashboard.views.scene import Scene, choose_space, find_map, maps_of, open_scene, spaces_of
 from exported_models.contract.arrays import Floats
-from exported_models.contract.manifest import DECODER_SPACE, ENCODER_SPACE, ModelManifest, SpaceSpec
+from exported_models.contract.manifest import STAGES, ModelManifest, SpaceSpec
 from state_store.neighborhood import Neighborhood, TokenEvidence
-
-STAGE_SPACES: Mapping[int, str] = {1: ENCODER_SPACE, 2: DECODER_SPACE, 3: "context"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +91,7 @@ def look_around(
     corpus_maps = maps_of(services, state, space)
     fitted = options.model_copy(update={"space": space or "", **fit_maps(options.map, options.method, corpus_maps)})
     _, missing = services.store_or_reason(state.request.model_id)
+    stage_spaces = find_stage_spaces(spaces)
     return Surroundings(
         state,
         fitted,
@@ -102,9 +101,18 @@ def look_around(
         missing,
         find_map(services, scene, fitted.method) if scene else None,
         corpus_maps,
-        {stage: _evidence(services, state, STAGE_SPACES[stage]) for stage in (1, 2)},
-        {stage: name for stage, name in STAGE_SPACES.items() if name in {space.name for space in spaces}},
+        {stage: _evidence(services, state, stage_spaces.get(stage)) for stage in (1, 2)},
+        stage_spaces,
     )
+
+
+def find_stage_spaces(spaces: Sequence[SpaceSpec]) -> dict[int, str]:
+    """For each stage, counted from 1, the first of the spaces that belongs to it."""
+    found: dict[int, str] = {}
+    for space in spaces:
+        if space.stage is not None:
+            found.setdefault(STAGES.index(space.stage) + 1, space.name)
+    return found
 
 
 def fit_maps(extent: str, method: str, kept: Sequence[str]) -> dict[str, str]:
@@ -130,7 +138,7 @@ def _fit_picker(value: int | str, count: int) -> int | str:
     return value if isinstance(value, int) and 0 <= value < count else MEAN
 
 
-def _evidence(services: Services, state: PageState, space: str) -> tuple[TokenEvidence, ...] | None:
+def _evidence(services: Services, state: PageState, space: str | None) -> tuple[TokenEvidence, ...] | None:
     store, _ = services.store_or_reason(state.request.model_id)
     if store is None or space not in store.manifest.space_names:
         return None

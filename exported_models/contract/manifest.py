@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -98,6 +98,8 @@ Owner = Literal["source", "target"]
 
 Stage = Literal["encoder", "decoder", "attention", "prediction", "search"]
 """One of the five stages of a translation."""
+STAGES: tuple[Stage, ...] = get_args(Stage)
+"""In the order of a translation."""
 
 
 class SpaceSpec(Frozen):

@@ -96,7 +96,10 @@ def test_models_are_listed_with_their_spaces_and_store(client: TestClient) -> No
 
     (entry,) = listed["models"]
     assert entry["model_id"] == "dates"
-    assert [space["name"] for space in entry["spaces"]] == ["encoder", "decoder", "context"]
+    spaces = {space["name"]: space for space in entry["spaces"]}
+    assert [name for name, space in spaces.items() if space["indexed"]] == ["encoder", "decoder", "context"]
+    assert (spaces["attentional"]["kind"], spaces["attentional"]["stage"]) == ("on_demand", "prediction")
+    assert (spaces["source_embedding"]["kind"], spaces["source_embedding"]["owner"]) == ("table", "source")
     assert entry["store_id"]
     assert listed["unreadable"] == []
 

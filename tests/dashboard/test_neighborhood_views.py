@@ -30,11 +30,12 @@ from dashboard.views.neighborhood import (
 )
 from dashboard.views.neighbors import describe, describe_neighbors, draw
 from dashboard.views.scene import Scene, choose_space, find_map, open_scene
-from dashboard.views.shown import Surroundings, fit_maps, look_around, methods_of
+from dashboard.views.shown import Surroundings, find_stage_spaces, fit_maps, look_around, methods_of
 from dashboard.views.wishes import Turn, open_neighbor
 from exported_models.contract.manifest import SpaceSpec
 from exported_models.contract.request import HeadAblation, Request
 from exported_models.contract.workspace import Workspace
+from exported_models.runtime.model import ExportedModel
 
 REQUEST = Request("dates", "March 3, 1999", beam_size=3)
 SPACES = ("encoder", "decoder", "context")
@@ -278,6 +279,14 @@ def make_space(name: str) -> SpaceSpec:
     return SpaceSpec(
         name=name, owner="source" if name == "encoder" else "target", output=name, size=4, meaning=f"{name} state"
     )
+
+
+def test_a_stage_is_about_the_first_space_that_says_so(dates_model: ExportedModel) -> None:
+    spaces = dates_model.manifest.spaces
+
+    assert find_stage_spaces(spaces) == {1: "encoder", 2: "decoder", 3: "context", 4: "attentional"}
+    assert find_stage_spaces(spaces[3:]) == {1: "source_embedding", 2: "target_embedding", 4: "attentional"}
+    assert find_stage_spaces([make_space("elsewhere")]) == {}
 
 
 @pytest.mark.parametrize(

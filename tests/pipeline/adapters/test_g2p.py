@@ -101,7 +101,7 @@ def _best(engine: Engine, word: str) -> tuple[int, ...]:
 def test_there_is_no_attention_and_nothing_pretends(engine: Engine) -> None:
     manifest = engine.model("g2p").manifest
     assert not manifest.has_attention
-    assert [space.name for space in manifest.spaces] == ["encoder", "decoder"]
+    assert [space.name for space in manifest.spaces] == ["encoder", "decoder", "source_embedding", "target_embedding"]
     assert manifest.parity is not None
     assert manifest.parity.attention is None
     assert manifest.parity.beam_sentences_equal == manifest.parity.beam_sentences
