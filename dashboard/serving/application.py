@@ -15,6 +15,7 @@ from dashboard.api.description import ABOUT, OPENAPI_PATH, ROUTERS, name_operati
 from dashboard.api.errors import ApiError
 from dashboard.app import create_page
 from dashboard.services import Services
+from dashboard.serving.callbacks import check_callbacks
 from dashboard.serving.errors import HANDLERS, UnexpectedErrors
 from dashboard.serving.guards import BodyLimit, HeadAsGet, HostCheck, SecurityHeaders
 from exported_models.contract.errors import shorten
@@ -54,10 +55,19 @@ def create_application(workspace: Workspace, host: str = LOOPBACK) -> FastAPI:
     application.state.services = services
     for router in ROUTERS:
         application.include_router(router)
-    # Dash runs plain callbacks on its server's thread: on Flask's, which a2wsgi takes from a pool, they block nobody.
-    page = WSGIMiddleware(create_page(services).server, workers=PAGE_THREADS)
-    application.router.default = _Rest(application, cast("ASGIApp", page))
+    application.router.default = _Rest(application, _serve_page(services))
     return application
+
+
+def _serve_page(services: Services) -> ASGIApp:
+    """The page as an ASGI application.
+
+    Dash runs a plain callback on the thread of its server. Flask's threads come from a pool of a2wsgi's: a callback
+    that takes long holds up nobody.
+    """
+    page = create_page(services)
+    check_callbacks(page)
+    return cast("ASGIApp", WSGIMiddleware(page.server, workers=PAGE_THREADS))
 
 
 class _Rest:
