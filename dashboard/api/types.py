@@ -25,8 +25,10 @@ class NeighborsAsked(Asked):
     """Which state's neighbors are wanted: of one token of the source, or of one step of a hypothesis."""
 
     request: RequestDocument
-    space: str = Field(description="Name of a space of the model, e.g. `decoder`.")
-    step: WholeNumber = Field(ge=0, description="Target step, or position in the source; 0 for the first token.")
+    space: str = Field(description="Name of a space of the model.", examples=["decoder"])
+    step: WholeNumber = Field(
+        ge=0, description="Target step, or position in the source; 0 for the first token.", examples=[3]
+    )
     hypothesis: WholeNumber = Field(default=0, ge=0, description="Rank in the n-best list; unused in a source space.")
     k: WholeNumber = Field(default=20, ge=1, le=MAX_NEIGHBORS, description="How many neighbors.")
 
@@ -35,7 +37,7 @@ class ProjectAsked(Asked):
     """Which neighborhood is wanted: every state of a source or a hypothesis with its neighbors, on a map."""
 
     request: RequestDocument
-    space: str = Field(description="Name of a space of the model, e.g. `decoder`.")
+    space: str = Field(description="Name of a space of the model.", examples=["decoder"])
     map: MapKind = Field(
         default="mds",
         description="`mds`, `pca`, `tsne`: a map of this neighborhood; `umap`, `landmark_mds`: the corpus map.",
@@ -47,8 +49,8 @@ class ProjectAsked(Asked):
 class ProjectionAsked(Asked):
     """Which corpus map is wanted."""
 
-    model_id: str = Field(description="Name of an exported model.")
-    space: str = Field(description="Name of a space of the model, e.g. `decoder`.")
+    model_id: str = Field(description="Name of an exported model.", examples=["dates"])
+    space: str = Field(description="Name of a space of the model.", examples=["decoder"])
     map: GlobalMapKind = "umap"
     limit: int = Field(default=MAX_BACKGROUND, ge=1, le=MAX_BACKGROUND, description="Most points returned.")
 

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from fastapi.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from dashboard.api.description import ABOUT, OPENAPI_PATH, ROUTERS, name_operation
+from dashboard.api.description import ABOUT, OPENAPI_PATH, ROUTERS, name_operation, reference
 from dashboard.api.errors import ApiError
 from dashboard.app import create_page
 from dashboard.services import Services
@@ -53,7 +53,7 @@ def create_application(workspace: Workspace, host: str = LOOPBACK) -> FastAPI:
         ],
     )
     application.state.services = services
-    for router in ROUTERS:
+    for router in (*ROUTERS, reference):
         application.include_router(router)
     application.router.default = _Rest(application, _serve_page(services))
     return application

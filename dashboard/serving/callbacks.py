@@ -47,12 +47,13 @@ class _Call(BaseModel):
 def check_callbacks(page: dash.Dash) -> None:
     """Let ``page`` refuse, with 400 and one sentence, calls that none of its callbacks understands."""
 
-    @page.server.before_request
     def refuse_malformed() -> Response | None:
         if request.path != CALLBACK_PATH or request.method != "POST" or _is_understood(page.callback_map):
             return None
         refusal = document_of(ApiError(MALFORMED, HTTPStatus.BAD_REQUEST))
         return Response(refusal.model_dump_json(), HTTPStatus.BAD_REQUEST, mimetype=JSON_TYPE)
+
+    page.server.before_request(refuse_malformed)
 
 
 def _is_understood(callbacks: Mapping[str, Json]) -> bool:

@@ -115,7 +115,10 @@ class WhatIfDocument(_Document):
     hypothesis: WholeNumber = Field(
         default=0, ge=0, description="Rank in the n-best list of the hypothesis that the wish speaks of."
     )
-    wish: WishDocument
+    wish: WishDocument = Field(
+        description="The change: its fields, and `verb` to tell which it is.",
+        examples=[{"verb": "choose", "step": 3, "rank": 1}],
+    )
 
 
 class EditDocument(_Document):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import html
+import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -102,6 +105,19 @@ def test_models_are_listed_with_their_spaces_and_store(client: TestClient) -> No
     assert (spaces["source_embedding"]["kind"], spaces["source_embedding"]["owner"]) == ("table", "source")
     assert entry["store_id"]
     assert listed["unreadable"] == []
+
+
+def test_every_example_of_the_reference_is_answered(client: TestClient) -> None:
+    page = client.get("/api/docs").text
+    commands = [shlex.split(html.unescape(command)) for command in re.findall("<pre>(curl .*?)</pre>", page)]
+
+    assert len(commands) == len(client.get("/api/v1/openapi.json").json()["paths"])
+    for *options, address in commands:
+        path = address.removeprefix("http://127.0.0.1:8050")
+        body = options[options.index("-d") + 1] if "-d" in options else None
+        headers = {"Content-Type": "application/json"}
+        reply = client.post(path, content=body, headers=headers) if body else client.get(path)
+        assert reply.status_code == 200, (path, reply.text)
 
 
 def test_a_full_workspace_is_healthy_and_ready(client: TestClient) -> None:

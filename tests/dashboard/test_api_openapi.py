@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,19 @@ def test_it_is_openapi_3_1_and_every_operation_says_what_it_refuses_with(descrip
             assert operation["summary"].endswith(".")
             assert "200" in operation["responses"]
             assert method == "get" or {"400", "404", "413", "415", "422"} <= set(operation["responses"])
+
+
+def test_the_reference_shows_every_call_and_document_and_asks_no_other_host(
+    application: FastAPI, description: Json
+) -> None:
+    page = TestClient(application, base_url=LOOPBACK).get("/api/docs").text
+
+    anchors = set(re.findall(r'id="([^"]+)"', page))
+    assert {call["operationId"] for calls in description["paths"].values() for call in calls.values()} <= anchors
+    assert set(re.findall(r'href="#([^"]+)"', page)) <= anchors
+    assert set(description["components"]["schemas"]) <= anchors
+    assert not re.search(r"""(src|href)="(https?:)?//|@import|url\(""", page)
+    assert "<script" not in page
 
 
 def test_a_readiness_probe_may_say_not_ready(description: Json) -> None:
