@@ -9,7 +9,6 @@ import dash
 
 from dashboard.services import Services
 from dashboard.views import header, pane
-from dashboard.views.answers import register_panes
 from dashboard.views.page import lay_out_page
 
 ASSETS: Final = Path(__file__).parent / "assets"
@@ -39,7 +38,7 @@ INDEX: Final = """<!DOCTYPE html>
 
 
 def create_page(services: Services) -> dash.Dash:
-    """The page as a Dash app of its own, with what its panes are answered; nothing is shared between two apps."""
+    """The page as a Dash app of its own, without the answers to its panes; nothing is shared between two apps."""
     app = dash.Dash(
         "beamscope",
         title="Beamscope",
@@ -52,5 +51,4 @@ def create_page(services: Services) -> dash.Dash:
     app.layout = lambda: lay_out_page(services)
     header.register(app)
     pane.register(app)
-    register_panes(app.server, services)
     return app

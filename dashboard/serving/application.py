@@ -15,14 +15,15 @@ from dashboard.api.description import ABOUT, OPENAPI_PATH, ROUTERS, name_operati
 from dashboard.api.errors import ApiError
 from dashboard.app import create_page
 from dashboard.services import Services
-from dashboard.serving.callbacks import check_callbacks
+from dashboard.serving import panes
 from dashboard.serving.errors import HANDLERS, UnexpectedErrors
 from dashboard.serving.guards import BodyLimit, HeadAsGet, HostCheck, SecurityHeaders
 from exported_models.contract.errors import shorten
 from exported_models.contract.workspace import Workspace
 
 LOOPBACK: Final = "127.0.0.1"
-PAGE_THREADS: Final = 8
+PAGE_THREADS: Final = 4
+"""Threads that serve the files of the page, which is a Flask app."""
 
 
 def create_application(workspace: Workspace, host: str = LOOPBACK) -> FastAPI:
@@ -53,21 +54,11 @@ def create_application(workspace: Workspace, host: str = LOOPBACK) -> FastAPI:
         ],
     )
     application.state.services = services
-    for router in (*ROUTERS, reference):
+    for router in (*ROUTERS, reference, panes.router):
         application.include_router(router)
-    application.router.default = _Rest(application, _serve_page(services))
+    page = WSGIMiddleware(create_page(services).server, workers=PAGE_THREADS)
+    application.router.default = _Rest(application, cast("ASGIApp", page))
     return application
-
-
-def _serve_page(services: Services) -> ASGIApp:
-    """The page as an ASGI application.
-
-    Dash runs a plain callback on the thread of its server. Flask's threads come from a pool of a2wsgi's: a callback
-    that takes long holds up nobody.
-    """
-    page = create_page(services)
-    check_callbacks(page)
-    return cast("ASGIApp", WSGIMiddleware(page.server, workers=PAGE_THREADS))
 
 
 class _Rest:

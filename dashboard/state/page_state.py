@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from pydantic import BaseModel, ConfigDict, Field
+
 from exported_models.contract.documents import RequestDocument
+from exported_models.contract.numbers import WholeNumber
 from exported_models.contract.request import Request
 from exported_models.contract.trace import Hypothesis, Trace
 
 Side = Literal["source", "target"]
 Json = dict[str, Any]
+
+
+class StateDocument(BaseModel):
+    """A page state in JSON."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    request: RequestDocument
+    hypothesis: WholeNumber = Field(ge=0)
+
+    def to_state(self) -> PageState:
+        """The state of this document."""
+        return PageState(self.request.to_request(), self.hypothesis)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +41,13 @@ class PageState:
         return {"request": document, "hypothesis": self.hypothesis}
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> PageState:
+    def from_json(cls, value: object) -> PageState:
         """Read what `to_json` wrote.
 
         Raises:
             ValueError: it is not a request (pydantic's ValidationError is one).
         """
-        hypothesis = value["hypothesis"]
-        # `bool` is a kind of int, and what JSON calls Infinity or 1e400 is a float.
-        if type(hypothesis) is not int or hypothesis < 0:
-            raise ValueError("a hypothesis is a whole number from 0")
-        return cls(RequestDocument.model_validate(value["request"]).to_request(), hypothesis)
+        return StateDocument.model_validate(value).to_state()
 
     def hypothesis_of(self, trace: Trace) -> Hypothesis:
         """The chosen hypothesis; the best where the list has become shorter."""

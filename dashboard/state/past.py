@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
+from pydantic import BaseModel, TypeAdapter
+
+from dashboard.errors import DashboardError
 from dashboard.state.packing import pack, unpack
-from dashboard.state.page_state import Json, PageState
+from dashboard.state.page_state import Json, PageState, StateDocument
+from exported_models.contract.numbers import WholeNumber
 
 MAX_MOMENTS: Final = 50
 """The history travels with every request, so it does not grow without end."""
 _MAX_JSON: Final = 4 * 1024 * 1024
+
+
+_STATES: Final = TypeAdapter(list[StateDocument])
+
+
+class _HistoryDocument(BaseModel):
+    """A history in JSON: label, parent and next of each moment, and the states apart."""
+
+    moments: list[tuple[str, WholeNumber | None, WholeNumber | None]]
+    states: str
+    current: WholeNumber
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +62,16 @@ class Past:
         child = self.now.next if self.now else None
         return None if child is None else self.moments[child].state
 
+    def state_at(self, index: int) -> PageState:
+        """The state of a moment, counted from 0.
+
+        Raises:
+            DashboardError: there is no such moment.
+        """
+        if not 0 <= index < len(self.moments):
+            raise DashboardError(f"There is no moment {index + 1} in this history of {len(self.moments)}.")
+        return self.moments[index].state
+
     def visit(self, state: PageState, label: str) -> Past:
         """Go to the moment of that request; a request not seen before becomes a child of the current moment."""
         for index, moment in enumerate(self.moments):
@@ -66,12 +90,26 @@ class Past:
         }
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any] | None) -> Past:
-        if not value:
-            return cls()
-        states = map(PageState.from_json, unpack(value["states"], _MAX_JSON))
-        moments = (Moment(state, *moment) for state, moment in zip(states, value["moments"], strict=True))
-        return cls(tuple(moments), value["current"])
+    def from_json(cls, value: object) -> Past:
+        """Read what `to_json` wrote; nothing is an empty history.
+
+        Raises:
+            ValueError: it is something else.
+        """
+        try:
+            return cls._read(_HistoryDocument.model_validate(value)) if value else cls()
+        except (ValueError, RecursionError):
+            raise ValueError("This is not a history of the page.") from None
+
+    @classmethod
+    def _read(cls, document: _HistoryDocument) -> Past:
+        states = _STATES.validate_python(unpack(document.states, _MAX_JSON))
+        pairs = zip(states, document.moments, strict=True)
+        moments = tuple(Moment(state.to_state(), *moment) for state, moment in pairs)
+        places = {place for moment in moments for place in (moment.parent, moment.next)} - {None}
+        if not places <= set(range(len(moments))) or document.current not in range(-1, len(moments)):
+            raise ValueError("a moment is missing")
+        return cls(moments, document.current)
 
     def _with(self, index: int, moment: Moment) -> Past:
         return Past((*self.moments[:index], moment, *self.moments[index + 1 :]), index)

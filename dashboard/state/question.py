@@ -6,18 +6,21 @@ Everything comes from a browser, so it is read by pydantic; a wish that is none 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator
 
-from dashboard.state.page_state import Side
+from dashboard.state.page_state import Side, StateDocument
+from dashboard.state.past import Past
 from exported_models.contract import wishes
+from exported_models.contract.numbers import WholeNumber
 
-Json = dict[str, Any]
+MAX_ROOM: Final = 20_000
+"""Pixels; more than screens have."""
 
 
 class _FromBrowser(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Open(_FromBrowser):
@@ -49,7 +52,7 @@ class Neighbor(_FromBrowser):
     """Translate the source of a neighbor; ``value`` is ``sentence:position``."""
 
     verb: Literal["neighbor"]
-    value: str
+    value: str = Field(pattern=r"^[0-9]{1,9}:[0-9]{1,9}$")
 
 
 class Undo(_FromBrowser):
@@ -108,7 +111,7 @@ class Options(_FromBrowser):
     map: Literal["local", "corpus"] = "local"
     method: str = "mds"
     offset: int = Field(0, ge=-1, le=1)
-    room: float = Field(800, gt=0)
+    room: float = Field(800, gt=0, le=MAX_ROOM)
     theme: Literal["light", "dark"] = "light"
 
 
@@ -116,7 +119,7 @@ class SelectedWord(_FromBrowser):
     """The word clicked last."""
 
     side: Side
-    index: int
+    index: WholeNumber
 
 
 class Question(_FromBrowser):
@@ -131,9 +134,9 @@ class Question(_FromBrowser):
     """
 
     wish: Wish | None = None
-    state: Json | None = None
+    state: StateDocument | None = None
     selection: SelectedWord | None = None
     follows: bool = False
-    history: Json | None = None
+    history: Annotated[Past, PlainValidator(Past.from_json)] = Past()
     options: Options = Options()
     held: Mapping[str, str] = Field(default_factory=dict)

@@ -6,17 +6,13 @@ states around the same request, which take longer. An answer leaves out the part
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Mapping
 from typing import Final, TypeVar
 
-from flask import Flask, Response, request
-
 from dashboard.errors import LinkError
 from dashboard.services import Services
 from dashboard.state.page_state import Json, PageState, Selection
-from dashboard.state.past import Past
 from dashboard.state.question import Export, Question
 from dashboard.state.url_state import encode_fragment
 from dashboard.views import exports, header, history, nbest, neighborhood, neighbors, stages, translation, tree
@@ -45,18 +41,6 @@ VIEWS_OF_STATES: Final[tuple[Callable[[Surroundings], Parts], ...]] = (
     neighborhood.draw,
     neighbors.draw,
 )
-
-
-def register_panes(server: Flask, services: Services) -> None:
-    """Answer the questions of panes."""
-
-    @server.post(ANSWER)
-    def answer_pane() -> Response:
-        return respond(services, answer, request.get_data())
-
-    @server.post(SURROUNDINGS)
-    def answer_surroundings() -> Response:
-        return respond(services, surround, request.get_data())
 
 
 def answer(services: Services, question: Question) -> Json:
@@ -109,9 +93,9 @@ def link_to(state: PageState) -> Json:
 def _read_turn(question: Question) -> Turn:
     word = question.selection
     return Turn(
-        PageState.from_json(question.state) if question.state else None,
+        question.state.to_state() if question.state else None,
         Selection(word.side, word.index) if word else None,
-        Past.from_json(question.history),
+        question.history,
     )
 
 
@@ -125,13 +109,12 @@ def _pack(parts: Parts, held: Mapping[str, str]) -> list[list[object]]:
     return [[role, digest, content] for role, digest, content in named if held.get(role) != digest]
 
 
-def respond(services: Services, act: Callable[[Services, Question], Json], body: bytes) -> Response:
-    """Answer 200 whatever was asked: an error is a notice on the page, and the page stays as it was."""
+def respond(services: Services, act: Callable[[Services, Question], Json], question: Question) -> Json:
+    """The answer to a question; an error becomes a notice on the page, which stays as it was."""
     try:
-        document = act(services, Question.model_validate_json(body))
+        return act(services, question)
     except BeamscopeError as error:
-        document = {"notice": notice("error", str(error))}
+        return {"notice": notice("error", str(error))}
     except Exception as error:
         _LOG.error("A question of the page failed.", exc_info=error)
-        document = {"notice": notice("error", describe_error(error))}
-    return Response(json.dumps(document, separators=(",", ":")), mimetype="application/json")
+        return {"notice": notice("error", describe_error(error))}

@@ -48,7 +48,7 @@ def grant(services: Services, turn: Turn, wish: Wish | asked.PageWish, options: 
         case asked.Redo():
             return _show(turn, turn.past.redo_target)
         case asked.Revisit():
-            return _show(turn, turn.past.moments[wish.value].state)
+            return _show(turn, turn.past.state_at(wish.value))
         case asked.Hypothesis():
             return _show(turn, PageState(shown_state(turn).request, wish.value))
         case asked.Neighbor():

@@ -6,10 +6,9 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import dash
 import pytest
+from fastapi.testclient import TestClient
 
-from dashboard.app import create_page
 from dashboard.errors import LinkError
 from dashboard.services import Services
 from dashboard.state.page_state import Json, PageState
@@ -26,14 +25,16 @@ from exported_models.contract.documents import TraceDocument
 from exported_models.contract.errors import RequestError
 from exported_models.contract.request import Request
 from exported_models.contract.workspace import Workspace
+from tests.dashboard.serving import client_of
 
 SOURCE = "March 3, 1999"
 STATE = PageState(Request("dates", SOURCE))
 
 
 @pytest.fixture(scope="module")
-def app(dates_workspace: Workspace) -> dash.Dash:
-    return create_page(Services.open(dates_workspace))
+def app(dates_workspace: Workspace) -> Iterator[TestClient]:
+    with client_of(dates_workspace) as client:
+        yield client
 
 
 @pytest.fixture(scope="module")
@@ -41,15 +42,15 @@ def services(dates_workspace: Workspace) -> Services:
     return Services.open(dates_workspace)
 
 
-def ask(app: dash.Dash, question: Json, path: str = ANSWER) -> Json:
+def ask(app: TestClient, question: Json, path: str = ANSWER) -> Json:
     """What a pane that shows ``STATE`` is answered."""
-    reply = app.server.test_client().post(path, json={"state": STATE.to_json()} | question)
+    reply = app.post(path, json={"state": STATE.to_json()} | question)
     assert reply.status_code == 200
-    answer: Json = reply.json
+    answer: Json = reply.json()
     return answer
 
 
-def wish(app: dash.Dash, verb: str, **arguments: Any) -> PageState:
+def wish(app: TestClient, verb: str, **arguments: Any) -> PageState:
     """What the pane shows after a wish."""
     return PageState.from_json(ask(app, {"wish": {"verb": verb, **arguments}})["state"])
 
@@ -124,7 +125,7 @@ def test_a_bad_text_is_one_clear_sentence(services: Services, source: str) -> No
     assert "\n" not in str(caught.value)
 
 
-def test_one_answer_fills_every_view(app: dash.Dash, services: Services) -> None:
+def test_one_answer_fills_every_view(app: TestClient, services: Services) -> None:
     answer = ask(app, {"wish": {"verb": "choose", "step": 0, "rank": 1}})
 
     parts, state = parts_of(answer), PageState.from_json(answer["state"])
@@ -138,7 +139,7 @@ def test_one_answer_fills_every_view(app: dash.Dash, services: Services) -> None
     assert answer["link"]["fragment"] == encode_fragment(state)
 
 
-def test_what_the_browser_has_is_not_sent_again(app: dash.Dash) -> None:
+def test_what_the_browser_has_is_not_sent_again(app: TestClient) -> None:
     first = ask(app, {})
     held = {role: digest for role, digest, _ in first["parts"]}
 
@@ -150,7 +151,7 @@ def test_what_the_browser_has_is_not_sent_again(app: dash.Dash) -> None:
     assert {role for role, _, _ in moved["parts"]} <= {TranslationRole.LINKS, "stages-sentence-3"}
 
 
-def test_only_what_is_looked_at_is_sent(app: dash.Dash) -> None:
+def test_only_what_is_looked_at_is_sent(app: TestClient) -> None:
     links, matrix, text = (
         set(parts_of(ask(app, {"options": {"drawing": drawing}}))) for drawing in ("links", "matrix", "text")
     )
@@ -161,7 +162,7 @@ def test_only_what_is_looked_at_is_sent(app: dash.Dash) -> None:
     assert text & drawings == {TranslationRole.TWIN}
 
 
-def test_a_node_of_the_tree_forces_its_path(app: dash.Dash, services: Services) -> None:
+def test_a_node_of_the_tree_forces_its_path(app: TestClient, services: Services) -> None:
     trace, _ = services.chosen(STATE)
 
     state = wish(app, "force_node", node=trace.hypotheses[1].nodes[-1])
@@ -169,18 +170,18 @@ def test_a_node_of_the_tree_forces_its_path(app: dash.Dash, services: Services) 
     assert state.request.prefix == trace.hypotheses[1].tokens
 
 
-def test_another_hypothesis_is_the_same_request(app: dash.Dash) -> None:
+def test_another_hypothesis_is_the_same_request(app: TestClient) -> None:
     assert wish(app, "hypothesis", value="2") == PageState(STATE.request, 2)
 
 
-def test_a_selected_word_is_let_go_where_the_sentence_has_none(app: dash.Dash) -> None:
+def test_a_selected_word_is_let_go_where_the_sentence_has_none(app: TestClient) -> None:
     kept, gone = (ask(app, {"selection": {"side": "source", "index": index}})["selection"] for index in (2, 99))
 
     assert kept == {"side": "source", "index": 2}
     assert gone is None
 
 
-def test_a_neighbor_opens_with_its_word_selected(app: dash.Dash, services: Services) -> None:
+def test_a_neighbor_opens_with_its_word_selected(app: TestClient, services: Services) -> None:
     store = services.store("dates")
     assert store is not None
 
@@ -190,7 +191,7 @@ def test_a_neighbor_opens_with_its_word_selected(app: dash.Dash, services: Servi
     assert answer["selection"] == {"side": "target", "index": 2}
 
 
-def test_a_failing_wish_is_a_sentence_and_no_traceback(app: dash.Dash) -> None:
+def test_a_failing_wish_is_a_sentence_and_no_traceback(app: TestClient) -> None:
     bad = {**STATE.to_json(), "request": {"model_id": "dates", "source": "🙂"}}
 
     answer = ask(app, {"state": bad, "wish": {"verb": "choose", "step": 0, "rank": 1}})
@@ -201,16 +202,21 @@ def test_a_failing_wish_is_a_sentence_and_no_traceback(app: dash.Dash) -> None:
 
 @pytest.mark.parametrize("path", [ANSWER, SURROUNDINGS])
 def test_an_unexpected_failure_is_logged_and_not_shown(
-    app: dash.Dash, path: str, caplog: pytest.LogCaptureFixture
+    app: TestClient, path: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answer = ask(app, {"wish": {"verb": "nonsense"}}, path)
+    def fail(_services: Services, _request: object) -> None:
+        raise ZeroDivisionError("a defect")
+
+    monkeypatch.setattr(Services, "trace", fail)
+
+    answer = ask(app, {}, path)
 
     assert "Something went wrong" in answer["notice"]["text"]
-    assert "nonsense" not in answer["notice"]["text"]
+    assert "defect" not in answer["notice"]["text"]
     assert any(record.exc_info for record in caplog.records)
 
 
-def test_going_back_brings_the_request_back(app: dash.Dash, services: Services) -> None:
+def test_going_back_brings_the_request_back(app: TestClient, services: Services) -> None:
     second = PageState(Request("dates", SOURCE, prefix=("2",)))
     past = extend(services, extend(services, Past(), STATE), second)
 
@@ -220,7 +226,7 @@ def test_going_back_brings_the_request_back(app: dash.Dash, services: Services) 
     assert [moment.label for moment in past.moments] == [f"“{SOURCE}”", "1: “1” → “2”"]
 
 
-def test_two_undos_in_a_row_go_two_steps(app: dash.Dash, services: Services) -> None:
+def test_two_undos_in_a_row_go_two_steps(app: TestClient, services: Services) -> None:
     states = [STATE, *(PageState(Request("dates", SOURCE, prefix=prefix)) for prefix in (("2",), ("2", "0")))]
     past = Past()
     for state in states:
@@ -233,7 +239,7 @@ def test_two_undos_in_a_row_go_two_steps(app: dash.Dash, services: Services) -> 
     assert [PageState.from_json(answer["state"]) for answer in (once, twice, more)] == [states[1], STATE, STATE]
 
 
-def test_the_drawing_has_the_links_of_the_page(app: dash.Dash) -> None:
+def test_the_drawing_has_the_links_of_the_page(app: TestClient) -> None:
     for mass in (10, 75, 100):
         file = ask(app, {"wish": {"verb": "export", "value": "picture"}, "options": {"mass": mass}})["download"]
 
@@ -243,7 +249,7 @@ def test_the_drawing_has_the_links_of_the_page(app: dash.Dash) -> None:
         assert file["content"].count("<path") == len(edges)
 
 
-def test_states_never_travel(app: dash.Dash) -> None:
+def test_states_never_travel(app: TestClient) -> None:
     answer = ask(app, {"options": {"extent": "all"}})
 
     assert "states" not in json.dumps(answer["parts"])
@@ -269,7 +275,7 @@ def test_a_layer_that_the_model_lacks_becomes_the_mean(services: Services) -> No
     assert (shown.layer, shown.head) == (None, None)
 
 
-def test_the_trace_is_written_with_the_chosen_hypothesis_in_view(app: dash.Dash, services: Services) -> None:
+def test_the_trace_is_written_with_the_chosen_hypothesis_in_view(app: TestClient, services: Services) -> None:
     state = PageState(Request("dates", SOURCE), hypothesis=1)
     trace, chosen = services.chosen(state)
 

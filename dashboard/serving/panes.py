@@ -1,0 +1,45 @@
+"""The questions of the page's panes, as calls beside those of the API; the page alone asks them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Final
+
+from fastapi import APIRouter, Response
+
+from dashboard.api.errors import ApiError
+from dashboard.api.routing import JSON_TYPE, JsonRoute, ServicesOfApp
+from dashboard.state.question import Question
+from dashboard.views.answers import ANSWER, SURROUNDINGS, answer, respond, surround
+
+DASH_CALLBACKS: Final = "/_dash-update-component"
+
+router = APIRouter(route_class=JsonRoute, include_in_schema=False)
+
+
+@router.post(ANSWER)
+def answer_pane(question: Question, services: ServicesOfApp) -> Response:
+    """Grant a wish and draw what the trace alone decides."""
+    return _to_json(respond(services, answer, question))
+
+
+@router.post(SURROUNDINGS)
+def answer_surroundings(question: Question, services: ServicesOfApp) -> Response:
+    """Draw the training states around a request."""
+    return _to_json(respond(services, surround, question))
+
+
+@router.post(DASH_CALLBACKS)
+async def refuse_callback() -> Response:
+    """Refuse what Dash would answer with a traceback: no callback of the page runs on the server.
+
+    Raises:
+        ApiError: always.
+    """
+    raise ApiError("This is not a call of the page as it is served now; reload the page.", HTTPStatus.BAD_REQUEST)
+
+
+def _to_json(document: Mapping[str, object]) -> Response:
+    return Response(json.dumps(document, separators=(",", ":")), media_type=JSON_TYPE)
