@@ -74,13 +74,19 @@ def test_anything_but_a_request_is_refused(value: object) -> None:
         decode_fragment(pack(json.dumps(value)))
 
 
-@pytest.mark.parametrize("hypothesis", ["Infinity", "-Infinity", "NaN", "1e400", "1.0", "true", '"1"', "-1", "null"])
+@pytest.mark.parametrize("hypothesis", ["Infinity", "-Infinity", "NaN", "1e400", "1.5", "true", '"1"', "-1", "null"])
 def test_a_hypothesis_that_is_no_number_of_one_is_refused(hypothesis: str) -> None:
     state = PageState(Request("dates", "a")).to_json()
     text = json.dumps(state).replace('"hypothesis": 0', f'"hypothesis": {hypothesis}')
 
     with pytest.raises(LinkError, match="does not hold"):
         decode_fragment(pack(text))
+
+
+def test_a_hypothesis_may_be_written_with_a_decimal_point() -> None:
+    text = json.dumps(PageState(Request("dates", "a")).to_json()).replace('"hypothesis": 0', '"hypothesis": 1.0')
+
+    assert decode_fragment(pack(text)).hypothesis == 1
 
 
 def test_a_small_link_cannot_unpack_to_something_huge() -> None:
