@@ -1,1 +1,1 @@
-"""Contract 1: a model as ONNX graphs, and how to run, search and intervene in it."""
+"""Contract 1: a model as ONNX graphs, with the engine that runs it, searches with it and intervenes in it."""

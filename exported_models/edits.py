@@ -46,7 +46,7 @@ from exported_models.wording import (
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """A new request, and a short phrase for people that says what it changed."""
+    """A new request; ``words`` name the change in a short phrase for people."""
 
     request: Request
     words: str
@@ -56,7 +56,7 @@ def apply(wish: Wish, trace: Trace, hypothesis: Hypothesis, text: PairWriter = A
     """Change the request of a trace.
 
     Args:
-        hypothesis: the one in view: choices and overrides speak of its steps.
+        hypothesis: the hypothesis in view, whose steps choices and overrides name.
         text: writes tokens in `Edit.words`.
 
     Raises:
@@ -167,7 +167,7 @@ def _find_word(source: Source, word: int) -> tuple[int, int]:
 
 
 def _force(request: Request, tokens: tuple[str, ...]) -> Request:
-    """Overrides at steps of the prefix stay in force; later ones spoke of another continuation and are dropped."""
+    """Overrides at steps of the prefix stay in force; later ones belong to another continuation and are dropped."""
     kept = tuple(override for override in request.overrides if override.step < len(tokens))
     return replace(request, prefix=tokens, overrides=kept if tokens else ())
 

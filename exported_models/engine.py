@@ -1,4 +1,4 @@
-"""The engine: opens models, answers requests with traces, and remembers them."""
+"""The engine: opens models, answers requests with traces, and caches both."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from exported_models.search.scoring import force_batch
 from exported_models.search.search import record_source, search
 
 RECORDED_SOURCES = 4
-"""How many of the newest sources a what-if need not begin anew for; each may keep `recording.MEMORY_BYTES`."""
+"""Number of recently decoded sources whose steps are kept for what-ifs; each may keep `recording.MEMORY_BYTES`."""
 
 
 _RecordingKey = tuple[Build, str, tuple[HeadAblation, ...]]
@@ -49,12 +49,12 @@ _RecordingKey = tuple[Build, str, tuple[HeadAblation, ...]]
 
 @dataclass(frozen=True, slots=True)
 class ForcedScore:
-    """How probable the model finds a given target under a request.
+    """Score of a given target under a request.
 
     Attributes:
-        tokens, log_probs, ranks: one a target token, end of sentence included; rank 0 is the most probable token.
-        score: as a search scores it: the sum of ``log_probs``, or of what a repetition penalty leaves of them;
-            ``normalized`` as the request's hypotheses are compared by.
+        tokens, log_probs, ranks: one per target token, end of sentence included; rank 0 is the most probable token.
+        score: sum of ``log_probs``, penalized as in a search where the model has a repetition penalty.
+        normalized: ``score`` over length to the power of the request's length penalty.
     """
 
     tokens: tuple[str, ...]
@@ -68,7 +68,12 @@ class Engine:
     """Answers requests over the models of a workspace. Safe to use from many threads."""
 
     def __init__(self, workspace: Workspace, *, threads: int | None = None, cache_bytes: int = 256 << 20) -> None:
-        """Open models when they are asked for, with ``threads`` cores a call; None for `providers.choose_threads`."""
+        """Prepare to open models on request.
+
+        Args:
+            threads: cores that one call may use; None for `providers.choose_threads`.
+            cache_bytes: memory for cached traces.
+        """
         self._workspace = workspace
         self._threads = threads
         self._models: NewestCache[str, Build, ExportedModel] = NewestCache()
@@ -81,11 +86,11 @@ class Engine:
         return self._workspace
 
     def model(self, model_id: str) -> ExportedModel:
-        """The model of that name, opened once and again when another build of it is published.
+        """The model of that name; opened once, and again after another build of it is published.
 
         Raises:
-            WorkspaceError, ArtefactError, ModelError: it is unknown, damaged, or does not load. Damage of a large file
-                is found some seconds after opening.
+            WorkspaceError, ArtefactError, ModelError: the model is unknown, damaged, or does not load. Damage of a
+                large file is found some seconds after opening.
         """
         folder = self._workspace.model_folder(model_id)
         model = self._models.get(model_id, identify_build(folder), lambda: self._open(folder))
@@ -95,11 +100,11 @@ class Engine:
 
     @property
     def watch(self) -> FileWatch:
-        """The check of large files, shared by the models of this engine and the stores that go with them."""
+        """The check of large files; shared by the models of this engine and their stores."""
         return self._watch
 
     def translate(self, request: Request) -> Trace:
-        """Decode a request and record everything.
+        """Decode a request.
 
         Steps before an attention override that the prefix does not cover are pinned to the model's own best output;
         ``trace.request`` says how.
@@ -116,10 +121,10 @@ class Engine:
         return self._decode(self._pin(complete, overrides, model, source), model, source)
 
     def score(self, request: Request, target: str) -> ForcedScore:
-        """Force ``target`` under a request's source and overrides (its prefix is not used).
+        """Score ``target`` under a request's source, overrides and ablations; its prefix is not used.
 
         Raises:
-            RequestError: the target is empty or holds what the vocabulary cannot express.
+            RequestError: the target is empty, or the vocabulary cannot express it.
         """
         model = self.model(request.model_id)
         complete = complete_request(request, model)
@@ -151,7 +156,7 @@ class Engine:
         model: ExportedModel,
         source: Source,
     ) -> CompletedRequest:
-        """Add overrides, each after the best output under the overrides before it covers the steps before it."""
+        """Add overrides in the order of steps; the best output so far extends the prefix to each step."""
         pinned = request
         for step in sorted({override.step for override in overrides}):
             ended = bool(pinned.prefix) and model.target_tokenizer.token_id(pinned.prefix[-1]) == model.manifest.end_id
@@ -169,7 +174,7 @@ class Engine:
         return model
 
     def _decode(self, request: CompletedRequest, model: ExportedModel, source: Source) -> Trace:
-        # The build and not the content hash: that leaves out the manifest, which decides about search too.
+        # Keyed by the build: the content hash leaves out the manifest, whose settings decide about search too.
         return self._traces.get((model.build, source.key, request), lambda: self._search(request, model, source))
 
     def _search(self, request: CompletedRequest, model: ExportedModel, source: Source) -> Trace:
@@ -245,10 +250,10 @@ def search_settings(request: CompletedRequest, model: ExportedModel) -> SearchSe
 
 
 def tokenize_target(text: str, model: ExportedModel, *, end: bool = True) -> Encoding:
-    """Check and tokenize a target text (a wanted translation, or with ``end=False`` a prefix).
+    """Check and tokenize a target text: a whole translation, or a prefix with ``end=False``.
 
     Raises:
-        RequestError: it is empty, too long, holds a control character, or cannot be expressed.
+        RequestError: the text is empty, too long, holds a control character, or cannot be expressed.
     """
     field = "target" if end else "prefix"
     check_text(text, f"{field} text", field)
@@ -278,7 +283,7 @@ def _check_within(step: int, output: Sequence[str]) -> None:
 
 
 def _prefix_id(token: str, model: ExportedModel) -> int:
-    # Special tokens are welcome: a model may well propose one, and what it proposes can be chosen.
+    # Special tokens are allowed: a model may propose one, and every proposal can be chosen.
     token_id = model.target_tokenizer.token_id(token)
     if token_id is None:
         raise RequestError(
@@ -290,14 +295,14 @@ def _prefix_id(token: str, model: ExportedModel) -> int:
 
 
 def _check_range(field: str, value: float, low: float, high: float) -> None:
-    # Written so that NaN, which compares false with everything, is refused too.
+    # In this form NaN is refused too, which compares false with everything.
     if not low <= value <= high:
         words = field.replace("_", " ")
         raise RequestError(f"The {words} {value} is out of range; choose from {low:g} to {high:g}.", field=field)
 
 
 def _trace_bytes(trace: Trace) -> int:
-    """Bytes of a trace's arrays, plus a round figure for each candidate and node."""
+    """Bytes of a trace's arrays, plus an estimate of 300 for each candidate and node."""
     arrays = [array for step in trace.steps for array in (*step.states.values(), step.attention) if array is not None]
     small = sum(len(step.candidates) for step in trace.steps) + len(trace.nodes)
     return sum(array.nbytes for array in (*arrays, *trace.source_states.values())) + 300 * small

@@ -1,4 +1,4 @@
-"""Short phrases for people that say what an edit changed; the history and the command line show them.
+"""Short phrases for people that name the change of an edit, as the history shows them.
 
 Steps, layers and heads are counted from 1 here, as on the page.
 """

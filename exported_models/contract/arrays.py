@@ -1,4 +1,4 @@
-"""The types of arrays that layers hand to each other."""
+"""Types of the arrays that layers pass to each other."""
 
 from __future__ import annotations
 

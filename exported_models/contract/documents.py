@@ -1,6 +1,6 @@
-"""Requests and traces as JSON documents: what the command line prints, HTTP carries and files keep.
+"""Requests and traces as JSON documents, for the command line, HTTP and files.
 
-Probabilities are plain (0 to 1), log-probabilities natural. States have no place in a document.
+Probabilities are from 0 to 1, log-probabilities natural. States are never part of a document.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from exported_models.contract.wishes import WishDocument
 _DECIMALS = 5
 _IMPOSSIBLE = -1e9
 Rounded = Annotated[float, PlainSerializer(lambda value: round(max(value, _IMPOSSIBLE), _DECIMALS), return_type=float)]
-"""A float written with five decimals: as exact as float32 sums are, and a third of the bytes.
+"""A float written with five decimals: the precision of float32 sums, in a third of the bytes.
 
-The log-probability of what a model may not say is minus infinity, which JSON cannot write: it becomes -1e9.
+The log-probability of an impossible token is minus infinity, which JSON cannot express; it is written as -1e9.
 """
 
 
@@ -57,7 +57,7 @@ class AblationDocument(_Document):
 
 
 class RequestDocument(_Document):
-    """A request; what is left out takes the model's default. See `Request`."""
+    """A request; fields that are left out have the model's defaults. See `Request`."""
 
     model_id: str = Field(description="Name of an exported model of the workspace.", examples=["dates"])
     source: str = Field(description="Source text.", examples=["March 3, 1999"])
@@ -122,14 +122,14 @@ class WhatIfDocument(_Document):
 
 
 class EditDocument(_Document):
-    """A request that a wish made, and what it changed."""
+    """The request that a wish makes, and the change in words."""
 
     request: RequestDocument
     words: str = Field(description="A short phrase for people.")
 
 
 class SourceTokenDocument(_Document):
-    """A source token and its place in the source text (``start`` equals ``end`` for special tokens)."""
+    """A source position and its place in the source text; ``start`` equals ``end`` for special tokens."""
 
     token: str
     start: int
@@ -138,7 +138,7 @@ class SourceTokenDocument(_Document):
 
 
 class ChoiceDocument(_Document):
-    """A token the model might say next."""
+    """One of the most probable next tokens."""
 
     token: str
     probability: Rounded
@@ -146,7 +146,7 @@ class ChoiceDocument(_Document):
 
 
 class NodeDocument(_Document):
-    """One prefix the beam held; its index is its place in the list, the first being the start."""
+    """One prefix that the beam held; its index is its place in the list, and the first is the start."""
 
     parent: int
     token: str
@@ -156,7 +156,7 @@ class NodeDocument(_Document):
 
 
 class CandidateDocument(_Document):
-    """One continuation a step considered, and what became of it."""
+    """One continuation that a step considered, and its fate."""
 
     parent: int
     token: str
@@ -182,7 +182,7 @@ class HypothesisDocument(_Document):
 
 
 class TraceDocument(_Document):
-    """Everything that happened while a request was decoded, states left out; see `Trace`."""
+    """A trace without states; see `Trace`."""
 
     text: str = Field(description="The hypothesis in view as text.")
     tokens: list[str] = Field(description="Its tokens, end of sentence included.")
@@ -219,7 +219,7 @@ class TraceDocument(_Document):
         )
 
     def to_json(self) -> str:
-        """One line of JSON; what is null is left out where the type allows it."""
+        """One line of JSON; fields that have their default value are left out."""
         return self.model_dump_json(exclude_defaults=True)
 
 

@@ -1,9 +1,9 @@
 """The errors of an exported model and its engine.
 
-BeamscopeError                  every error a person is meant to read; one sentence: what, where, what to do
+BeamscopeError                  root of all errors for people; one sentence: what is wrong, where, what to do
 ├── ArtefactError               a published folder is missing, incomplete or damaged
-│   └── PublishingError         a folder could not be published; nothing was left half-written
-├── WorkspaceError              a name does not exist in the workspace; the message lists the known ones
+│   └── PublishingError         a folder could not be published; nothing half-written is left
+├── WorkspaceError              the workspace has no artefact of that name; the message lists the known ones
 ├── ModelError                  the graphs could not be loaded or run
 └── RequestError                the request cannot be answered as asked (text, prefix, attention, beam)
 """
@@ -18,7 +18,7 @@ class ArtefactError(BeamscopeError):
 
 
 class PublishingError(ArtefactError):
-    """A folder could not be published; what was published before is still there."""
+    """A folder could not be published; the build published before is still there."""
 
 
 class WorkspaceError(BeamscopeError):
@@ -38,11 +38,11 @@ class RequestError(BeamscopeError):
 
 
 MAX_ECHO = 80
-"""Most characters of an input that a message repeats."""
+"""Maximum number of characters of an input that a message repeats."""
 
 
 def shorten(text: str) -> str:
-    """``text`` as a message may repeat it: at most `MAX_ECHO` characters, the last an ellipsis where it was cut."""
+    """Cut ``text`` to `MAX_ECHO` characters for a message; an ellipsis marks the cut."""
     return text if len(text) <= MAX_ECHO else f"{text[: MAX_ECHO - 1]}…"
 
 

@@ -1,24 +1,25 @@
 """The graphs of an exported model: names, dtypes and symbolic shapes, shared by exporter and runtime.
 
-`encoder` runs once a sentence, `decoder_step` once a target step for all rows of all its sentences. A tensor the
-encoder makes for every step to read is named ``source.<name>``; it exists once a *sentence*, the rows of a sentence
-(its beams) being the queries of one attention. What a step hands to the next is named tensors too, one a layer and
-kind: the encoder makes ``memory.<name>``, the step reads ``memory.<name>`` and makes ``next.<name>``. Rows of one
-sentence are consecutive, and every sentence has the same number of rows.
+``encoder`` runs once per sentence, ``decoder_step`` once per target step for the rows of all sentences. Rows are the
+prefixes that are alive; those of one sentence are consecutive, and every sentence has the same number of them.
 
-Corpora are encoded by running ``decoder_step`` over a batch with the reference as ``previous_ids`` and ``forced_ids``
-(one row a sentence). A model whose decoder is not recurrent in time brings a third graph, ``teacher_forced``, that does
-the whole target in one pass, reads the same ``source.*`` tensors and has the step's outputs for every target token.
+- ``source.<name>``: made by the encoder and read by every step, once per *sentence*. The rows of a sentence (its beams)
+  are the queries of one attention.
+- ``memory.<name>``, ``next.<name>``: passed from step to step, one tensor per layer and kind. The encoder makes
+  ``memory.<name>``; a step reads it and makes ``next.<name>``, which is ``memory.<name>`` of the step after.
 
-A runtime computes every output a graph has, asked for or not. What few requests want is therefore a graph of its own,
-run once for a finished hypothesis: ``self_attention``, of encoder and decoder, every layer and head. A step of which no
-intervention is asked is a graph of its own too, ``plain_step``: the inputs in `INTERVENTIONS` and the outputs in
-`FORCED_ANSWERS` are left out of it, and its kernels are for CPUs. ``beam_search`` runs such steps for one sentence, one
-after the other, and ``folded_beam_search`` does so with less work for a short one.
+Corpora are encoded by ``decoder_step`` over a batch with the reference as ``previous_ids`` and ``forced_ids``, one row
+per sentence. A model whose decoder is not recurrent has ``teacher_forced`` besides, which reads the same ``source.*``
+tensors and gives a step's outputs for a whole target in one pass.
+
+A runtime computes every output that a graph has, asked for or not. Rarely wanted outputs are therefore graphs of their
+own: ``self_attention`` runs once for a finished hypothesis. ``plain_step`` is a step without the inputs in
+`INTERVENTIONS` and the outputs in `FORCED_ANSWERS`, with kernels for CPUs. ``beam_search`` is a loop over plain steps
+of one sentence, and ``folded_beam_search`` the same with less work for a short source.
 
 States are outputs that the manifest names (`exported_models.contract.manifest.SpaceSpec.output`). Recorded spaces
 belong to ``encoder``, to every step and to ``teacher_forced``. Spaces on demand have graphs of their own, cut out of
-these three: ``encoder_states`` reads what ``encoder`` reads; ``step_states`` reads memory and makes the next one, as a
+those three: ``encoder_states`` reads what ``encoder`` reads; ``step_states`` reads memory and makes the next one, as a
 step does; ``forced_states`` reads what ``teacher_forced`` reads. ``embeddings`` looks token ids up in the tables of
 word embeddings.
 """
@@ -51,7 +52,7 @@ class Graph(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TensorSpec:
-    """One input or output: symbolic dimensions are names, fixed ones numbers. ``dtype`` is NumPy's name."""
+    """One input or output. Symbolic dimensions are names, fixed ones numbers; ``dtype`` is NumPy's name of the type."""
 
     name: str
     dtype: str
@@ -61,17 +62,20 @@ class TensorSpec:
 
 SOURCE_PREFIX = "source."
 SOURCE_KEY_PREFIX, SOURCE_VALUE_PREFIX = "source.key.", "source.value."
-"""Of a Transformer's layer: [sentences, heads, head size, source] and [sentences, heads, source, head size]."""
+"""Keys [sentences, heads, head size, source] and values [sentences, heads, source, head size] of one layer."""
 MEMORY_PREFIX = "memory."
 NEXT_PREFIX = "next."
 APPENDED_PREFIX = "appended."
-"""What every step of a search appends to a tensor of memory: [steps, rows, heads, head size]."""
+"""Rows that the steps of ``beam_search`` append to a tensor of memory: [steps, rows, heads, head size]."""
 
 SOURCE_MASK = TensorSpec("source_mask", "bool", ("sentences", "source"), "true where there is a source position")
 TEXT_INPUT = TensorSpec("source_ids", "int64", ("sentences", "source"), "source token ids, padded on the right")
 ENCODER_INPUTS = (TEXT_INPUT, SOURCE_MASK)
-"""Of a model that reads text. The manifest names the input that has a row for each position (`SourceSpec.input`); a
-model that reads other sources has one of its own there, [sentences, source, size] float32."""
+"""Inputs of the encoder of a model that reads text.
+
+The manifest names the input that has a row for each position (`SourceSpec.input`). For another kind of source it is
+[sentences, source, size] float32 features.
+"""
 ENCODER_HEAD_MASK = TensorSpec(
     "head_mask",
     "float32",
@@ -84,12 +88,16 @@ DECODER_HEAD_MASK = TensorSpec(
     ("decoder_layers", "decoder_heads"),
     "0 for heads of the decoder's self-attention that are ablated, 1 for the others",
 )
-"""Read by every graph that holds such self-attention; one mask for all sentences. A head of cross-attention is ablated
-by an override of zeros."""
+"""Both are inputs of every graph that holds such self-attention; one mask serves all sentences.
+
+A head of cross-attention is ablated by an override of zeros.
+"""
 
 SOURCE_STATE_SHAPE = ("sentences", "source")
-"""Of states of the source, before their size. The encoder's outputs are those, and any number of ``source.*`` and
-``memory.*`` [sentences, ...] tensors."""
+"""Leading dimensions of states of the source; the last one is their size.
+
+The encoder's outputs are those states, and any number of ``source.*`` and ``memory.*`` [sentences, ...] tensors.
+"""
 
 STEP_INPUTS = (
     TensorSpec("previous_ids", "int64", ("rows",), "the token before this step; the start token at step 0"),
@@ -106,7 +114,10 @@ STEP_INPUTS = (
     ),
     TensorSpec("override_on", "bool", ("rows", "layers", "heads"), "where they do"),
 )
-"""And every ``source.*`` and ``memory.*`` tensor of the encoder. A model without attention lacks the last three."""
+"""Inputs of a step, besides every ``source.*`` and ``memory.*`` tensor.
+
+A model without attention lacks the last three.
+"""
 
 STEP_OUTPUTS = (
     TensorSpec("top_log_probs", "float32", ("rows", "top"), "natural-log probabilities, largest first"),
@@ -115,58 +126,65 @@ STEP_OUTPUTS = (
     TensorSpec("forced_ranks", "int64", ("rows",), "how many tokens are more probable than forced_ids"),
     TensorSpec("cross_attention", "float32", ("rows", "layers", "heads", "source"), "attention as used"),
 )
-"""And the states of recorded spaces, and a ``next.*`` for every ``memory.*``. A model without attention lacks the last
-one."""
+"""Outputs of a step, besides the states of recorded spaces and a ``next.*`` for every ``memory.*``.
+
+A model without attention lacks the last one.
+"""
 STEP_STATE_SHAPE = ("rows",)
-"""Of states of the target in a step, before their size."""
+"""Leading dimensions of states of the target in a step; the last one is their size."""
 
 SEARCH_INPUTS = (
-    TensorSpec("steps", "int64", (), "how many at most"),
+    TensorSpec("steps", "int64", (), "maximum number of steps"),
     TensorSpec("end_id", "int64", (), "the token that ends a sentence"),
-    TensorSpec("scores", "float64", ("rows", 1), "summed log-probabilities; minus infinity for rows that are none"),
-    TensorSpec("finished", "float64", ("rows",), "normalized scores, best first; minus infinity where there is none"),
-    TensorSpec("divisors", "float64", ("horizon",), "what normalizes the score of a hypothesis that ends at each step"),
-    TensorSpec("hope_divisors", "float64", ("horizon",), "and that of the best row, to be compared with such a one"),
+    TensorSpec("scores", "float64", ("rows", 1), "summed log-probabilities; minus infinity for missing rows"),
+    TensorSpec("finished", "float64", ("rows",), "normalized scores, best first; minus infinity for missing ones"),
+    TensorSpec("divisors", "float64", ("horizon",), "divisor of the score of a hypothesis that ends at each step"),
+    TensorSpec("hope_divisors", "float64", ("horizon",), "divisor of the score of the best live row at each step"),
 )
-"""And all inputs of a plain step: those of the first one."""
+"""Inputs of a search, besides all inputs of its first plain step."""
 
 SEARCH_OUTPUTS = (
-    TensorSpec("chosen", "int64", ("rows",), "where each row of the next step stands among the top tokens of all rows"),
+    TensorSpec("chosen", "int64", ("rows",), "place of each row of the next step among the top tokens of all rows"),
 )
-"""And all outputs of a plain step, but an ``appended.<name>`` for a ``memory.<name>`` that grows; all of them for every
-step, in a first dimension ``steps``."""
+"""Outputs of a search, besides all outputs of its plain steps, with a first dimension ``steps``.
+
+Where a ``memory.<name>`` grows from step to step, ``appended.<name>`` stands for its ``next.<name>``.
+"""
 
 INTERVENTIONS = frozenset({"attention_override", "override_on", DECODER_HEAD_MASK.name, "forced_ids"})
-"""Inputs of a step that most steps of a search need not have."""
+"""Inputs of a step that a plain step lacks."""
 FORCED_ANSWERS = frozenset({"forced_log_probs", "forced_ranks"})
-"""Outputs of a step that answer ``forced_ids``."""
+"""Outputs of a step for ``forced_ids``."""
 
 STEP_NORMALIZER = TensorSpec(
     "log_normalizers",
     "float32",
     ("rows",),
-    "what the softmax subtracts from logits: the log of their exponentials' sum",
+    "logarithm of the sum of the exponentials of all logits",
 )
-"""Of a model with a repetition penalty, which a greedy search applies to logits."""
+"""Output of a model with a repetition penalty, which a greedy search applies to logits."""
 
 FORCED_INPUTS = (
     TensorSpec("previous_ids", "int64", ("sentences", "target"), "the token before each target token, start first"),
     TensorSpec("forced_ids", "int64", ("sentences", "target"), "target token ids, padded on the right"),
     SOURCE_MASK,
 )
-"""And every ``source.*`` tensor of the encoder."""
+"""Inputs of ``teacher_forced``, besides every ``source.*`` tensor of the encoder."""
 
 FORCED_OUTPUTS = (
     TensorSpec("forced_log_probs", "float32", ("sentences", "target"), "log-probability of forced_ids"),
     TensorSpec("forced_ranks", "int64", ("sentences", "target"), "how many tokens are more probable"),
     TensorSpec("cross_attention", "float32", ("sentences", "target", "layers", "heads", "source"), "as a step's"),
 )
-"""And the states of recorded spaces. A model without attention lacks the last one."""
+"""Outputs of ``teacher_forced``, besides the states of recorded spaces.
+
+A model without attention lacks the last one.
+"""
 FORCED_STATE_SHAPE = ("sentences", "target")
-"""Of states of the target in one pass, before their size."""
+"""Leading dimensions of states of a whole target; the last one is their size."""
 
 FORCED_NORMALIZER = TensorSpec(STEP_NORMALIZER.name, "float32", ("sentences", "target"), "as a step's")
-"""Of a model with a repetition penalty."""
+"""Output of ``teacher_forced`` for a model with a repetition penalty."""
 
 SELF_ATTENTION_INPUTS = (
     *ENCODER_INPUTS,
@@ -199,9 +217,9 @@ EMBEDDING_INPUTS = (
     TensorSpec("source_ids", "int64", ("source_ids",), "any token ids of the source vocabulary"),
     TensorSpec("target_ids", "int64", ("target_ids",), "any token ids of the target vocabulary"),
 )
-"""``embeddings`` answers with a row for every id, in an output of every space that is a table."""
+"""Inputs of ``embeddings``, which has a row for every id in an output for every space that is a table."""
 
 
 def memory_name(next_name: str) -> str:
-    """``next.x`` -> ``memory.x``: under which name the following step reads what this one made."""
+    """``next.x`` -> ``memory.x``: the name under which the step after reads it."""
     return MEMORY_PREFIX + next_name.removeprefix(NEXT_PREFIX)

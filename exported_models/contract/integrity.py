@@ -1,7 +1,7 @@
-"""Whether a published folder still is what was published: its manifest, and each file against its digest.
+"""Checks of a published folder at its opening: its manifest, and each file against its size and digest.
 
-Sizes are compared at every opening, digests of small files too. Digests of large files take longer than a person waits;
-`exported_models.runtime.file_watch` compares them in the background.
+Sizes of all files and digests of small ones are compared at every opening. Digests of large files take too long for
+that; `exported_models.runtime.file_watch` compares them in the background.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from exported_models.contract.errors import ArtefactError
 from exported_models.contract.publishing import BUILDS_FOLDER, HASH_DIGITS, check_file, digest_value
 
 SMALL_FILE = 4 << 20
-"""Bytes up to which a file is compared with its digest at opening: some 2 to 8 ms."""
+"""Largest file, in bytes, whose digest is compared at opening; takes 2 to 8 ms."""
 
 
 class ListedFile(Protocol):
@@ -30,11 +30,11 @@ class ListedFile(Protocol):
 
 
 Build = tuple[Path, int]
-"""A published folder and its inode: a build that is repaired gets another folder of the same name."""
+"""A published folder and its inode; a repaired build is another folder of the same name."""
 
 
 def identify_build(folder: Path) -> Build:
-    """The build that a resolved folder holds now.
+    """The build that a resolved folder holds at present.
 
     Raises:
         ArtefactError: the folder is gone.
@@ -46,7 +46,7 @@ def identify_build(folder: Path) -> Build:
 
 
 def describe_manifest_damage(folder: Path, manifest: Mapping[str, Any]) -> str:
-    """A sentence where the manifest in ``folder`` is not the published one, else empty.
+    """Describe a manifest that is not the published one in one sentence; empty where it is.
 
     `publishing.publish` names a build's folder by the digest of its manifest. A folder elsewhere, such as one that is
     still being built or was copied without its link, has no such name, and nothing to compare with.
@@ -63,12 +63,10 @@ def describe_manifest_damage(folder: Path, manifest: Mapping[str, Any]) -> str:
 def find_damage(
     folder: Path, files: Mapping[str, ListedFile], is_critical: Callable[[str], bool] = lambda _: False
 ) -> dict[str, str]:
-    """What an opening can afford to check of a folder's files: name of each damaged file -> what is wrong with it.
-
-    Sizes of all are compared, and digests of small ones.
+    """Compare sizes of all files and digests of small ones: name of each damaged file -> its problem.
 
     Args:
-        is_critical: tells the files whose digests are compared however large they are.
+        is_critical: names of files whose digests are compared whatever their size.
     """
     found = (
         check_file(folder, name, entry.bytes, entry.sha256 if entry.bytes <= SMALL_FILE or is_critical(name) else None)

@@ -1,4 +1,4 @@
-"""The manifests of published artefacts, validated where they are read; here what all have, and that of a model."""
+"""Manifests of published artefacts, validated where they are read: the common part, and the manifest of a model."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ CONTEXT_SPACE = "context"
 
 
 class Frozen(BaseModel):
-    """Base of manifests and documents: immutable, and a key nobody knows is an error."""
+    """Base of manifests and documents: immutable, and an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 SpaceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-"""The name of a space, which is also that of a folder in a store."""
+"""Name of a space, and of its folder in a store."""
 
 
 class FileEntry(Frozen):
@@ -36,10 +36,10 @@ class FileEntry(Frozen):
 
 
 class ArtefactManifest(Frozen):
-    """What every manifest has; ``files`` and ``content_hash`` are added when it is published."""
+    """The common part of all manifests; publishing adds ``files`` and ``content_hash``."""
 
     remedy: ClassVar[str]
-    """What to do about a manifest that cannot be used."""
+    """Advice for messages about a manifest that cannot be used."""
 
     format: int
     files: dict[str, FileEntry] = {}
@@ -51,9 +51,7 @@ class ArtefactManifest(Frozen):
         return sum(entry.bytes for entry in self.files.values())
 
     def for_publishing(self) -> dict[str, Any]:
-        """The manifest as `exported_models.contract.publishing.publish` wants it: without what publishing itself
-        adds.
-        """
+        """The manifest without the keys that `exported_models.contract.publishing.publish` adds."""
         return self.model_dump(mode="json", exclude={"files", "content_hash"})
 
 
@@ -64,7 +62,7 @@ def load_manifest(folder: Path, kind: type[Manifest]) -> Manifest:
     """Read and validate the manifest of a published folder.
 
     Raises:
-        ArtefactError: it is missing, damaged, not the one that was published, or of another format revision.
+        ArtefactError: the manifest is missing, damaged, not the published one, or of another format revision.
     """
     value = read_manifest(folder)
     known = kind.model_fields["format"].default
@@ -85,12 +83,14 @@ def load_manifest(folder: Path, kind: type[Manifest]) -> Manifest:
 
 
 SpaceKind = Literal["recorded", "on_demand", "table"]
-"""When the states of a space are computed, and by which graphs.
+"""The time at which states of a space are computed, and the graphs that compute them.
 
-``recorded``: with everything else, by ``encoder`` or by every decoder step; a trace holds them, and a build indexes
-them where a project names no spaces. ``on_demand``: when they are asked for, by ``encoder_states``, ``step_states`` and
-``forced_states``; a build indexes them where a project names them. ``table``: one row for every token of a vocabulary,
-the same in every sentence, by ``embeddings``; there is nothing to index.
+- ``recorded``: in every search, by ``encoder`` or by each decoder step. A trace holds the states, and a build indexes
+  them where a project names no spaces.
+- ``on_demand``: when they are asked for, by ``encoder_states``, ``step_states`` and ``forced_states``. A build indexes
+  them where a project names them.
+- ``table``: looked up in ``embeddings``. A row belongs to a token of the vocabulary, in whatever sentence, and there is
+  nothing to index.
 """
 
 Owner = Literal["source", "target"]
@@ -128,7 +128,7 @@ class SentencePieceSpec(Frozen):
     kind: Literal["sentencepiece"] = "sentencepiece"
     file: str
     vocabulary: str
-    unknown_id: int = Field(description="What a piece without an id of its own becomes.")
+    unknown_id: int = Field(description="Id of pieces that the vocabulary lacks.")
     before: tuple[int, ...] = Field(default=(), description="Ids put before every text.")
     after: tuple[int, ...] = Field(description="Ids put after a complete text, the end of sentence among them.")
     reads_language_code: bool = Field(default=False, description="Whether a leading >>code<< is a token of its own.")
@@ -143,16 +143,17 @@ class TokenizerJsonSpec(Frozen):
     before: tuple[int, ...] = Field(default=(), description="Ids put before every text.")
     after: tuple[int, ...] = Field(description="Ids put after a complete text, the end of sentence among them.")
     continuing: str = Field(
-        default="", description="What tokens that go on a word begin with; empty where those that begin one are marked."
+        default="",
+        description="Prefix of tokens that continue a word; empty where tokens that begin a word are marked.",
     )
 
 
 class ByteTokenizerSpec(Frozen):
-    """Every byte of UTF-8 is a token, numbered after the special tokens; nothing lies in a file."""
+    """Every byte of UTF-8 is a token, numbered after the special tokens; there is no file."""
 
     kind: Literal["bytes"] = "bytes"
     special_tokens: tuple[str, ...]
-    vocabulary_size: int = Field(description="Ids the model has embeddings for; those past the last byte stay unused.")
+    vocabulary_size: int = Field(description="Number of ids with embeddings; ids past the last byte are unused.")
     end_id: int
 
     @property
@@ -161,57 +162,70 @@ class ByteTokenizerSpec(Frozen):
 
 
 class WordTokenizerSpec(Frozen):
-    """What stands between spaces is a token; ``file`` is a JSON list of tokens, the index being the id."""
+    """Every run of characters between spaces is a token; ``file`` is a JSON list of tokens, the index being the id."""
 
     kind: Literal["words"] = "words"
     file: str
-    unknown_id: int | None = Field(description="What a token the vocabulary lacks becomes; None: it is refused.")
-    after: tuple[int, ...] = Field(description="Ids put after a complete text; a source may go without any.")
+    unknown_id: int | None = Field(description="Id of tokens that the vocabulary lacks; None to refuse them.")
+    after: tuple[int, ...] = Field(description="Ids put after a complete text; may be empty for a source.")
 
 
 TokenizerSpec = Annotated[
     CharacterTokenizerSpec | SentencePieceSpec | TokenizerJsonSpec | ByteTokenizerSpec | WordTokenizerSpec,
     Field(discriminator="kind"),
 ]
-"""How one side is tokenized; the files it names lie in the model's folder."""
+"""The tokenizer of one side; the files that it names lie in the model's folder."""
 
 
 class GenerationDefaults(Frozen):
-    """What a request gets where it says nothing."""
+    """Settings of a request that names none, and rules that the checkpoint sets for all requests."""
 
     beam_size: int = Field(default=5, ge=1)
     length_penalty: float = 1.0
-    max_length: int = Field(ge=1, description="Most target tokens, end of sentence included.")
+    max_length: int = Field(ge=1, description="Maximum number of target tokens, end of sentence included.")
     early_stopping: EarlyStopping = "estimate"
-    forced_first_id: int | None = Field(default=None, description="The only first token there is; it scores 0.")
-    forces_end: bool = Field(default=False, description="At the maximum length only the end is left; it scores 0.")
+    forced_first_id: int | None = Field(default=None, description="First token of every target; it scores 0.")
+    forces_end: bool = Field(
+        default=False, description="Whether the end of sentence is forced at the maximum length; it scores 0 there."
+    )
     suppressed_ids: tuple[int, ...] = Field(default=(), description="Tokens that are never produced.")
-    begin_suppressed_ids: tuple[int, ...] = Field(default=(), description="Nor these where the first is chosen freely.")
-    bad_sequences: tuple[tuple[int, ...], ...] = Field(default=(), description="Runs of tokens that are not produced.")
-    min_length: int = Field(default=0, ge=0, description="Fewest target tokens, end of sentence included.")
-    ngram_size: int = Field(default=0, ge=0, description="No run of so many tokens comes twice in a target; 0: any.")
-    source_ngram_size: int = Field(default=0, ge=0, description="No run of so many tokens of the source comes in one.")
-    repetition_penalty: float = Field(default=1.0, gt=0, allow_inf_nan=False, description="See `repetition`; 1: none.")
+    begin_suppressed_ids: tuple[int, ...] = Field(
+        default=(), description="Tokens that are not produced as the first one that is chosen freely."
+    )
+    bad_sequences: tuple[tuple[int, ...], ...] = Field(
+        default=(), description="Sequences of tokens that are not produced."
+    )
+    min_length: int = Field(default=0, ge=0, description="Minimum number of target tokens, end of sentence included.")
+    ngram_size: int = Field(default=0, ge=0, description="Size of n-grams that a target may not repeat; 0 for none.")
+    source_ngram_size: int = Field(
+        default=0, ge=0, description="Size of n-grams of the source that a target may not contain; 0 for none."
+    )
+    repetition_penalty: float = Field(
+        default=1.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Factor of the repetition penalty (`exported_models.search.repetition`); 1 for none.",
+    )
 
     @property
     def has_rules(self) -> bool:
-        """Whether what came before decides on what may come."""
+        """Whether any rule forbids tokens depending on the prefix."""
         wanted = self.begin_suppressed_ids or self.bad_sequences or self.min_length or self.ngram_size
         return bool(wanted or self.source_ngram_size)
 
     @property
     def penalizes(self) -> bool:
-        """Whether what was said before counts for more or less."""
+        """Whether a repetition penalty changes the scores of tokens of the prefix."""
         return self.repetition_penalty != 1
 
     @property
     def goes_by_probability(self) -> bool:
-        """Whether a search goes where probabilities alone lead."""
+        """Whether probabilities alone decide a search."""
         return not (self.has_rules or self.penalizes)
 
 
 class ParityReport(Frozen):
-    """Largest differences to the checkpoint, measured before publishing."""
+    """Largest differences between the exported model and the checkpoint, measured before publishing."""
 
     log_prob: float
     attention: float | None
@@ -222,14 +236,14 @@ class ParityReport(Frozen):
 
 
 class TranslationScores(Frozen):
-    """Scores of the best hypotheses against references (sacrebleu's defaults): of the full model, and of its twin."""
+    """Scores of the best hypotheses against references by sacrebleu's defaults: (full model, twin)."""
 
     bleu: tuple[float, float]
     chrf: tuple[float, float]
 
 
 class TwinComparison(Frozen):
-    """What a quantized twin loses against the full model, measured before publishing."""
+    """Differences between a quantized twin and the full model, measured before publishing."""
 
     sentences: int
     made_up: bool = Field(description="Whether they are random tokens: no sentences were given.")
@@ -242,7 +256,7 @@ class TwinComparison(Frozen):
 
 
 class QuantizationReport(Frozen):
-    """What a quantized twin was made from, how, and what that costs."""
+    """Origin of a quantized twin, the method, and its comparison with the full model."""
 
     kind: Literal["int8"]
     model_id: str = Field(description="The full model.")
@@ -255,7 +269,7 @@ class QuantizationReport(Frozen):
 
 
 class CheckpointOrigin(Frozen):
-    """Which checkpoint this came from: the adapter that read it and the digest of its files."""
+    """The checkpoint of an exported model: the adapter that read it and the digest of its files."""
 
     adapter: str
     name: str
@@ -271,14 +285,14 @@ class SourceSpec(Frozen):
 
 
 class HeadGrid(Frozen):
-    """How many heads there are of one kind of attention."""
+    """Layers and heads of one kind of attention."""
 
     layers: int = Field(gt=0)
     heads: int = Field(gt=0, description="Of each layer.")
 
 
 class ModelManifest(ArtefactManifest):
-    """Everything needed to run the model besides the files beside it."""
+    """The manifest of an exported model."""
 
     remedy = "export the model again"
 
@@ -298,12 +312,16 @@ class ModelManifest(ArtefactManifest):
     end_id: int
     special_ids: tuple[int, ...]
     max_source_tokens: int = Field(gt=0)
-    max_target_tokens: int | None = Field(default=None, description="Most target tokens the model has positions for.")
+    max_target_tokens: int | None = Field(
+        default=None, description="Number of target positions of the model; None for no limit."
+    )
     generation: GenerationDefaults
-    parity: ParityReport | None = Field(description="None of a quantized twin: its own report compares it.")
+    parity: ParityReport | None = Field(description="None for a quantized twin, which `quantization` compares.")
     checkpoint: CheckpointOrigin
-    notices: tuple[str, ...] = Field(default=(), description="What of the checkpoint the export does not honor.")
-    quantization: QuantizationReport | None = Field(default=None, description="Of a quantized twin.")
+    notices: tuple[str, ...] = Field(
+        default=(), description="Settings of the checkpoint that the export does not honor."
+    )
+    quantization: QuantizationReport | None = Field(default=None, description="For a quantized twin; else None.")
 
     @property
     def has_attention(self) -> bool:

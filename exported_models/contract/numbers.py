@@ -1,4 +1,4 @@
-"""Types of the numbers in a document. JSON does not tell 2.0 from 2, but it tells true from 1."""
+"""Types of the numbers in a document. JSON does not distinguish 2.0 from 2, but it distinguishes true from 1."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _read_whole(value: object) -> object:
 
 
 WholeNumber = Annotated[int, Strict(), BeforeValidator(_read_whole)]
-"""An integer, also where it is written 2.0; no text and no boolean."""
+"""An integer, also written 2.0; text and booleans are refused."""
 
 Number = Annotated[float, Strict()]
-"""A number; no text and no boolean."""
+"""A number; text and booleans are refused."""

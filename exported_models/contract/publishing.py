@@ -1,13 +1,13 @@
 """Publishing a folder in one atomic step, and checking one that was published.
 
 A published folder holds data files, a ``manifest.json`` that lists each with its size and SHA-256, and a
-``provenance.json`` with what may differ between equal builds (times, host, versions), which is not hashed.
+``provenance.json`` that is not hashed: times, host and versions, which may differ between equal builds.
 
     <root>/.builds/<name>/<hash>/   the folder itself: complete, immutable
     <root>/<name>  ->  .builds/<name>/<hash>
 
 Publishing fsyncs every file, writes the manifest last, renames the folder into ``.builds`` and then swaps the link
-by a rename, so a reader that resolves the link once sees the old build or the new one, never a mix.
+by a rename. A reader that resolves the link once sees the old build or the new one, never a mix.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ MANIFEST_NAME = "manifest.json"
 PROVENANCE_NAME = "provenance.json"
 BUILDS_FOLDER = ".builds"
 HASH_DIGITS = 16
-"""Digits of a manifest's digest that name the folder of a build."""
+"""Number of hex digits of a manifest's digest in the name of a build's folder."""
 _CHUNK = 1 << 20
 _LONGEST_NAME = 255
 _UNHASHED = frozenset({MANIFEST_NAME, PROVENANCE_NAME})
@@ -38,10 +38,10 @@ _UNHASHED = frozenset({MANIFEST_NAME, PROVENANCE_NAME})
 
 @dataclass(frozen=True, slots=True)
 class FileCheck:
-    """What was found of one file of a published folder; ``problem`` is empty when it is as published.
+    """The check of one file of a published folder; ``problem`` is empty where the file is as published.
 
     Attributes:
-        name: relative POSIX path, as the manifest has it.
+        name: relative POSIX path, as in the manifest.
         bytes: size found.
     """
 
@@ -60,7 +60,7 @@ def digest_file(path: Path) -> str:
 
 
 def digest_value(value: object) -> str:
-    """SHA-256 of a JSON value in canonical form (sorted keys, no blanks), in hex."""
+    """SHA-256 of a JSON value in canonical form (sorted keys, no white space), in hex."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
@@ -76,12 +76,12 @@ def list_files(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def content_hash(files: Mapping[str, Mapping[str, Any]]) -> str:
-    """The identity of a folder's data: the digest of its file digests, names included."""
+    """Identity of a folder's data: the digest of the names and digests of its files."""
     return digest_value({name: entry["sha256"] for name, entry in files.items()})
 
 
 def write_bytes_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that a reader sees the old bytes or the new ones; a full disk leaves the old ones."""
+    """Write a file in one atomic step: readers see the old bytes or the new ones; a full disk leaves the old ones."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with explain_disk_errors(path), temporary.open("wb") as stream:
@@ -94,15 +94,15 @@ def write_bytes_atomically(path: Path, data: bytes) -> None:
 
 
 def write_json_atomically(path: Path, value: object) -> None:
-    """`write_bytes_atomically` of a JSON value, indented for people, keys in the given order."""
+    """Write a JSON value by `write_bytes_atomically`, indented, keys in the given order."""
     write_bytes_atomically(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode("utf-8"))
 
 
 def publish(staged: Path, destination: Path, manifest: Mapping[str, Any], provenance: Mapping[str, Any]) -> Path:
     """Make ``staged`` the published folder ``destination`` and return the immutable folder behind the link.
 
-    ``manifest`` gets two more keys, ``files`` and ``content_hash`` (of the data alone). ``staged`` must be on the same
-    file system as ``destination``; it is gone afterwards. The same data and manifest published twice are one folder.
+    ``manifest`` gets two more keys: ``files``, and ``content_hash`` of the data alone. ``staged`` must be on the file
+    system of ``destination``, and is moved. The same data and manifest published twice are one folder.
 
     Raises:
         PublishingError: the disk is full or not writable. The previous build stays published.
@@ -110,7 +110,7 @@ def publish(staged: Path, destination: Path, manifest: Mapping[str, Any], proven
     files = list_files(staged)
     complete = {**manifest, "files": files, "content_hash": content_hash(files)}
     builds = destination.parent / BUILDS_FOLDER / destination.name
-    # Named by manifest and data: equal data bound to another model, say, is another build.
+    # Named by manifest and data: equal data bound to another model, for instance, is another build.
     final = builds / digest_value(complete)[:HASH_DIGITS]
     with explain_disk_errors(destination):
         builds.mkdir(parents=True, exist_ok=True)
@@ -159,7 +159,7 @@ def path_inside(folder: Path, name: str) -> Path:
     path = folder / name
     try:
         inside = ".." not in PurePosixPath(name).parts and path.resolve().is_relative_to(folder.resolve())
-    except (OSError, RuntimeError, ValueError):  # a loop of links, or a character that no path may have
+    except (OSError, RuntimeError, ValueError):  # a loop of links, or a character that paths may not have
         inside = False
     if not inside or path == folder or len(name) > _LONGEST_NAME:
         raise ArtefactError(
@@ -169,7 +169,7 @@ def path_inside(folder: Path, name: str) -> Path:
 
 
 def check_files(folder: Path) -> Iterator[FileCheck]:
-    """Compare every file of a published folder with its manifest, one result a file, extra files included."""
+    """Compare every file of a published folder with its manifest; one result per file, extra files included."""
     listed = read_manifest(folder).get("files", {})
     for name, entry in sorted(listed.items()):
         yield check_file(folder, name, entry["bytes"], entry["sha256"])
@@ -181,7 +181,7 @@ def check_files(folder: Path) -> Iterator[FileCheck]:
 
 
 def check_file(folder: Path, name: str, size: int, digest: str | None) -> FileCheck:
-    """Compare a file with its published size, and unless it is None with its digest, which reads all of it."""
+    """Compare a file with its published size, and with its digest unless that is None; a digest reads all bytes."""
     found = 0
     try:
         path = path_inside(folder, name)
@@ -201,7 +201,7 @@ def check_file(folder: Path, name: str, size: int, digest: str | None) -> FileCh
 
 @contextlib.contextmanager
 def explain_disk_errors(path: Path) -> Iterator[None]:
-    """Turn an operating-system error while writing ``path`` into one sentence that says what to do."""
+    """Turn an operating-system error while writing ``path`` into a `PublishingError` that says how to mend it."""
     try:
         yield
     except OSError as error:
@@ -230,7 +230,7 @@ def _swap_link(link: Path, target: Path) -> None:
 
 
 def _remove_superseded(builds: Path, keep: Path) -> None:
-    """Drop all but the current build and the newest before it, which a reader may still have open."""
+    """Remove all builds but the current one and the newest before it, which a reader may still have open."""
     older = sorted((path for path in builds.iterdir() if path != keep), key=lambda path: path.stat().st_mtime)
     for path in older[:-1]:
         shutil.rmtree(path, ignore_errors=True)
@@ -255,9 +255,9 @@ def _sync_folder(folder: Path) -> None:
 
 
 def format_size(size: float) -> str:
-    """Bytes in the unit that suits them: ``812 B``, ``3.4 MB``, ``120 GB``."""
+    """A number of bytes with the largest unit below it: ``812 B``, ``3.4 MB``, ``120 GB``."""
     for unit in ("B", "kB", "MB", "GB"):
-        # What would be rounded up to a thousand is one of the next unit.
+        # A figure that rounds up to a thousand is written in the next unit.
         if size < 999.5:
             return f"{size:.0f} {unit}" if unit == "B" or size >= 99.95 else f"{size:.1f} {unit}"
         size /= 1000

@@ -1,4 +1,4 @@
-"""A request: everything that decides what a model does with one source text, as one frozen value.
+"""A request: one source and every setting that decides how a model decodes it, as one frozen value.
 
 A request is the cache key, the link, the history entry and the body of an HTTP call. A what-if is a request with one
 thing changed; `exported_models.edits` makes it from a wish (`exported_models.contract.wishes`).
@@ -13,12 +13,12 @@ MAX_SOURCE_CHARACTERS = 2000
 MAX_BEAM_SIZE = 100
 MAX_TOP_K = 100
 MAX_NEIGHBORS = 200
-"""Most neighbors of one state that a store is asked for."""
+"""Maximum number of neighbors of one state that a store is asked for."""
 MAX_LENGTH_LIMIT = 1024
 MAX_LENGTH_PENALTY = 10.0
 
 EarlyStopping = Literal["estimate", "first", "never"]
-"""When search stops, in the words of Hugging Face ``generate``: ``False``, ``True`` and ``"never"``."""
+"""The rule that stops a search: Hugging Face ``generate``'s ``False``, ``True`` and ``"never"``, in this order."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -40,12 +40,12 @@ class AttentionOverride:
 
 
 HeadKind = Literal["encoder", "decoder", "cross"]
-"""Self-attention of the encoder, that of the decoder, or cross-attention."""
+"""Self-attention of the encoder, self-attention of the decoder, or cross-attention."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class HeadAblation:
-    """Let a head of attention contribute nothing, in every step (Michel et al. 2019); counted from 0."""
+    """Let a head of attention contribute nothing at any step (Michel et al. 2019); layer and head count from 0."""
 
     kind: HeadKind
     layer: int
@@ -54,21 +54,22 @@ class HeadAblation:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to decode and how.
+    """One question to the engine.
 
     Attributes:
         model_id: name of an exported model in the workspace.
-        source: source text, up to `MAX_SOURCE_CHARACTERS` characters.
-        prefix: target tokens every hypothesis must begin with.
+        source: payload of the source (`exported_models.contract.source`); for text the text itself, up to
+            `MAX_SOURCE_CHARACTERS` characters.
+        prefix: target tokens that every hypothesis must begin with.
         overrides: attention overrides; steps before an override that `prefix` does not cover are pinned by the engine
             to the model's own best output.
         ablations: heads that contribute nothing.
-        beam_size: hypotheses kept a step; None for the model's default.
+        beam_size: number of hypotheses kept at each step; None for the model's default.
         length_penalty: exponent of the length that divides a hypothesis' summed log-probability (Hugging Face's
             ``length_penalty``); None for the model's default.
-        max_length: most target tokens, end of sentence and prefix included; None for the model's default.
-        top_k: most probable next tokens recorded for every beam row.
-        early_stopping: when search ends; see `EarlyStopping`. None for the model's default.
+        max_length: maximum number of target tokens, end of sentence and prefix included; None for the model's default.
+        top_k: number of most probable next tokens recorded for every beam row.
+        early_stopping: rule that stops the search; None for the model's default.
     """
 
     model_id: str
@@ -85,7 +86,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompletedRequest(Request):
-    """A request as the engine answers it: a type of its own, so that a raw request is not taken for one.
+    """A request as the engine answers it. The type of its own keeps raw requests from being taken for completed ones.
 
     Every setting has its value, weights and ablations are in ascending order, and ``prefix`` covers the steps before
     each override. Equal questions about one model are equal values. A completed request can be asked again.
@@ -97,5 +98,5 @@ class CompletedRequest(Request):
     early_stopping: EarlyStopping
 
     def as_request(self) -> Request:
-        """The same question as a raw request, for what is to be changed or kept."""
+        """The same question as a raw request, to be changed or stored."""
         return Request(**{each.name: getattr(self, each.name) for each in fields(Request)})

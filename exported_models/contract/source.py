@@ -1,8 +1,8 @@
-"""A source as a value: what a model reads, with a label for every position.
+"""A source as a value: the input of an encoder, with a label for every position.
 
-A request names a source by its payload. A reader of the model's kind of source (`exported_models.runtime.sources`)
-makes a `Source` of the payload, and nothing behind the reader looks at the payload again: graphs read `Source.rows`,
-searches count positions, caches compare keys, views show labels. Text is the only kind today.
+A request names a source by its payload. A reader for the model's kind of source (`exported_models.runtime.sources`)
+makes a `Source` of the payload. Behind the reader, graphs read `Source.rows`, searches count positions, caches compare
+keys and views show labels; none of them reads the payload. Text is the only kind today.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ class Source:
 
     Attributes:
         payload: as a request names the source; the text itself for text.
-        key: equal for equal sources, and for no others; recordings are kept by it, and a store leaves out its sentence.
+        key: equal for equal sources, and for no others. Recordings are kept by it, and a store leaves out the sentence
+            that has it from neighbors.
         tokens: the label of each position, special tokens included where the model reads them.
         spans: ``(start, end)`` places of the payload that positions stand for; empty (start == end) for special tokens,
             and for positions that stand for no part of a text.
@@ -50,7 +51,7 @@ class Source:
 
     @property
     def rows(self) -> SourceRows:
-        """What the encoder reads."""
+        """The rows that the encoder reads."""
         return self.ids if self.features is None else self.features
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""The rule for texts: which of them a model is asked to read, in a request or as a line of a corpus."""
+"""The rule for texts that a model may be asked to read, in a request or as a line of a corpus."""
 
 from __future__ import annotations
 

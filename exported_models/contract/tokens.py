@@ -1,4 +1,4 @@
-"""Token sequences with the places in the text that they stand for."""
+"""Token sequences, with the part of the text that each token stands for."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ class Encoding:
     """A tokenized text.
 
     Attributes:
-        text: the text the spans point into.
-        ids, tokens: one a token; special tokens included where the model reads them.
+        text: the text that the spans point into.
+        ids, tokens: one per token; special tokens included where the model reads them.
         spans: ``(start, end)`` character offsets into ``text``; empty (start == end) for special tokens.
-        words: index of the word each token belongs to, so that subwords can be shown as words.
+        words: index of the word that each token belongs to, so that subwords can be shown as words.
     """
 
     text: str

@@ -1,10 +1,9 @@
-"""A trace: everything that happened while one request was decoded.
+"""A trace: the record of one request's decoding.
 
-Prefixes the beam held are the *nodes* of a tree, numbered in the order they were made; node 0 is the start. A *step*
-expands the nodes that were live (its *rows*) and considers *candidates*: the best ``max(2 x beam, k)`` continuations
-over all rows, each with its fate. Row arrays (attention, states, top k) describe what the model did to predict the
-token *after* the row's prefix. States never leave the server: documents are made by
-`exported_models.contract.documents`.
+The prefixes that the beam held are the *nodes* of a tree, numbered in the order of their making; node 0 is the start. A
+*step* expands the live nodes (its *rows*) and considers *candidates*: the best ``max(2 x beam, k)`` continuations over
+all rows, each with its fate. Row arrays (attention, states, top k) belong to the prediction of the token *after* the
+row's prefix. States never leave the server; `exported_models.contract.documents` makes documents without them.
 """
 
 from __future__ import annotations
@@ -22,11 +21,11 @@ from exported_models.contract.request import CompletedRequest
 from exported_models.contract.source import Source
 
 ROOT = 0
-"""Index of the tree's first node: the start of the target, no token yet."""
+"""Index of the tree's first node: the start of the target, before any token."""
 
 
 class Fate(StrEnum):
-    """What became of a candidate."""
+    """The fate of a candidate."""
 
     KEPT = "kept"
     FINISHED = "finished"
@@ -34,38 +33,41 @@ class Fate(StrEnum):
 
 
 class PrunedBy(StrEnum):
-    """Why a candidate was pruned."""
+    """The reason for which a candidate was pruned."""
 
     BEAM = "beam"
-    """Enough better continuations filled the beam."""
+    """Better continuations filled the beam."""
     PREFIX = "prefix"
     """The forced prefix demands another token at this step."""
     END_RANK = "end_rank"
-    """It ends the sentence, but ranks below the beam size: only the best may finish (as in Hugging Face)."""
+    """It ends the sentence but ranks below the beam size; as in Hugging Face, only the best may finish."""
     FINISHED = "finished"
-    """It ended the sentence, but better finished hypotheses already fill the n-best list."""
+    """It ended the sentence, but better finished hypotheses fill the n-best list."""
     MIN_LENGTH = "min_length"
-    """It ends the sentence before the length that the generation settings demand."""
+    """It ends the sentence below the minimum length of the generation settings."""
     REPEATED = "repeated"
-    """It completes a run of tokens that the generation settings allow once, or not where the source has it."""
+    """It repeats an n-gram of the target, or of the source, which the generation settings forbid."""
     BAD_WORDS = "bad_words"
-    """It completes, or begins the sentence with, what the generation settings rule out."""
+    """It completes a sequence that the generation settings rule out, or is ruled out as a first token."""
 
 
 class Stop(StrEnum):
-    """Why the search ended."""
+    """The reason for which the search ended."""
 
     FINISHED = "finished"
-    """Enough hypotheses are finished and no live one can still beat them."""
+    """The n-best list is full, and no live hypothesis can enter it any more."""
     MAX_LENGTH = "max_length"
-    """The longest allowed target was reached; live hypotheses count as they are."""
+    """The maximum length was reached; live hypotheses count as they are."""
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One prefix the beam held. ``log_prob`` is of its last token, ``score`` the sum over the prefix (natural log).
+    """One prefix that the beam held.
 
-    Under a repetition penalty ``score`` sums what it leaves of them, see `exported_models.search.repetition`.
+    Attributes:
+        log_prob: natural log-probability of the last token.
+        score: sum of the log-probabilities of all tokens; of the penalized ones under a repetition penalty
+            (`exported_models.search.repetition`).
     """
 
     index: int
@@ -79,11 +81,15 @@ class Node:
 
 
 class Candidate(NamedTuple):
-    """One continuation considered at a step; ``rank`` 0 is the best of the step by ``score``.
+    """One continuation considered at a step.
 
-    ``score`` is that of a node with this token, ``normalized`` the same over length to the power of the length penalty.
-    ``node`` is the node it became when it was kept or finished, else None. A trace holds hundreds of these: a tuple is
-    made in a quarter of the time that a frozen dataclass takes.
+    A named tuple, since a trace holds hundreds of them and a frozen dataclass takes four times as long to make.
+
+    Attributes:
+        score: as of a node that ends with this token; ``normalized`` is ``score`` over length to the power of the
+            length penalty.
+        rank: place among the step's candidates by ``score``; 0 is the best.
+        node: the node of a candidate that was kept or finished, else None.
     """
 
     parent: int
@@ -100,13 +106,14 @@ class Candidate(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of the search: the rows that were live and every candidate.
+    """One step of the search: the live rows and all candidates.
 
     Attributes:
         nodes: node of each row.
-        top_ids: [rows, k] int64 most probable next tokens, best first; ``top_log_probs`` [rows, k] float32 theirs.
+        top_ids: [rows, k] int64, the most probable next tokens, best first.
+        top_log_probs: [rows, k] float32, their natural log-probabilities.
         candidates: best first.
-        forced_id: the token the prefix demands here, or None.
+        forced_id: the token that the prefix demands at this step, or None.
         attention: [rows, layers, heads, source] float32 cross-attention as used (overrides included); None if the model
             has no attention.
         states: space name -> [rows, size] float32, for the spaces owned by the target.
@@ -128,11 +135,11 @@ class Hypothesis:
     """One entry of the n-best list, best first.
 
     Attributes:
-        nodes: one node a token, the start left out.
-        token_ids, tokens, log_probs: one a token; the end-of-sentence token is included when ``finished``.
+        nodes: one node per token, the start left out.
+        token_ids, tokens, log_probs: one per token; the end-of-sentence token is included when ``finished``.
         text: detokenized, without end of sentence.
-        score: of its last node; ``normalized`` is what hypotheses are compared by.
-        finished: ended by end of sentence, not by the length limit.
+        score: score of the last node; hypotheses are compared by ``normalized``.
+        finished: whether the end of sentence ended it, and not the maximum length.
     """
 
     nodes: tuple[int, ...]
@@ -159,14 +166,14 @@ class Trace:
     """All five stages of one translation.
 
     Attributes:
-        request: the request as answered: defaults filled in, steps before an override pinned as prefix.
+        request: the request as answered, with defaults filled in and the steps before an override pinned as prefix.
         model_hash: content hash of the exported model.
         source: the source with its positions (the end of sentence among them where the model reads it).
         source_states: space name -> [source tokens, size] float32, for the spaces owned by the source.
         nodes: the beam tree; ``nodes[i].index == i``.
         steps: ``steps[t]`` predicts target token ``t``.
         hypotheses: n-best list, never empty.
-        vocabulary: token id -> token, for every id the trace mentions.
+        vocabulary: token id -> token, for every id that the trace mentions.
     """
 
     request: CompletedRequest
@@ -181,11 +188,11 @@ class Trace:
 
     @property
     def best(self) -> Hypothesis:
-        """The hypothesis the model answers with."""
+        """The best hypothesis, which is the model's answer."""
         return self.hypotheses[0]
 
     def rows(self, hypothesis: Hypothesis) -> tuple[int, ...]:
-        """For each token of a hypothesis, the row of ``steps[t]`` that predicted it."""
+        """The row of ``steps[t]`` that predicted token ``t`` of a hypothesis, for each token."""
         parents = (ROOT, *hypothesis.nodes[:-1])
         return tuple(self.steps[t].nodes.index(parent) for t, parent in enumerate(parents))
 
@@ -214,7 +221,7 @@ class Trace:
         return np.stack([self.steps[t].states[space][row] for t, row in enumerate(self.rows(chosen))])
 
     def top_k(self, hypothesis: Hypothesis) -> tuple[tuple[TokenChoice, ...], ...]:
-        """For each token of a hypothesis, the most probable tokens at its step, best first."""
+        """The most probable tokens at each step of a hypothesis, best first."""
         return tuple(self._choices(self.steps[t], row) for t, row in enumerate(self.rows(hypothesis)))
 
     def path(self, node: int) -> tuple[Node, ...]:

@@ -1,10 +1,10 @@
 """Wishes: the changes that can be asked of a translation, each one frozen value with one JSON form.
 
-A wish says *which* change; `exported_models.edits` makes the new request. The page sends a wish as it is, the HTTP API
-takes one beside a request, and the command line builds the same values from its options.
+A wish names the change; `exported_models.edits` makes the new request. The page sends wishes as they are, the HTTP API
+takes one beside a request, and the command line builds them from its options.
 
-Verbs that point into a trace (a rank in a top k, a node of the tree, a word of the source) need that trace to be
-understood. The others (`PlainWish`) change a request by themselves.
+Verbs that point into a trace (a rank in a top k, a node of the tree, a word of the source) are applied to that trace.
+The others (`PlainWish`) can be applied to a request alone.
 
 To add a verb: a dataclass here, its name in `Wish` (and in `PlainWish` if it needs no trace), one case in
 `exported_models.edits` and one in `exported_models.wording`. mypy finds a case that is missing.
@@ -145,7 +145,7 @@ class Substitute(_Verb):
 
 @dataclass(frozen=True, slots=True)
 class EditSource(_Verb):
-    """Translate another source text; what was forced or overridden spoke of the old one and is dropped."""
+    """Translate another source text; prefix and overrides, which belong to the old text, are dropped."""
 
     text: str
     verb: Literal["edit_source"] = field(default="edit_source", kw_only=True)

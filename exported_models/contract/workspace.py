@@ -1,4 +1,4 @@
-"""Where artefacts live: one workspace folder with its exported models and state stores."""
+"""The workspace: one folder that holds exported models and state stores."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from exported_models.contract.errors import WorkspaceError, shorten
 from exported_models.contract.publishing import MANIFEST_NAME
 
 RESERVED_NAMES = frozenset({"contract", "runtime", "search", "tokenizers"})
-"""Folders of code beside artefacts: the sub-packages of the contract packages."""
+"""Names of sub-packages of the contract packages, which no artefact may have."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -19,7 +19,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 class Workspace:
     """A folder laid out as ``exported_models/<model_id>/`` and ``state_store/<store_id>/``.
 
-    Both may also hold Python code (a checkout is a workspace too): an artefact is a folder with a manifest.
+    A checkout is a workspace too: both folders may hold Python code, and an artefact is a folder with a manifest.
     """
 
     root: Path
@@ -34,7 +34,7 @@ class Workspace:
 
     @property
     def builds_folder(self) -> Path:
-        """Unfinished builds, kept so that an interrupted one can go on; safe to delete."""
+        """Unfinished builds, kept so that an interrupted build can go on; safe to delete."""
         return self.root / ".beamscope"
 
     def model_ids(self) -> tuple[str, ...]:
@@ -63,10 +63,10 @@ class Workspace:
 
 
 def check_artefact_name(name: str) -> str:
-    """Return ``name`` if it can name a model or a store (it becomes a folder and part of a link).
+    """Return ``name`` if it can name a model or a store; the name becomes a folder and part of a link.
 
     Raises:
-        WorkspaceError: it holds anything but letters, digits, dots, underscores and hyphens, or is one of
+        WorkspaceError: the name holds anything but letters, digits, dots, underscores and hyphens, or is one of
             `RESERVED_NAMES`.
     """
     if not _NAME.fullmatch(name):
@@ -94,5 +94,5 @@ def _resolve(folder: Path, name: str, kind: str, root: Path) -> Path:
     if not (folder / name / MANIFEST_NAME).is_file():
         listing = ", ".join(_published(folder)) or "none yet; `beamscope build` makes one"
         raise WorkspaceError(f"There is no {kind} named {name!r} in {root.absolute()} (known: {listing}).")
-    # Resolved once: everything a reader opens then comes from one build, also while a new one is published.
+    # Resolved once, so that a reader opens files of one build only, also while another one is published.
     return (folder / name).resolve()

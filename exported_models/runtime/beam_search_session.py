@@ -19,16 +19,17 @@ _FETCHES = (_CHOSEN, "top_log_probs", "top_ids")
 
 @dataclass(frozen=True, slots=True)
 class SearchInput:
-    """Where a search stands, and how it goes on from there.
+    """State and settings of a search before its next step.
 
     Attributes:
-        previous_ids, continued, scores: of every live row: its last token, the row of memory that it continues, and its
-            summed log-probability.
+        previous_ids: the last token of every live row.
+        continued: the row of memory that each live row continues.
+        scores: summed log-probability of each live row.
         finished: normalized scores of the finished hypotheses.
-        beam_size: how many rows live on, and how many finished ones are compared.
-        steps: how many at most.
-        divisors: what normalizes the score of a hypothesis that ends at each of these steps.
-        hope_divisors: and that of the best row, to be compared with the worst finished one.
+        beam_size: number of rows that live on, and of finished hypotheses that are compared.
+        steps: maximum number of steps.
+        divisors: [steps] divisor of the score of a hypothesis that ends at each step.
+        hope_divisors: [steps] divisor of the score of the best live row, to compare it with the worst finished one.
     """
 
     previous_ids: Sequence[int]
@@ -46,12 +47,12 @@ class SearchInput:
 
 @dataclass(frozen=True, slots=True)
 class SearchOutput:
-    """What the steps answered, and which rows they went on with.
+    """Outputs of the steps, and the rows that they went on with.
 
     Attributes:
-        arrays: a step's answers, for all steps [steps, rows, ...].
-        rows, token_ids: of every step, those that each row of the next one continues.
-        memory: what steps handed on, by output.
+        arrays: outputs of a step, for all steps: [steps, rows, ...].
+        rows, token_ids: for every step, the row and the token that each row of the next step continues.
+        memory: ``appended.*`` and ``next.*`` outputs by name.
     """
 
     arrays: dict[str, NDArray[np.generic]]
@@ -77,11 +78,15 @@ class BeamSearchSession:
         self._folded = folded if Graph.FOLDED_BEAM_SEARCH in graphs else None
 
     def open(self) -> None:
-        """Open the graph that most searches need; raises ModelError where it does not load."""
+        """Open the graph that most searches need.
+
+        Raises:
+            ModelError: it does not load.
+        """
         (self._folded or self._plain).open()
 
     def run(self, encoded: EncodedSource, memory: Tensors, asked: SearchInput) -> SearchOutput:
-        """Steps of a search without interventions; ``memory`` as of a step."""
+        """Run steps without interventions; ``memory`` is that of `StepSession.run`."""
         graph = (self._folded if self._folded is not None and _is_short(encoded) else self._plain).open()
         given: dict[str, DeviceTensor] = {
             **_fill_rows(asked),
@@ -108,7 +113,7 @@ class BeamSearchSession:
 
 
 def _fill_rows(asked: SearchInput) -> dict[str, DeviceTensor]:
-    """The live rows, and as many without a chance as are missing: a graph has the same number at every step."""
+    """Inputs that describe the live rows, padded with hopeless rows: a graph has one number of rows at every step."""
     missing = asked.beam_size - len(asked.previous_ids)
     finished = np.full(asked.beam_size, -np.inf)
     finished[: len(asked.finished)] = asked.finished
@@ -125,6 +130,6 @@ def _is_memory(name: str) -> bool:
 
 
 def _is_short(encoded: EncodedSource) -> bool:
-    """Whether folding saves work: for a sentence of no more tokens than a head has dimensions."""
+    """Whether folding saves work, which it does where a source has no more positions than a head has dimensions."""
     _, _, tokens, head_size = as_array(encoded.source[f"{SOURCE_VALUE_PREFIX}0"]).shape
     return bool(tokens <= head_size)

@@ -1,4 +1,4 @@
-"""Remembering what was costly to make: each value once, however many threads ask, and the recently used ones only."""
+"""Caches of values that are costly to make: each is made once, however many threads ask."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ Value = TypeVar("Value")
 
 
 def count_one(_: object) -> int:
-    """The size of a value where the limit is a number of values."""
+    """Size of a value where the limit is a number of values."""
     return 1
 
 
 class OnceCache(Generic[Key, Value]):
-    """Values by key, the least recently used dropped first. Safe to use from many threads.
+    """A cache of values by key; the least recently used is dropped first. Safe to use from many threads.
 
-    Threads that ask for one key at the same time wait for a single making of it, and all meet its error if it fails.
-    A failure is not remembered: whoever asks next tries again.
+    Threads that ask for one key at the same time wait for one of them to make the value, and all get its error if that
+    fails. A failure is not cached: the next call tries again.
     """
 
     def __init__(self, limit: int, size_of: Callable[[Value], int] = count_one) -> None:
         """Keep values whose sizes sum up to ``limit``, and always the newest, however large.
 
         Args:
-            size_of: size of a value in the unit of ``limit``, asked once a value; left out, values are counted.
+            size_of: size of a value in the unit of ``limit``, called once per value. The default counts values.
         """
         self._limit = limit
         self._size_of = size_of
@@ -39,10 +39,10 @@ class OnceCache(Generic[Key, Value]):
         self._lock = threading.Lock()
 
     def get(self, key: Key, make: Callable[[], Value]) -> Value:
-        """The value of ``key``, made by ``make`` where it is not remembered.
+        """The value of ``key``, made by ``make`` where it is not cached.
 
         Raises:
-            whatever ``make`` raises.
+            Exception: any that ``make`` raises.
         """
         with self._lock:
             if key in self._kept:
@@ -77,7 +77,7 @@ class OnceCache(Generic[Key, Value]):
 
 
 class NewestCache(Generic[Key, Version, Value]):
-    """The newest value of every name. Safe to use from many threads: only those that ask for one name wait."""
+    """A cache of the newest value of every name. Safe to use from many threads; only calls for the same name wait."""
 
     def __init__(self) -> None:
         self._kept: dict[Key, tuple[Version, Value]] = {}
@@ -85,10 +85,10 @@ class NewestCache(Generic[Key, Version, Value]):
         self._lock = threading.Lock()
 
     def get(self, name: Key, version: Version, make: Callable[[], Value]) -> Value:
-        """The value of ``name``, made by ``make`` where none or that of another version is kept.
+        """The value of ``name``, made by ``make`` where none, or one of another version, is cached.
 
         Raises:
-            whatever ``make`` raises; what was kept still is.
+            Exception: any that ``make`` raises; the value cached before stays.
         """
         with self._lock:
             turn = self._turns.setdefault(name, threading.Lock())

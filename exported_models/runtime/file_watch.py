@@ -1,4 +1,4 @@
-"""Comparing the files of opened builds with their digests in the background: each build once in a process."""
+"""Background checks of large files of opened builds against their digests, each build once per process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from exported_models.contract.integrity import SMALL_FILE, Build, ListedFile, id
 from exported_models.contract.publishing import check_file
 
 DELAY_S = 2.0
-"""Requests that come with the opening of a build go first."""
+"""Delay in seconds before a check begins, so that the requests that open a build go first."""
 _NICENESS = 19
 _Job = tuple[Build, str, ListedFile]
 
@@ -49,11 +49,11 @@ class FileWatch:
                 threading.Thread(target=self._work, name="beamscope-file-watch", daemon=True).start()
 
     def damage(self, build: Build) -> Mapping[str, str]:
-        """What was found so far: name of each damaged file -> what is wrong with it."""
+        """The damage found so far: name of each damaged file -> its problem."""
         return self._found.get(build, {})
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until everything that was added is checked; False where that took longer than ``timeout`` seconds."""
+        """Wait until all files are checked; return False after ``timeout`` seconds."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._runs, timeout)
 
@@ -82,6 +82,6 @@ def _is_there(build: Build) -> bool:
 
 
 def _step_back() -> None:
-    """Lower the priority of this thread, where the system lets threads have their own: Linux."""
+    """Lower the priority of this thread on Linux, where threads have priorities of their own."""
     if hasattr(os, "setpriority") and os.uname().sysname == "Linux":
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)

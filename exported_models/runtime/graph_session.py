@@ -1,4 +1,4 @@
-"""One graph in ONNX Runtime: opened, run, and its tensors where they are read next."""
+"""One graph in ONNX Runtime: opening, running, and tensors that stay on the device."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from exported_models.contract.graphs import (
 from exported_models.runtime.providers import provider_order, runs_on_gpu, session_options
 
 DeviceTensor: TypeAlias = "ort.OrtValue | NDArray[np.generic]"
-"""A tensor where the session runs: an array on the CPU, elsewhere a value of the runtime."""
+"""A tensor on the session's device: a NumPy array on the CPU, a value of ONNX Runtime elsewhere."""
 Tensors = Mapping[str, DeviceTensor]
 _WEIGHTS_FOLDER = "session.model_external_initializers_file_folder_path"
 
 
 class GraphOnDemand:
-    """One graph, opened when it is first asked; it must have the outputs ``fetches``."""
+    """One graph, opened when it is first used; it must have the outputs ``fetches``."""
 
     def __init__(self, folder: Path, graph: Graph, threads: int | None, fetches: Sequence[str]) -> None:
         self.fetches = fetches
@@ -39,8 +39,12 @@ class GraphOnDemand:
         self._session: GraphSession | None = None
 
     def open(self) -> GraphSession:
-        """The graph; raises ModelError where it cannot be loaded or lacks an output."""
-        if self._session is not None:  # as nearly always: most steps of a search ask
+        """The opened graph.
+
+        Raises:
+            ModelError: it cannot be loaded, or lacks an output.
+        """
+        if self._session is not None:  # without the lock, as nearly every step of a search comes here
             return self._session
         with self._lock:
             if self._session is None:
@@ -60,7 +64,7 @@ class GraphSession:
             options.add_session_config_entry(_WEIGHTS_FOLDER, str(folder))
         try:
             self._session = ort.InferenceSession(content or path, sess_options=options, providers=provider_order())
-        except Exception as error:  # ONNX Runtime raises a dozen private types here; none is for people
+        except Exception as error:  # ONNX Runtime raises a dozen private types here, with messages for developers
             raise ModelError(
                 f"The graph {path} cannot be loaded ({_first_line(error)}); export the model again."
             ) from error
@@ -76,20 +80,25 @@ class GraphSession:
         require_names(folder, graph, set(map(memory_name, self.handed_on)), self.inputs)
 
     def mask_heads(self, spec: TensorSpec, kept: Floats | None) -> dict[str, Floats]:
-        """The input of that name, where the graph has it; None keeps all heads."""
+        """The head mask as an input, where the graph has it; ``kept`` None keeps all heads."""
         every = self._every_head.get(spec.name)
         return {} if every is None else {spec.name: every if kept is None else kept}
 
     def run(self, inputs: Tensors, host: Sequence[str], device: Sequence[str] = ()) -> dict[str, DeviceTensor]:
-        """Run with outputs where they are read next: ``host`` in main memory, ``device`` where the session runs."""
+        """Run the graph.
+
+        Args:
+            host: outputs that come to main memory.
+            device: outputs that stay on the session's device.
+        """
         return dict(zip((*host, *device), self.run_in_order(inputs, host, device), strict=True))
 
     def run_in_order(self, inputs: Tensors, host: Sequence[str], device: Sequence[str] = ()) -> Sequence[DeviceTensor]:
-        """What `run` gives, without the names."""
+        """The values of `run` without their names, in the order of ``host`` and ``device``."""
         try:
             if self._on_gpu:
                 return self._run_bound(inputs, host, device)
-            # On the CPU plain arrays cost a third of what binding every tensor does.
+            # On the CPU, plain arrays take a third of the time that binding every tensor takes.
             values: list[DeviceTensor] = self._session.run([*host, *device], inputs)
         except Exception as error:  # see __init__
             raise ModelError(f"The graph could not be run ({_first_line(error)}); run `beamscope verify`.") from error

@@ -1,4 +1,4 @@
-"""An exported model, opened: its manifest, tokenizers and sessions."""
+"""An opened exported model: its manifest, tokenizers and sessions."""
 
 from __future__ import annotations
 
@@ -44,27 +44,27 @@ class ExportedModel:
     """A model ready to run. Safe to share between threads: sessions hold no state between calls."""
 
     build: Build
-    """The folder it was opened from, and its inode."""
+    """The folder that the model was opened from, and its inode."""
     manifest: ModelManifest
     source_tokenizer: Tokenizer
     target_tokenizer: Tokenizer
     encoder: EncoderSession
     decoder: StepSession
     beam_search: BeamSearchSession | None
-    """Steps of a search in one call, where the model can and no GPU may be used."""
+    """Runs the steps of a search in one call; None where the model has no such graph or a GPU may be used."""
     forced: ForcedSession | None
-    """The whole target in one pass, where the model can."""
+    """Runs a whole target in one pass; None where the model has no such graph."""
     self_attention: SelfAttentionSession | None
-    """Self-attention of encoder and decoder, where there is any."""
+    """Gives self-attention of encoder and decoder; None where the model has none."""
     embeddings: EmbeddingSession | None
-    """Word embeddings, where the model names them as spaces."""
+    """Gives word embeddings; None where the model has no such spaces."""
 
     @classmethod
     def open(cls, folder: Path, *, threads: int | None = None) -> ExportedModel:
         """Open a published model.
 
         Args:
-            threads: cores one call may use; None leaves it to ONNX Runtime.
+            threads: cores that one call may use; None leaves the number to ONNX Runtime.
 
         Raises:
             ArtefactError: the manifest, a vocabulary or a graph file is missing or damaged.
@@ -83,7 +83,7 @@ class ExportedModel:
         beam_search = BeamSearchSession(folder, threads, graphs, states) if searches else None
         (beam_search or decoder).open()
         source_tokenizer = load_tokenizer(folder, manifest.source_tokenizer, manifest)
-        open_source_reader(manifest, source_tokenizer)  # an unknown kind is refused before anything is asked
+        open_source_reader(manifest, source_tokenizer)  # refuses an unknown kind of source
         tables = {space.owner: space.output for space in manifest.spaces if space.kind == "table"}
         return cls(
             build=build,
@@ -112,7 +112,7 @@ class ExportedModel:
 
     @property
     def content_hash(self) -> str:
-        """Identity of the model: what stores and traces are bound to."""
+        """Identity of the model, which stores and traces are bound to."""
         return self.manifest.content_hash
 
 
@@ -120,7 +120,7 @@ def load_tokenizer(folder: Path, spec: TokenizerSpec, manifest: ModelManifest) -
     """The tokenizer of one side, from its file in ``folder``.
 
     Raises:
-        ArtefactError: the file is missing, damaged, or not inside ``folder``.
+        ArtefactError: a file is missing, damaged, or not inside ``folder``.
     """
     for name in _list_names(spec):
         path_inside(folder, name)

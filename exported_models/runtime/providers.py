@@ -1,4 +1,4 @@
-"""Where graphs run: the GPU when there is one, else the CPU."""
+"""The device that graphs run on: a GPU where there is one, else the CPU; and the number of threads."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _MOST_THREADS = 4
 
 @cache
 def has_nvidia_gpu() -> bool:
-    """Whether this machine has an NVIDIA device the process may use.
+    """Whether the machine has an NVIDIA device that the process may use.
 
-    ONNX Runtime's GPU build names CUDA as available on machines without a GPU, and complains on stderr when asked for
-    it there: so look for the driver's device first.
+    ONNX Runtime's GPU build lists CUDA as available on machines without a GPU, and complains on stderr when CUDA is
+    asked for there. The driver's device is looked for first.
     """
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
     return not hidden and Path("/dev/nvidiactl").exists()
@@ -37,15 +37,15 @@ def may_run_on_gpu() -> bool:
 
 
 def runs_on_gpu(session: ort.InferenceSession) -> bool:
-    """Whether a session really runs on CUDA: the providers it got, not those it was asked for."""
+    """Whether a session runs on CUDA, by the providers that it got and not by those that were asked for."""
     return CUDA in session.get_providers()
 
 
 def choose_threads(model_bytes: int) -> int:
-    """Cores that one call of a request takes, of a model whose files have that size.
+    """Cores that one call of a request takes, by the size of the model's files.
 
-    Products of a small model's step take less time than waking a thread; one thread is a fifth quicker than two. A
-    large model takes half the cores, and few of many: requests run beside each other, and none waits for all of them.
+    Products in a step of a small model take less time than waking a thread; one thread is a fifth quicker than two. A
+    large model takes half of the cores, and at most a few, so that requests can run side by side.
     """
     if model_bytes < _SMALL_MODEL:
         return 1
@@ -53,12 +53,12 @@ def choose_threads(model_bytes: int) -> int:
 
 
 def _count_cores() -> int:
-    """Those that this process may use."""
+    """Number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def session_options(threads: int | None) -> ort.SessionOptions:
-    """Options for every session: quiet, and threads that sleep while they wait so that sessions can share cores."""
+    """Options of every session: no log, and threads that sleep while they wait, so that sessions can share cores."""
     options = ort.SessionOptions()
     options.log_severity_level = _LOG_ERRORS_ONLY
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")

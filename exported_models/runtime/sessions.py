@@ -1,4 +1,4 @@
-"""What each graph is asked and answers; what a step hands to the next never leaves the device."""
+"""One session for each graph: its inputs and outputs as values. Memory of the decoder never leaves the device."""
 
 from __future__ import annotations
 
@@ -36,30 +36,30 @@ SourceArray = NDArray[np.generic]
 """[sentences, source] int64 token ids or [sentences, source, size] float32 features, padded on the right."""
 
 CROSS_ATTENTION = "cross_attention"
-"""Output that a decoder without attention lacks."""
+"""Name of the output that a decoder without attention lacks."""
 
 
 @dataclass(frozen=True, slots=True)
 class StateOutputs:
-    """Which outputs of a graph are states: of recorded spaces, and of spaces on demand."""
+    """Names of the outputs that are states, of recorded spaces and of spaces on demand."""
 
     recorded: tuple[str, ...]
     on_demand: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, manifest: ModelManifest, owner: Owner) -> StateOutputs:
-        """Those of one side's spaces."""
+        """The outputs of one side's spaces."""
         recorded, on_demand = manifest.spaces_of(owner, "recorded"), manifest.spaces_of(owner, "on_demand")
         return cls(tuple(space.output for space in recorded), tuple(space.output for space in on_demand))
 
 
 @dataclass(frozen=True, slots=True)
 class HeadMasks:
-    """Which heads are ablated, for a whole sentence; None where all of a kind are kept.
+    """Masks of ablated heads for all steps of a request; None where all heads of a kind are kept.
 
     Attributes:
         encoder, decoder: [layers, heads] float32, 0 for an ablated head of self-attention and 1 for the others.
-        cross: [layers, heads] bool, true for an ablated head of cross-attention.
+        cross: [layers, heads] bool, True for an ablated head of cross-attention.
     """
 
     encoder: Floats | None = None
@@ -68,19 +68,19 @@ class HeadMasks:
 
 
 EVERY_HEAD = HeadMasks()
-"""No head is ablated."""
+"""Masks without an ablated head."""
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedSource:
-    """What the encoder made of a batch of sentences.
+    """Output of the encoder for a batch of sentences.
 
     Attributes:
-        states: output of a recorded space -> [sentences, source, size] float32 (rows of padding are meaningless).
+        states: output of a recorded space -> [sentences, source, size] float32; rows of padding are meaningless.
         mask: [sentences, source] bool.
-        source: ``source.*`` tensors, which every step reads; they stay on the device.
-        memory: what the first step reads; it stays there too.
-        heads: heads that are ablated, in the encoder that was and in every step to come.
+        source: ``source.*`` tensors, which every step reads, on the device.
+        memory: ``memory.*`` tensors, which the first step reads, on the device.
+        heads: heads that were ablated in the encoder, and are to be in the decoder.
     """
 
     states: Mapping[str, Floats]
@@ -90,7 +90,7 @@ class EncodedSource:
     heads: HeadMasks = EVERY_HEAD
 
     def select(self, sentences: Ids) -> EncodedSource:
-        """The same of some sentences; a step that reads it gives each of them its share of the rows."""
+        """The output for some of the sentences; rows of a step that reads it are divided among them."""
         source = {name: as_array(tensor)[sentences] for name, tensor in self.source.items()}
         memory = {name: as_array(tensor)[sentences] for name, tensor in self.memory.items()}
         states = {name: array[sentences] for name, array in self.states.items()}
@@ -99,11 +99,11 @@ class EncodedSource:
 
 @dataclass(frozen=True, slots=True)
 class StepInput:
-    """What one step is asked: all arrays by row, see `graphs.STEP_INPUTS`.
+    """Input of one step. All arrays are by row, see `graphs.STEP_INPUTS`.
 
     Attributes:
-        forced_ids: None where no token is wanted besides the top: then the answer has none of `graphs.FORCED_ANSWERS`.
-        override: (weights, on) or None.
+        forced_ids: tokens to score besides the top; None for none, and then the output has no `graphs.FORCED_ANSWERS`.
+        override: weights and places of attention overrides, or None.
     """
 
     previous_ids: Ids
@@ -116,7 +116,7 @@ class StepInput:
 
 @dataclass(frozen=True, slots=True)
 class StepOutput:
-    """What one step answers, see `graphs.STEP_OUTPUTS`; ``arrays`` are on the host, ``memory`` on the device."""
+    """Output of one step: ``arrays`` (`graphs.STEP_OUTPUTS`) in main memory, ``memory`` on the device."""
 
     arrays: Mapping[str, NDArray[np.generic]]
     memory: Tensors
@@ -176,7 +176,7 @@ class ForcedSession:
         self._on_demand = GraphOnDemand(folder, Graph.FORCED_STATES, threads, states.on_demand)
 
     def run(self, encoded: EncodedSource, previous_ids: Ids, forced_ids: Ids) -> Mapping[str, NDArray[np.generic]]:
-        """Run [sentences, target] ids, padded on the right; see `graphs.FORCED_OUTPUTS` for the answer."""
+        """Run [sentences, target] ids, padded on the right; the outputs are `graphs.FORCED_OUTPUTS`."""
         found = self._graph.run(_target_inputs(self._graph, encoded, previous_ids, forced_ids), self._fetches)
         return {name: as_array(found[name]) for name in self._fetches}
 
@@ -188,27 +188,27 @@ class ForcedSession:
 
 
 class StatesSession:
-    """Runs what is left of a graph of whole targets when only states are wanted.
+    """Runs a graph of whole targets that was cut down to its states.
 
     Args:
         graph: ``teacher_forced`` or ``forced_states``.
-        content: that graph cut down, with weights that may lie in ``folder``.
+        content: the graph that is left; its weights may lie in ``folder``.
     """
 
     def __init__(self, folder: Path, graph: Graph, threads: int | None, content: bytes) -> None:
         self._graph = GraphSession(folder, graph, threads, content)
 
     def run(self, encoded: EncodedSource, previous_ids: Ids, forced_ids: Ids) -> Mapping[str, Floats]:
-        """Run [sentences, target] ids, padded on the right; give every output, [sentences, target, size]."""
+        """Run [sentences, target] ids, padded on the right; output -> [sentences, target, size]."""
         inputs = _target_inputs(self._graph, encoded, previous_ids, forced_ids)
         return {name: as_floats(value) for name, value in self._graph.run(inputs, self._graph.outputs).items()}
 
 
 class EmbeddingSession:
-    """Runs ``embeddings.onnx``, which is opened when it is first asked.
+    """Runs ``embeddings.onnx``, which is opened when it is first used.
 
     Args:
-        outputs: of the spaces that are tables, by side.
+        outputs: side -> output of the space that is its table.
     """
 
     def __init__(self, folder: Path, threads: int | None, outputs: Mapping[Owner, str]) -> None:
@@ -225,7 +225,7 @@ class EmbeddingSession:
 
 
 class SelfAttentionSession:
-    """Runs ``self_attention.onnx``, which is opened when it is first asked: most requests never do."""
+    """Runs ``self_attention.onnx``, which is opened when it is first used; most requests do without it."""
 
     def __init__(self, folder: Path, threads: int | None, source_input: str) -> None:
         self._source_input = source_input
@@ -242,7 +242,8 @@ class SelfAttentionSession:
     ) -> tuple[Floats, Floats]:
         """Run sources as `EncoderSession.run` reads them, and [sentences, target] ids.
 
-        The answer is described by `graphs.SELF_ATTENTION_OUTPUTS`.
+        Returns:
+            self-attention of encoder and decoder, see `graphs.SELF_ATTENTION_OUTPUTS`.
         """
         graph = self._graph.open()
         inputs = {

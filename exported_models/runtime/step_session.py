@@ -1,4 +1,4 @@
-"""Steps, each by the graph that answers it with the least work."""
+"""Decoder steps, each run by the graph that takes the least work for it."""
 
 from __future__ import annotations
 
@@ -55,15 +55,19 @@ class StepSession:
         self._states = GraphOnDemand(folder, Graph.STEP_STATES, threads, states.on_demand)
 
     def open(self) -> None:
-        """Open the graph that most steps need; raises ModelError where it does not load."""
+        """Open the graph that most steps need.
+
+        Raises:
+            ModelError: it does not load.
+        """
         (self._plain or self._whole).open()
 
     def run(self, encoded: EncodedSource, memory: Tensors, asked: StepInput) -> StepOutput:
-        """One step for all rows; ``memory`` is `EncodedSource.memory` at step 0, then `StepOutput.memory`."""
+        """Run one step for all rows; ``memory`` is `EncodedSource.memory` at step 0, then `StepOutput.memory`."""
         return self._run(self._choose(encoded, asked), encoded, memory, asked)
 
     def run_states(self, encoded: EncodedSource, memory: Tensors, asked: StepInput) -> StepOutput:
-        """The same step, answered with the states of spaces on demand alone."""
+        """Run a step for its states on demand alone."""
         return self._run(self._states, encoded, memory, asked)
 
     def _run(self, chosen: GraphOnDemand, encoded: EncodedSource, memory: Tensors, asked: StepInput) -> StepOutput:
@@ -92,13 +96,13 @@ class StepSession:
         return self._whole if intervenes or self._plain is None else self._plain
 
     def _source(self, chosen: GraphOnDemand, encoded: EncodedSource) -> dict[str, DeviceTensor]:
-        """What a step reads of the source as the encoder gave it."""
+        """The tensors of the encoder that the graph reads."""
         read = chosen.open().inputs
         found = {name: tensor for name, tensor in encoded.source.items() if name in read}
         return {**found, "source_mask": encoded.mask} if self._attention_shape else found
 
     def _interventions(self, graph: GraphSession, encoded: EncodedSource, asked: StepInput) -> dict[str, DeviceTensor]:
-        """The inputs that a plain step lacks."""
+        """Inputs that a plain step lacks."""
         rows = len(asked.previous_ids)
         forced_ids = np.zeros(rows, np.int64) if asked.forced_ids is None else asked.forced_ids
         inputs: dict[str, DeviceTensor] = {"forced_ids": forced_ids}

@@ -1,1 +1,1 @@
-"""Recorded beam search over an opened model: decisions, rules, interventions, forced scoring, and the trace."""
+"""Recorded beam search over an opened model: decisions, rules, overrides, ablation, forced scoring, the trace."""

@@ -1,4 +1,4 @@
-"""Head ablation: from the heads a request names to the masks that graphs read."""
+"""Head ablation: from the heads of a request to the masks that graphs read."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KIND_NAMES = {
     "decoder": "self-attention of the decoder",
     "cross": "cross-attention",
 }
-"""The kinds of attention, for people."""
+"""Names of the kinds of attention in messages."""
 
 
 def parse_ablation(text: str) -> HeadAblation:
@@ -43,7 +43,7 @@ def parse_ablation(text: str) -> HeadAblation:
 
 
 def find_heads(manifest: ModelManifest, kind: HeadKind) -> HeadGrid | None:
-    """How many heads of a kind a model has, or None."""
+    """Layers and heads of a kind of attention, or None where the model has none."""
     if kind == "cross":
         layers, heads = manifest.cross_attention_layers, manifest.cross_attention_heads
         return HeadGrid(layers=layers, heads=heads) if layers else None
@@ -51,7 +51,7 @@ def find_heads(manifest: ModelManifest, kind: HeadKind) -> HeadGrid | None:
 
 
 def check_ablations(ablations: Sequence[HeadAblation], manifest: ModelManifest) -> None:
-    """Refuse heads this model does not have.
+    """Refuse heads that the model does not have.
 
     Raises:
         RequestError: the model has no such attention, or an index is out of range.

@@ -1,17 +1,22 @@
-"""Beam search as decisions: what becomes of every continuation of every step.
+"""The decisions of beam search: the fate of every continuation of every step.
 
-The rules are those of Hugging Face ``generate``. A step scores every continuation of every live row and looks at the
-best ``max(2 x beam, k)``, its *candidates*. In order: those that end the sentence finish if they rank within the beam
-size, the others fill the next beam. A hypothesis is compared by its summed log-probability over length to the power of
-the length penalty (Wu et al. 2016 without the constant); length counts every generated token, the forced prefix and the
-end of sentence included. While a prefix is forced there is one row, whose only permitted continuation is the prefix's
-next token, at its natural log-probability. A token that the model's generation settings force (a first token, the end
-at the maximum length) scores 0 instead, and so does a prefix's token that they rule out. What else they rule out is
-listed where it would have been a candidate. Under a repetition penalty (`exported_models.search.repetition`) scores
-sum what it leaves of log-probabilities; those that are recorded, and the top k, stay the model's own.
+The rules are those of Hugging Face ``generate``:
 
-A search that goes step by step waits for this between two of them, so it keeps columns of numbers;
-`exported_models.search.tracing` makes a trace of them when the search is over.
+- A step scores every continuation of every live row and considers the best ``max(2 x beam, k)``, its *candidates*.
+- In the order of their scores, candidates that end the sentence finish if they rank within the beam size, and the
+  others fill the next beam.
+- A hypothesis is compared by its summed log-probability over length to the power of the length penalty (Wu et al. 2016
+  without the constant). Length counts every target token, the forced prefix and the end of sentence included.
+- Under a forced prefix there is one row. Its only permitted continuation is the next token of the prefix, at its
+  natural log-probability.
+- A token that the generation settings force (the first one, or the end at the maximum length) scores 0, and so does a
+  token of the prefix that they rule out.
+- Candidates that the settings rule out are listed at the places that they would have had.
+- Under a repetition penalty (`exported_models.search.repetition`) scores sum penalized log-probabilities. The recorded
+  log-probabilities and the top k stay those of the model.
+
+A search that runs step by step waits for these decisions between two steps, so they are kept as columns of numbers.
+`exported_models.search.trace_writer` makes a trace of them when the search is over.
 """
 
 from __future__ import annotations
@@ -35,14 +40,14 @@ from exported_models.search.repetition import RepetitionPenalty
 from exported_models.search.rules import Said, TokenRules
 
 Verdict: TypeAlias = Fate | PrunedBy
-"""What becomes of a candidate: kept, finished, or what it is pruned by."""
+"""Fate of a candidate: kept, finished, or the reason for which it is pruned."""
 _HOPELESS = 1e-290
-"""A divisor that leaves no row better than any finished hypothesis."""
+"""Divisor that makes every live row worse than any finished hypothesis."""
 
 
 @dataclass(frozen=True, slots=True)
 class SearchSettings:
-    """A request's numbers with every default filled in; ``prefix`` as token ids."""
+    """The numbers of a completed request; ``prefix`` as token ids."""
 
     beam_size: int
     length_penalty: float
@@ -53,24 +58,24 @@ class SearchSettings:
 
     @property
     def candidate_count(self) -> int:
-        """How many continuations a step looks at, those left out that are ruled out."""
+        """Number of candidates of a step, not counting those that rules forbid."""
         return max(2 * self.beam_size, self.top_k)
 
     def normalize(self, score: float, length: int) -> float:
-        """A summed log-probability as hypotheses are compared by it."""
+        """The score by which hypotheses are compared: ``score`` over `divisor`."""
         return score / self.divisor(length)
 
     def divisor(self, length: int) -> float:
-        """What scores of hypotheses with so many tokens are divided by."""
+        """Length to the power of the length penalty."""
         return math.pow(length, self.length_penalty)
 
     @property
     def hopes_for_length(self) -> bool:
-        """Whether a live row is compared with finished hypotheses as if it were of the greatest length."""
+        """Whether a live row is compared with finished hypotheses as if it had the maximum length."""
         return self.early_stopping == "never" and self.length_penalty > 0
 
     def list_divisors(self, position: int, steps: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """`divisor` of hypotheses that end at each of these steps, and of the best row that goes on from it."""
+        """`divisor` of hypotheses that end at each step, and of the best row that goes on there; both [steps]."""
         own = np.power(np.arange(position + 1, position + 1 + steps, dtype=np.float64), self.length_penalty)
         if self.early_stopping == "first":
             return own, np.full(steps, _HOPELESS)
@@ -78,9 +83,11 @@ class SearchSettings:
 
 
 class Proposals(NamedTuple):
-    """The continuations that a step looks at, best first, column by column.
+    """The candidates of a step, best first, as columns.
 
-    ``rows`` are those of the step; ``ruled_out`` says by which of the model's rules, or None.
+    Attributes:
+        rows: the row of the step that each continues.
+        ruled_out: the rule that forbids each, or None.
     """
 
     rows: list[int]
@@ -91,9 +98,11 @@ class Proposals(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """One step: its rows' nodes, what the model answered, what was proposed, and what became of each proposal.
+    """One step: the output of the model, the candidates, and their fates.
 
-    ``nodes`` has the node of each proposal that is kept or finished, and None for the others.
+    Attributes:
+        live: node of each row.
+        nodes: node of each candidate that is kept or finished, None for the others.
     """
 
     live: list[int]
@@ -107,7 +116,7 @@ class Decision(NamedTuple):
 
 @dataclass(slots=True)
 class Beam:
-    """One search under way: the tree so far as columns by node, the live rows and the finished hypotheses."""
+    """A search under way: the tree so far as columns by node, the live rows and the finished hypotheses."""
 
     manifest: ModelManifest
     vocabulary: int
@@ -122,7 +131,7 @@ class Beam:
     finished: list[tuple[float, int]] = field(default_factory=list)
     """(normalized score, node), best first."""
     said: list[Said] = field(init=False)
-    """The prefix of each live row; empty where neither rules nor a repetition penalty ask for it."""
+    """Prefix of each live row; empty where there are neither rules nor a repetition penalty."""
 
     def __post_init__(self) -> None:
         self.token_ids = [self.manifest.start_id]
@@ -130,18 +139,18 @@ class Beam:
 
     @property
     def position(self) -> int:
-        """The step that comes next."""
+        """Number of the next step."""
         return len(self.decisions)
 
     @property
     def forced_id(self) -> int | None:
-        """The token that the prefix demands next, or None."""
+        """The next token of the forced prefix, or None after it."""
         prefix = self.settings.prefix
         return prefix[self.position] if self.position < len(prefix) else None
 
     @property
     def free_steps(self) -> int:
-        """How many steps from here on go where scores lead; none under a prefix, rules or a repetition penalty."""
+        """Number of steps ahead that scores alone decide: 0 under a prefix, rules or a repetition penalty."""
         generation = self.manifest.generation
         if self.forced_id is not None or not generation.goes_by_probability:
             return 0
@@ -150,25 +159,25 @@ class Beam:
 
     @property
     def top_count(self) -> int:
-        """How many tokens of a row the next step looks at: the candidates, and all that may fall behind them."""
+        """Number of most probable tokens of a row that the next step needs: candidates, and those that may give way."""
         return self._count_top(self.said)
 
     def list_prefix_top_counts(self) -> list[int]:
-        """`top_count` of the only row at each step of the forced prefix, and of the step after it."""
+        """`top_count` at each step of the forced prefix, and at the step after it."""
         if not self.said:
             return [self._count_top(())] * (len(self.settings.prefix) + 1)
         said = list(itertools.accumulate(self.settings.prefix, self.rules.extend, initial=self.rules.begin()))
         return [self._count_top([one]) for one in said]
 
     def list_paths(self) -> list[tuple[int, ...]]:
-        """The tokens of every node's prefix, the start left out."""
+        """Token ids of every node's prefix, the start left out."""
         found: list[tuple[int, ...]] = [()]
         for parent, token_id in zip(self.parents[1:], self.token_ids[1:], strict=True):
             found.append((*found[parent], token_id))
         return found
 
     def settle(self, output: StepOutput, *, overridden: bool) -> list[int]:
-        """Decide every candidate's fate; return, for each row that goes on, the row it continues."""
+        """Decide the fate of every candidate; return, for each row of the next step, the row that it continues."""
         live, forced_id = self.live, self.forced_id
         proposals = self._propose(output, forced_id)
         last = self.position + 1 == self.settings.max_length
@@ -193,7 +202,7 @@ class Beam:
         return continued
 
     def stop(self) -> Stop | None:
-        """Why the search is over, or None."""
+        """The reason for which the search is over, or None."""
         if len(self.decisions) >= self.settings.max_length:
             return Stop.MAX_LENGTH
         if not self.live:
@@ -205,7 +214,7 @@ class Beam:
         return None
 
     def _propose(self, output: StepOutput, forced_id: int | None) -> Proposals:
-        """The best candidates over all rows, best first; a forced token is among them however improbable it is."""
+        """The candidates over all rows, best first; a forced token is among them however improbable it is."""
         only = self._only_token(forced_id)
         if only is not None:
             rows, before = len(self.live), [self.scores[node] for node in self.live]
@@ -216,22 +225,22 @@ class Beam:
         return self._propose_best(output, ruled_out)
 
     def _propose_best(self, output: StepOutput, ruled_out: Sequence[Mapping[int, PrunedBy]]) -> Proposals:
-        """The best of what the rules leave; what they leave out stands where it would have been.
+        """The best continuations that no rule forbids, with forbidden ones at the places that they would have had.
 
         Args:
-            ruled_out: the tokens that may not follow each row, and why; empty where there are no rules.
+            ruled_out: forbidden token -> rule, for each row; empty where there are no rules.
         """
         log_probs, ids = output.floats("top_log_probs"), output.ids("top_ids")
         width, count = ids.shape[1], self.settings.candidate_count
         counted = self._weigh(output, log_probs, ids).tolist()
         scores = [self.scores[node] + value for node, row in zip(self.live, counted, strict=True) for value in row]
         tokens, own = ids.ravel().tolist(), log_probs.ravel().tolist()
-        # Lists, as they are short and made of sorted rows: where a model runs in between, NumPy's kernels took longer.
+        # Lists are quicker here than NumPy: they are short, made of sorted rows, and a model runs in between.
         order = sorted(range(len(scores)), key=scores.__getitem__, reverse=True)
         reasons: list[PrunedBy | None] = [None] * len(order)
         if any(ruled_out):
             found = [ruled_out[place // width].get(tokens[place]) for place in order]
-            if not all(found):  # a tiny vocabulary may have nothing else
+            if not all(found):  # where all are forbidden, as in a tiny vocabulary, none is
                 reasons = found
                 count = _count_with(found, count)
         order = order[:count]
@@ -244,7 +253,7 @@ class Beam:
         )
 
     def _propose_forced(self, output: StepOutput, forced_id: int) -> Proposals:
-        """The best candidates of the only row, none ruled out, and the forced token among them."""
+        """The candidates of the only row, the forced token among them; rules do not apply."""
         never = forced_id in self.manifest.generation.suppressed_ids
         free = never or any(forced_id in self.rules.find(said) for said in self.said)
         log_prob = np.zeros((1, 1), np.float32) if free else output.floats("forced_log_probs")[:, None]
@@ -255,7 +264,7 @@ class Beam:
         return Proposals(*(list(column) for column in zip(*ranked, strict=True)))
 
     def _weigh(self, output: StepOutput, log_probs: Floats, ids: Ids) -> Floats:
-        """What tokens of the live rows count for under the repetition penalty: all [rows, tokens]."""
+        """[rows, tokens] log-probabilities of the live rows under the repetition penalty."""
         if not self.penalty.active:
             return log_probs
         return self.penalty.weigh(
@@ -263,13 +272,13 @@ class Beam:
         )
 
     def _count_top(self, said: Sequence[Said]) -> int:
-        """The tokens of rows with these prefixes that a step looks at."""
+        """`top_count` of rows with these prefixes."""
         ruled_out = max((len(self.rules.find(one)) for one in said), default=0)
         moved = max((self.penalty.count_moved(one.path, self.vocabulary) for one in said), default=0)
         return min(self.settings.candidate_count + ruled_out + moved, self.vocabulary)
 
     def _only_token(self, forced_id: int | None) -> int | None:
-        """The token that the generation settings leave here, or None; a request's prefix goes before the end."""
+        """The token that the generation settings force here, or None; a request's prefix precedes a forced end."""
         generation = self.manifest.generation
         if not self.decisions and generation.forced_first_id is not None:
             return generation.forced_first_id
@@ -277,7 +286,7 @@ class Beam:
         return self.manifest.end_id if last and generation.forces_end and forced_id is None else None
 
     def _judge(self, token_id: int, score: float, place: int, forced_id: int | None, last: bool) -> Verdict:
-        """What becomes of a proposal that no rule rules out, ``place`` better ones being before it."""
+        """Fate of a candidate that no rule forbids and that ``place`` better ones precede."""
         if forced_id is not None and token_id != forced_id:
             return PrunedBy.PREFIX
         ends = token_id == self.manifest.end_id
@@ -303,12 +312,12 @@ class Beam:
         del self.finished[self.settings.beam_size :]
 
     def _may_improve(self) -> bool:
-        """Whether the best live row can still beat the worst finished hypothesis (Hugging Face's estimate)."""
+        """Whether the best live row can still beat the worst finished hypothesis, by Hugging Face's estimate."""
         length = self.settings.max_length if self.settings.hopes_for_length else self.position
         return self.settings.normalize(self.scores[self.live[0]], length) > self.finished[-1][0]
 
 
 def _count_with(reasons: Sequence[PrunedBy | None], count: int) -> int:
-    """How many of the first there are up to and with the ``count``-th that has no reason against it, or all."""
+    """Number of entries up to the ``count``-th without a reason, or of all where there are fewer."""
     places = [place for place, reason in enumerate(reasons) if reason is None]
     return places[count - 1] + 1 if len(places) >= count else len(reasons)

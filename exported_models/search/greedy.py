@@ -1,7 +1,7 @@
-"""Greedy search over many sentences at once: what a corpus without targets is translated with.
+"""Greedy search over many sentences at once, by which corpora without targets are translated.
 
-Every sentence is one row of the step graph and takes its most probable token at every step, until it ends or is as long
-as it may be. That is what a request with one beam and early stopping ``first`` finds, without the record of it.
+Every sentence is one row of the step graph and takes its most probable token at every step, until it ends or has the
+maximum length. A request with one beam and early stopping ``first`` finds the same, and records it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from exported_models.search.scoring import encode_batch
 
 @dataclass(frozen=True, slots=True)
 class GreedyTranslation:
-    """The tokens of one translation; the last is the end of sentence where it is ``finished``, not cut off."""
+    """Tokens of one translation; the last is the end of sentence unless it was cut off (``finished`` False)."""
 
     token_ids: tuple[int, ...]
     finished: bool
@@ -37,7 +37,7 @@ def translate_batch(
 
     Args:
         sources: token ids as the tokenizer gives them, end of sentence included.
-        max_length: most target tokens, end of sentence included; None for the model's default.
+        max_length: maximum number of target tokens, end of sentence included; None for the model's default.
     """
     if not sources:
         return []
@@ -66,7 +66,7 @@ def translate_batch(
         running &= previous != manifest.end_id
         if not running.any():
             break
-        # A row that has ended costs time until it is dropped, and dropping copies what the others read of the source.
+        # An ended row costs time until it is dropped, and dropping rows copies the source tensors of the others.
         going_on = np.flatnonzero(running) if 2 * running.sum() <= len(running) else np.arange(len(running))
         if len(going_on) < len(running):
             encoded = encoded.select(going_on)
@@ -75,7 +75,7 @@ def translate_batch(
 
 
 def _rank_tokens(penalty: RepetitionPenalty, output: StepOutput, paths: Sequence[tuple[int, ...]]) -> Ids:
-    """The top of each row, the token that counts for most first: [rows, top] int64."""
+    """[rows, top] int64 tokens of each row, the one with the best penalized score first."""
     ids = output.ids("top_ids")
     if not penalty.active:
         return ids
@@ -86,7 +86,7 @@ def _rank_tokens(penalty: RepetitionPenalty, output: StepOutput, paths: Sequence
 def _choose_tokens(
     manifest: ModelManifest, top: Ids, ruled_out: Sequence[Container[int]], position: int, longest: int
 ) -> Ids:
-    """The next token of each row, from those of ``top`` [rows, top] in their order: [rows] int64."""
+    """[rows] int64 next token of each row: the first of ``top`` [rows, top] that no rule forbids."""
     generation = manifest.generation
     permitted = (
         next((token_id for token_id in row if token_id not in without), row[0])

@@ -41,7 +41,7 @@ def by_place(override: AttentionOverride) -> tuple[int, int, int]:
 
 
 def merge_overrides(overrides: Iterable[AttentionOverride]) -> tuple[AttentionOverride, ...]:
-    """Join overrides of one step, layer and head into one row of weights (a position named twice adds up)."""
+    """Join overrides of one step, layer and head into one row of weights; weights of one position add up."""
     merged: dict[tuple[int, int | None, int | None], dict[int, float]] = {}
     for override in sorted(overrides, key=by_place):
         row = merged.setdefault((override.step, override.layer, override.head), {})
@@ -55,10 +55,10 @@ def merge_overrides(overrides: Iterable[AttentionOverride]) -> tuple[AttentionOv
 def check_overrides(
     overrides: Sequence[AttentionOverride], manifest: ModelManifest, source_tokens: int, max_length: int
 ) -> None:
-    """Refuse overrides this model and source cannot have.
+    """Refuse overrides that the model and the source cannot have.
 
     Raises:
-        RequestError: no attention, an index out of range, a negative weight, or all weights zero.
+        RequestError: the model has no attention, an index is out of range, a weight negative, or all weights zero.
     """
     if overrides and not manifest.has_attention:
         _refuse(f"The model {manifest.model_id} has no attention, so it cannot be overridden.")
@@ -72,14 +72,14 @@ def check_overrides(
 def override_row(
     overrides: Sequence[AttentionOverride], step: int, manifest: ModelManifest, source_tokens: int
 ) -> tuple[Floats, Mask] | None:
-    """The weights for one step, or None: ([layers, heads, source] float32 rows that sum to 1, [layers, heads] on)."""
+    """Overrides of one step, or None: [layers, heads, source] float32 rows that sum to 1, [layers, heads] places."""
     active = [override for override in overrides if override.step == step]
     if not active:
         return None
     layers, heads = manifest.cross_attention_layers, manifest.cross_attention_heads
     weights = np.zeros((layers, heads, source_tokens), np.float32)
     on = np.zeros((layers, heads), np.bool_)
-    # From general to specific, so that one head's own override wins over that of its layer or of all.
+    # From general to specific: an override of one head replaces that of its layer or of all heads.
     for override in sorted(active, key=lambda o: (o.layer is not None) + (o.head is not None)):
         layer = slice(None) if override.layer is None else override.layer
         head = slice(None) if override.head is None else override.head
@@ -91,7 +91,7 @@ def override_row(
 def override_rows(
     overrides: Sequence[AttentionOverride], step: int, rows: int, manifest: ModelManifest, source_tokens: int
 ) -> tuple[Floats, Mask] | None:
-    """`override_row` for every row of a step: ([rows, layers, heads, source], [rows, layers, heads]), or None."""
+    """`override_row` repeated for the rows of a step: [rows, layers, heads, source], [rows, layers, heads]; or None."""
     found = override_row(overrides, step, manifest, source_tokens)
     return None if found is None else (np.repeat(found[0][None], rows, axis=0), np.repeat(found[1][None], rows, axis=0))
 
@@ -99,7 +99,7 @@ def override_rows(
 def _normalize(weights: Mapping[int, float], source_tokens: int) -> Floats:
     row = np.zeros(source_tokens, np.float64)
     row[list(weights)] = list(weights.values())
-    row /= row.max()  # first, so that the sum of huge weights stays finite
+    row /= row.max()  # keeps the sum of huge weights finite
     normalized: Floats = (row / row.sum()).astype(np.float32)
     return normalized
 

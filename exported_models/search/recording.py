@@ -1,10 +1,10 @@
-"""What searches of one source computed, kept so that a what-if begins at the first step that is new.
+"""Recordings: the steps that searches of one source computed, so that a what-if computes only new ones.
 
-A step's answer for a row depends on the source, the tokens before it and the overrides so far, and on nothing else:
-whoever asks for the same again can have it. What a what-if shares with what was decoded before is its forced prefix,
-where one row is alive. Its steps are replayed from their recorded rows, and the search goes on from their memory.
+The output of a step for a row depends on the source, the tokens before the step and the overrides so far, and on
+nothing else. A what-if shares with searches before it the steps of its forced prefix, where one row is alive. Those
+steps are replayed from their recorded rows, and the search goes on from the memory of the last one.
 
-A row computed among others may differ from the same row computed alone in the last bits, as any batch may.
+A row computed among others may differ in the last bits from the same row computed alone, as in any batch.
 """
 
 from __future__ import annotations
@@ -20,23 +20,28 @@ from numpy.typing import NDArray
 from exported_models.contract.request import AttentionOverride
 from exported_models.runtime.graph_session import DeviceTensor, Tensors
 from exported_models.runtime.sessions import EncodedSource, StepOutput
-from exported_models.search.memory import RestoredMemory, SearchMemory
+from exported_models.search.decoder_memory import RestoredMemory, SearchMemory
 
 MEMORY_BYTES = 64 << 20
-"""What one recording may keep of decoder memory. An opus-mt model's sentence of 30 tokens at beam 5 has 4 MB where its
-steps ran in one call, and 57 MB where each has a memory of its own."""
+"""Decoder memory that one recording may keep.
+
+A sentence of 30 tokens at beam 5 of an opus-mt model has 4 MB where its steps ran in one call, and 57 MB where each
+step has a memory of its own.
+"""
 SEARCHES = 16
-"""The newest searches of a source that can be gone on from."""
+"""Number of newest searches of a source whose steps are kept."""
 
 _RowKey = tuple[tuple[int, ...], tuple[AttentionOverride, ...]]
-"""The tokens before a step, and the overrides up to and including it."""
+"""Tokens before a step, and overrides up to and including the step."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayedStep:
-    """A recorded row as the answer to a step of one row.
+    """A recorded row as the output of a step of one row.
 
-    ``row`` of ``memory`` is where the search goes on; None where that was given up to save space.
+    Attributes:
+        memory: memory after the step, or None where it was dropped to save space.
+        row: row of ``memory`` from which the search goes on.
     """
 
     output: StepOutput
@@ -46,18 +51,18 @@ class ReplayedStep:
 
 @dataclass(slots=True)
 class _RecordedStep:
-    """The answer to one step for all its rows; ``memory`` is given up first when space runs out."""
+    """Output of one step for all rows; ``memory`` is dropped first when space runs out."""
 
     arrays: Mapping[str, NDArray[np.generic]]
     memory: Tensors | None
 
 
 _Search = dict[_RowKey, tuple[_RecordedStep, int]]
-"""Step and row, by what the row was asked."""
+"""Key of a row -> its step, and its place there."""
 
 
 class Recording:
-    """The encoded source, and what its newest searches computed. Safe to use from many threads."""
+    """An encoded source and the steps of its newest searches. Safe to use from many threads."""
 
     def __init__(self, encoded: EncodedSource, memory_bytes: int = MEMORY_BYTES) -> None:
         self.encoded = encoded
@@ -66,21 +71,21 @@ class Recording:
         self._lock = threading.Lock()
 
     def begin(self) -> SearchRecorder:
-        """Record a search; it can be gone on from at once."""
+        """Begin to record a search; its steps can be replayed from then on."""
         recorder = SearchRecorder(self)
         with self._lock:
             self._searches.append(recorder.rows)
         return recorder
 
     def find(self, path: tuple[int, ...], overrides: Sequence[AttentionOverride]) -> tuple[_RecordedStep, int] | None:
-        """The newest record of a row, or None."""
+        """The newest record of a row: its step and its place there, or None."""
         key = _row_key(path, overrides)
         with self._lock:
             searches = reversed(tuple(self._searches))
         return next((search[key] for search in searches if key in search), None)
 
     def save_space(self) -> None:
-        """Give up half of what is remembered until the rest fits: a replay then begins some steps earlier."""
+        """Drop half of the memories until the rest fits; a replay then ends some steps earlier."""
         with self._lock:
             while True:
                 steps = {id(step): step for search in self._searches for step, _ in tuple(search.values())}
@@ -91,7 +96,7 @@ class Recording:
 
 
 class SearchRecorder:
-    """Writes one search into its source's recording, and replays what is known of it."""
+    """Records one search, and replays the steps of it that are known."""
 
     def __init__(self, recording: Recording) -> None:
         self.rows: _Search = {}
@@ -104,12 +109,12 @@ class SearchRecorder:
     def replay(
         self, prefix: tuple[int, ...], overrides: Sequence[AttentionOverride], top_counts: Sequence[int]
     ) -> list[ReplayedStep]:
-        """The steps of a search with this prefix that need not run, from the first one on.
+        """The known steps of a search with this prefix, from the first one on.
 
-        The step after the prefix is one of them: its only row is the whole prefix. The last one has its memory.
+        The step after the prefix may be one of them: its only row is the whole prefix. The last one has its memory.
 
         Args:
-            top_counts: how many of the most probable tokens the search looks at, at each of these steps.
+            top_counts: number of most probable tokens that the search needs at each of these steps.
         """
         steps = list(self._known_steps(prefix, overrides, top_counts))
         while steps and steps[-1].memory is None:
@@ -119,13 +124,13 @@ class SearchRecorder:
     def keep(
         self, paths: Sequence[tuple[int, ...]], overrides: Sequence[AttentionOverride], output: StepOutput
     ) -> None:
-        """Record a step: ``paths`` are the tokens before it, one path a row."""
+        """Record a step; ``paths`` are the token ids before it, one path per row."""
         step = _RecordedStep(output.arrays, output.memory)
         for row, path in enumerate(paths):
             self.rows[_row_key(path, overrides)] = step, row
 
     def finish(self) -> None:
-        """The search is over."""
+        """End the record of the search."""
         self._recording.save_space()
 
     def _known_steps(
@@ -139,7 +144,9 @@ class SearchRecorder:
             if found is None or arrays is None:
                 return
             step, row = found
-            self.rows[_row_key(path, overrides)] = found  # the search it is from may be dropped before this one
+            self.rows[_row_key(path, overrides)] = (
+                found  # kept here too, as its own search may be dropped before this one
+            )
             memory = step.memory
             if isinstance(memory, RestoredMemory):
                 memory, row = memory.select(row), 0
@@ -149,7 +156,7 @@ class SearchRecorder:
 def _answer(
     arrays: Mapping[str, NDArray[np.generic]], row: int, forced_id: int | None, top_count: int
 ) -> dict[str, NDArray[np.generic]] | None:
-    """One row of a step's answer, to another question; None where it lacks what is asked."""
+    """Output of one recorded row for a step that may force a token; None where the record lacks something."""
     answer = {name: array[row : row + 1] for name, array in arrays.items()}
     if answer["top_ids"].shape[1] < top_count:
         return None
@@ -168,7 +175,7 @@ def _row_key(path: tuple[int, ...], overrides: Sequence[AttentionOverride]) -> _
 
 
 def _count_bytes(steps: Sequence[_RecordedStep]) -> int:
-    """What their memories take; steps that ran in one call have theirs in common."""
+    """Bytes of the memories of steps; steps that ran in one call share one."""
     memories = [step.memory for step in steps]
     shared = {memory.search for memory in memories if isinstance(memory, RestoredMemory)}
     own = [memory for memory in memories if memory is not None and not isinstance(memory, RestoredMemory)]
@@ -177,7 +184,7 @@ def _count_bytes(steps: Sequence[_RecordedStep]) -> int:
 
 
 def _halve(steps: Sequence[_RecordedStep]) -> None:
-    """Give up every second memory, and of steps that ran in one call those of the second half."""
+    """Drop every second memory, and the second half of those of steps that ran in one call."""
     shorter = dict[SearchMemory, SearchMemory]()
     alone = [step for step in steps if not isinstance(step.memory, RestoredMemory)]
     for step in alone[::2]:

@@ -1,10 +1,10 @@
-"""The repetition penalty: what was said before counts for less (Keskar et al. 2019), as in Hugging Face ``generate``.
+"""The repetition penalty: tokens of the prefix score less (Keskar et al. 2019), as in Hugging Face ``generate``.
 
-A search of several beams multiplies the log-probabilities of the tokens in its prefix by the penalty. A greedy one, of
-one beam, penalizes their logits instead: the negative ones are multiplied and the others divided. Nothing is normalized
-again, and the start of the target is a token of the prefix too.
+A search of several beams multiplies the log-probabilities of tokens that are in its prefix by the penalty. A greedy
+search, of one beam, penalizes their logits instead: negative logits are multiplied and positive ones divided. Nothing
+is normalized again, and the start of the target counts as a token of the prefix.
 
-Only what a search sums is penalized: the log-probabilities that a trace shows are the model's own.
+Only the summed scores are penalized; the log-probabilities in a trace are the model's own.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from exported_models.contract.manifest import GenerationDefaults
 
 @dataclass(frozen=True, slots=True)
 class RepetitionPenalty:
-    """The penalty of one search; ``of_logits`` in a greedy one."""
+    """The penalty of one search; ``of_logits`` in a greedy search."""
 
     factor: float
     start_id: int
@@ -28,18 +28,18 @@ class RepetitionPenalty:
 
     @classmethod
     def of(cls, generation: GenerationDefaults, start_id: int, beam_size: int) -> RepetitionPenalty:
-        """A model's penalty in a search of so many beams."""
+        """The penalty of a model in a search of ``beam_size`` beams."""
         return cls(generation.repetition_penalty, start_id, beam_size == 1)
 
     @property
     def active(self) -> bool:
-        """Whether it changes anything."""
+        """Whether the penalty changes any score."""
         return self.factor != 1
 
     def count_moved(self, path: Sequence[int], vocabulary: int) -> int:
-        """How many more of the most probable tokens after ``path`` a step looks at, so that it misses none of the best.
+        """Number of further most probable tokens that a step after ``path`` needs, so that it misses none of the best.
 
-        Tokens that count for less give way to as many others. One that counts for more may be anywhere.
+        A penalized token gives way to one other. Under a factor below 1, tokens of the prefix may rise from anywhere.
         """
         if not self.active:
             return 0
@@ -48,12 +48,12 @@ class RepetitionPenalty:
     def weigh(
         self, log_probs: Floats, ids: Ids, paths: Sequence[Sequence[int]], log_normalizers: Floats | None
     ) -> Floats:
-        """What tokens count for: [rows, tokens] float32.
+        """Penalized log-probabilities: [rows, tokens] float32.
 
         Args:
-            log_probs, ids: [rows, tokens], the model's log-probability of each of these tokens.
-            paths: the tokens before each row, the start left out.
-            log_normalizers: [rows], see `graphs.STEP_NORMALIZER`; None will do where logits are not penalized.
+            log_probs: [rows, tokens] the model's log-probabilities of the tokens ``ids`` [rows, tokens].
+            paths: token ids before each row, the start left out.
+            log_normalizers: [rows], see `graphs.STEP_NORMALIZER`; may be None where logits are not penalized.
         """
         if not self.active:
             return log_probs
@@ -67,7 +67,7 @@ class RepetitionPenalty:
         return np.where(said, penalized, log_probs)
 
     def weigh_target(self, log_probs: Floats, token_ids: Sequence[int], log_normalizers: Floats | None) -> Floats:
-        """What each token of a given target counts for; all arrays [target]."""
+        """Penalized log-probability of each token of a given target; all arrays [target]."""
         ids = np.array(token_ids, np.int64)[:, None]
         paths = [token_ids[:position] for position in range(len(token_ids))]
         return self.weigh(log_probs[:, None], ids, paths, log_normalizers)[:, 0]

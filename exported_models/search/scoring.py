@@ -1,7 +1,7 @@
-"""Forced scoring: the reference is given, the model says how probable it finds each token, and in which states.
+"""Forced scoring: log-probability, rank and states of every token of a given target.
 
-One function serves analysis (one sentence, overrides, ranks) and the encoding of corpora (large ragged batches): in one
-pass over the whole target where the model has a graph for it, else step by step.
+One function serves analysis (one sentence, overrides) and the encoding of corpora (large ragged batches). Targets run
+in one pass where the model has a graph for it, else step by step.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ RunStep = Callable[[EncodedSource, Tensors, StepInput], StepOutput]
 
 @dataclass(frozen=True, slots=True)
 class ForcedSentence:
-    """One sentence pair as the model sees it, padding cut off.
+    """The model's output for one sentence pair, padding cut off.
 
     Attributes:
         states: space name -> [tokens, size] float32, for every recorded space; source tokens or target tokens as the
             space's owner says. Row ``t`` of a target space is the state that predicts target token ``t``.
         log_probs: [target tokens] natural-log probability of each reference token, end of sentence included.
-        ranks: [target tokens] how many tokens were more probable.
+        ranks: [target tokens] number of tokens that were more probable.
         attention: [target tokens, layers, heads, source tokens], or None without attention.
         log_normalizers: [target tokens] of a model with a repetition penalty (`graphs.FORCED_NORMALIZER`), else None.
     """
@@ -63,7 +63,7 @@ def force_batch(
         return []
     encoded = encode_batch(model, sources, heads)
     padded, _ = pad(targets, model.manifest.pad_id)
-    # Overrides, and what is done by them, are inputs of single steps.
+    # Overrides are inputs of single steps, and ablated heads of cross-attention are overrides.
     if model.forced is not None and override is None and heads.cross is None:
         by_name = model.forced.run(encoded, shift_right(padded, model.manifest.start_id), padded)
     else:
@@ -117,7 +117,7 @@ def shift_right(targets: Ids, start_id: int) -> Ids:
 def run_steps(
     model: ExportedModel, encoded: EncodedSource, targets: Ids, override: StepOverride | None, run: RunStep
 ) -> list[StepOutput]:
-    """Feed [sentences, target] ids step by step; the memory of a step is dropped as soon as the next has read it.
+    """Feed [sentences, target] ids step by step; the memory of a step is dropped once the next step has read it.
 
     Args:
         run: a step of the model's `StepSession`.

@@ -1,8 +1,9 @@
-"""Recorded beam search: one source decoded, with everything that was considered kept.
+"""Recorded beam search of one source.
 
-`exported_models.search.beam` decides and `exported_models.search.tracing` writes down; the model is run here, from the
-first step on that is not known from another search of the source. Steps that nobody intervenes in run in one call,
-which takes the way that the scores show; a search whose way is another one goes on by itself from there.
+`exported_models.search.beam` decides the fate of candidates, and `exported_models.search.trace_writer` makes the trace.
+This module runs the model, from the first step that no other search of the source has computed. Steps without
+interventions run in one call, which follows the scores. Where the decisions differ from it, the search goes on from
+there.
 """
 
 from __future__ import annotations
@@ -21,24 +22,23 @@ from exported_models.runtime.model import ExportedModel
 from exported_models.runtime.sessions import EncodedSource, StepInput, StepOutput
 from exported_models.search.ablation import mask_heads
 from exported_models.search.beam import Beam, SearchSettings
-from exported_models.search.memory import RestoredMemory, SearchMemory
+from exported_models.search.decoder_memory import RestoredMemory, SearchMemory
 from exported_models.search.overrides import override_rows
 from exported_models.search.recording import Recording, SearchRecorder
 from exported_models.search.repetition import RepetitionPenalty
 from exported_models.search.rules import TokenRules
 from exported_models.search.scoring import encode_batch
-from exported_models.search.tracing import make_trace
+from exported_models.search.trace_writer import make_trace
 
 
 def search(
     model: ExportedModel, request: CompletedRequest, settings: SearchSettings, source: Source, recording: Recording
 ) -> Trace:
-    """Decode one source and record all of it.
+    """Decode one source.
 
     Args:
-        request: kept in the trace as the question that was answered; its overrides are applied, and its numbers are
-            read from ``settings``.
-        recording: of `record_source` for this source; what it knows already is not computed again.
+        request: stands in the trace, and gives the overrides; the numbers are read from ``settings``.
+        recording: result of `record_source` for this source; its known steps are not computed again.
     """
     rules = TokenRules.of(model.manifest, source.ids)
     penalty = RepetitionPenalty.of(model.manifest.generation, model.manifest.start_id, settings.beam_size)
@@ -62,7 +62,7 @@ def search(
 
 
 def _replay(beam: Beam, recorder: SearchRecorder, request: CompletedRequest) -> tuple[Tensors, Sequence[int]]:
-    """Settle the steps that are known; return the memory they leave, and its row for each live one."""
+    """Settle the known steps; return the memory after them, and the row of it that each live row continues."""
     memory, continued = recorder.encoded.memory, [0]
     top_counts = beam.list_prefix_top_counts()
     for step in recorder.replay(beam.settings.prefix, request.overrides, top_counts):
@@ -74,7 +74,7 @@ def _replay(beam: Beam, recorder: SearchRecorder, request: CompletedRequest) -> 
 
 
 def _count_free_steps(beam: Beam, request: CompletedRequest) -> int:
-    """How many steps from here on nobody intervenes in and scores alone lead through."""
+    """Number of steps ahead without interventions that scores alone decide."""
     if any(ablation.kind != "encoder" for ablation in request.ablations):
         return 0
     overridden = [override.step - beam.position for override in request.overrides if override.step >= beam.position]
@@ -89,10 +89,10 @@ def _run_steps(
     continued: Sequence[int],
     steps: int,
 ) -> tuple[Tensors, Sequence[int]]:
-    """Run so many steps and settle those on the search's way; return what `_replay` does."""
+    """Run ``steps`` steps in one call and settle those that the decisions follow; return the same as `_replay`."""
     found = session.run(encoded, memory, _search_input(beam, continued, steps))
     ways = [continued, *found.rows]
-    # As a dict: a restored memory would keep the whole search that it is from.
+    # A dict, since a restored memory would keep its whole search.
     handed_on = SearchMemory(dict(memory), found.memory, ways[:-1])
     for step, (rows, token_ids) in enumerate(zip(found.rows, found.token_ids, strict=True)):
         live = len(beam.live)

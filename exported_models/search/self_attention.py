@@ -16,12 +16,13 @@ from exported_models.search.scoring import pad_sources
 
 @dataclass(frozen=True, slots=True)
 class SelfAttention:
-    """How a Transformer attends to itself.
+    """Self-attention of a Transformer.
 
     Attributes:
-        encoder: [layers, heads, source, source] float32, of each source token (row) to the source.
-        decoder: [layers, heads, target, target] float32, of the state that predicts target token ``t`` (row) to what it
-            has read: the start in column 0, target token ``u - 1`` in column ``u``. A recurrent decoder has 0 layers.
+        encoder: [layers, heads, source, source] float32, from each source position (row) to the source.
+        decoder: [layers, heads, target, target] float32, from the state that predicts target token ``t`` (row) to the
+            tokens before it: the start in column 0, target token ``u - 1`` in column ``u``. A recurrent decoder has 0
+            layers.
     """
 
     encoder: Floats
@@ -41,9 +42,9 @@ def find_self_attention(model: ExportedModel, trace: Trace, hypothesis: Hypothes
 
 
 def _override(model: ExportedModel, trace: Trace, length: int) -> tuple[Floats, Mask]:
-    """The request's overrides for every target step: [1, target, layers, heads, source] weights and where they are.
+    """Overrides for every target step: [1, target, layers, heads, source] weights, [1, target, layers, heads] places.
 
-    A head of cross-attention that is ablated has one of zeros.
+    An ablated head of cross-attention has an override of zeros.
     """
     manifest, source = model.manifest, len(trace.source)
     shape = (1, length, manifest.cross_attention_layers, manifest.cross_attention_heads)

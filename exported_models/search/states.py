@@ -1,8 +1,8 @@
-"""States of any space: recorded in a trace, computed when they are asked for, or looked up in a table.
+"""States of any space: recorded in a trace, computed on demand, or looked up in a table.
 
-A search computes the states of recorded spaces alone, as every other one would slow each of its steps. The rest of the
-spaces is computed for a whole hypothesis at once: it is fed to the decoder token by token, or in one pass where the
-model has a graph for it and nothing intervenes.
+A search computes states of recorded spaces alone, since others would slow each of its steps. States on demand are
+computed for a whole hypothesis: its tokens are fed to the decoder one by one, or in one pass where the model has a
+graph for it and nothing intervenes.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ from exported_models.search.scoring import (
 def find_states(model: ExportedModel, trace: Trace, space: str, hypothesis: Hypothesis | None = None) -> Floats:
     """[tokens, size] float32 states of a space under a trace's request, overrides and ablations included.
 
-    Row ``t`` belongs to source token ``t``, or to target token ``t`` of a hypothesis (default: the best): the state
-    that predicts it, or in a table its own row.
+    Row ``t`` belongs to source token ``t``, or to target token ``t`` of a hypothesis (default: the best). A state of
+    the target is the one that predicts the token; a row of a table is the token's own.
 
     Raises:
         ModelError: the model has no such space; the message lists the known ones.
@@ -99,7 +99,7 @@ def force_with_states(
     override: StepOverride | None = None,
     heads: HeadMasks = EVERY_HEAD,
 ) -> list[ForcedSentence]:
-    """What `exported_models.search.scoring.force_batch` gives, with the states of every space of the model."""
+    """`exported_models.search.scoring.force_batch` with the states of every space of the model."""
     forced = force_batch(model, sources, targets, override, heads)
     more = force_states(model, sources, targets, model.manifest.spaces, override, heads)
     return [

@@ -1,4 +1,4 @@
-"""UTF-8 bytes as tokens (ByT5, Xue et al. 2022): there is no vocabulary to lack anything."""
+"""UTF-8 bytes as tokens (ByT5, Xue et al. 2022): every text can be expressed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from exported_models.tokenizers.vocabulary import Vocabulary, append_end, count_
 
 @dataclass(frozen=True)
 class ByteTokenizer(Vocabulary):
-    """The id of a byte is its value plus the number of special tokens before the first."""
+    """Tokens are bytes; the id of a byte is its value plus the number of special tokens."""
 
     spec: ByteTokenizerSpec
 
@@ -42,5 +42,5 @@ def make_byte_tokenizer(spec: ByteTokenizerSpec, special_ids: Sequence[int]) -> 
 
 
 def _show_byte(value: int) -> str:
-    """A printable ASCII character as itself, any other byte by its number."""
+    """Name of a byte: a printable ASCII character itself, any other byte its number."""
     return chr(value) if 0x20 <= value < 0x7F else f"<0x{value:02X}>"

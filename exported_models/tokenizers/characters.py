@@ -15,7 +15,7 @@ _PLAIN_SPACE = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " "})
 
 @dataclass(frozen=True)
 class CharacterTokenizer(Vocabulary):
-    """Every character is a token. No-break and thin spaces read as a plain space, as people type it."""
+    """Every character is a token; no-break and thin spaces are read as plain spaces."""
 
     end_id: int
 
@@ -46,6 +46,6 @@ def load_character_tokenizer(path: Path, end_id: int, special_ids: Sequence[int]
     """Read a vocabulary file: a JSON list of tokens, the index being the id.
 
     Raises:
-        ArtefactError: the file is missing or is not a list of distinct strings.
+        ArtefactError: the file is missing, or is not a list of distinct strings.
     """
     return CharacterTokenizer(load_vocabulary(path), frozenset(special_ids), end_id)

@@ -1,6 +1,6 @@
 """SentencePiece tokenizers (Kudo and Richardson 2018), without the library that trained the model.
 
-The SentencePiece model cuts a text into pieces; a vocabulary of its own, as Marian and fairseq have, gives their ids.
+The SentencePiece model cuts a text into pieces. A vocabulary beside it, as Marian and fairseq have, gives their ids.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from exported_models.tokenizers.subwords import group_words, trim_span
 from exported_models.tokenizers.vocabulary import Vocabulary, load_vocabulary
 
 _SPACE = "\u2581"
-"""What SentencePiece writes for a space."""
+"""SentencePiece's character for a space."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class _Piece:
 
 @dataclass(frozen=True)
 class SentencePieceTokenizer(Vocabulary):
-    """Pieces as a SentencePiece model cuts them; a piece the vocabulary lacks becomes the unknown token."""
+    """Tokens are pieces of a SentencePiece model; pieces that the vocabulary lacks become the unknown token."""
 
     processor: SentencePieceProcessor
     spec: SentencePieceSpec
@@ -58,7 +58,7 @@ class SentencePieceTokenizer(Vocabulary):
         ]
 
     def _cut_code(self, text: str) -> list[_Piece]:
-        """The language code a text begins with, ``>>fr<<``, as multilingual Marian models are told their target."""
+        """The language code at the beginning of a text, such as ``>>fr<<``; multilingual models read it as a token."""
         length = text.find("<<") + 2
         if not self.spec.reads_language_code or not text.startswith(">>") or length < 2:
             return []

@@ -1,14 +1,14 @@
-"""Subword tokens and the text they stand for: which word each belongs to, and the characters it shows."""
+"""Words and spans of subword tokens."""
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
 
-# What SentencePiece and byte-level BPE write where a word begins.
+# Marks of SentencePiece and byte-level BPE at the beginning of a word.
 _WORD_STARTS = ("\u2581", "\u0120")
 
-# Scripts that are written without spaces, by the first word of a character's Unicode name.
+# Scripts without spaces between words, by the first word of a character's Unicode name.
 _UNSPACED_SCRIPTS = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN")
 
 
@@ -19,12 +19,16 @@ def group_words(
     apart: Sequence[bool],
     continuing: str = "",
 ) -> tuple[int, ...]:
-    """The word each token belongs to.
+    """Index of the word that each token belongs to.
 
-    A word begins at a token that the tokenizer marks so, or that it does not mark as going on one, if those begin with
-    ``continuing``; in scripts without spaces at every token that covers new
-    text (the bytes of one character share it); and at tokens that stand ``apart``, as the end of sentence does. A token
-    that is nothing but space belongs to the word after it.
+    A word begins:
+
+    - at a token with the tokenizer's mark of a beginning, or, where ``continuing`` marks the others, at a token without
+      that mark;
+    - in scripts without spaces, at every token that covers new text (the bytes of one character share theirs);
+    - at tokens that stand ``apart``, such as the end of sentence.
+
+    A token of white space alone belongs to the word after it.
     """
     words: list[int] = []
     for index, token in enumerate(tokens):
@@ -41,6 +45,6 @@ def _is_unspaced(text: str, *spans: tuple[int, int]) -> bool:
 
 
 def trim_span(text: str, start: int, end: int) -> tuple[int, int]:
-    """The span without the white space that a piece takes along, unless it is nothing else."""
+    """The span without the white space around it, unless it holds nothing else."""
     kept = text[start:end].lstrip()
     return (end - len(kept), end) if kept else (start, end)

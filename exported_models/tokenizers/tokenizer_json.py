@@ -17,7 +17,7 @@ from exported_models.tokenizers.vocabulary import Vocabulary, load_vocabulary
 
 @dataclass(frozen=True)
 class JsonTokenizer(Vocabulary):
-    """Whatever a ``tokenizer.json`` describes: BPE of bytes or characters, unigram, word pieces."""
+    """Tokens of any tokenizer that a ``tokenizer.json`` describes: BPE of bytes or characters, unigram, word pieces."""
 
     processor: Processor
     spec: TokenizerJsonSpec
@@ -46,6 +46,6 @@ def load_json_tokenizer(folder: Path, spec: TokenizerJsonSpec, special_ids: Sequ
     path = folder / spec.file
     try:
         processor = Processor.from_buffer(path.read_bytes())
-    except Exception as error:  # the library raises bare exceptions over a damaged file
+    except Exception as error:  # the library raises bare exceptions for a damaged file
         raise ArtefactError(f"The tokenizer {path} cannot be read; export the model again.") from error
     return JsonTokenizer(load_vocabulary(folder / spec.vocabulary), frozenset(special_ids), processor, spec)

@@ -1,4 +1,4 @@
-"""The protocol of a tokenizer, and the vocabulary under each one."""
+"""The protocol of tokenizers, and the vocabulary that each of them has."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from exported_models.contract.tokens import Encoding
 
 
 class Tokenizer(Protocol):
-    """Text to token ids and back, for one side (source or target) of a model."""
+    """Turns text into token ids and back, for one side (source or target) of a model."""
 
     @property
     def tokens(self) -> Sequence[str]:
@@ -24,11 +24,11 @@ class Tokenizer(Protocol):
         """Tokenize ``text``; ``end`` appends the end-of-sentence token.
 
         Raises:
-            RequestError: the text holds something the vocabulary cannot express.
+            RequestError: the vocabulary cannot express the text.
         """
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of ``ids``; special tokens leave no trace in it."""
+        """The text of ``ids`` without special tokens."""
 
     def token_id(self, token: str) -> int | None:
         """The id of a token, or None if the vocabulary has no such token."""
@@ -36,7 +36,7 @@ class Tokenizer(Protocol):
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The tokens of one side of a model, the index being the id; the base of every tokenizer."""
+    """The tokens of one side of a model, the index being the id. Base of all tokenizers."""
 
     tokens: tuple[str, ...]
     special_ids: frozenset[int]
@@ -53,7 +53,7 @@ class Vocabulary:
         return tuple(self.tokens[token_id] for token_id in ids)
 
     def drop_special(self, ids: Sequence[int]) -> list[int]:
-        """The ids that stand for text."""
+        """``ids`` without those of special tokens."""
         return [token_id for token_id in ids if token_id not in self.special_ids]
 
 
@@ -61,7 +61,7 @@ def load_vocabulary(path: Path) -> tuple[str, ...]:
     """Read a JSON list of tokens, the index being the id.
 
     Raises:
-        ArtefactError: the file is missing or is not a list of distinct strings.
+        ArtefactError: the file is missing, or is not a list of distinct strings.
     """
     try:
         tokens = parse_json(path.read_text(encoding="utf-8"))
@@ -85,7 +85,7 @@ def count_words(characters: str) -> list[int]:
 
 
 def append_end(end_id: int, text: str, ids: list[int], spans: list[tuple[int, int]], words: list[int]) -> None:
-    """Add the end of the sentence to the lists of an encoding: a word of its own that covers no text."""
+    """Append the end of sentence to the lists of an encoding, as a word of its own that covers no text."""
     ids.append(end_id)
     spans.append((len(text), len(text)))
     words.append(words[-1] + 1 if words else 0)

@@ -1,4 +1,4 @@
-"""Word vocabularies: a text is tokens between spaces, as OpenNMT and other toolkits of the time read their corpora."""
+"""Word vocabularies: tokens stand between spaces, as in corpora of OpenNMT and other toolkits of its time."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from exported_models.tokenizers.vocabulary import Vocabulary, load_vocabulary
 
 _WORD = re.compile(r"\S+")
 _WORD_START = "\u2581"
-"""What SentencePiece writes where a word begins."""
+"""SentencePiece's mark at the beginning of a word."""
 _JOINED_TO_NEXT = ("@@", "\uffed")
-"""What subword-nmt and OpenNMT's Tokenizer write at the end of a token whose word goes on."""
+"""Marks of subword-nmt and of OpenNMT's Tokenizer at the end of a token that the next one continues."""
 _JOINED_TO_LAST = "\uffed"
 
 
 @dataclass(frozen=True)
 class WordTokenizer(Vocabulary):
-    """What stands between spaces is a token; subwords that were cut before keep the marks of their cutter."""
+    """Tokens stand between spaces; subwords of a text that was cut before keep their marks."""
 
     spec: WordTokenizerSpec
 
@@ -73,6 +73,6 @@ def load_word_tokenizer(folder: Path, spec: WordTokenizerSpec, special_ids: Sequ
     """Read the vocabulary that a manifest names.
 
     Raises:
-        ArtefactError: the file is missing or is not a list of distinct strings.
+        ArtefactError: the file is missing, or is not a list of distinct strings.
     """
     return WordTokenizer(load_vocabulary(folder / spec.file), frozenset(special_ids), spec)

@@ -20,7 +20,7 @@ from exported_models.runtime.beam_search_session import BeamSearchSession, Searc
 from exported_models.runtime.graph_session import as_array
 from exported_models.runtime.model import ExportedModel
 from exported_models.runtime.sessions import EncodedSource, StateOutputs, StepInput
-from exported_models.search.memory import SearchMemory
+from exported_models.search.decoder_memory import SearchMemory
 from exported_models.search.search import record_source, search
 from pipeline.adapters import load_adapter
 from pipeline.graphs.beam_search import derive_beam_search

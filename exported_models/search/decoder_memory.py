@@ -1,7 +1,7 @@
-"""The decoder's memory after each step of a search that ran in one call, put together when it is read.
+"""The decoder's memory after each step of a search that ran in one call, restored when it is read.
 
-Such a call gives what every step appended to a growing tensor of memory, once for every row, where the memories
-themselves would repeat it in every later step. Most of them are never read: a what-if goes on from one.
+Such a call gives the rows that every step appended to a growing tensor, where the memories themselves would repeat them
+in every later step. Most memories are never read, since a what-if goes on from one of them.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from exported_models.runtime.graph_session import DeviceTensor, Tensors, as_arra
 
 @dataclass(frozen=True, eq=False)
 class SearchMemory:
-    """What the steps of one call handed on.
+    """Memory of all steps of one call.
 
     Attributes:
         before: the memory that the first step read.
-        kept: by output, [steps, rows, ...]; see `graphs.SEARCH_OUTPUTS`.
-        continued: of every step, the row of the step before that each of its rows continues.
+        kept: output -> [steps, rows, ...]; see `graphs.SEARCH_OUTPUTS`.
+        continued: for every step, the row of the step before that each of its rows continues.
     """
 
     before: Tensors
@@ -37,16 +37,16 @@ class SearchMemory:
 
     @cached_property
     def nbytes(self) -> int:
-        """What is kept, and what it begins with."""
+        """Bytes of ``kept`` and ``before``."""
         return sum(as_array(tensor).nbytes for tensor in (*self.kept.values(), *self.before.values()))
 
     def first(self, steps: int) -> SearchMemory:
-        """That of the first steps alone, with the space of the others set free."""
+        """Memory of the first steps alone; frees the space of the others."""
         kept = {name: array[:steps].copy() for name, array in self.kept.items()}
         return SearchMemory(self.before, kept, self.continued[:steps])
 
     def after(self, step: int, row: int | None = None) -> Tensors:
-        """What `StepOutput.memory` would have been, or one row of it."""
+        """`StepOutput.memory` of a step, or one row of it."""
         rows = list(range(len(self.continued[step]))) if row is None else [row]
         way, first = self._go_back(step, rows)
         return {_memory_of(name): self._restore(name, way, first) for name in self.kept}
@@ -55,11 +55,11 @@ class SearchMemory:
         of_way: NDArray[np.generic] = self.kept[name][np.arange(len(way))[:, None], way]
         if not name.startswith(APPENDED_PREFIX):
             return np.asarray(of_way[-1])
-        # [steps, R, A, E] -> [R, A, steps, E], behind what there was
+        # [steps, R, A, E] -> [R, A, steps, E], behind the memory before
         return np.concatenate([as_array(self.before[_memory_of(name)])[first], of_way.transpose(1, 2, 0, 3)], axis=2)
 
     def _go_back(self, step: int, rows: list[int]) -> tuple[NDArray[np.int64], list[int]]:
-        """The rows that these rows of a step come from, at each step up to it [steps, R], and before the first."""
+        """The rows that rows of a step descend from: [steps, R] at each step up to it, and [R] before the first."""
         found = []
         for continued in reversed(self.continued[: step + 1]):
             found.append(rows)
@@ -68,14 +68,14 @@ class SearchMemory:
 
 
 class RestoredMemory(Mapping[str, DeviceTensor]):
-    """The memory after one step of a search, or a ``row`` of it, restored when it is first read."""
+    """Memory after one step of a search, or a ``row`` of it; restored when it is first read."""
 
     def __init__(self, search: SearchMemory, step: int, row: int | None = None) -> None:
         self.search, self.step, self._row = search, step, row
         self._tensors: Tensors | None = None
 
     def select(self, row: int) -> RestoredMemory:
-        """That row alone."""
+        """Memory of one row alone."""
         return RestoredMemory(self.search, self.step, row)
 
     def __getitem__(self, name: str) -> DeviceTensor:

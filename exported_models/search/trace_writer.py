@@ -1,7 +1,7 @@
-"""A finished search as a trace.
+"""Making a trace of a finished search.
 
-Everything is made here, at once and after the last step: in between it took longer, as a step of the model leaves
-little else in the processor's caches.
+The trace is made after the last step. Making its parts between steps took longer, since a step of the model evicts
+everything else from the processor's caches.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from exported_models.search.beam import Beam, Decision
 def make_trace(
     model: ExportedModel, beam: Beam, request: CompletedRequest, source: Source, encoded: EncodedSource
 ) -> Trace:
-    """What a search that is over did for a request."""
+    """The trace of a finished search."""
     stop = beam.stop()
     assert stop is not None
     tokens = model.target_tokenizer.tokens
@@ -42,10 +42,10 @@ def make_trace(
 
 
 def _make_step(model: ExportedModel, beam: Beam, position: int, spaces: Mapping[str, str], nodes: list[Node]) -> Step:
-    """One step; what its candidates became is appended to ``nodes``.
+    """One step; nodes of its kept and finished candidates are appended to ``nodes``.
 
     Args:
-        spaces: the output that has the states of each space of the target.
+        spaces: recorded space of the target -> output that holds its states.
     """
     decision = beam.decisions[position]
     output, top_k = decision.output, beam.settings.top_k
@@ -77,7 +77,7 @@ def _make_candidates(
 
 
 def _list_mentioned(beam: Beam, steps: Iterable[Step]) -> Sequence[int]:
-    """Every token that a step names, in the order of the vocabulary."""
+    """Ids of all tokens that steps mention, ascending."""
     found = {token_id for decision in beam.decisions for token_id in decision.proposals.token_ids}
     for step in steps:
         found.update(step.top_ids.ravel().tolist())
