@@ -38,7 +38,10 @@ from exported_models.search.recording import Recording
 from exported_models.search.repetition import RepetitionPenalty
 from exported_models.search.scoring import force_batch
 from exported_models.search.search import record_source, search
+from exported_models.search.word_table import WordTable
 
+WORD_TABLES = 4
+"""Most tables of word embeddings that are kept: both sides of a model and of another one."""
 RECORDED_SOURCES = 4
 """Number of recently decoded sources whose steps are kept for what-ifs; each may keep `recording.MEMORY_BYTES`."""
 
@@ -80,6 +83,7 @@ class Engine:
         self._watch = FileWatch()
         self._traces: OnceCache[tuple[Build, str, CompletedRequest], Trace] = OnceCache(cache_bytes, _trace_bytes)
         self._recordings: OnceCache[_RecordingKey, Recording] = OnceCache(RECORDED_SOURCES)
+        self._word_tables: OnceCache[tuple[Build, str], WordTable] = OnceCache(WORD_TABLES)
 
     @property
     def workspace(self) -> Workspace:
@@ -97,6 +101,15 @@ class Engine:
         for name, problem in self._watch.damage(model.build).items():
             raise ArtefactError(f"{folder / name} {problem}; export the model again.")
         return model
+
+    def word_table(self, model_id: str, space: str) -> WordTable:
+        """The word embeddings of a model that are a space of that name, read once.
+
+        Raises:
+            ModelError: the model has no such table; the message lists the known ones.
+        """
+        model = self.model(model_id)
+        return self._word_tables.get((model.build, space), lambda: WordTable.open(model, space))
 
     @property
     def watch(self) -> FileWatch:

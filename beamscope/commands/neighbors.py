@@ -16,13 +16,18 @@ from exported_models.contract.workspace import Workspace
 @click.command()
 @click.argument("model")
 @click.argument("text")
-@click.option("--space", default="decoder", show_default=True, help="Space of the state, by name.")
+@click.option(
+    "--space",
+    default="decoder",
+    show_default=True,
+    help="Space of the state: one of the store's, or a table of word embeddings.",
+)
 @click.option(
     "--step",
     type=click.IntRange(min=0),
     default=0,
     show_default=True,
-    help="Which state: the target step, for encoder states the source position; both from 0.",
+    help="Which state: the target step, in a space of the source the source position; both from 0.",
 )
 @click.option("--k", type=click.IntRange(1, MAX_NEIGHBORS), default=10, show_default=True, help="How many neighbors.")
 @request_options
@@ -41,21 +46,28 @@ def neighbors(
     """Show the training states nearest to a state of TEXT.
 
     A decoder or context state of step N is the one that predicts target token N of the best translation. The sentence
-    itself is left out, equal contexts are folded, and distances are true distances in the space.
+    itself is left out, equal contexts are folded, and distances are true distances in the space. The spaces
+    source_embedding and target_embedding list the words of the vocabulary with the largest cosine and need no store.
 
     \b
     Examples:
       beamscope neighbors dates "March 3, 1999" --space decoder --step 3 --k 10 --json
       beamscope neighbors dates "March 3, 1999" --space encoder --step 0
       beamscope neighbors dates "March 3, 1999" --space context --step 6 --prefix 1998
+      beamscope neighbors dates "March 3, 1999" --space source_embedding --step 6
     """
     from beamscope.neighbor_report import describe_neighbors, to_document
+    from beamscope.word_report import find_near_words
     from exported_models.engine import Engine
     from state_store.catalog import StoreCatalog
     from state_store.neighborhood import gather_evidence
 
     engine = Engine(workspace)
     request = options.request(engine, model, text)
+    near_words = find_near_words(engine, request, space, step, k)
+    if near_words is not None:
+        click.echo(json.dumps(near_words.to_document(), ensure_ascii=False) if as_json else near_words.describe())
+        return
     store = StoreCatalog(workspace, engine).store_for(model)
     if store is None:
         raise CommandError(

@@ -13,7 +13,7 @@ import onnx
 
 from exported_models.contract.graphs import NEXT_PREFIX, Graph
 from exported_models.contract.manifest import SpaceSpec
-from pipeline.graphs.rewriting import keep_outputs, replace_values
+from pipeline.graphs.rewriting import keep_outputs, replace_nodes, replace_values
 
 _GRAPHS = {
     Graph.ENCODER: Graph.ENCODER_STATES,
@@ -51,6 +51,19 @@ def _cut_out(proto: onnx.ModelProto, names: Collection[str]) -> onnx.ModelProto:
 
 def _leave_out(proto: onnx.ModelProto, names: Collection[str]) -> None:
     """Cut outputs off a graph; its inputs stay, as every graph of a kind is fed alike."""
-    inputs = deepcopy(list(proto.graph.input))
-    keep_outputs(proto.graph, [value.name for value in proto.graph.output if value.name not in names])
-    replace_values(proto.graph, inputs, list(proto.graph.output))
+    graph = proto.graph
+    inputs = deepcopy(list(graph.input))
+    keep_outputs(graph, [value.name for value in graph.output if value.name not in names])
+    _drop_copies(graph, names)
+    replace_values(graph, inputs, list(graph.output))
+
+
+def _drop_copies(graph: onnx.GraphProto, names: Collection[str]) -> None:
+    """Compute the outputs that are copies of these values directly."""
+    copies = [node for node in graph.node if node.op_type == "Identity" and node.input[0] in names]
+    instead = {node.input[0]: node.output[0] for node in copies}
+    replace_nodes(graph, [node for node in graph.node if node not in copies])
+    for node in graph.node:
+        for values in (node.input, node.output):
+            for place, name in enumerate(values):
+                values[place] = instead.get(name, name)

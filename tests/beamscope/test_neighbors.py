@@ -1,6 +1,7 @@
 """`beamscope neighbors` on the dates store."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -100,3 +101,27 @@ def test_without_a_store_the_remedy_is_named(
 
     assert outcome.exit_code == 1
     assert "beamscope build" in one_sentence(outcome.stderr)
+
+
+def test_word_embeddings_list_words_and_need_no_store(
+    beamscope: Beamscope, dates_workspace: Workspace, tmp_path: Path
+) -> None:
+    (tmp_path / "exported_models").symlink_to(dates_workspace.models_folder)
+    options = ["--space", "source_embedding", "--step", "9", "--k", "3", "--workspace", str(tmp_path)]
+    outcome = beamscope("neighbors", "dates", SOURCE, *options, "--json")
+    text = beamscope("neighbors", "dates", SOURCE, *options).stdout
+
+    document = json.loads(outcome.stdout)
+    assert (document["space"], document["position"], document["token"]) == ("source_embedding", 9, "1")
+    similarities = [word["similarity"] for word in document["words"]]
+    assert len(similarities) == 3
+    assert similarities == sorted(similarities, reverse=True)
+    for word in document["words"]:
+        assert word["token"] in text
+        assert f"{word['similarity']:.4f}" in text
+
+
+def test_word_embeddings_of_no_token_are_one_sentence(beamscope: Beamscope, workspace: tuple[str, str]) -> None:
+    outcome = beamscope("neighbors", "dates", SOURCE, "--space", "target_embedding", "--step", "40", *workspace)
+    assert outcome.exit_code != 0
+    assert one_sentence(outcome.stderr) == "There is no target token at position 40: there are 11, counted from 0."

@@ -1,0 +1,60 @@
+"""The words nearest to a token in a table of word embeddings, as text and as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from beamscope.text_tables import format_table, quote_token
+from exported_models.contract.errors import RequestError
+from exported_models.contract.request import Request
+from exported_models.engine import Engine
+from exported_models.search.word_table import NearWord
+
+_HEADER = ("", "cosine", "token")
+_NUMBERS = frozenset({0, 1})
+
+
+@dataclass(frozen=True, slots=True)
+class NearWords:
+    """A token of a translation and the words near it."""
+
+    space: str
+    position: int
+    token_id: int
+    token: str
+    words: tuple[NearWord, ...]
+
+    def to_document(self) -> dict[str, Any]:
+        """The value that the command prints with ``--json``."""
+        return asdict(self)
+
+    def describe(self) -> str:
+        """The whole text, without a line break at its end."""
+        head = f"{self.space} of {quote_token(self.token)}"
+        rows = [
+            (str(rank), f"{word.similarity:.4f}", quote_token(word.token)) for rank, word in enumerate(self.words, 1)
+        ]
+        return "\n".join([head, "", *format_table([_HEADER, *rows], right=_NUMBERS)])
+
+
+def find_near_words(engine: Engine, request: Request, space: str, position: int, k: int) -> NearWords | None:
+    """The ``k`` words nearest to a token of a request's source or best hypothesis; None where the space is no table.
+
+    Raises:
+        RequestError: there is no token at the position.
+    """
+    tables = [spec for spec in engine.model(request.model_id).manifest.spaces if spec.kind == "table"]
+    spec = next((spec for spec in tables if spec.name == space), None)
+    if spec is None:
+        return None
+    trace = engine.translate(request)
+    source = spec.owner == "source"
+    ids, tokens = (trace.source.ids, trace.source.tokens) if source else (trace.best.token_ids, trace.best.tokens)
+    if position >= len(ids):
+        raise RequestError(
+            f"There is no {spec.owner} token at position {position}: there are {len(ids)}, counted from 0.",
+            field="step",
+        )
+    words = engine.word_table(request.model_id, space).nearest(ids[position], k)
+    return NearWords(space, position, ids[position], tokens[position], words)
