@@ -12,6 +12,7 @@ from exported_models.contract.errors import shorten
 from exported_models.contract.workspace import Workspace
 
 WORKSPACE_VARIABLE = "BEAMSCOPE_WORKSPACE"
+HOST_VARIABLE = "BEAMSCOPE_HOST"
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8050
 EXAMPLES = ("dates", "translation")

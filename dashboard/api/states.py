@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import Query
 
 from dashboard.api.errors import ApiError, say_no_store
-from dashboard.api.routing import OF_ARTEFACTS, OF_BODY, OF_INPUT, ServicesOfApp, make_router, refusals
+from dashboard.api.routing import OF_ARTEFACTS, OF_BODY, OF_CROWD, OF_INPUT, ServicesOfApp, make_router, refusals
 from dashboard.api.translation import choose_hypothesis
 from dashboard.api.types import NeighborsAsked, ProjectAsked, ProjectionAsked, ProjectionDocument
 from dashboard.services import Services
@@ -24,7 +24,7 @@ router = make_router("States")
 @router.post(
     "/neighbors",
     summary="The training examples whose states are nearest to one state of a request.",
-    responses=refusals(*OF_BODY, *OF_ARTEFACTS, *OF_INPUT),
+    responses=refusals(*OF_BODY, *OF_ARTEFACTS, *OF_INPUT, *OF_CROWD),
 )
 def neighbors(asked: NeighborsAsked, services: ServicesOfApp) -> NeighborsDocument:
     """The neighbors of one state, nearest first, each with its sentence pair. Neighbors from the request's own source
@@ -39,7 +39,7 @@ def neighbors(asked: NeighborsAsked, services: ServicesOfApp) -> NeighborsDocume
 @router.post(
     "/project",
     summary="Every state of a source or a hypothesis with its neighbors, placed on a map.",
-    responses=refusals(*OF_BODY, *OF_ARTEFACTS, *OF_INPUT),
+    responses=refusals(*OF_BODY, *OF_ARTEFACTS, *OF_INPUT, *OF_CROWD),
 )
 def project(asked: ProjectAsked, services: ServicesOfApp) -> NeighborhoodDocument:
     """The trajectory of the states through their neighborhood."""
@@ -51,7 +51,7 @@ def project(asked: ProjectAsked, services: ServicesOfApp) -> NeighborhoodDocumen
 @router.get(
     "/projection",
     summary="The corpus map: a sample of the states of a space, the same from request to request.",
-    responses=refusals(*OF_ARTEFACTS, *OF_INPUT),
+    responses=refusals(*OF_ARTEFACTS, *OF_INPUT, *OF_CROWD),
 )
 def projection(asked: Annotated[ProjectionAsked, Query()], services: ServicesOfApp) -> ProjectionDocument:
     """A sample of the places that the states of the corpus have on its map."""

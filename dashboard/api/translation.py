@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from dashboard.api.errors import ApiError
-from dashboard.api.routing import OF_ARTEFACTS, OF_BODY, OF_INPUT, ServicesOfApp, make_router, refusals
+from dashboard.api.routing import OF_ARTEFACTS, OF_BODY, OF_CROWD, OF_INPUT, ServicesOfApp, make_router, refusals
 from dashboard.api.types import WhatIfAnswer
 from exported_models.contract.documents import RequestDocument, TraceDocument, WhatIfDocument
 from exported_models.contract.trace import Hypothesis, Trace
@@ -17,7 +17,7 @@ router = make_router("Translation")
 @router.post(
     "/translate",
     summary="Translate a source text and return everything the search did; what-ifs are part of the request.",
-    responses=refusals(*OF_BODY, *OF_ARTEFACTS, *OF_INPUT),
+    responses=refusals(*OF_BODY, *OF_ARTEFACTS, *OF_INPUT, *OF_CROWD),
 )
 def translate(asked: RequestDocument, services: ServicesOfApp) -> TraceDocument:
     """The trace of a request: n-best list, beam tree, candidates of every step, attention and top k."""
@@ -27,7 +27,7 @@ def translate(asked: RequestDocument, services: ServicesOfApp) -> TraceDocument:
 @router.post(
     "/what-if",
     summary="Change one decision of a translation and return what follows.",
-    responses=refusals(*OF_BODY, *OF_ARTEFACTS, *OF_INPUT),
+    responses=refusals(*OF_BODY, *OF_ARTEFACTS, *OF_INPUT, *OF_CROWD),
 )
 def what_if(asked: WhatIfDocument, services: ServicesOfApp) -> WhatIfAnswer:
     """The trace after a change, and the change in words.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from fastapi import Response
+from fastapi import Request, Response
 
 from dashboard.api.errors import say_no_store
-from dashboard.api.routing import ServicesOfApp, make_router
+from dashboard.api.readiness import Readiness
+from dashboard.api.routing import OF_CROWD, ServicesOfApp, make_router, refusals
 from dashboard.api.types import (
     HealthDocument,
     ModelEntry,
@@ -25,7 +26,11 @@ router = make_router("Workspace")
 probes = make_router("Probes", prefix="")
 
 
-@router.get("/models", summary="The models of the workspace, their spaces and their stores.")
+@router.get(
+    "/models",
+    summary="The models of the workspace, their spaces and their stores.",
+    responses=refusals(*OF_CROWD),
+)
 def models(services: ServicesOfApp) -> ModelsDocument:
     """The models of the workspace; one that does not open is listed with the reason."""
     entries, unreadable = [], []
@@ -48,15 +53,20 @@ async def health() -> HealthDocument:
     summary="The models and stores open; if not, what is missing.",
     responses={HTTPStatus.SERVICE_UNAVAILABLE.value: {"model": ReadyDocument, "description": "Not ready."}},
 )
-def readiness(services: ServicesOfApp, response: Response) -> ReadyDocument:
-    """Open every published model and store. A model without a store is ready: it translates."""
-    document = _check_readiness(services)
+async def readiness(request: Request, response: Response) -> ReadyDocument:
+    """Whether every published model and store opens. A model without a store is ready: it translates.
+
+    The answer is at most some seconds old; a probe never waits for a model that is being opened.
+    """
+    known: Readiness = request.app.state.readiness
+    document = await known.ask()
     if not document.ready:
         response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
     return document
 
 
-def _check_readiness(services: Services) -> ReadyDocument:
+def check_readiness(services: Services) -> ReadyDocument:
+    """Open every published model and store, and say what is missing."""
     found = models(services)
     damaged = [entry.error for entry in found.unreadable]
     missing = [entry.store_error or say_no_store(entry.model_id) for entry in found.models if entry.store_id is None]

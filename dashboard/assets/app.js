@@ -44,7 +44,9 @@
         signal: signal,
       });
       if (!response.ok) {
-        return { notice: { kind: "error", text: "The server refused this (" + response.status + "). Reload the page." } };
+        const refusal = await response.json().catch(() => ({}));
+        const text = refusal.error || "The server refused this (" + response.status + "). Reload the page.";
+        return { notice: { kind: "error", text: text } };
       }
       return await response.json();
     } catch (error) {

@@ -13,11 +13,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dashboard.api.description import ABOUT, OPENAPI_PATH, ROUTERS, name_operation, reference
 from dashboard.api.errors import ApiError
+from dashboard.api.readiness import Readiness
+from dashboard.api.workspace import check_readiness
 from dashboard.app import create_page
 from dashboard.services import Services
 from dashboard.serving import panes
 from dashboard.serving.errors import HANDLERS, UnexpectedErrors
+from dashboard.serving.gate import Gate
 from dashboard.serving.guards import BodyLimit, HeadAsGet, HostCheck, SecurityHeaders
+from dashboard.serving.limits import Limits
 from exported_models.contract.errors import shorten
 from exported_models.contract.workspace import Workspace
 
@@ -26,14 +30,16 @@ PAGE_THREADS: Final = 4
 """Threads that serve the files of the page, which is a Flask app."""
 
 
-def create_application(workspace: Workspace, host: str = LOOPBACK) -> FastAPI:
+def create_application(workspace: Workspace, host: str = LOOPBACK, limits: Limits | None = None) -> FastAPI:
     """The workbench and its HTTP API as one ASGI application; nothing is shared between two of them.
 
     Args:
         workspace: the models and stores to serve.
         host: the name or address the server is bound to. Requests addressed to other hosts are refused, but for those
             to loopback; with ``0.0.0.0`` or ``::`` none are.
+        limits: what clients may ask of the server; None for the usual ones.
     """
+    limits = limits or Limits()
     services = Services.open(workspace)
     application = FastAPI(
         **ABOUT,
@@ -49,11 +55,13 @@ def create_application(workspace: Workspace, host: str = LOOPBACK) -> FastAPI:
             Middleware(SecurityHeaders),
             Middleware(HostCheck, bound_host=host),
             Middleware(HeadAsGet),
-            Middleware(BodyLimit),
+            Middleware(BodyLimit, limits=limits),
+            Middleware(Gate, limits=limits),
             Middleware(UnexpectedErrors),
         ],
     )
     application.state.services = services
+    application.state.readiness = Readiness(lambda: check_readiness(services))
     for router in (*ROUTERS, reference, panes.router):
         application.include_router(router)
     page = WSGIMiddleware(create_page(services).server, workers=PAGE_THREADS)

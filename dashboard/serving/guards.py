@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboard.api.errors import ApiError
 from dashboard.serving.errors import error_response
-from dashboard.serving.limits import BODY_SECONDS, max_body_bytes
+from dashboard.serving.limits import Limits, max_body_bytes
 
 _HEADERS: Final = {"X-Frame-Options": "DENY", "X-Content-Type-Options": "nosniff"}
 
@@ -74,8 +74,9 @@ class HostCheck:
 class BodyLimit:
     """Read the body of a request before anything works on it: within its size and its time, or not at all."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, limits: Limits) -> None:
         self._app = app
+        self._seconds = limits.body_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on with its whole body, or refuse it with 413 or 408 and close the connection."""
@@ -83,7 +84,7 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         try:
-            body = await _read_body(scope, receive)
+            body = await _read_body(scope, receive, self._seconds)
         except ClientDisconnect:
             return
         except ApiError as error:
@@ -91,10 +92,10 @@ class BodyLimit:
             refusal.headers["Connection"] = "close"
             await refusal(scope, receive, send)
             return
-        await self._app(scope, _replay(body, receive), send)
+        await self._app(scope, replay({"type": "http.request", "body": body, "more_body": False}, receive), send)
 
 
-async def _read_body(scope: Scope, receive: Receive) -> bytes:
+async def _read_body(scope: Scope, receive: Receive, seconds: float) -> bytes:
     """The whole body of a request.
 
     Raises:
@@ -105,7 +106,7 @@ async def _read_body(scope: Scope, receive: Receive) -> bytes:
     _check_size(int(Headers(scope=scope).get("content-length", 0)), limit)
     body = bytearray()
     try:
-        async with asyncio.timeout(BODY_SECONDS):
+        async with asyncio.timeout(seconds):
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect":
@@ -115,7 +116,7 @@ async def _read_body(scope: Scope, receive: Receive) -> bytes:
                 if not message.get("more_body", False):
                     return bytes(body)
     except TimeoutError:
-        sentence = f"The body did not arrive within {BODY_SECONDS:.0f} seconds; send it again."
+        sentence = f"The body did not arrive within {seconds:g} seconds; send it again."
         raise ApiError(sentence, HTTPStatus.REQUEST_TIMEOUT) from None
 
 
@@ -127,9 +128,9 @@ def _check_size(size: int, limit: int) -> None:
         )
 
 
-def _replay(body: bytes, receive: Receive) -> Receive:
-    """A channel that gives a body that was read already, then the messages that follow it."""
-    left: Iterable[Message] = iter([{"type": "http.request", "body": body, "more_body": False}])
+def replay(first: Message, receive: Receive) -> Receive:
+    """A channel that gives a message that was received already, then those that follow it."""
+    left: Iterable[Message] = iter([first])
 
     async def receive_again() -> Message:
         for message in left:

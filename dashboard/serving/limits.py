@@ -1,16 +1,44 @@
-"""The limits on what a client may send, in bytes and seconds. Source texts are limited by the engine itself."""
+"""The limits on what clients may send and on how long the server waits for them.
+
+Source texts and searches are limited by the engine itself.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 MAX_API_BODY_BYTES: Final = 64_000
 MAX_PAGE_BODY_BYTES: Final = 4 << 20
-"""The page sends its history and what it shows with a callback; the figure is far above both."""
+"""The page sends its history and what it shows with a question; the figure is far above both."""
 MAX_HEADER_BYTES: Final = 64 << 10
 """Request line and headers together."""
-BODY_SECONDS: Final = 10.0
-"""Time for a whole body to arrive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much the server does at once, and its patience with clients in seconds.
+
+    Attributes:
+        running: calls that compute at once; each takes a thread.
+        waiting: calls that wait for one of those to end; one more is refused with 503.
+        queue_seconds: longest wait; a call that waited longer is refused with 503.
+        connections: open connections; one more is closed at once.
+        head_seconds: time for the request line and the headers to arrive, counted from the connection or the first
+            byte after an answer.
+        body_seconds: time for a whole body to arrive.
+        idle_seconds: time that a connection is kept open between two requests.
+        send_seconds: time that a client may leave a full buffer unread.
+    """
+
+    running: int = 8
+    waiting: int = 32
+    queue_seconds: float = 10.0
+    connections: int = 500
+    head_seconds: float = 10.0
+    body_seconds: float = 10.0
+    idle_seconds: int = 60
+    send_seconds: float = 30.0
 
 
 def max_body_bytes(path: str) -> int:

@@ -6,32 +6,33 @@ import asyncio
 import os
 import socket
 import sys
+from collections.abc import Callable
 from typing import Final, NoReturn
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from dashboard.serving.limits import MAX_HEADER_BYTES
+from dashboard.serving.limits import MAX_HEADER_BYTES, Limits
 
-IDLE_SECONDS: Final = 60
-"""Time that a connection is kept open between two requests."""
 SECONDS_TO_FINISH: Final = 1.0
 """Time that running requests have to finish after the server was told to stop."""
+SWITCH_SECONDS: Final = 0.001
+"""Longest time that a thread which computes keeps the interpreter from the event loop; Python's own value is 0.005."""
 
 
-def serve(application: ASGIApp, listening: socket.socket) -> None:
+def serve(application: ASGIApp, listening: socket.socket, limits: Limits | None = None) -> None:
     """Answer requests on ``listening`` until SIGINT or SIGTERM.
 
     The signal is raised again at the end, for the handler that was set before. Where a request still runs after
     `SECONDS_TO_FINISH`, the process ends with exit code 0: a search in a thread cannot be interrupted.
     """
-    # asyncio sets this only on sockets that name their protocol. Without it every answer is held back for 40 ms, until
-    # the client acknowledges its first part (Nagle's algorithm).
-    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sys.setswitchinterval(SWITCH_SECONDS)
+    limits = limits or Limits()
     config = uvicorn.Config(
         application,
         loop="asyncio",
-        http="h11",
+        http=_protocol_with(limits),
         ws="none",
         log_config=None,
         log_level="error",
@@ -39,7 +40,7 @@ def serve(application: ASGIApp, listening: socket.socket) -> None:
         proxy_headers=False,
         server_header=False,
         headers=[("Server", "beamscope")],
-        timeout_keep_alive=IDLE_SECONDS,
+        timeout_keep_alive=limits.idle_seconds,
         h11_max_incomplete_event_size=MAX_HEADER_BYTES,
     )
     _Server(config).run(sockets=[listening])
@@ -55,6 +56,73 @@ class _Server(uvicorn.Server):
         if self.server_state.tasks:
             _end_process()
         timer.cancel()
+
+
+class _Timer:
+    """A call to be made after some seconds, unless it is stopped before."""
+
+    def __init__(self, seconds: float, act: Callable[[], None]) -> None:
+        self._seconds = seconds
+        self._act = act
+        self._handle: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Begin to count; a timer that runs already goes on."""
+        if self._handle is None:
+            self._handle = asyncio.get_running_loop().call_later(self._seconds, self._act)
+
+    def stop(self) -> None:
+        """Make no call."""
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+
+
+class _Connection(H11Protocol):
+    """HTTP over a connection that has to move: a request must arrive in time, and its answer must be read."""
+
+    limits: Limits
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        """Begin to wait for a request, or close the connection where there are too many."""
+        super().connection_made(transport)
+        # asyncio sets this only on sockets that name their protocol. Without it every answer is held back for 40 ms,
+        # until the client acknowledges its first part (Nagle's algorithm).
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._arrival = _Timer(self.limits.head_seconds, transport.abort)
+        self._stall = _Timer(self.limits.send_seconds, transport.abort)
+        self._arrival.start()
+        if len(self.connections) > self.limits.connections:
+            transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        """Read a part of a request; its head is complete when an answer is under way."""
+        super().data_received(data)
+        if self.cycle is None or self.cycle.response_complete:  # type: ignore[redundant-expr]  # None before a request
+            self._arrival.start()
+        else:
+            self._arrival.stop()
+
+    def pause_writing(self) -> None:
+        """Begin to wait for the client to read."""
+        super().pause_writing()
+        self._stall.start()
+
+    def resume_writing(self) -> None:
+        """Go on: the client reads."""
+        super().resume_writing()
+        self._stall.stop()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection and its timers."""
+        super().connection_lost(exc)
+        self._arrival.stop()
+        self._stall.stop()
+
+
+def _protocol_with(limits: Limits) -> type[asyncio.Protocol]:
+    """The protocol of connections under these limits: uvicorn makes it without arguments of ours."""
+    return type("Connection", (_Connection,), {"limits": limits})
 
 
 def _end_process() -> NoReturn:

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import time
+from typing import Any
+
 from fastapi.testclient import TestClient
 
+from dashboard.api.readiness import OPENING
 from dashboard.serving import create_application
 from exported_models.contract.workspace import Workspace
 
 LOOPBACK = "http://127.0.0.1"
+OPENING_SECONDS = 60
+"""Far more than opening the models of a test takes."""
 
 
 def client_of(workspace: Workspace, host: str = "127.0.0.1") -> TestClient:
     """A client of the application over a workspace, as bound to ``host``."""
     return TestClient(create_application(workspace, host), base_url=LOOPBACK)
+
+
+def probe(client: TestClient) -> Any:
+    """The reply to a readiness probe once the models were opened."""
+    deadline = time.monotonic() + OPENING_SECONDS
+    while (reply := client.get("/readyz")).json() == OPENING.model_dump():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return reply

@@ -15,7 +15,7 @@ from fastapi.testclient import TestClient
 from dashboard.services import Services
 from exported_models.contract.request import Request
 from exported_models.contract.workspace import Workspace
-from tests.dashboard.serving import client_of
+from tests.dashboard.serving import client_of, probe
 
 SOURCE = "March 3, 1999"
 ASKED = {"model_id": "dates", "source": SOURCE}
@@ -122,14 +122,14 @@ def test_every_example_of_the_reference_is_answered(client: TestClient) -> None:
 
 def test_a_full_workspace_is_healthy_and_ready(client: TestClient) -> None:
     assert client.get("/healthz").json() == {"status": "up"}
-    assert client.get("/readyz").json() == {"ready": True, "models": ["dates"], "missing": []}
+    assert probe(client).json() == {"ready": True, "models": ["dates"], "missing": []}
 
 
 def test_an_empty_workspace_is_healthy_but_not_ready(tmp_path: Path) -> None:
     client = client_of(Workspace(tmp_path))
 
     assert client.get("/healthz").status_code == 200
-    reply = client.get("/readyz")
+    reply = probe(client)
     assert reply.status_code == 503
     assert "beamscope build" in reply.json()["missing"][0]
 
@@ -139,7 +139,7 @@ def test_a_model_without_a_store_translates_and_says_how_to_get_one(dates_worksp
     client = client_of(Workspace(tmp_path))
 
     assert client.post("/api/v1/translate", json=ASKED).status_code == 200
-    assert client.get("/readyz").status_code == 200
+    assert probe(client).status_code == 200
     reply = client.post("/api/v1/neighbors", json={"request": ASKED, "space": "decoder", "step": 0})
     assert reply.status_code == 404
     assert "beamscope build" in reply.json()["error"]
@@ -149,7 +149,7 @@ def test_a_store_of_another_build_leaves_the_model_ready_to_translate(outdated_w
     client = client_of(outdated_workspace)
 
     assert client.post("/api/v1/translate", json=ASKED).status_code == 200
-    ready = client.get("/readyz")
+    ready = probe(client)
     assert ready.status_code == 200
     (missing,) = ready.json()["missing"]
     assert "was built with the model 'dates'" in missing
@@ -166,7 +166,7 @@ def test_a_damaged_model_is_named_and_others_would_still_be_listed(dates_workspa
     (folder / "manifest.json").write_bytes(manifest.read_bytes())
     client = client_of(Workspace(tmp_path))
 
-    reply = client.get("/readyz")
+    reply = probe(client)
     assert reply.status_code == 503
     assert "is missing" in reply.json()["missing"][0]
     translation = client.post("/api/v1/translate", json=ASKED)

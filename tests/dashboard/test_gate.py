@@ -1,0 +1,148 @@
+"""The gate before calls that compute: how many run, wait, are refused, and give up."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from starlette.types import Message, Receive, Scope, Send
+
+from dashboard.serving.gate import Gate
+from dashboard.serving.limits import Limits
+
+LIMITS = Limits(running=2, waiting=3, queue_seconds=0.3)
+COMPUTED = "/api/v1/translate"
+
+
+class Computing:
+    """An application whose calls last until they are let go."""
+
+    def __init__(self) -> None:
+        self.begun = 0
+        self.go = asyncio.Event()
+
+    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
+        self.begun += 1
+        assert (await receive())["body"] == b"asked"
+        await self.go.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+
+class Client:
+    """A client of the gate; it stays until it leaves."""
+
+    def __init__(self, gate: Gate, path: str = COMPUTED) -> None:
+        self.sent: list[Message] = []
+        self.leave = asyncio.Event()
+        self._asked = False
+        self.call = asyncio.create_task(
+            gate({"type": "http", "path": path, "method": "POST"}, self._receive, self._send)
+        )
+
+    @property
+    def status(self) -> int | None:
+        return self.sent[0]["status"] if self.sent else None
+
+    async def _receive(self) -> Message:
+        if not self._asked:
+            self._asked = True
+            return {"type": "http.request", "body": b"asked", "more_body": False}
+        await self.leave.wait()
+        return {"type": "http.disconnect"}
+
+    async def _send(self, message: Message) -> None:
+        self.sent.append(message)
+
+
+def run(scenario: Callable[[Gate, Computing], Awaitable[Any]], limits: Limits = LIMITS) -> None:
+    async def play() -> None:
+        computing = Computing()
+        await asyncio.wait_for(scenario(Gate(computing, limits), computing), timeout=20)
+
+    asyncio.run(play())
+
+
+async def settle() -> None:
+    """Let every task go as far as it can."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+def test_a_few_run_a_few_wait_and_the_rest_are_refused_at_once() -> None:
+    async def scenario(gate: Gate, computing: Computing) -> None:
+        clients = [Client(gate) for _ in range(7)]
+        await settle()
+        assert computing.begun == 2
+        assert [client.status for client in clients] == [None] * 5 + [503] * 2
+        headers = dict(clients[-1].sent[0]["headers"])
+        assert headers[b"retry-after"] == b"1"
+        assert "is busy" in json.loads(clients[-1].sent[1]["body"])["error"]
+
+        computing.go.set()
+        await asyncio.gather(*(client.call for client in clients))
+        assert [client.status for client in clients[:5]] == [200] * 5
+
+    run(scenario)
+
+
+def test_a_place_is_given_back_for_the_next() -> None:
+    async def scenario(gate: Gate, computing: Computing) -> None:
+        computing.go.set()
+        for _ in range(3):
+            clients = [Client(gate) for _ in range(4)]
+            await asyncio.gather(*(client.call for client in clients))
+            assert {client.status for client in clients} == {200}
+
+    run(scenario)
+
+
+def test_probes_and_files_never_wait() -> None:
+    async def scenario(gate: Gate, computing: Computing) -> None:
+        _crowd = [Client(gate) for _ in range(5)]
+        await settle()
+
+        passing = [Client(gate, path) for path in ("/healthz", "/readyz", "/", "/assets/app.js")]
+        await settle()
+
+        assert computing.begun == 2 + len(passing)
+        computing.go.set()
+        await asyncio.gather(*(client.call for client in (*_crowd, *passing)))
+
+    run(scenario)
+
+
+def test_who_waits_too_long_is_refused() -> None:
+    async def scenario(gate: Gate, computing: Computing) -> None:
+        clients = [Client(gate) for _ in range(3)]
+
+        await clients[2].call
+        assert clients[2].status == 503
+
+        computing.go.set()
+        await asyncio.gather(*(client.call for client in clients))
+        assert [client.status for client in clients] == [200, 200, 503]
+
+    run(scenario)
+
+
+def test_who_leaves_the_queue_makes_room_and_is_not_computed() -> None:
+    async def scenario(gate: Gate, computing: Computing) -> None:
+        clients = [Client(gate) for _ in range(5)]
+        await settle()
+        for client in clients[2:]:
+            client.leave.set()
+        await settle()
+
+        later = [Client(gate) for _ in range(3)]
+        await settle()
+        assert [client.status for client in later] == [None] * 3
+        computing.go.set()
+        await asyncio.gather(*(client.call for client in (*clients, *later)))
+
+        assert computing.begun == 5
+        assert [client.status for client in (*clients, *later)] == [200, 200, None, None, None, 200, 200, 200]
+
+    run(scenario, Limits(running=2, waiting=3, queue_seconds=20))
