@@ -32,9 +32,11 @@ def _describe_store(summary: BuildSummary) -> str:
             f"  store {summary.store_id} ({summary.store_hash[:_SHOWN_OF_HASH]}), {_describe_pairs(summary)}, "
             f"{format_size(summary.bytes)} in {summary.store_folder}",
             *_space_lines(summary),
-            f"  {_describe_comparison(summary.quantization['comparison'])}"
-            if summary.quantization
-            else f"  {_describe_parity(summary.parity)}",
+            *(
+                [f"  {_describe_comparison(summary.quantization['comparison'])}"]
+                if summary.quantization
+                else _parity_lines(summary.parity)
+            ),
             *_step_lines(summary),
         ]
     )
@@ -43,10 +45,11 @@ def _describe_store(summary: BuildSummary) -> str:
 def describe_export(summary: ExportSummary) -> str:
     """The whole text, without a line break at its end."""
     done = "Published" if summary.changed else "Nothing changed:"
-    return (
+    published = (
         f"{done} model {summary.model_id} ({summary.model_hash[:_SHOWN_OF_HASH]}), {format_size(summary.bytes)} "
-        f"in {summary.folder} ({summary.seconds:.1f} s)\n  {_describe_parity(summary.parity)}"
+        f"in {summary.folder} ({summary.seconds:.1f} s)"
     )
+    return "\n".join([published, *_parity_lines(summary.parity)])
 
 
 def describe_twin(summary: TwinSummary) -> str:
@@ -99,7 +102,21 @@ def _step_lines(summary: BuildSummary) -> list[str]:
     )
 
 
-def _describe_parity(parity: Mapping[str, float | int | None]) -> str:
+def _parity_lines(parity: Mapping[str, Any]) -> list[str]:
+    """The largest differences, and each output's own beside what was allowed."""
+    figures = [
+        (
+            f"    {name}",
+            f"differ by {found['difference']:.1e}",
+            f"allowed {found['allowed']:.1e}",
+            f"the checkpoint's own rounding {found['rounding']:.1e}",
+        )
+        for name, found in parity.get("outputs", {}).items()
+    ]
+    return [f"  {_describe_parity(parity)}", *format_table(figures)]
+
+
+def _describe_parity(parity: Mapping[str, Any]) -> str:
     if not parity:
         return "parity with the checkpoint was not measured"
     differences = (

@@ -224,12 +224,21 @@ class GenerationDefaults(Frozen):
         return not (self.has_rules or self.penalizes)
 
 
+class OutputParity(Frozen):
+    """How far one output of the exported model is from the checkpoint's, as largest absolute values."""
+
+    rounding: float = Field(description="The checkpoint's own, float32 against float64, on a few sentences.")
+    allowed: float = Field(description="Largest difference that counts as rounding.")
+    difference: float = Field(description="Largest difference that was seen.")
+
+
 class ParityReport(Frozen):
     """Largest differences between the exported model and the checkpoint, measured before publishing."""
 
     log_prob: float
     attention: float | None
-    state: float
+    state: float = Field(description="Of the states of all spaces.")
+    outputs: dict[str, OutputParity] = Field(default={}, description="By name, for people; none in older manifests.")
     sentences: int
     beam_sentences_equal: int
     beam_sentences: int

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from exported_models.contract.manifest import ModelManifest, load_model_manifest
 from exported_models.contract.workspace import Workspace, check_artefact_name
@@ -188,5 +189,5 @@ def export_model(
     )
 
 
-def _parity(manifest: ModelManifest) -> dict[str, float | int | None]:
+def _parity(manifest: ModelManifest) -> dict[str, Any]:
     return manifest.parity.model_dump() if manifest.parity else {}

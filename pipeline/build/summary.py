@@ -29,7 +29,7 @@ class ExportSummary:
     model_hash: str
     folder: str
     changed: bool
-    parity: dict[str, float | int | None]
+    parity: dict[str, Any]
     bytes: int
     seconds: float
 
@@ -90,7 +90,7 @@ class BuildSummary:
     pairs_left_out: int
     targets_by_model: bool
     spaces: tuple[SpaceSummary, ...]
-    parity: dict[str, float | int | None]
+    parity: dict[str, Any]
     bytes: int
     seconds: float
     steps: tuple[StepSummary, ...]

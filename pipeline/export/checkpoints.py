@@ -197,7 +197,8 @@ def verify_graphs(build: ModelBuild, corpus: Sequence[StoredPair] | None, *, pro
         ParityError: they compute something else. They stay unsealed, and cannot be published.
     """
     from pipeline.graphs.export import describe_model, seal
-    from pipeline.parity.verify import make_up_sample, tokenize_sample, verify_model
+    from pipeline.parity.sample import make_up_sample, tokenize_sample
+    from pipeline.parity.verify import verify_model
 
     if find_model(build):
         return False

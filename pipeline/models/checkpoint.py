@@ -85,7 +85,6 @@ class LoadedCheckpoint:
             of such a side read its ``head_mask`` too (`exported_models.contract.graphs.ENCODER_HEAD_MASK`), the
             encoder as its third argument.
         parity_sentences: how many made-up sentences an export is verified on where there is no corpus.
-        rounding: how many times as coarsely as usual its arithmetic rounds; parity allows differences as much larger.
     """
 
     architecture: str
@@ -117,4 +116,3 @@ class LoadedCheckpoint:
     encoder_self_attention: HeadGrid | None = None
     decoder_self_attention: HeadGrid | None = None
     parity_sentences: int = 200
-    rounding: float = 1.0

@@ -22,7 +22,7 @@ from exported_models.runtime.sessions import StepInput
 from exported_models.search.scoring import encode_batch
 from pipeline.corpus.readers import SentencePair, open_corpus
 from pipeline.errors import CorpusError
-from pipeline.parity.verify import decode_ids
+from pipeline.parity.searches import decode_ids
 from pipeline.progress import Advance, Progress
 
 _MADE_UP_SENTENCES = 100

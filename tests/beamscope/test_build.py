@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,13 +22,14 @@ class Absent:
 
 sys.meta_path.insert(0, Absent())
 """
-PARITY: dict[str, float | int | None] = {
+PARITY: dict[str, Any] = {
     "log_prob": 1e-6,
     "attention": None,
     "state": 2e-6,
     "sentences": 200,
     "beam_sentences": 200,
     "beam_sentences_equal": 200,
+    "outputs": {"encoder states": {"rounding": 3e-7, "allowed": 5e-6, "difference": 2e-6}},
 }
 
 
@@ -96,6 +98,15 @@ def test_an_export_is_summed_up() -> None:
 
     assert "2.0 MB" in describe_export(summary)
     assert "200 of 200" in describe_export(summary)
+    (figures,) = (line for line in describe_export(summary).splitlines() if "encoder states" in line)
+    assert [word for word in figures.split() if "e-0" in word] == ["2.0e-06", "5.0e-06", "3.0e-07"]
+
+
+def test_a_report_of_an_older_model_has_no_figures_by_output() -> None:
+    older = {name: value for name, value in PARITY.items() if name != "outputs"}
+    summary = ExportSummary("dates", "a" * 64, "/w", changed=True, parity=older, bytes=2_000_000, seconds=3.0)
+
+    assert describe_export(summary).count("\n") == 1
 
 
 def write_project(folder: Path, text: str) -> Path:

@@ -23,7 +23,7 @@ from exported_models.search.scoring import force_batch
 from pipeline.adapters import load_adapter
 from pipeline.build.building import export_model
 from pipeline.graphs.export import describe_model, write_tokenizers
-from pipeline.parity.verify import decode_ids
+from pipeline.parity.searches import decode_ids
 from pipeline.progress import SilentProgress
 from tests.oracles.library import TOLERANCE, Library, Listed, compare
 from tests.oracles.multi30k import CHECKPOINT, read_lines

@@ -27,7 +27,8 @@ from pipeline.export.checkpoints import export_graphs, plan_model, publish_model
 from pipeline.graphs.export import seal
 from pipeline.models.checkpoint import LoadedCheckpoint, ReferenceHypothesis, ReferenceModel, ReferenceSentence
 from pipeline.models.luong import LuongConfig, LuongModel, load_checkpoint, save_checkpoint
-from pipeline.parity.verify import SamplePair, make_up_sample, verify_model
+from pipeline.parity.sample import SamplePair, make_up_sample
+from pipeline.parity.verify import verify_model
 from pipeline.progress import SilentProgress
 from state_store.pairs import StoredPair
 from tests.artefacts import DATES

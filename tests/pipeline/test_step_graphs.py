@@ -30,7 +30,8 @@ from pipeline.graphs.fused_attention import fuse_self_attention
 from pipeline.graphs.plain_step import derive_plain_step
 from pipeline.graphs.rewriting import RUNTIME_DOMAIN
 from pipeline.models.checkpoint import LoadedCheckpoint
-from pipeline.parity.verify import make_up_sample, verify_model
+from pipeline.parity.sample import make_up_sample
+from pipeline.parity.verify import verify_model
 from pipeline.progress import SilentProgress
 from tests.pipeline.adapters.huggingface.tiny_checkpoints import save_tiny_checkpoint
 from tests.pipeline.tiny_exports import open_unverified

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
 
 from torch import Tensor
 
@@ -19,7 +17,6 @@ from pipeline.errors import CheckpointError
 from pipeline.models.checkpoint import LoadedCheckpoint
 from pipeline.models.transformer import Transformer
 from pipeline.models.transformer_config import TransformerConfig
-from pipeline.models.transformer_layers import DecoderLayer
 
 _PARITY_SENTENCES = 50
 """The reference computes in NumPy, and takes a good part of a second to search one."""
@@ -60,7 +57,6 @@ def load_checkpoint(path: Path) -> LoadedCheckpoint:
         choose_context=choose_context,
         notices=tuple(list_notices(checkpoint)),
         parity_sentences=_PARITY_SENTENCES,
-        rounding=_measure_rounding(model),
     )
     return source
 
@@ -77,13 +73,6 @@ def _build(config: TransformerConfig, state: dict[str, Tensor], checkpoint: Mari
     model.load_state_dict(state)
     model.eval().requires_grad_(requires_grad=False)
     return model
-
-
-def _measure_rounding(model: Transformer) -> float:
-    """The size of the states that the last norm makes: distilled models have some of three times the usual."""
-    last = model.decoder_norm or cast(DecoderLayer, model.decoder[-1]).feed_forward_norm
-    squares = [float(weight.square().mean()) for weight in last.parameters()]
-    return max(1.0, math.sqrt(sum(squares)))
 
 
 def _describe(checkpoint: MarianCheckpoint, config: TransformerConfig) -> str:

@@ -1,0 +1,83 @@
+"""Rounding of a checkpoint's own modules: float32 against float64, on a few sentences.
+
+Outputs of a correct export differ from the checkpoint's by rounding alone, and its size depends on the weights: an
+attention score of 30 is rounded thirty times as coarsely as one of 1. So each output is judged by a bound of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_map
+
+from pipeline.models.checkpoint import LoadedCheckpoint
+from pipeline.parity.forcing import force_modules
+from pipeline.parity.sample import SamplePair
+from pipeline.reference.torch_threads import step_by_step
+
+_MEASURED = 8
+"""Sentences that rounding is measured on."""
+_ALLOWED = 8
+"""Roundings that an export may differ by. Up to 4.5 were seen: the runtime approximates some functions more coarsely
+than torch does, and the two sum in different orders."""
+_COARSEST = 1e-3
+"""Largest rounding that is believed, as a part of the output's largest value: beyond it a wrong graph looks right."""
+
+
+def find_bounds(roundings: Mapping[str, float], usual: float) -> dict[str, float]:
+    """The largest difference that is allowed for each output: ``usual``, or `_ALLOWED` roundings if those are more."""
+    return {name: max(usual, _ALLOWED * rounding) for name, rounding in roundings.items()}
+
+
+def choose_measured(sample: Sequence[SamplePair]) -> Sequence[SamplePair]:
+    """A few pairs of all lengths, the longest among them: rounding adds up from token to token."""
+    ordered = sorted(sample, key=lambda pair: -len(pair.source_ids) - len(pair.target_ids))
+    return ordered[:: -(-len(ordered) // _MEASURED)] if ordered else ordered
+
+
+def measure_rounding(checkpoint: LoadedCheckpoint, pairs: Iterable[SamplePair]) -> dict[str, float]:
+    """Largest difference between float32 and float64, by the output's name in `pipeline.parity.outputs`.
+
+    No rounding is finer than the spacing of float32 at the output's largest value, nor coarser than `_COARSEST` of it.
+    """
+    gaps: dict[str, float] = {}
+    sizes: dict[str, float] = {}
+    for pair in pairs:
+        with step_by_step():
+            rounded = force_modules(checkpoint, pair.source_ids, pair.target_ids)
+            with _InDoublePrecision():
+                exact = force_modules(checkpoint, pair.source_ids, pair.target_ids)
+        for name, values in exact.items():
+            gaps[name] = max(gaps.get(name, 0.0), float(np.abs(rounded[name] - values).max(initial=0.0)))
+            sizes[name] = max(sizes.get(name, 0.0), float(np.abs(values).max(initial=0.0)))
+    return {
+        name: min(max(gap, float(np.spacing(np.float32(sizes[name])))), _COARSEST * sizes[name])
+        for name, gap in gaps.items()
+    }
+
+
+class _InDoublePrecision(TorchFunctionMode):
+    """Compute in float64 what torch is asked to compute in float32; weights stay what they are.
+
+    A weight is widened when it is used and dropped after, so that no second model takes memory.
+    """
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Iterable[type], args: Any = (), kwargs: Any = None
+    ) -> Any:
+        if func is F.embedding:
+            # Its result has fewer values than its table.
+            return _widen(func(*args, **(kwargs or {})))
+        return func(*tree_map(_widen, args), **tree_map(_widen, kwargs or {}))
+
+
+def _widen(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.double() if value.dtype == torch.float32 else value
+    return torch.float64 if value is torch.float32 else value

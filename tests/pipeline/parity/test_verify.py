@@ -1,0 +1,79 @@
+"""An export with one thing wrong is refused, and what is right is described by its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from exported_models.contract.graphs import Graph
+from pipeline.adapters import load_adapter
+from pipeline.errors import ParityError
+from pipeline.graphs.export import write_graphs
+from pipeline.models.checkpoint import LoadedCheckpoint
+from pipeline.parity.sample import SamplePair, make_up_sample
+from pipeline.parity.verify import verify_model
+from pipeline.progress import SilentProgress
+from tests.pipeline.adapters.huggingface.tiny_checkpoints import save_tiny_checkpoint
+from tests.pipeline.parity.wrong_graphs import Fault, copy_with_fault, drop_mask, scale
+from tests.pipeline.tiny_exports import open_unverified
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+
+QUIET = SilentProgress()
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> LoadedCheckpoint:
+    folder = tmp_path_factory.mktemp("marian")
+    return load_adapter("huggingface").load(save_tiny_checkpoint("marian", folder))
+
+
+@pytest.fixture(scope="module")
+def exported(checkpoint: LoadedCheckpoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("exported")
+    write_graphs(checkpoint, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def sample(checkpoint: LoadedCheckpoint) -> Sequence[SamplePair]:
+    return make_up_sample(checkpoint, 10)
+
+
+def test_a_right_export_of_a_small_model_is_judged_as_strictly_as_ever(
+    checkpoint: LoadedCheckpoint, exported: Path, sample: Sequence[SamplePair]
+) -> None:
+    report = verify_model(checkpoint, open_unverified(exported, checkpoint), sample, progress=QUIET)
+
+    assert report.outputs.keys() >= {"log-probabilities", "attention", "encoder states", "decoder states"}
+    assert {found.allowed for found in report.outputs.values()} == {1e-4}
+    assert all(found.difference < found.allowed for found in report.outputs.values())
+    assert report.log_prob == report.outputs["log-probabilities"].difference
+    assert report.beam_sentences_equal == report.beam_sentences == len(sample)
+
+
+@pytest.mark.parametrize(
+    ("graph", "fault"),
+    [
+        pytest.param(Graph.ENCODER, scale("encoder.1.feed_forward.contract.weight", 1.001), id="a weight by 1e-3"),
+        pytest.param(Graph.TEACHER_FORCED, scale("decoder.1.cross_attention.output.weight", 1.001), id="of the target"),
+        pytest.param(Graph.DECODER_STEP, scale("decoder.1.cross_attention.output.weight", 1.001), id="of steps"),
+        pytest.param(Graph.TEACHER_FORCED, scale("decoder.0.feed_forward.expand.bias", 0), id="no bias"),
+        pytest.param(Graph.ENCODER, drop_mask, id="padding seen by the encoder"),
+        pytest.param(Graph.TEACHER_FORCED, drop_mask, id="the future seen"),
+    ],
+)
+def test_a_wrong_export_is_refused(
+    checkpoint: LoadedCheckpoint,
+    exported: Path,
+    sample: Sequence[SamplePair],
+    tmp_path: Path,
+    graph: Graph,
+    fault: Fault,
+) -> None:
+    wrong = open_unverified(copy_with_fault(exported, tmp_path / "wrong", graph, fault), checkpoint)
+
+    with pytest.raises(ParityError, match="Nothing was published"):
+        verify_model(checkpoint, wrong, sample, progress=QUIET)
