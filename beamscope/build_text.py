@@ -9,7 +9,8 @@ from beamscope.text_tables import format_table
 from exported_models.contract.publishing import format_size
 
 if TYPE_CHECKING:
-    from pipeline.build.summary import BuildSummary, ExportSummary, TwinSummary
+    from pipeline.build.summary import BuildSummary
+    from pipeline.export.summary import ExportSummary, TwinSummary
 
 _SHOWN_OF_HASH = 16
 

@@ -11,9 +11,10 @@ from exported_models.contract.workspace import Workspace
 from exported_models.engine import Engine
 from exported_models.runtime.model import ExportedModel
 from pipeline.adapters import find_adapter, load_adapter
-from pipeline.build.building import build, export_model
+from pipeline.build.building import build
 from pipeline.build.project_file import Project, load_project
 from pipeline.corpus.readers import SentencePair, TsvReader
+from pipeline.export.checkpoints import export_model
 from pipeline.models.checkpoint import LoadedCheckpoint
 from pipeline.progress import open_progress
 from state_store.store import StateStore

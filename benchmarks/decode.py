@@ -30,7 +30,7 @@ from exported_models.search.recording import Recording
 from exported_models.search.scoring import force_batch
 from exported_models.search.self_attention import find_self_attention
 from pipeline.adapters.huggingface.checkpoint import read_checkpoint
-from pipeline.build.building import export_model
+from pipeline.export.checkpoints import export_model
 from pipeline.export.twins import Comparison, export_twin
 from pipeline.progress import open_progress
 

@@ -63,5 +63,5 @@ def make_batches(model: ExportedModel, pairs: Sequence[SentencePair], batch_toke
     sources = [model.source_tokenizer.encode(pair.source, end=True).ids for pair in pairs]
     targets = [model.target_tokenizer.encode(pair.target or "", end=True).ids for pair in pairs]
     lengths = np.array([(len(source), len(target)) for source, target in zip(sources, targets, strict=True)], np.int64)
-    for batch in plan_batches(lengths, len(pairs), batch_tokens).batches(0):
+    for batch in plan_batches(lengths, batch_tokens):
         yield Batch([sources[number] for number in batch], [targets[number] for number in batch])

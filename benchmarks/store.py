@@ -2,9 +2,10 @@
 
 python -m benchmarks.store CHECKPOINT SOURCES TARGETS    a Hugging Face checkpoint, and files with a sentence a line
 
-Ours is the whole step of a build: centers, tokens, states batch by batch, shards written through to the disk, merged
-and digested. The library's is its forward pass with hidden states and attention alone: its batches are tokenized
-beforehand, and nothing is written. After every batch of ours the library has its turn. Everything runs on one thread.
+Ours is the whole step of a build: tokens, states batch by batch, shards written through to the disk, centers, rows
+merged and digested, held-out pairs included. The library's is its forward pass with hidden states and attention alone:
+its batches are tokenized beforehand, and nothing is written. After every batch of ours the library has its turn.
+Everything runs on one thread.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +25,15 @@ from benchmarks.measure import Timing, describe_machine, one_thread, shorten
 from benchmarks.report import Figure, Report
 from exported_models.contract.workspace import Workspace
 from pipeline.adapters.huggingface.checkpoint import read_checkpoint
+from pipeline.build.build_run import BuildRun
 from pipeline.build.building import open_build
 from pipeline.build.project_file import CorpusSection, ModelSection, Project, ProjectFile
-from pipeline.build.steps import BuildRun, export_step, plan_step, verify_step
+from pipeline.build.steps import PlannedPairs, encode_pairs, make_model, plan_pairs, state_settings
 from pipeline.corpus.pair_tokens import PairTokenizer
 from pipeline.graphs.states import StateEncoder
 from pipeline.progress import Advance, open_progress
-from pipeline.store.batches import read_plan
-from pipeline.store.encode import encode_corpus
-from state_store.pairs import PairTable
+from pipeline.store.encode import EncodeItem, StateSettings, encode_block, list_items, plan_block
+from pipeline.work.executors import ItemType, Work
 
 MODEL_ID = "benchmark"
 
@@ -61,34 +63,51 @@ class Turns:
         self.peer = _add(self.peer, _time(lambda: self._theirs(batch)))
 
 
+class OneThread:
+    """An executor over a model that is opened on one thread before the time is taken."""
+
+    def __init__(self, encoder: StateEncoder, settings: StateSettings) -> None:
+        self._encoder = encoder
+        self._settings = settings
+
+    def run(self, work: Work[ItemType], items: Sequence[ItemType], advance: Advance) -> None:  # noqa: ARG002 (the protocol's names)
+        for item in items:
+            assert isinstance(item, EncodeItem)
+            encode_block(self._encoder, self._settings, item, advance)
+
+
 def measure(run: BuildRun, library: Any) -> dict[str, Figure]:
-    """Encode the corpus of a build whose model is verified, the library taking turns."""
-    encoder = StateEncoder.open(run.model_folder, threads=1)
-    model = encoder.model
-    pairs = PairTable(run.store.staged, int(run.store.planned["pairs"]))
-    batches = list(_plan_tokens(run, PairTokenizer.of(model), pairs))
+    """Encode the corpus of a build, the library taking turns."""
+    planned = plan_pairs(run, None).result
+    model = make_model(run, None, planned.store)
+    encoder, settings = StateEncoder.open(model.folder, threads=1), state_settings(run.store, model)
+    batches = list(_plan_tokens(run, PairTokenizer.of(encoder.model), settings, planned))
     turns = Turns(batches, lambda batch: forward(library, model.manifest, batch))
+    timed = replace(run, progress=turns, executor=OneThread(encoder, settings))
     with one_thread():
         forward(library, model.manifest, batches[0])  # what is made on first use is not timed
-        both = _time(lambda: encode_corpus(run.store, run.model_manifest, lambda: encoder, progress=turns))
+        both = _time(lambda: encode_pairs(timed, model, planned))
     ours = Timing(both.clock - turns.peer.clock, both.processor - turns.peer.processor)
+    pairs = sum(map(len, batches))
     return {
-        "": f"{len(pairs):,} pairs in {len(batches)} batches : forward",
+        "": f"{pairs:,} pairs in {len(batches)} batches : forward",
         "s": shorten(ours.clock),
         "peer s": shorten(turns.peer.clock),
         "speedup": shorten(turns.peer.clock / ours.clock),
         "cpu speedup": shorten(turns.peer.processor / ours.processor),
-        "pairs/s": round(len(pairs) / ours.clock),
+        "pairs/s": round(pairs / ours.clock),
     }
 
 
-def _plan_tokens(run: BuildRun, tokenizer: PairTokenizer, pairs: PairTable) -> Iterator[list[TokenPair]]:
-    """The batches of the build's plan, as ids."""
-    plan = read_plan(run.store.folder)
-    for shard in plan.shard_numbers():
-        for batch in plan.batches(shard):
-            tokens = [tokenizer.read(pairs[sentence]) for sentence in batch]
-            yield [(pair.source_ids, pair.target_ids) for pair in tokens]
+def _plan_tokens(
+    run: BuildRun, tokenizer: PairTokenizer, settings: StateSettings, planned: PlannedPairs
+) -> Iterator[list[TokenPair]]:
+    """The batches of the build in its order, as ids."""
+    folder = run.store.folder
+    for table, blocks in ((folder.staged, planned.store.blocks), (folder.held_out, planned.held_out.blocks)):
+        for item in list_items(folder.shards, settings, table, blocks):
+            for batch in plan_block(tokenizer, settings, item):
+                yield [(pair.source_ids, pair.target_ids) for pair in batch.values()]
 
 
 def _time(way: Callable[[], object]) -> Timing:
@@ -114,10 +133,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="beamscope-store-") as name:
         project = Project(Path(name) / "project.toml", content)
         with open_build(project, Workspace(Path(name)), progress=open_progress()) as run:
-            for step in (plan_step, export_step, verify_step):
-                step(run)
             row = measure(run, read_checkpoint(options.checkpoint).model)
-    note = "One thread. Ours: centers, tokens, states, shards, merging, digests; the library: the forward pass alone."
+    note = "One thread. Ours: tokens, states, shards, centers, merging, digests; the library: the forward pass alone."
     print(f"{Report('Encode a corpus into a store', [row], note).to_text()}\n[{describe_machine()}]")
     return 0
 

@@ -1,16 +1,17 @@
-"""How the encoded corpus gets into a store: centers, immutable shards, and merging them.
+"""How the encoded corpus gets into a store: immutable shards, centers, and merging them.
 
-1. `fit_centers` over a sample of the corpus: states are centered before they become float16, because the residuals of
+1. `write_shard` for each part of the corpus: raw states in float32, in one rename, so that a shard is there whole or
+   not at all. A shard depends on its own sentences alone, and stays valid when others change.
+2. `fit_centers` over a sample of all shards: states are centered before they become float16, because the residuals of
    some models exceed its range.
-2. `write_shard` for each part of the corpus: normalized rows, in one rename, so that a shard is there whole or not.
-3. `merge_shards`: the shards one after the other. Rows are prepared one by one, so that how the corpus was cut into
-   shards leaves no trace in the store.
+3. `merge_shards`: the rows of all shards, centered and of unit length. Rows are prepared one by one, so that the cut
+   of the corpus into shards leaves no trace in the store.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from exported_models.contract.arrays import Floats
+from exported_models.contract.arrays import Floats, Ids
 from exported_models.contract.manifest import SpaceSpec
 from exported_models.contract.publishing import explain_disk_errors
 from state_store import layout
@@ -26,9 +27,9 @@ from state_store.arrays import ArrayWriter, map_array, write_array
 from state_store.contexts import NO_TOKEN, TOKEN_COLUMNS, number_contexts
 from state_store.errors import StateError, StoreError
 
-Halves = NDArray[np.float16]
 TokenTable = NDArray[np.int32]
 
+_STATES = "states.npy"
 _COPIED_ROWS = 1 << 16
 
 
@@ -37,7 +38,7 @@ class SentenceStates:
     """One encoded sentence pair.
 
     Attributes:
-        sentence: its id in the store.
+        sentence: its number in the shard, from 0.
         source_ids, target_ids: its tokens without padding and start token, end of sentence included.
         states: space name -> [tokens, size] float32, one row a token of the side that owns the space; row t of a
             target space is the state that predicts target token t.
@@ -54,10 +55,21 @@ class SentenceStates:
 
 
 @dataclass(frozen=True, slots=True)
-class ShardRows:
-    """The rows of one space in one shard: ``vectors`` [rows, size] float16, ``tokens`` [rows, 4] int32."""
+class Shard:
+    """A part of the encoded corpus: its folder, and the id in the store of its first sentence."""
 
-    vectors: Halves
+    folder: Path
+    first_sentence: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShardRows:
+    """The rows of one space in one shard: ``states`` [rows, size] float32, ``tokens`` [rows, 4] int32.
+
+    The first column of the token table counts the sentences of the shard from 0.
+    """
+
+    states: Floats
     tokens: TokenTable
 
 
@@ -79,77 +91,53 @@ def normalize_states(states: Floats, center: Floats) -> Floats:
     return _divide(centered, np.linalg.norm(centered, axis=1))
 
 
-def fit_centers(spaces: Sequence[SpaceSpec], sample: Iterable[SentenceStates]) -> dict[str, Floats]:
-    """The mean state of each space, [size] float32, over a sample of the corpus (summed in float64, in order).
-
-    Raises:
-        StoreError: the sample is empty. StateError: its states are not finite.
-    """
-    totals = {space.name: np.zeros(space.size) for space in spaces}
-    counts = dict.fromkeys(totals, 0)
-    for sentence in sample:
-        for name in totals:
-            totals[name] += sentence.states[name].sum(axis=0, dtype=np.float64)
-            counts[name] += len(sentence.states[name])
-    if not all(counts.values()):
-        raise StoreError("The corpus has no tokens to index: no sentence was encoded.")
-    centers = {name: (totals[name] / counts[name]).astype(np.float32) for name in totals}
-    for name, center in centers.items():
-        if not np.isfinite(center).all():
-            raise StateError(f"The model made states of the space {name!r} that are not finite numbers.")
-    return centers
-
-
-def write_shard(
-    folder: Path,
-    number: int,
-    spaces: Sequence[SpaceSpec],
-    centers: Mapping[str, Floats],
-    sentences: Sequence[SentenceStates],
-) -> Path:
-    """Write one shard in one atomic step, replacing an earlier one of that number; return its folder.
+def write_shard(folder: Path, spaces: Sequence[SpaceSpec], sentences: Sequence[SentenceStates]) -> None:
+    """Write a shard in one atomic step, replacing an earlier one in that folder.
 
     Raises:
         StateError: a state is not finite, or a sentence has not one state a token; nothing is written.
         PublishingError: the disk is full or not writable.
     """
-    final = _shard_folder(folder, number)
-    staged = final.with_name(f".{final.name}.tmp")
-    with explain_disk_errors(final):
-        shutil.rmtree(staged, ignore_errors=True)
-        staged.mkdir(parents=True)
+    partial = folder.with_name(f".{folder.name}.tmp")
+    with explain_disk_errors(folder):
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
         try:
             for space in spaces:
-                rows = _prepare_rows(space, centers[space.name], sentences)
-                write_array(staged / f"{space.name}.{layout.VECTORS}", rows.vectors)
-                write_array(staged / f"{space.name}.{layout.TOKENS}", rows.tokens)
-            shutil.rmtree(final, ignore_errors=True)
-            staged.rename(final)
+                rows = _gather_rows(space, sentences)
+                write_array(partial / f"{space.name}.{_STATES}", rows.states)
+                write_array(partial / f"{space.name}.{layout.TOKENS}", rows.tokens)
+            shutil.rmtree(folder, ignore_errors=True)
+            partial.rename(folder)
         finally:
-            shutil.rmtree(staged, ignore_errors=True)
-    return final
+            shutil.rmtree(partial, ignore_errors=True)
 
 
-def shard_numbers(folder: Path) -> tuple[int, ...]:
-    """Numbers of the complete shards in a folder, ascending."""
-    return tuple(sorted(int(path.name.removeprefix("shard-")) for path in folder.glob("shard-*") if path.is_dir()))
-
-
-def read_shard(folder: Path, number: int, space: SpaceSpec) -> ShardRows:
+def read_shard(folder: Path, space: SpaceSpec) -> ShardRows:
     """The rows of one space in one shard, as memory maps.
 
     Raises:
         StoreError: the shard is missing or damaged.
     """
-    shard = _shard_folder(folder, number)
-    tokens = map_array(shard / f"{space.name}.{layout.TOKENS}", np.int32, (None, TOKEN_COLUMNS))
-    vectors = map_array(shard / f"{space.name}.{layout.VECTORS}", np.float16, (len(tokens), space.size))
-    return ShardRows(vectors, tokens)
+    tokens = map_array(folder / f"{space.name}.{layout.TOKENS}", np.int32, (None, TOKEN_COLUMNS))
+    states = map_array(folder / f"{space.name}.{_STATES}", np.float32, (len(tokens), space.size))
+    return ShardRows(states, tokens)
+
+
+def fit_centers(shards: Sequence[Shard], spaces: Sequence[SpaceSpec], sample: Ids) -> dict[str, Floats]:
+    """The mean state of each space, [size] float32, over a sample of sentences.
+
+    Args:
+        sample: [sentences] int64 ids of sentences, spread over the corpus.
+
+    Raises:
+        StoreError: a shard is missing or damaged, or the sample is empty.
+    """
+    return {space.name: _fit_center(shards, space, sample) for space in spaces}
 
 
 def merge_shards(
-    folder: Path,
-    numbers: Sequence[int],
+    shards: Sequence[Shard],
     store: Path,
     spaces: Sequence[SpaceSpec],
     centers: Mapping[str, Floats],
@@ -158,8 +146,7 @@ def merge_shards(
     """Write vectors, token tables and centers of every space into a store's folder; return the rows of each space.
 
     Args:
-        folder: where the shards are; they stay.
-        numbers: which shards, in the order of their sentences.
+        shards: in the order of their sentences; their folders stay.
         sentences: how many sentence pairs the store has; their ids count from 0.
 
     Raises:
@@ -172,28 +159,50 @@ def merge_shards(
         with explain_disk_errors(target):
             target.mkdir(parents=True, exist_ok=True)
         write_array(target / layout.CENTER, centers[space.name])
-        rows[space.name] = _merge_space(target, space, [read_shard(folder, n, space) for n in numbers], sentences)
+        parts = [(shard.first_sentence, read_shard(shard.folder, space)) for shard in shards]
+        rows[space.name] = _merge_space(target, space, parts, centers[space.name], sentences)
     return rows
 
 
-def _shard_folder(folder: Path, number: int) -> Path:
-    return folder / f"shard-{number:05d}"
-
-
-def _prepare_rows(space: SpaceSpec, center: Floats, sentences: Sequence[SentenceStates]) -> ShardRows:
-    vectors, tokens = [np.empty((0, space.size), np.float16)], [np.empty((0, TOKEN_COLUMNS), np.int32)]
+def _gather_rows(space: SpaceSpec, sentences: Sequence[SentenceStates]) -> ShardRows:
+    states, tokens = [np.empty((0, space.size), np.float32)], [np.empty((0, TOKEN_COLUMNS), np.int32)]
     for sentence in sentences:
-        states, ids = sentence.states[space.name], sentence.ids(space)
-        if len(states) != len(ids):
+        found, ids = sentence.states[space.name], sentence.ids(space)
+        if len(found) != len(ids):
             raise StateError(
-                f"Sentence {sentence.sentence} has {len(states)} {space.name} states for {len(ids)} tokens."
+                f"Sentence {sentence.sentence} has {len(found)} {space.name} states for {len(ids)} tokens."
             )
         try:
-            vectors.append(normalize_states(states, center).astype(np.float16))
+            _check_states(found, space.size)
         except StateError as error:
             raise StateError(f"Sentence {sentence.sentence}, space {space.name!r}: {error}") from error
+        states.append(np.asarray(found, np.float32))
         tokens.append(_tabulate_tokens(sentence.sentence, ids))
-    return ShardRows(np.concatenate(vectors), np.concatenate(tokens))
+    return ShardRows(np.concatenate(states), np.concatenate(tokens))
+
+
+def _fit_center(shards: Sequence[Shard], space: SpaceSpec, sample: Ids) -> Floats:
+    """Sums are in float64 and by sentence, so that they do not depend on the cut into shards."""
+    sums, rows = [np.zeros((0, space.size))], 0
+    for shard in shards:
+        part = read_shard(shard.folder, space)
+        numbers = part.tokens[:, 0]
+        wanted = np.flatnonzero(np.isin(numbers + np.int64(shard.first_sentence), sample))
+        if len(wanted):
+            firsts = np.flatnonzero(np.diff(numbers[wanted], prepend=-1))
+            sums.append(np.add.reduceat(part.states[wanted].astype(np.float64), firsts, axis=0))
+            rows += len(wanted)
+    if rows == 0:
+        raise StoreError("The corpus has no tokens to index: no sentence was encoded.")
+    return np.asarray(np.concatenate(sums).sum(axis=0) / rows, np.float32)
+
+
+def _check_states(states: Floats, size: int) -> None:
+    if states.ndim != 2 or states.shape[1] != size:
+        raise StateError(f"States of shape {list(states.shape)} were given where [rows, {size}] is needed.")
+    finite = np.isfinite(states).all(axis=1)
+    if not finite.all():
+        raise StateError(f"The state in row {int(np.flatnonzero(~finite)[0])} is not made of finite numbers.")
 
 
 def _divide(rows: Floats, lengths: NDArray[Any]) -> Floats:
@@ -212,8 +221,10 @@ def _tabulate_tokens(sentence: int, ids: Sequence[int]) -> TokenTable:
     return table
 
 
-def _merge_space(target: Path, space: SpaceSpec, shards: Sequence[ShardRows], sentences: int) -> int:
-    rows = sum(len(shard.tokens) for shard in shards)
+def _merge_space(
+    target: Path, space: SpaceSpec, parts: Sequence[tuple[int, ShardRows]], center: Floats, sentences: int
+) -> int:
+    rows = sum(len(shard.tokens) for _, shard in parts)
     if rows == 0:
         raise StoreError(f"The space {space.name!r} would be empty: no sentence was encoded.")
     counts = np.zeros(sentences, np.int64)
@@ -222,11 +233,11 @@ def _merge_space(target: Path, space: SpaceSpec, shards: Sequence[ShardRows], se
         ArrayWriter(target / layout.TOKENS, np.int32, (rows, TOKEN_COLUMNS)) as tokens,
     ):
         lowest = 0
-        for shard in shards:
+        for first, shard in parts:
             for part in _blocks(len(shard.tokens)):
-                table = shard.tokens[part]
+                table = shard.tokens[part] + np.array([first, 0, 0, 0], np.int32)
                 lowest = _count_rows(counts, table[:, 0], lowest)
-                vectors.append(shard.vectors[part])
+                vectors.append(normalize_states(shard.states[part], center).astype(np.float16))
                 tokens.append(table)
             # Blocks may cut a sentence, shards may not.
             lowest += 1 if len(shard.tokens) else 0

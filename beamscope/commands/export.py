@@ -81,7 +81,7 @@ def export(
     _check_options(quantize, sentences, references)
     yield_to_requests()
     with require_build_extra("Exporting"):
-        from pipeline.build.building import export_model
+        from pipeline.export.checkpoints import export_model
         from pipeline.export.twins import Comparison, check_twin, export_twin
         from pipeline.progress import open_progress
 

@@ -18,7 +18,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -59,17 +59,21 @@ def digest_file(path: Path) -> str:
     return digest.hexdigest()
 
 
+Digest = Callable[[Path], str]
+"""Gives the SHA-256 of a file; `digest_file`, or a function that remembers what it read."""
+
+
 def digest_value(value: object) -> str:
     """SHA-256 of a JSON value in canonical form (sorted keys, no white space), in hex."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
-def list_files(folder: Path) -> dict[str, dict[str, Any]]:
+def list_files(folder: Path, digest: Digest = digest_file) -> dict[str, dict[str, Any]]:
     """Every data file below ``folder``: relative POSIX path -> ``{"bytes": size, "sha256": hex}``."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     return {
-        path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": digest_file(path)}
+        path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": digest(path)}
         for path in paths
         if path.relative_to(folder).as_posix() not in _UNHASHED
     }
@@ -98,7 +102,13 @@ def write_json_atomically(path: Path, value: object) -> None:
     write_bytes_atomically(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode("utf-8"))
 
 
-def publish(staged: Path, destination: Path, manifest: Mapping[str, Any], provenance: Mapping[str, Any]) -> Path:
+def publish(
+    staged: Path,
+    destination: Path,
+    manifest: Mapping[str, Any],
+    provenance: Mapping[str, Any],
+    digest: Digest = digest_file,
+) -> Path:
     """Make ``staged`` the published folder ``destination`` and return the immutable folder behind the link.
 
     ``manifest`` gets two more keys: ``files``, and ``content_hash`` of the data alone. ``staged`` must be on the file
@@ -107,7 +117,7 @@ def publish(staged: Path, destination: Path, manifest: Mapping[str, Any], proven
     Raises:
         PublishingError: the disk is full or not writable. The previous build stays published.
     """
-    files = list_files(staged)
+    files = list_files(staged, digest)
     complete = {**manifest, "files": files, "content_hash": content_hash(files)}
     builds = destination.parent / BUILDS_FOLDER / destination.name
     # Named by manifest and data: equal data bound to another model, for instance, is another build.
@@ -168,11 +178,11 @@ def path_inside(folder: Path, name: str) -> Path:
     return path
 
 
-def check_files(folder: Path) -> Iterator[FileCheck]:
+def check_files(folder: Path, digest: Digest = digest_file) -> Iterator[FileCheck]:
     """Compare every file of a published folder with its manifest; one result per file, extra files included."""
     listed = read_manifest(folder).get("files", {})
     for name, entry in sorted(listed.items()):
-        yield check_file(folder, name, entry["bytes"], entry["sha256"])
+        yield check_file(folder, name, entry["bytes"], entry["sha256"], digest)
     known = {*listed, *_UNHASHED}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
@@ -180,7 +190,7 @@ def check_files(folder: Path) -> Iterator[FileCheck]:
             yield FileCheck(name, path.lstat().st_size, "is not listed in the manifest")
 
 
-def check_file(folder: Path, name: str, size: int, digest: str | None) -> FileCheck:
+def check_file(folder: Path, name: str, size: int, digest: str | None, digest_of: Digest = digest_file) -> FileCheck:
     """Compare a file with its published size, and with its digest unless that is None; a digest reads all bytes."""
     found = 0
     try:
@@ -190,7 +200,7 @@ def check_file(folder: Path, name: str, size: int, digest: str | None) -> FileCh
         found = path.stat().st_size
         if found != size:
             return FileCheck(name, found, f"has {found} bytes where {size} were published")
-        if digest is not None and digest_file(path) != digest:
+        if digest is not None and digest_of(path) != digest:
             return FileCheck(name, found, "has other bytes than were published")
     except ArtefactError:
         return FileCheck(name, found, "is not inside the artefact")

@@ -3,47 +3,59 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
-from exported_models.contract.manifest import ModelManifest, load_model_manifest
-from exported_models.contract.workspace import Workspace, check_artefact_name
-from pipeline.adapters.installed import find_installed
+from exported_models.contract.manifest import load_model_manifest
+from exported_models.contract.workspace import Workspace
+from pipeline.build.build_run import BuildRun, StepRunner, run_plainly
 from pipeline.build.corpora import open_corpora
-from pipeline.build.planned_store import StoreBuild, build_folders, published_store
+from pipeline.build.planned_store import PlannedStore, build_folders
 from pipeline.build.project_file import Project
-from pipeline.build.steps import BuildRun, Step, choose_steps, run_step
-from pipeline.build.summary import BuildSummary, ExportSummary, SpaceSummary
-from pipeline.export.checkpoints import export_graphs, plan_model, publish_model, published_model, verify_graphs
+from pipeline.build.steps import make_store, translate_fingerprint
+from pipeline.build.summary import BuildSummary, SpaceSummary
+from pipeline.export.checkpoints import plan_model
+from pipeline.export.planned import is_published
+from pipeline.export.summary import list_parity
 from pipeline.progress import Progress
 from pipeline.store.batches import choose_batch_tokens
-from pipeline.work.ledger import Ledger, is_current
+from pipeline.store.plan import StorePlan
+from pipeline.work.digests import Digests
+from pipeline.work.executors import Executor, LocalExecutor
+from pipeline.work.ledger import Ledger
 from pipeline.work.lock import only_build
+from pipeline.work.published import is_current
 from state_store.manifest import load_store_manifest
 
-StepRunner = Callable[[BuildRun, str, Step], None]
-"""Runs a step of that name; `run_step` does the plain thing."""
+LOCAL = LocalExecutor()
 
 
 def build(
-    project: Project, workspace: Workspace, *, progress: Progress, runner: StepRunner | None = None
+    project: Project,
+    workspace: Workspace,
+    *,
+    progress: Progress,
+    executor: Executor = LOCAL,
+    runner: StepRunner = run_plainly,
 ) -> BuildSummary:
     """Bring the published model and store of a project up to date, and then those of its quantized twin, if any.
+
+    Args:
+        executor: works on the blocks of the corpus.
+        runner: runs the steps.
 
     Raises:
         PipelineError: the project, checkpoint, corpus or machine does not allow it. Nothing is published then, but for
             the full model and its store where it is the twin that cannot be.
     """
-    with open_build(project, workspace, progress=progress) as run:
-        summary = _bring_up_to_date(run, runner or run_step)
+    with open_build(project, workspace, progress=progress, executor=executor, runner=runner) as run:
+        summary = _bring_up_to_date(run)
         if project.twin is None:
             return summary
         with open_twin(run, project.twin) as twin:
             progress.note(f"The quantized twin {project.twin.model_id}, and its store {project.twin.store_id}")
-            return replace(summary, twin=_bring_up_to_date(twin, runner or run_step))
+            return replace(summary, twin=_bring_up_to_date(twin))
 
 
 def find_unchanged(project: Project, workspace: Workspace, *, progress: Progress) -> BuildSummary | None:
@@ -53,99 +65,86 @@ def find_unchanged(project: Project, workspace: Workspace, *, progress: Progress
         PipelineError: as `build`.
     """
     with open_build(project, workspace, progress=progress) as run:
-        if not is_up_to_date(run):
+        if not is_up_to_date(run.store):
             return None
-        summary = summarize(run, changed=False)
+        summary = summarize(run, None)
         if project.twin is None:
             return summary
         with open_twin(run, project.twin) as twin:
-            return replace(summary, twin=summarize(twin, changed=False)) if is_up_to_date(twin) else None
+            return replace(summary, twin=summarize(twin, None)) if is_up_to_date(twin.store) else None
 
 
 @contextmanager
-def open_build(project: Project, workspace: Workspace, *, progress: Progress) -> Iterator[BuildRun]:
-    """What the project builds; other builds of the same names are kept out meanwhile.
+def open_build(
+    project: Project,
+    workspace: Workspace,
+    *,
+    progress: Progress,
+    executor: Executor = LOCAL,
+    runner: StepRunner = run_plainly,
+) -> Iterator[BuildRun]:
+    """A run of the project's build; other builds of the same names are kept out meanwhile.
 
     Raises:
         PipelineError: another build has one of the names, checkpoint or corpus are missing, or no adapter fits.
     """
     store, model = build_folders(project, workspace)
     with only_build(store, f"The store {project.store_id}"), only_build(model, f"The model {project.model_id}"):
-        yield _prepare_run(project, workspace, store, progress)
+        yield BuildRun(_plan_store(project, workspace, progress), progress, executor, runner)
 
 
 @contextmanager
-def open_twin(run: BuildRun, project: Project) -> Iterator[BuildRun]:
-    """What a project builds of its model's twin, once the model is published; the corpus is the same.
+def open_twin(full: BuildRun, project: Project) -> Iterator[BuildRun]:
+    """A run of the build of a project's twin, once the full model is published; the corpus is the same.
 
     Raises:
         PipelineError: another build has one of the names.
     """
-    from pipeline.export.twins import HeldOutComparison, plan_twin
+    from pipeline.build.held_out_comparison import HeldOutComparison
+    from pipeline.export.twins import plan_twin
 
-    full = run.store
-    store, model = build_folders(project, full.workspace)
+    planned, digests = full.store, full.store.ledger.digests
+    store, model = build_folders(project, planned.workspace)
     with only_build(store, f"The store {project.store_id}"), only_build(model, f"The model {project.model_id}"):
-        twin = plan_twin(full.model.model_id, HeldOutComparison(full), full.workspace)
-        ledger = Ledger(store, full.workspace.stores_folder / project.store_id)
-        yield BuildRun(replace(full, project=project, model=twin, ledger=ledger), run.progress)
+        test = HeldOutComparison(planned.corpora)
+        twin = plan_twin(planned.model.model_id, test, planned.workspace, digests)
+        ledger = Ledger(store, planned.workspace.stores_folder / project.store_id, digests)
+        of_twin = replace(planned, project=project, model=twin, ledger=ledger)
+        yield BuildRun(of_twin, full.progress, full.executor, full.runner)
 
 
-def _bring_up_to_date(run: BuildRun, runner: StepRunner) -> BuildSummary:
-    if is_up_to_date(run):
-        return summarize(run, changed=False)
-    for name, step in choose_steps(run.store):
-        runner(run, name, step)
-    return summarize(run, changed=True)
+def is_up_to_date(store: PlannedStore) -> bool:
+    """Whether the published model and store are those that would be built, every file as it was published."""
+    return is_current(store.published, store.fingerprint, store.ledger) and is_published(store.model)
 
 
-def _prepare_run(project: Project, workspace: Workspace, folder: Path, progress: Progress) -> BuildRun:
-    """Find out what the project builds; its corpus is generated here if need be."""
-    chosen = project.content.model
-    model = plan_model(
-        workspace,
-        project.model_id,
-        project.checkpoint,
-        chosen.adapter,
-        context_layer=chosen.context_layer,
-        progress=progress,
-    )
-    ledger = Ledger(folder, workspace.stores_folder / project.store_id)
-    corpora = open_corpora(project, ledger, progress=progress)
-    return BuildRun(StoreBuild(project, workspace, model, corpora, ledger, choose_batch_tokens()), progress)
+def summarize(run: BuildRun, plan: StorePlan | None) -> BuildSummary:
+    """The summary of a build, read from the published model and store.
 
-
-def is_up_to_date(run: BuildRun) -> bool:
-    """Whether the published model and store are what would be built."""
-    store, model = run.store, run.store.model
-    published = published_store(store.workspace, store.project.store_id)
-    return is_current(published, store.fingerprint, store.folder) and is_current(
-        published_model(model), model.fingerprint, model.folder
-    )
-
-
-def summarize(run: BuildRun, *, changed: bool) -> BuildSummary:
-    """What the build did, read from what is published now."""
+    Args:
+        plan: of the store that was built; None if nothing changed.
+    """
     store = run.store
     folder = store.workspace.store_folder(store.project.store_id)
     manifest = load_store_manifest(folder)
     model = load_model_manifest(store.workspace.model_folder(store.model.model_id))
+    known = plan or _recorded_plan(store, model.content_hash)
     return BuildSummary(
         project=str(store.project.path),
         model_id=model.model_id,
         model_hash=model.content_hash,
         store_id=manifest.store_id,
         store_hash=manifest.content_hash,
-        store_folder=str(store.workspace.stores_folder / manifest.store_id),
-        changed=changed,
+        store_folder=str(store.link),
+        changed=plan is not None,
         pairs=manifest.corpus.pairs,
-        pairs_left_out=int(store.planned.get("left_out", 0)),
+        pairs_left_out=known.left_out if known else 0,
         targets_by_model=manifest.corpus.kind == "model_output",
         spaces=tuple(
             SpaceSummary(space.name, space.rows, space.index.kind, space.index.recall_at_10, space.maps)
             for space in manifest.spaces
         ),
-        parity=_parity(model),
+        parity=list_parity(model),
         bytes=manifest.bytes,
         seconds=time.monotonic() - run.started,
         steps=tuple(run.steps),
@@ -153,41 +152,30 @@ def summarize(run: BuildRun, *, changed: bool) -> BuildSummary:
     )
 
 
-def export_model(
-    checkpoint: Path,
-    adapter: str | None,
-    model_id: str,
-    workspace: Workspace,
-    *,
-    context_layer: int | None = None,
-    progress: Progress,
-) -> ExportSummary:
-    """Export, verify and publish a checkpoint as a model alone; ``context_layer`` as of `plan_model`.
+def _bring_up_to_date(run: BuildRun) -> BuildSummary:
+    return summarize(run, None if is_up_to_date(run.store) else make_store(run))
 
-    Raises:
-        PipelineError: the checkpoint cannot be read or exported, or parity fails; nothing is published then.
-    """
-    started = time.monotonic()
-    checkpoint = find_installed(str(checkpoint)) or checkpoint
-    name = check_artefact_name(model_id)
-    plan = plan_model(workspace, name, checkpoint, adapter, context_layer=context_layer, progress=progress)
-    with only_build(plan.folder, f"The model {model_id}"):
-        # 1. Graphs and tokenizers, staged
-        export_graphs(plan, progress=progress)
-        # 2. Parity with the checkpoint
-        verify_graphs(plan, None, progress=progress)
-        # 3. Published in one step
-        manifest, changed = publish_model(plan)
-    return ExportSummary(
-        model_id=model_id,
-        model_hash=manifest.content_hash,
-        folder=str(workspace.models_folder / model_id),
-        changed=changed,
-        parity=_parity(manifest),
-        bytes=manifest.bytes,
-        seconds=time.monotonic() - started,
+
+def _plan_store(project: Project, workspace: Workspace, progress: Progress) -> PlannedStore:
+    """Everything that the project's store is made from; its corpus is generated here if need be."""
+    chosen, digests = project.content.model, Digests()
+    model = plan_model(
+        workspace,
+        project.model_id,
+        project.checkpoint,
+        chosen.adapter,
+        context_layer=chosen.context_layer,
+        digests=digests,
+        progress=progress,
     )
+    folder, _ = build_folders(project, workspace)
+    ledger = Ledger(folder, workspace.stores_folder / project.store_id, digests)
+    corpora = open_corpora(project, ledger, progress=progress)
+    return PlannedStore(project, workspace, model, corpora, ledger, choose_batch_tokens())
 
 
-def _parity(manifest: ModelManifest) -> dict[str, Any]:
-    return manifest.parity.model_dump() if manifest.parity else {}
+def _recorded_plan(store: PlannedStore, model_hash: str) -> StorePlan | None:
+    """The plan of the published store, from the ledger; None if the build folder was removed."""
+    if store.corpora.train.has_targets:
+        return store.ledger.find("plan", store.plan_fingerprint, StorePlan)
+    return store.ledger.find("translate", translate_fingerprint(store, model_hash), StorePlan)

@@ -16,8 +16,10 @@ from pipeline.corpus.readers import CorpusReader, SentencePair, open_corpus
 from pipeline.errors import CorpusError
 from pipeline.progress import Progress
 from pipeline.work.ledger import Ledger
+from state_store.spaces import sample_rows
 
 _GENERATED = "corpus"
+_HELD_OUT_EVERY = 100
 _LAST_LINES = 3
 
 
@@ -43,7 +45,12 @@ class Corpus:
 
 @dataclass(frozen=True, slots=True)
 class ProjectCorpora:
-    """What a project encodes, and what it holds out (None: a part of ``train``)."""
+    """The corpora of a project.
+
+    Attributes:
+        train: the pairs that are encoded.
+        validation: the pairs that are held out; None if they are a part of ``train``.
+    """
 
     train: Corpus
     validation: Corpus | None
@@ -54,9 +61,35 @@ class ProjectCorpora:
         return self.validation or self.train
 
     @property
+    def have_targets(self) -> bool:
+        """Whether nothing has to be translated."""
+        return self.train.has_targets and self.held_out.has_targets
+
+    def indexed(self) -> Iterator[SentencePair]:
+        """The pairs that are encoded."""
+        if self.validation is not None:
+            return iter(self.train)
+        return (pair for number, pair in enumerate(self.train) if not _is_held_out(number))
+
+    def held_out_sample(self, count: int) -> list[SentencePair]:
+        """At most ``count`` pairs that are not in the store: of the validation corpus, else every hundredth pair."""
+        if self.validation is not None:
+            pairs = list(self.validation)
+        else:
+            pairs = [pair for number, pair in enumerate(self.train) if _is_held_out(number)]
+        return [pairs[number] for number in sample_rows(len(pairs), count).tolist()] if pairs else []
+
+    @property
     def fingerprint(self) -> str:
         held_out = self.validation.fingerprint if self.validation else None
         return digest_value(["corpora", self.train.fingerprint, held_out])
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedCorpus:
+    """The files that a generator wrote, relative to their folder."""
+
+    files: tuple[str, ...]
 
 
 def open_corpora(project: Project, ledger: Ledger, *, progress: Progress) -> ProjectCorpora:
@@ -96,15 +129,22 @@ def _generate(script: Path, ledger: Ledger, *, progress: Progress) -> Path:
     if not script.is_file():
         raise CorpusError(f"There is no corpus generator {script}.")
     fingerprint = digest_value(["generate", digest_file(script)])
-    if ledger.recall("generate", fingerprint) is not None:
-        return folder
+    ledger.run_once("generate", fingerprint, GeneratedCorpus, lambda: _run_generator(script, folder, progress))
+    return folder
+
+
+def _run_generator(script: Path, folder: Path, progress: Progress) -> tuple[GeneratedCorpus, list[Path]]:
     progress.note(f"Generating the corpus with {script.name}")
     with explain_disk_errors(folder):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
     _run([sys.executable, str(script), "--out", str(folder)], script)
-    ledger.record("generate", fingerprint, [path for path in folder.rglob("*") if path.is_file()], {})
-    return folder
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return GeneratedCorpus(tuple(path.relative_to(folder).as_posix() for path in files)), files
+
+
+def _is_held_out(number: int) -> bool:
+    return number % _HELD_OUT_EVERY == _HELD_OUT_EVERY - 1
 
 
 def _run(command: Sequence[str], script: Path) -> None:

@@ -1,11 +1,10 @@
-"""What a state store is made of, and where it is built."""
+"""Stores that are going to be published: everything that decides one, and where it is built."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from exported_models.contract.manifest import ModelManifest, SpaceSpec
 from exported_models.contract.publishing import digest_value
@@ -13,21 +12,21 @@ from exported_models.contract.workspace import Workspace
 from pipeline.build.corpora import ProjectCorpora
 from pipeline.build.project_file import Project
 from pipeline.errors import ProjectFileError
-from pipeline.export.checkpoints import PlannedModel, model_build_folder
-from pipeline.work.ledger import STAGED, Ledger
+from pipeline.export.planned import PlannedModel, model_build_folder
+from pipeline.store.folder import StoreFolder
+from pipeline.work.ledger import Ledger
 
 STORE_REVISION = 3
 """Raised when the same inputs would give another store than before."""
 
 
 @dataclass(frozen=True, slots=True)
-class StoreBuild:
-    """One build of a project's store.
+class PlannedStore:
+    """A store that is going to be published, and everything that it is made from.
 
     Attributes:
-        folder: where it is built, ``<workspace>/.beamscope/stores/<store_id>``; what is to be published is gathered in
-            ``staged`` below it.
-        batch_tokens: most tokens a batch; a part of the plan, see `pipeline.store.batches`.
+        ledger: of the build folder, ``<workspace>/.beamscope/stores/<store_id>``.
+        batch_tokens: most tokens a batch, see `pipeline.store.batches`; it decides the last bits of states.
     """
 
     project: Project
@@ -38,17 +37,19 @@ class StoreBuild:
     batch_tokens: int
 
     @property
-    def folder(self) -> Path:
-        return self.ledger.folder
+    def folder(self) -> StoreFolder:
+        return StoreFolder(self.ledger.folder)
 
     @property
-    def staged(self) -> Path:
-        return self.folder / STAGED
+    def link(self) -> Path:
+        """The published store's place in the workspace."""
+        return self.workspace.stores_folder / self.project.store_id
 
     @property
-    def sources(self) -> Path:
-        """Where sources without targets are kept, which are staged when they are translated."""
-        return self.folder / "sources"
+    def published(self) -> Path | None:
+        """The folder of the published store of that name, whatever it was made of; None if there is none."""
+        store_id = self.project.store_id
+        return self.workspace.store_folder(store_id) if store_id in self.workspace.store_ids() else None
 
     @property
     def corpus_name(self) -> str:
@@ -56,26 +57,22 @@ class StoreBuild:
         return self.project.content.corpus.train.name
 
     @property
-    def planned(self) -> dict[str, Any]:
-        """The plan of the staged pairs, as recorded last: `pipeline.store.plan.StorePlan` as a document."""
-        return self.ledger.last_result("plan" if self.corpora.train.has_targets else "translate")
-
-    @property
-    def shards(self) -> Path:
-        """Where the encoded corpus is gathered, until all of it is there."""
-        return self.folder / "shards"
+    def block_lines(self) -> int:
+        """Corpus lines that are encoded between two savings of the work."""
+        return self.project.content.store.shard_pairs
 
     @property
     def plan_fingerprint(self) -> str:
-        """Of the pairs that are encoded and of how."""
-        settings = [self.project.content.store.shard_pairs, self.batch_tokens]
-        return digest_value(["plan", STORE_REVISION, self.model.fingerprint, self.corpora.fingerprint, settings])
+        """Of the pairs that are encoded, and of the blocks they are cut into."""
+        return digest_value(
+            ["plan", STORE_REVISION, self.model.fingerprint, self.corpora.fingerprint, self.block_lines]
+        )
 
     @property
     def fingerprint(self) -> str:
         """Of the whole store: equal when the published store would be."""
         store = self.project.content.store.model_dump(mode="json", exclude={"id"})
-        return digest_value(["store", self.plan_fingerprint, self.project.store_id, store])
+        return digest_value(["store", self.plan_fingerprint, self.batch_tokens, self.project.store_id, store])
 
     def chosen_spaces(self, manifest: ModelManifest) -> Sequence[SpaceSpec]:
         """The spaces that are indexed: those the project names, else every recorded one.
@@ -103,10 +100,5 @@ class StoreBuild:
 
 
 def build_folders(project: Project, workspace: Workspace) -> tuple[Path, Path]:
-    """Where the project's store is built, and where its model is."""
+    """The folders in which the project's store and its model are built."""
     return workspace.builds_folder / "stores" / project.store_id, model_build_folder(workspace, project.model_id)
-
-
-def published_store(workspace: Workspace, store_id: str) -> Path | None:
-    """The folder of the published store of that name, or None."""
-    return workspace.store_folder(store_id) if store_id in workspace.store_ids() else None

@@ -40,6 +40,7 @@ from exported_models.contract.workspace import check_artefact_name
 from pipeline.adapters.hub import names_hub
 from pipeline.adapters.installed import find_installed
 from pipeline.errors import ProjectFileError
+from pipeline.export.planned import TWIN_SUFFIX
 from state_store.manifest import GLOBAL_MAP_KINDS, GlobalMapKind
 
 
@@ -50,8 +51,6 @@ def _check_name(name: str) -> str:
         raise ValueError(str(error)) from error
 
 
-TWIN_SUFFIX = "-int8"
-"""What the name of a quantized twin, and of a store built with it, ends with."""
 ArtefactName = Annotated[str, AfterValidator(_check_name)]
 
 

@@ -1,78 +1,50 @@
-"""From a checkpoint to a published model: staged, verified, then published in one step.
-
-A model is staged in ``<workspace>/.beamscope/models/<model_id>/staged``: first the graphs, and when they are verified
-the manifest, with which the folder opens as an exported model. It is published from there.
-"""
+"""From a checkpoint to a published model: staged, verified, then published in one step."""
 
 from __future__ import annotations
 
-import datetime
-import platform
 import shutil
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
 
-from exported_models.contract.manifest import CheckpointOrigin, ModelManifest, load_model_manifest
-from exported_models.contract.publishing import PROVENANCE_NAME, digest_value, publish, write_json_atomically
-from exported_models.contract.workspace import Workspace
+from exported_models.contract.manifest import CheckpointOrigin, ModelManifest
+from exported_models.contract.publishing import digest_value
+from exported_models.contract.workspace import Workspace, check_artefact_name
 from exported_models.runtime.model import ExportedModel
 from pipeline.adapters import digest_checkpoint, find_adapter, load_adapter
 from pipeline.adapters.hub import HubCheckpoint, HubId, hint_at_hub, names_hub, parse_hub_id
+from pipeline.adapters.installed import find_installed
 from pipeline.errors import CheckpointError
+from pipeline.export.planned import FinishedModel, PlannedModel, find_model, publish_model
+from pipeline.export.summary import ExportSummary, list_parity
 from pipeline.models.checkpoint import LoadedCheckpoint
 from pipeline.progress import Progress, SilentProgress
-from pipeline.work.ledger import STAGED, Ledger, is_current, is_intact, remember_published
+from pipeline.work.digests import Digests
+from pipeline.work.ledger import Done
+from pipeline.work.lock import only_build
+from pipeline.work.published import mark_finished
 from state_store.pairs import StoredPair
 
 EXPORT_REVISION = 7
 """Raised when the same checkpoint would give another exported model than before."""
 
 
-class PlannedModel(Protocol):
-    """A model that is going to be published, whatever it is made of.
+@dataclass(frozen=True, slots=True)
+class PlannedExport(PlannedModel):
+    """A model that is exported from a checkpoint.
 
     Attributes:
-        fingerprint: equal when the model would be.
-        folder: where it is built; ``staged`` below it is what gets published.
+        digest: identifies the checkpoint's content.
+        hub: where a checkpoint of the Hugging Face hub came from.
+        context_layer: decoder layer whose context is a space; None for the adapter's choice.
     """
 
-    @property
-    def workspace(self) -> Workspace: ...
-    @property
-    def model_id(self) -> str: ...
-    @property
-    def fingerprint(self) -> str: ...
-    @property
-    def folder(self) -> Path: ...
-    @property
-    def staged(self) -> Path: ...
-
-    def write_tokenizers(self, folder: Path) -> ModelManifest:
-        """Write the model's tokenizers into a folder before it is made; return the manifest it is going to have."""
-
-
-@dataclass(frozen=True, slots=True)
-class ModelBuild:
-    """What a model is made of. ``fingerprint`` is equal when the exported model would be."""
-
-    workspace: Workspace
-    model_id: str
     adapter: str
     checkpoint: Path
     digest: str
     hub: HubCheckpoint | None = None
     context_layer: int | None = None
-
-    @property
-    def folder(self) -> Path:
-        """Where it is built."""
-        return model_build_folder(self.workspace, self.model_id)
-
-    @property
-    def staged(self) -> Path:
-        return self.folder / STAGED
 
     @property
     def fingerprint(self) -> str:
@@ -95,9 +67,11 @@ class ModelBuild:
         return describe_model(source, self.model_id, self.origin)
 
 
-def model_build_folder(workspace: Workspace, model_id: str) -> Path:
-    """Where the model of that name is built."""
-    return workspace.builds_folder / "models" / model_id
+@dataclass(frozen=True, slots=True)
+class StagedGraphs:
+    """Graphs and tokenizers in the staging folder, not verified yet; ``files`` are their names."""
+
+    files: tuple[str, ...]
 
 
 def plan_model(
@@ -107,12 +81,14 @@ def plan_model(
     adapter: str | None,
     *,
     context_layer: int | None = None,
+    digests: Digests | None = None,
     progress: Progress = SilentProgress(),  # noqa: B008 (it has no state)
-) -> ModelBuild:
+) -> PlannedExport:
     """Find the adapter and identify the checkpoint; one that is named ``hub:owner/name@revision`` is fetched.
 
     Args:
         context_layer: decoder layer, counted from 0, whose context is a space; None for the adapter's choice.
+        digests: of the files that this run read; None starts anew.
 
     Raises:
         CheckpointError: there is no checkpoint, or the hub does not give it. AdapterError: no adapter fits.
@@ -124,24 +100,27 @@ def plan_model(
     found = find_adapter(folder, adapter)
     # The folder of a fetched one is a cache, in which other programs may keep more of the repository.
     digest = digest_value(["hub", fetched.name, fetched.commit]) if fetched else digest_checkpoint(folder)
-    return ModelBuild(workspace, model_id, found, folder, digest, fetched, context_layer)
+    return PlannedExport(
+        workspace, model_id, found, folder, digest, fetched, context_layer, digests=digests or Digests()
+    )
 
 
-def load_checkpoint(build: ModelBuild) -> LoadedCheckpoint:
+def load_checkpoint(planned: PlannedExport) -> LoadedCheckpoint:
     """Read the checkpoint, with the context that was chosen.
 
     Raises:
         CheckpointError: it cannot be read, or has no such choice.
     """
-    source = load_adapter(build.adapter).load(build.checkpoint)
-    layer = build.context_layer
+    source = load_adapter(planned.adapter).load(planned.checkpoint)
+    layer = planned.context_layer
     if layer is None:
         return source
     if source.choose_context is None:
-        raise CheckpointError(f"{build.checkpoint} has no choice of context layers; leave the context layer out.")
+        raise CheckpointError(f"{planned.checkpoint} has no choice of context layers; leave the context layer out.")
     if layer >= source.cross_attention_layers:
         raise CheckpointError(
-            f"{build.checkpoint} has no decoder layer {layer}; its layers are 0 to {source.cross_attention_layers - 1}."
+            f"{planned.checkpoint} has no decoder layer {layer}; "
+            f"its layers are 0 to {source.cross_attention_layers - 1}."
         )
     return source.choose_context(layer)
 
@@ -152,43 +131,19 @@ def _fetch(hub_id: HubId, progress: Progress) -> HubCheckpoint:
     return fetch_checkpoint(hub_id, progress)
 
 
-def find_model(build: PlannedModel) -> Path | None:
-    """The folder of the finished model, staged or published, if it is the one that would be built; else None."""
-    if is_intact(build.staged, build.fingerprint):
-        return build.staged
-    published = published_model(build)
-    return published if is_current(published, build.fingerprint, build.folder) else None
-
-
-def published_model(build: PlannedModel) -> Path | None:
-    """The folder of the published model of that name, whatever it was made of; None if there is none."""
-    known = build.workspace.model_ids()
-    return build.workspace.model_folder(build.model_id) if build.model_id in known else None
-
-
-def export_graphs(build: ModelBuild, *, progress: Progress) -> bool:
-    """Write graphs and tokenizers to the staging folder; return False if they were there already.
+def export_graphs(planned: PlannedExport, *, progress: Progress) -> Done[StagedGraphs]:
+    """Write graphs and tokenizers to the staging folder, unless they are there.
 
     Raises:
         CheckpointError, ExportError, PublishingError: see `pipeline.graphs.export.write_graphs`.
     """
-    from pipeline.graphs.export import write_graphs
-
-    if find_model(build) or _ledger(build).recall("graphs", build.fingerprint) is not None:
-        return False
-    source = load_checkpoint(build)
-    for notice in source.notices:
-        progress.note(f"notice: {notice}")
-    shutil.rmtree(build.staged, ignore_errors=True)
-    with progress.track("export", 1, "models") as advance:
-        write_graphs(source, build.staged)
-        advance(1)
-    _ledger(build).record("graphs", build.fingerprint, list(build.staged.iterdir()), {})
-    return True
+    return planned.ledger.run_once(
+        "graphs", planned.fingerprint, StagedGraphs, lambda: _write_graphs(planned, progress)
+    )
 
 
-def verify_graphs(build: ModelBuild, corpus: Sequence[StoredPair] | None, *, progress: Progress) -> bool:
-    """Compare the staged graphs with the checkpoint and seal them; return False if they were sealed already.
+def verify_graphs(planned: PlannedExport, corpus: Sequence[StoredPair] | None, *, progress: Progress) -> FinishedModel:
+    """Compare the staged graphs with the checkpoint and seal them.
 
     Args:
         corpus: pairs to compare on; None makes some up.
@@ -200,46 +155,65 @@ def verify_graphs(build: ModelBuild, corpus: Sequence[StoredPair] | None, *, pro
     from pipeline.parity.sample import make_up_sample, tokenize_sample
     from pipeline.parity.verify import verify_model
 
-    if find_model(build):
-        return False
-    source = load_checkpoint(build)
-    unverified = seal(build.staged, describe_model(source, build.model_id, build.origin), None)
-    exported = ExportedModel.open(build.staged)
+    source = load_checkpoint(planned)
+    unverified = seal(
+        planned.staged, describe_model(source, planned.model_id, planned.origin), None, planned.digests.of
+    )
+    exported = ExportedModel.open(planned.staged)
     sample = make_up_sample(source) if corpus is None else tokenize_sample(source, exported, corpus)
     report = verify_model(source, exported, sample, progress=progress)
-    seal(build.staged, unverified, report)
-    # Last: it is what makes the folder count as finished.
-    write_json_atomically(build.staged / PROVENANCE_NAME, describe_making(build.fingerprint))
-    return True
+    manifest = seal(planned.staged, unverified, report, planned.digests.of)
+    # Last: the mark makes the folder count as finished.
+    mark_finished(planned.staged, planned.fingerprint)
+    return FinishedModel(planned.staged, manifest)
 
 
-def publish_model(build: PlannedModel) -> tuple[ModelManifest, bool]:
-    """Publish the sealed model; return its manifest and whether anything changed.
+def export_model(
+    checkpoint: Path,
+    adapter: str | None,
+    model_id: str,
+    workspace: Workspace,
+    *,
+    context_layer: int | None = None,
+    progress: Progress,
+) -> ExportSummary:
+    """Export, verify and publish a checkpoint as a model alone; ``context_layer`` as of `plan_model`.
 
     Raises:
-        PublishingError: the disk is full or not writable; what was published before still is.
+        PipelineError: the checkpoint cannot be read or exported, or parity fails; nothing is published then.
     """
-    current = published_model(build)
-    if current is not None and is_current(current, build.fingerprint, build.folder):
-        shutil.rmtree(build.staged, ignore_errors=True)
-        return load_model_manifest(current), False
-    manifest = load_model_manifest(build.staged)
-    destination = build.workspace.models_folder / build.model_id
-    folder = publish(build.staged, destination, manifest.for_publishing(), describe_making(build.fingerprint))
-    remember_published(build.folder, build.fingerprint, folder)
-    return load_model_manifest(folder), folder.resolve() != current
+    started = time.monotonic()
+    checkpoint = find_installed(str(checkpoint)) or checkpoint
+    name = check_artefact_name(model_id)
+    planned = plan_model(workspace, name, checkpoint, adapter, context_layer=context_layer, progress=progress)
+    with only_build(planned.folder, f"The model {model_id}"):
+        finished = find_model(planned)
+        if finished is None:
+            # 1. Graphs and tokenizers, staged; 2. compared with the checkpoint
+            export_graphs(planned, progress=progress)
+            finished = verify_graphs(planned, None, progress=progress)
+        # 3. Published in one step
+        published = publish_model(planned, finished)
+    return ExportSummary(
+        model_id=model_id,
+        model_hash=published.manifest.content_hash,
+        folder=str(planned.link),
+        changed=published.changed,
+        parity=list_parity(published.manifest),
+        bytes=published.manifest.bytes,
+        seconds=time.monotonic() - started,
+    )
 
 
-def describe_making(fingerprint: str, **more: Any) -> dict[str, Any]:
-    """What may differ between equal builds: the content of ``provenance.json``."""
-    return {
-        "fingerprint": fingerprint,
-        "made_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "host": platform.node(),
-        "python": platform.python_version(),
-        **more,
-    }
+def _write_graphs(planned: PlannedExport, progress: Progress) -> tuple[StagedGraphs, Sequence[Path]]:
+    from pipeline.graphs.export import write_graphs
 
-
-def _ledger(build: ModelBuild) -> Ledger:
-    return Ledger(build.folder, None)
+    source = load_checkpoint(planned)
+    for notice in source.notices:
+        progress.note(f"notice: {notice}")
+    shutil.rmtree(planned.staged, ignore_errors=True)
+    with progress.track("export", 1, "models") as advance:
+        write_graphs(source, planned.staged)
+        advance(1)
+    files = sorted(planned.staged.iterdir())
+    return StagedGraphs(tuple(path.name for path in files)), files

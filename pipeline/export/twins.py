@@ -10,38 +10,24 @@ from typing import Protocol
 
 from exported_models.contract.graphs import Graph
 from exported_models.contract.manifest import ModelManifest, QuantizationReport, TwinComparison, load_model_manifest
-from exported_models.contract.publishing import (
-    PROVENANCE_NAME,
-    digest_value,
-    explain_disk_errors,
-    write_json_atomically,
-)
-from exported_models.contract.workspace import Workspace, check_artefact_name
+from exported_models.contract.publishing import digest_value, explain_disk_errors
+from exported_models.contract.workspace import Workspace
 from exported_models.runtime.model import ExportedModel
-from pipeline.build.planned_store import StoreBuild
-from pipeline.build.project_file import TWIN_SUFFIX
-from pipeline.build.summary import TwinSummary
 from pipeline.corpus.readers import open_corpus
 from pipeline.errors import QuantizationError
-from pipeline.export.checkpoints import describe_making, find_model, model_build_folder, publish_model
+from pipeline.export.planned import FinishedModel, PlannedModel, PublishedModel, find_model, publish_model, twin_id
+from pipeline.export.summary import TwinSummary
 from pipeline.graphs.export import SHARED_WEIGHTS_FILE, seal
 from pipeline.graphs.quantize import METHOD, quantize_graphs
-from pipeline.parity.twins import (
-    ComparedSentences,
-    compare_twin,
-    make_up_sentences,
-    read_sentences,
-    select_sentences,
-)
+from pipeline.parity.twins import ComparedSentences, compare_twin, make_up_sentences, read_sentences
 from pipeline.progress import Progress
-from pipeline.store.plan import sample_held_out
-from pipeline.work.ledger import STAGED
+from pipeline.work.digests import Digests
 from pipeline.work.lock import only_build
+from pipeline.work.published import mark_finished
 
 QUANTIZE_REVISION = 4
 """Raised when the same model would give another twin than before."""
 LEAST_AGREEMENT = 0.95
-_COMPARED_PAIRS = 200
 
 
 class TwinTest(Protocol):
@@ -84,51 +70,27 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
-class HeldOutComparison:
-    """Held-out pairs of a project; made-up sentences where it has none that the model reads. See `TwinTest`."""
+class PlannedTwin(PlannedModel):
+    """A model that is quantized from a published one.
 
-    store: StoreBuild
-    least_agreement: float = LEAST_AGREEMENT
+    Attributes:
+        full: folder of the published model.
+    """
 
-    def read(self, full: ExportedModel) -> ComparedSentences:
-        return select_sentences(full, sample_held_out(self.store), _COMPARED_PAIRS)
-
-    def fingerprint(self) -> list[object]:
-        return [self.store.corpora.held_out.fingerprint, _COMPARED_PAIRS, self.least_agreement]
-
-
-@dataclass(frozen=True, slots=True)
-class TwinBuild:
-    """What a twin is made of: a published model, in the folder ``full``. See `checkpoints.PlannedModel`."""
-
-    workspace: Workspace
-    model_id: str
     full: Path
     test: TwinTest
-    fingerprint: str
+    made_from: str
+    """The fingerprint; read from the full model's manifest when the twin is planned."""
 
     @property
-    def folder(self) -> Path:
-        return model_build_folder(self.workspace, self.model_id)
-
-    @property
-    def staged(self) -> Path:
-        return self.folder / STAGED
+    def fingerprint(self) -> str:
+        return self.made_from
 
     def write_tokenizers(self, folder: Path) -> ModelManifest:
-        """See `PlannedModel`; those of the full model, and its manifest by the twin's name."""
+        """See `PlannedModel`; the tokenizers of the full model, and its manifest by the twin's name."""
         full = load_model_manifest(self.full)
         _copy_other_files(self.full, full, folder)
         return _rename(full, self.model_id)
-
-
-def twin_id(model_id: str) -> str:
-    """The name of a model's twin.
-
-    Raises:
-        WorkspaceError: it is too long.
-    """
-    return check_artefact_name(f"{model_id}{TWIN_SUFFIX}")
 
 
 def check_twin(model_id: str, comparison: Comparison) -> None:
@@ -142,14 +104,18 @@ def check_twin(model_id: str, comparison: Comparison) -> None:
         open_corpus(comparison.sentences, comparison.references)
 
 
-def plan_twin(model_id: str, test: TwinTest, workspace: Workspace) -> TwinBuild:
+def plan_twin(model_id: str, test: TwinTest, workspace: Workspace, digests: Digests | None = None) -> PlannedTwin:
     """The twin of a published model.
+
+    Args:
+        digests: of the files that this run read; None starts anew.
 
     Raises:
         WorkspaceError: there is no such model. CorpusError: there are no such sentences.
     """
     full = workspace.model_folder(model_id)
-    return TwinBuild(workspace, twin_id(model_id), full, test, _fingerprint(load_model_manifest(full), test))
+    made_from = _fingerprint(load_model_manifest(full), test)
+    return PlannedTwin(workspace, twin_id(model_id), full, test, made_from, digests=digests or Digests())
 
 
 def export_twin(model_id: str, comparison: Comparison, workspace: Workspace, *, progress: Progress) -> TwinSummary:
@@ -160,34 +126,31 @@ def export_twin(model_id: str, comparison: Comparison, workspace: Workspace, *, 
         PipelineError: nothing can be quantized, or the sentences cannot be read.
     """
     started = time.monotonic()
-    build = plan_twin(model_id, comparison, workspace)
-    with only_build(build.folder, f"The model {build.model_id}"):
+    planned = plan_twin(model_id, comparison, workspace)
+    with only_build(planned.folder, f"The model {planned.model_id}"):
         # 1. Graphs and tokenizers, staged; 2. compared with the full model
-        make_twin(build, progress=progress)
+        finished = find_model(planned) or make_twin(planned, progress=progress)
         # 3. Published in one step
-        manifest, changed = publish_model(build)
-    link = workspace.models_folder / build.model_id
-    return _summarize(manifest, link, changed=changed, seconds=time.monotonic() - started)
+        published = publish_model(planned, finished)
+    return _summarize(published, planned.link, seconds=time.monotonic() - started)
 
 
-def make_twin(build: TwinBuild, *, progress: Progress) -> bool:
-    """Stage the twin, compared and sealed; return False if it was there already, staged or published.
+def make_twin(planned: PlannedTwin, *, progress: Progress) -> FinishedModel:
+    """Stage the twin, compared and sealed.
 
     Raises:
         QuantizationError: the models agree less than they must. They stay unsealed, and cannot be published.
         PipelineError: nothing can be quantized, or the sentences cannot be read.
     """
-    if find_model(build):
-        return False
-    full = ExportedModel.open(build.full, threads=1)
-    compared = build.test.read(full)
+    full = ExportedModel.open(planned.full, threads=1)
+    compared = planned.test.read(full)
     with progress.track("quantize", 1, "models") as advance:
-        products = _write_files(full, build.staged)
+        products = _write_files(full, planned.staged)
         advance(1)
-    bare = _rename(full.manifest, build.model_id)
-    seal(build.staged, bare, None)
-    found = compare_twin(full, ExportedModel.open(build.staged, threads=1), compared, progress=progress)
-    _check_agreement(build.model_id, found, build.test.least_agreement)
+    bare = _rename(full.manifest, planned.model_id)
+    seal(planned.staged, bare, None, planned.digests.of)
+    found = compare_twin(full, ExportedModel.open(planned.staged, threads=1), compared, progress=progress)
+    _check_agreement(planned.model_id, found, planned.test.least_agreement)
     report = QuantizationReport(
         kind="int8",
         model_id=full.manifest.model_id,
@@ -195,13 +158,13 @@ def make_twin(build: TwinBuild, *, progress: Progress) -> bool:
         method=METHOD,
         products=products,
         full_bytes=full.manifest.bytes,
-        least_agreement=build.test.least_agreement,
+        least_agreement=planned.test.least_agreement,
         comparison=found,
     )
-    seal(build.staged, bare.model_copy(update={"quantization": report}), None)
-    # Last: it is what makes the folder count as finished.
-    write_json_atomically(build.staged / PROVENANCE_NAME, describe_making(build.fingerprint))
-    return True
+    manifest = seal(planned.staged, bare.model_copy(update={"quantization": report}), None, planned.digests.of)
+    # Last: the mark makes the folder count as finished.
+    mark_finished(planned.staged, planned.fingerprint)
+    return FinishedModel(planned.staged, manifest)
 
 
 def _rename(full: ModelManifest, name: str) -> ModelManifest:
@@ -242,13 +205,14 @@ def _fingerprint(full: ModelManifest, test: TwinTest) -> str:
     return digest_value(["twin", QUANTIZE_REVISION, described, *test.fingerprint()])
 
 
-def _summarize(manifest: ModelManifest, link: Path, *, changed: bool, seconds: float) -> TwinSummary:
+def _summarize(published: PublishedModel, link: Path, *, seconds: float) -> TwinSummary:
+    manifest = published.manifest
     assert manifest.quantization is not None
     return TwinSummary(
         model_id=manifest.model_id,
         model_hash=manifest.content_hash,
         folder=str(link),
-        changed=changed,
+        changed=published.changed,
         quantization=manifest.quantization.model_dump(mode="json"),
         bytes=manifest.bytes,
         seconds=seconds,

@@ -17,7 +17,9 @@ from exported_models.contract.graphs import Graph, TensorSpec
 from exported_models.contract.manifest import CheckpointOrigin, ModelManifest, ParityReport
 from exported_models.contract.publishing import (
     MANIFEST_NAME,
+    Digest,
     content_hash,
+    digest_file,
     explain_disk_errors,
     list_files,
     write_bytes_atomically,
@@ -111,9 +113,11 @@ def describe_model(model: LoadedCheckpoint, model_id: str, origin: CheckpointOri
     )
 
 
-def seal(folder: Path, manifest: ModelManifest, parity: ParityReport | None) -> ModelManifest:
+def seal(
+    folder: Path, manifest: ModelManifest, parity: ParityReport | None, digest: Digest = digest_file
+) -> ModelManifest:
     """Write the manifest into a folder of graphs, so that it opens as an exported model before it is published."""
-    files = list_files(folder)
+    files = list_files(folder, digest)
     measured = {"parity": parity, "files": files, "content_hash": content_hash(files)}
     sealed = ModelManifest.model_validate({**manifest.for_publishing(), **measured})
     write_json_atomically(folder / MANIFEST_NAME, sealed.model_dump(mode="json"))

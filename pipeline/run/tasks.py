@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,6 @@ from prefect.cache_policies import NO_CACHE
 from exported_models.contract.workspace import Workspace
 from pipeline.build.building import build
 from pipeline.build.project_file import load_project
-from pipeline.build.steps import BuildRun, Step, run_step
 from pipeline.progress import LineProgress, Progress
 
 REPORTING: ContextVar[Progress | None] = ContextVar("REPORTING", default=None)
@@ -33,12 +33,12 @@ def _progress() -> Progress:
     return REPORTING.get() or LineProgress(sys.stderr)
 
 
-def _run_task(run: BuildRun, name: str, step: Step) -> None:
-    """Run a step as a task without arguments, which Prefect would copy and look into."""
+def _run_task(name: str, step: Callable[[], None]) -> None:
+    """Run a step as a task without arguments or result, which Prefect would copy and look into."""
 
-    # Steps know themselves what is done: Prefect's cache would only forget that the files are gone.
+    # The ledger knows which steps are done. Prefect's cache would only forget that their files are gone.
     @task(name=name, cache_policy=NO_CACHE)
     def step_task() -> None:
-        run_step(run, name, step)
+        step()
 
     step_task()

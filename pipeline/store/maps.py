@@ -1,8 +1,10 @@
-"""Projecting: the global maps of every space, fitted once per build."""
+"""Maps: the global maps of every space, fitted once a build."""
 
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,9 +12,6 @@ from numpy.typing import NDArray
 
 from exported_models.contract.arrays import Floats
 from exported_models.contract.manifest import SpaceSpec
-from exported_models.contract.publishing import digest_value
-from pipeline.build.planned_store import StoreBuild
-from pipeline.build.project_file import UmapSection
 from state_store import layout
 from state_store.arrays import map_array
 from state_store.global_maps import landmark_mds, spread_map, write_map
@@ -24,25 +23,36 @@ _EPOCHS = 200
 _FEWEST_ROWS = 4
 
 
-def project_space(build: StoreBuild, space: SpaceSpec, kind: GlobalMapKind, inputs: str) -> bool:
-    """Make one map of one space; return whether it was there already.
+@dataclass(frozen=True, slots=True)
+class UmapSettings:
+    """Settings of the UMAP map.
 
-    Args:
-        inputs: fingerprint of the rows.
+    Attributes:
+        fit_rows: most rows that are fitted; the others are placed by their neighbors.
     """
-    step = f"map {space.name} {kind}"
-    settings = build.project.content.store.umap
-    fingerprint = digest_value([step, inputs, settings.model_dump() if kind == "umap" else None])
-    if build.ledger.recall(step, fingerprint) is not None:
-        return True
-    folder = layout.space_folder(build.staged, space.name)
+
+    neighbors: int
+    min_dist: float
+    seed: int
+    fit_rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnMap:
+    """A global map of a space: how many rows have a place on it."""
+
+    rows: int
+
+
+def draw_map(store: Path, space: SpaceSpec, kind: GlobalMapKind, settings: UmapSettings) -> tuple[DrawnMap, list[Path]]:
+    """Draw one map of one space of a store's folder; return its size and its file."""
+    folder = layout.space_folder(store, space.name)
     vectors = map_array(folder / layout.VECTORS, np.float16, (None, space.size))
     write_map(folder, kind, fit_umap(vectors, settings) if kind == "umap" else landmark_mds(vectors))
-    build.ledger.record(step, fingerprint, [folder / layout.map_filename(kind)], {})
-    return False
+    return DrawnMap(len(vectors)), [folder / layout.map_filename(kind)]
 
 
-def fit_umap(vectors: NDArray[np.float16], settings: UmapSection) -> Floats:
+def fit_umap(vectors: NDArray[np.float16], settings: UmapSettings) -> Floats:
     """[rows, 2] float32 UMAP map (McInnes, Healy, Melville 2018) of vectors [rows, size].
 
     At most ``settings.fit_rows`` rows, spread evenly over the corpus, are fitted, because the time grows faster than
@@ -57,7 +67,7 @@ def fit_umap(vectors: NDArray[np.float16], settings: UmapSection) -> Floats:
     return places if len(fitted) == len(vectors) else spread_map(vectors, fitted, places)
 
 
-def _run_umap(sample: NDArray[np.float16], settings: UmapSection) -> Floats:
+def _run_umap(sample: NDArray[np.float16], settings: UmapSettings) -> Floats:
     count = min(settings.neighbors, len(sample) - 1)
     vectors = np.asarray(sample, np.float32)
     # True neighbors by our own search: as good as UMAP's or better, and its own takes most of a minute to compile.

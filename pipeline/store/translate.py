@@ -1,176 +1,143 @@
 """Translating: sources that have no targets get the model's own, by greedy search through the exported graphs.
 
-Translations are kept in the build folder, a file a shard, until all are there: an interrupted build goes on with the
-first that is missing. What is encoded later are their texts, tokenized like any target.
+The translations of a block are a file under a name made from everything that decides them. A build translates the
+blocks that have no file yet. The texts are encoded later, tokenized like any target.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from exported_models.contract.errors import RequestError
-from exported_models.contract.manifest import ModelManifest
-from exported_models.contract.publishing import digest_value, write_json_atomically
+from exported_models.contract.publishing import digest_value, explain_disk_errors, write_json_atomically
 from exported_models.runtime.model import ExportedModel
 from exported_models.search.greedy import translate_batch
-from pipeline.build.planned_store import StoreBuild
 from pipeline.corpus.pair_tokens import PairTokenizer
 from pipeline.corpus.readers import SentencePair
-from pipeline.progress import Advance, Progress
-from pipeline.store.batches import BatchPlan, plan_batches, read_plan
-from pipeline.store.plan import HELD_OUT_SENTENCES, PairSelection, StorePlan, plan_pairs, sample_held_out
-from pipeline.store.shard_folder import open_shard_folder
-from state_store.pairs import PairTable, StoredPair, write_pairs
+from pipeline.progress import Advance
+from pipeline.store.batches import plan_batches
+from pipeline.store.blocks import Block, PairSelection
+from pipeline.work.executors import Worker
+from state_store.pairs import PairTable
 
-_SHARDS = "translations"
-_HELD_OUT = "translated_held_out"
-
-Texts = dict[int, str | None]
-"""Translations by sentence; None where the model did not end one within its maximum length."""
+TRANSLATION_REVISION = 1
+"""Raised when the same block would be translated differently than before."""
 
 
-def translate_corpus(
-    build: StoreBuild, manifest: ModelManifest, open_model: Callable[[], ExportedModel], *, progress: Progress
-) -> tuple[StorePlan, bool]:
-    """Stage the planned sources with their translations; return the plan of the pairs and whether it was there already.
+@dataclass(frozen=True, slots=True)
+class TranslationSettings:
+    """Everything but the corpus that decides translations.
 
-    Args:
-        open_model: opens the model of that manifest; called only where something is to be translated.
+    Attributes:
+        model: folder of the finished model; ``model_hash`` is its content hash.
+        batch_tokens: most tokens a batch.
+    """
+
+    model: Path
+    model_hash: str
+    batch_tokens: int
+
+    @property
+    def fingerprint(self) -> str:
+        return digest_value(["translations", TRANSLATION_REVISION, self.model_hash, self.batch_tokens])
+
+    def file_name(self, block: Block) -> str:
+        """The name of a block's translations: equal when they would be."""
+        return f"{digest_value(['translation', self.fingerprint, block.digest])[:32]}.json"
+
+
+@dataclass(frozen=True, slots=True)
+class TranslateItem:
+    """A block of sources to translate, and the file of its translations.
+
+    Attributes:
+        table: folder of the pair table that the block is a part of; ``table_pairs`` is the length of the table.
+        tokens: of all sources of the block.
+    """
+
+    table: Path
+    table_pairs: int
+    first: int
+    pairs: int
+    tokens: int
+    file: Path
+
+    @property
+    def size(self) -> int:
+        # In tokens, since batches of long sentences come last.
+        return self.tokens
+
+
+@dataclass(frozen=True, slots=True)
+class TranslateWork:
+    """Translating blocks; see `pipeline.work.executors.Work`."""
+
+    settings: TranslationSettings
+
+    def open(self) -> Worker[TranslateItem]:
+        """Open the model.
+
+        Raises:
+            ArtefactError, ModelError: it is damaged or does not load.
+        """
+        model = ExportedModel.open(self.settings.model)
+
+        def translate(item: TranslateItem, advance: Advance) -> None:
+            translate_block(model, self.settings, item, advance)
+
+        return translate
+
+
+def list_items(
+    folder: Path, settings: TranslationSettings, table: Path, blocks: Sequence[Block]
+) -> list[TranslateItem]:
+    """The blocks of a table of sources that have no translations yet."""
+    pairs = sum(block.pairs for block in blocks)
+    items = (
+        TranslateItem(table, pairs, block.first, block.pairs, block.source_tokens, folder / settings.file_name(block))
+        for block in blocks
+    )
+    return [item for item in items if not item.file.is_file()]
+
+
+def translate_block(model: ExportedModel, settings: TranslationSettings, item: TranslateItem, advance: Advance) -> None:
+    """Write the translations of a block; null where the model did not end one within its maximum length.
 
     Raises:
-        CorpusError: no translation can be used. PublishingError: the disk is full or not writable.
+        PublishingError: the disk is full or not writable.
     """
-    fingerprint = digest_value(["translate", build.plan_fingerprint, manifest.content_hash])
-    known = build.ledger.recall("translate", fingerprint)
-    if known is not None:
-        return StorePlan(**known), True
-    model, batches = open_model(), read_plan(build.sources)
-    sources = PairTable(build.sources, len(batches.sentences))
-    shards = open_shard_folder(build.folder / _SHARDS, fingerprint)
-    before = StorePlan(**build.ledger.last_result("plan"))
-    _translate_shards(shards, batches, sources, model, before.source_tokens / before.pairs, progress)
-    shutil.rmtree(build.staged, ignore_errors=True)
-    selection = PairSelection(
-        PairTokenizer.of(model),
-        build.corpus_name,
-        has_targets=False,
-        left_out=before.left_out,
-        first_left_out=before.first_left_out,
-    )
-    pairs = selection.accept(_translated_pairs(shards, batches, sources, selection))
-    plan, files = plan_pairs(build, manifest, selection, pairs, targets_known=True)
-    build.ledger.record("translate", fingerprint, files, asdict(plan))
-    shutil.rmtree(shards)
-    return plan, False
+    sources, tokenizer = PairTable(item.table, item.table_pairs), PairTokenizer.of(model)
+    ids = [tokenizer.read_source(sources[item.first + place].source) for place in range(item.pairs)]
+    texts: list[str | None] = [None] * len(ids)
+    # Targets are taken to be as long as their sources.
+    lengths = np.array([[len(source)] * 2 for source in ids], np.int64).reshape(-1, 2)
+    for batch in plan_batches(lengths, settings.batch_tokens):
+        for place, translation in zip(batch, translate_batch(model, [ids[place] for place in batch]), strict=True):
+            if translation.finished:
+                texts[place] = model.target_tokenizer.decode(translation.token_ids)
+        advance(sum(len(ids[place]) for place in batch))
+    with explain_disk_errors(item.file):
+        item.file.parent.mkdir(parents=True, exist_ok=True)
+    write_json_atomically(item.file, {"texts": texts})
 
 
-def translate_held_out(
-    build: StoreBuild, manifest: ModelManifest, open_model: Callable[[], ExportedModel], *, progress: Progress
-) -> bool:
-    """Translate the sample of held-out sources, kept in the build folder; return whether it was there already."""
-    step = "translate held out"
-    fingerprint = digest_value([step, build.plan_fingerprint, manifest.content_hash, HELD_OUT_SENTENCES])
-    if build.ledger.recall(step, fingerprint) is not None:
-        return True
-    model, sample = open_model(), sample_held_out(build)
-    ids = _read_sources(PairTokenizer.of(model), sample)
-    texts: Texts = {}
-    with progress.track(step, sum(map(len, ids.values())), "source tokens") as advance:
-        for batch in _cut_batches(ids, build.batch_tokens):
-            texts |= _translate(model, {number: ids[number] for number in batch}, advance)
-    kept = [(sample[number], text) for number, text in sorted(texts.items()) if text and text.strip()]
-    folder = build.folder / _HELD_OUT
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    write_pairs(
-        folder,
-        (
-            StoredPair(sentence, pair.source, text, pair.line, target_is_model_output=True)
-            for sentence, (pair, text) in enumerate(kept)
-        ),
-    )
-    build.ledger.record(step, fingerprint, list(folder.iterdir()), {"pairs": len(kept)})
-    return False
-
-
-def held_out_pairs(build: StoreBuild) -> Sequence[SentencePair | StoredPair]:
-    """The sample of pairs that calibrates what "near" means, with targets."""
-    if build.corpora.held_out.has_targets:
-        return sample_held_out(build)
-    pairs = int(build.ledger.last_result("translate held out")["pairs"])
-    return list(PairTable(build.folder / _HELD_OUT, pairs)) if pairs else []
-
-
-def _translate_shards(
-    shards: Path, batches: BatchPlan, sources: PairTable, model: ExportedModel, mean_tokens: float, progress: Progress
-) -> None:
-    """Write the translations of every shard that has none yet; ``mean_tokens`` is how long a source is."""
-    tokenizer = PairTokenizer.of(model)
-    missing = [number for number in batches.shard_numbers() if not _shard_file(shards, number).is_file()]
-    # Counted in tokens, since batches of long sentences come last; and what is done already says nothing of the rate.
-    total = round(mean_tokens * sum(len(batch) for number in missing for batch in batches.batches(number)))
-    with progress.track("translate", total, "source tokens") as advance:
-        for number in missing:
-            texts = Texts()
-            for batch in batches.batches(number):
-                ids = {sentence: tokenizer.read_source(sources[sentence].source) for sentence in batch}
-                texts |= _translate(model, ids, advance)
-            write_json_atomically(_shard_file(shards, number), {"texts": [texts[place] for place in sorted(texts)]})
-
-
-def _translate(model: ExportedModel, sources: Mapping[int, Sequence[int]], advance: Advance) -> Texts:
-    found = translate_batch(model, list(sources.values()))
-    advance(sum(map(len, sources.values())))
-    return {
-        sentence: model.target_tokenizer.decode(translation.token_ids) if translation.finished else None
-        for sentence, translation in zip(sources, found, strict=True)
-    }
-
-
-def _translated_pairs(
-    shards: Path, batches: BatchPlan, sources: PairTable, selection: PairSelection
+def read_translated(
+    folder: Path, settings: TranslationSettings, table: Path, blocks: Sequence[Block], selection: PairSelection
 ) -> Iterator[SentencePair]:
-    """The sources with their translations, in order; those without a usable one are left out of the selection."""
+    """The sources with their translations, in order; a source without a usable one is left out of the selection."""
     longest = selection.tokenizer.manifest.generation.max_length
-    sentence = 0
-    for number in batches.shard_numbers():
-        for text in json.loads(_shard_file(shards, number).read_text(encoding="utf-8"))["texts"]:
-            pair = sources[sentence]
-            sentence += 1
+    sources = iter(PairTable(table, sum(block.pairs for block in blocks)))
+    for block in blocks:
+        texts = json.loads((folder / settings.file_name(block)).read_text(encoding="utf-8"))["texts"]
+        for text in texts:
+            pair = next(sources)
             if text is None:
                 selection.leave_out(pair.line, f"The model's translation does not end within {longest} tokens.")
             elif not text.strip():
                 selection.leave_out(pair.line, "The model's translation is empty.")
             else:
                 yield SentencePair(pair.source, text, pair.line)
-
-
-def _read_sources(tokenizer: PairTokenizer, sample: Sequence[SentencePair]) -> dict[int, Sequence[int]]:
-    """The tokens of the sources that the model can read, by place in the sample."""
-    ids: dict[int, Sequence[int]] = {}
-    for number, pair in enumerate(sample):
-        try:
-            ids[number] = tokenizer.read_source(pair.source)
-        except RequestError:
-            continue
-    return ids
-
-
-def _cut_batches(sources: Mapping[int, Sequence[int]], tokens: int) -> Iterator[Sequence[int]]:
-    """Batches of sentences of like length."""
-    numbers = list(sources)
-    if numbers:
-        # Targets are taken to be as long as their sources.
-        lengths = np.array([[len(sources[number])] * 2 for number in numbers], np.int64)
-        for batch in plan_batches(lengths, len(numbers), tokens).batches(0):
-            yield [numbers[place] for place in batch]
-
-
-def _shard_file(shards: Path, number: int) -> Path:
-    return shards / f"shard-{number:05d}.json"

@@ -1,136 +1,144 @@
-"""Knowing what is done already: fingerprints of inputs and settings, and the ledger of finished steps.
+"""The ledger of a build folder: which steps are finished, from which inputs, and with which result.
 
 A fingerprint is the SHA-256 of everything that decides a step's result: digests of its inputs, its settings, and the
-revision of its code. A step whose fingerprint is in the ledger, and whose files are there, is not run again.
+revision of its code. A step whose fingerprint is in the ledger, and whose files are there, is not run again: its result
+is read from the ledger.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from exported_models.contract.errors import ArtefactError
+from pydantic import TypeAdapter, ValidationError
+
 from exported_models.contract.json_text import parse_json
-from exported_models.contract.publishing import (
-    PROVENANCE_NAME,
-    check_files,
-    digest_file,
-    explain_disk_errors,
-    write_json_atomically,
-)
+from exported_models.contract.publishing import explain_disk_errors, write_json_atomically
+from pipeline.work.digests import Digests
 
 STAGED = "staged"
+"""The folder, inside a build folder, of what is going to be published."""
 _STEPS_FILE = "finished.json"
-_PUBLISHED_FILE = "published.json"
+
+Result = TypeVar("Result")
+_Entry = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Done(Generic[Result]):
+    """A finished step: its result, and whether an earlier run had finished it (``cached``)."""
+
+    result: Result
+    cached: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """What was finished in a build folder.
+    """The finished steps of a build folder.
 
-    Files of a step are given relative to the build folder. Those below ``staged/`` move away when the build is
-    published; they are taken from the published folder when a later build needs them again: as links, since published
-    files never change, or as copies where the file system has no links.
+    Files of a step are recorded relative to the build folder. Publishing moves those below ``staged/`` away. A later
+    build that needs them links them from the published folder, whose files never change, or copies them where the file
+    system has no links.
 
     Attributes:
         folder: the build folder.
-        link: where what is built gets published, or None if nothing is taken from there.
+        link: where the staged files are published, or None if published files are never taken back.
     """
 
     folder: Path
     link: Path | None
+    digests: Digests
 
-    def recall(self, step: str, fingerprint: str) -> dict[str, Any] | None:
-        """The result of a step that was finished with that fingerprint and whose files are there.
+    def find(self, step: str, fingerprint: str, kind: type[Result]) -> Result | None:
+        """The result of a step that was finished with a fingerprint; None if it was not, or if files are missing.
 
-        Else None, and what is left of the step is removed: a file that is about to be written again may be a link to a
-        published one.
+        Nothing on disk changes. An entry that another version wrote, with another kind of result, counts as missing.
         """
-        entry = _read_json(self.folder / _STEPS_FILE).get(step)
-        if not isinstance(entry, dict):
+        entry = self._entry(step)
+        files: Mapping[str, _Entry] = entry.get("files", {})
+        if entry.get("fingerprint") != fingerprint or not all(self._is_there(*item) for item in files.items()):
             return None
-        files: dict[str, dict[str, Any]] = entry.get("files", {})
-        if entry.get("fingerprint") == fingerprint and all(self._is_there(*item) for item in files.items()):
-            result: dict[str, Any] = entry.get("result", {})
-            return result
-        for name in files:
-            (self.folder / name).unlink(missing_ok=True)
-        return None
+        try:
+            return TypeAdapter(kind).validate_python(entry.get("result"))
+        except ValidationError:
+            return None
 
-    def record(self, step: str, fingerprint: str, files: Sequence[Path], result: Mapping[str, Any]) -> None:
+    def run_once(
+        self, step: str, fingerprint: str, kind: type[Result], make: Callable[[], tuple[Result, Sequence[Path]]]
+    ) -> Done[Result]:
+        """Read the result of a finished step, its files restored; otherwise run the step and record it.
+
+        Args:
+            make: runs the step; returns its result and the files it wrote, complete on disk.
+        """
+        known = self.find(step, fingerprint, kind)
+        if known is not None:
+            self._restore(step)
+            return Done(known, cached=True)
+        self._clear(step)
+        result, files = make()
+        self.record(step, fingerprint, files, result)
+        return Done(result, cached=False)
+
+    def record(self, step: str, fingerprint: str, files: Sequence[Path], result: object) -> None:
         """Note a finished step; its files are complete on disk by now."""
         listed = {
-            path.relative_to(self.folder).as_posix(): {"bytes": path.stat().st_size, "sha256": digest_file(path)}
+            path.relative_to(self.folder).as_posix(): {"bytes": path.stat().st_size, "sha256": self.digests.of(path)}
             for path in sorted(files)
         }
+        plain = TypeAdapter(type(result)).dump_python(result, mode="json")
         steps = _read_json(self.folder / _STEPS_FILE)
-        steps[step] = {"fingerprint": fingerprint, "files": listed, "result": dict(result)}
+        steps[step] = {"fingerprint": fingerprint, "files": listed, "result": plain}
         write_json_atomically(self.folder / _STEPS_FILE, steps)
 
-    def last_result(self, step: str) -> dict[str, Any]:
-        """The result of a step as it was recorded last, wherever its files are by now; empty if there is none."""
-        result: dict[str, Any] = _read_json(self.folder / _STEPS_FILE).get(step, {}).get("result", {})
-        return result
+    def recorded_bytes(self, step: str) -> int:
+        """Size of the files of a step, as recorded last."""
+        return sum(int(file["bytes"]) for file in self._entry(step).get("files", {}).values())
 
-    def _is_there(self, name: str, entry: Mapping[str, Any]) -> bool:
+    def _entry(self, step: str) -> _Entry:
+        entry = _read_json(self.folder / _STEPS_FILE).get(step)
+        return entry if isinstance(entry, dict) else {}
+
+    def _clear(self, step: str) -> None:
+        """Remove the files of a step that is about to run: one may be a link to a published file."""
+        for name in self._entry(step).get("files", {}):
+            (self.folder / name).unlink(missing_ok=True)
+
+    def _restore(self, step: str) -> None:
+        """Take files of a finished step back from where they were published."""
+        for name in self._entry(step).get("files", {}):
+            path = self.folder / name
+            kept = None if path.is_file() else self._published(name)
+            if kept is not None:
+                _link_or_copy(kept, path)
+
+    def _is_there(self, name: str, file: _Entry) -> bool:
         path = self.folder / name
         if path.is_file():
-            return bool(path.stat().st_size == entry["bytes"])
+            return bool(path.stat().st_size == file["bytes"])
+        # The published folder may be of an older build, if one was interrupted between its rename and its link.
+        kept = self._published(name)
+        return kept is not None and kept.is_file() and self.digests.of(kept) == file["sha256"]
+
+    def _published(self, name: str) -> Path | None:
+        """Where a staged file is once it is published; None for files that are never published."""
         inside = Path(name)
-        return inside.parts[0] == STAGED and self._take_published(Path(*inside.parts[1:]), path, entry["sha256"])
-
-    def _take_published(self, name: Path, path: Path, digest: str) -> bool:
-        """Take a published file, if it is the one that was recorded.
-
-        What is published may be an older build: one of this folder's may have been moved away and never linked.
-        """
-        if self.link is None:
-            return False
-        kept = self.link.resolve() / name
-        if not kept.is_file() or digest_file(kept) != digest:
-            return False
-        with explain_disk_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                os.link(kept, path)
-            except OSError:
-                shutil.copyfile(kept, path)
-        return True
+        if self.link is None or inside.parts[0] != STAGED:
+            return None
+        return self.link.resolve() / Path(*inside.parts[1:])
 
 
-def remember_published(folder: Path, fingerprint: str, published: Path) -> None:
-    """Note in a build folder what was published from it: an equal build of other inputs keeps its older folder."""
-    write_json_atomically(folder / _PUBLISHED_FILE, {"fingerprint": fingerprint, "build": published.name})
-
-
-def is_intact(complete: Path, fingerprint: str) -> bool:
-    """Whether a complete folder was made from that fingerprint, and every file is as it was written."""
-    return _read_json(complete / PROVENANCE_NAME).get("fingerprint") == fingerprint and _has_good_files(complete)
-
-
-def is_current(published: Path | None, fingerprint: str, folder: Path) -> bool:
-    """Whether what is published is what would be built, and every file is as it was published.
-
-    Args:
-        published: the published folder, or None.
-        folder: its build folder.
-    """
-    if published is None or is_intact(published, fingerprint):
-        return published is not None
-    note = _read_json(folder / _PUBLISHED_FILE)
-    remembered = note.get("fingerprint") == fingerprint and note.get("build") == published.name
-    return remembered and _has_good_files(published)
-
-
-def _has_good_files(complete: Path) -> bool:
-    try:
-        return not any(check.problem for check in check_files(complete))
-    except ArtefactError:
-        return False
+def _link_or_copy(kept: Path, path: Path) -> None:
+    with explain_disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(kept, path)
+        except OSError:
+            shutil.copyfile(kept, path)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

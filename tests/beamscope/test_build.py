@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from beamscope.build_text import describe_build, describe_export
-from pipeline.build.summary import BuildSummary, ExportSummary, SpaceSummary, StepSummary
+from pipeline.build.summary import BuildSummary, SpaceSummary, StepSummary
+from pipeline.export.summary import ExportSummary
 from tests.beamscope.shell import Beamscope, Program, one_sentence
 
 CHECKPOINT = Path(__file__).resolve().parents[2] / "examples" / "dates" / "checkpoint"

@@ -19,8 +19,8 @@ from exported_models.contract.request import Request
 from exported_models.contract.workspace import Workspace
 from exported_models.engine import Engine
 from pipeline.adapters.huggingface.checkpoint import quiet_library
-from pipeline.build.building import export_model
 from pipeline.build.project_file import load_project
+from pipeline.export.checkpoints import export_model
 from pipeline.progress import SilentProgress
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:transformers")

@@ -21,7 +21,7 @@ from exported_models.engine import Engine
 from exported_models.runtime.model import load_tokenizer
 from exported_models.search.scoring import force_batch
 from pipeline.adapters import load_adapter
-from pipeline.build.building import export_model
+from pipeline.export.checkpoints import export_model
 from pipeline.graphs.export import describe_model, write_tokenizers
 from pipeline.parity.searches import decode_ids
 from pipeline.progress import SilentProgress

@@ -24,7 +24,7 @@ from exported_models.contract.workspace import Workspace
 from exported_models.engine import Engine
 from exported_models.search.scoring import force_batch
 from pipeline.adapters.huggingface.checkpoint import quiet_library
-from pipeline.build.building import export_model
+from pipeline.export.checkpoints import export_model
 from pipeline.progress import SilentProgress
 from tests.oracles.library import EARLY_STOPPING, TOLERANCE, Library, compare
 from tests.oracles.multi30k import CHECKPOINT, MODEL_ID, compare_lines, read_lines

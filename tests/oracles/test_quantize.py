@@ -8,7 +8,7 @@ import pytest
 
 from exported_models.contract.manifest import load_model_manifest
 from exported_models.contract.workspace import Workspace
-from pipeline.build.building import export_model
+from pipeline.export.checkpoints import export_model
 from pipeline.export.twins import Comparison, export_twin
 from pipeline.progress import SilentProgress
 from tests.oracles.multi30k import CHECKPOINT, MODEL_ID, read_lines

@@ -23,7 +23,7 @@ from exported_models.search.scoring import pad
 from exported_models.tokenizers.vocabulary import Tokenizer
 from pipeline.adapters import load_adapter
 from pipeline.adapters.huggingface.checkpoint import quiet_library
-from pipeline.build.building import export_model
+from pipeline.export.checkpoints import export_model
 from pipeline.graphs.export import describe_model, write_tokenizers
 from pipeline.progress import SilentProgress
 from tests.oracles.library import Library, compare_searches

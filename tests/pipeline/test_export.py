@@ -16,14 +16,14 @@ import pipeline.graphs.export
 from exported_models.contract.errors import WorkspaceError
 from exported_models.contract.graphs import ENCODER_INPUTS, STEP_INPUTS, STEP_OUTPUTS, Graph
 from exported_models.contract.manifest import GenerationDefaults, ModelManifest, ParityReport, load_model_manifest
-from exported_models.contract.publishing import digest_file
+from exported_models.contract.publishing import Digest, digest_file
 from exported_models.contract.workspace import Workspace
 from exported_models.runtime.model import ExportedModel
 from exported_models.search.scoring import force_batch
 from pipeline.adapters import load_adapter
-from pipeline.build.building import export_model
 from pipeline.errors import CheckpointError, ParityError
-from pipeline.export.checkpoints import export_graphs, plan_model, publish_model, verify_graphs
+from pipeline.export.checkpoints import export_graphs, export_model, plan_model, verify_graphs
+from pipeline.export.planned import find_model, publish_model
 from pipeline.graphs.export import seal
 from pipeline.models.checkpoint import LoadedCheckpoint, ReferenceHypothesis, ReferenceModel, ReferenceSentence
 from pipeline.models.luong import LuongConfig, LuongModel, load_checkpoint, save_checkpoint
@@ -89,7 +89,7 @@ def test_equal_weights_give_equal_bytes(tmp_path: Path, untrained: Path) -> None
     digests = []
     for name in ("one", "two"):
         plan = plan_model(Workspace(tmp_path / name), "tiny", untrained, None)
-        assert export_graphs(plan, progress=QUIET)
+        assert not export_graphs(plan, progress=QUIET).cached
         digests.append({path.name: digest_file(path) for path in plan.staged.iterdir()})
     assert digests[0] == digests[1]
 
@@ -172,19 +172,19 @@ def test_a_verification_that_is_cut_off_is_made_again(
     plan = plan_model(Workspace(tmp_path), "tiny", untrained, None)
     export_graphs(plan, progress=QUIET)
 
-    def cut_off(folder: Path, manifest: ModelManifest, parity: ParityReport | None) -> ModelManifest:
+    def cut_off(folder: Path, manifest: ModelManifest, parity: ParityReport | None, digest: Digest) -> ModelManifest:
         if parity is not None:
             raise KeyboardInterrupt
-        return seal(folder, manifest, parity)
+        return seal(folder, manifest, parity, digest)
 
     with monkeypatch.context() as patched:
         patched.setattr(pipeline.graphs.export, "seal", cut_off)
         with pytest.raises(KeyboardInterrupt):
             verify_graphs(plan, [PAIR], progress=QUIET)
-    assert verify_graphs(plan, [PAIR], progress=QUIET)
-    published, changed = publish_model(plan)
-    assert changed
-    assert published.parity is not None
+    assert find_model(plan) is None
+    published = publish_model(plan, verify_graphs(plan, [PAIR], progress=QUIET))
+    assert published.changed
+    assert published.manifest.parity is not None
 
 
 @pytest.mark.slow
@@ -197,10 +197,9 @@ def test_another_manifest_over_the_same_graphs_is_a_change(tmp_path: Path, untra
         (checkpoint / "notes.txt").write_text(note, encoding="utf-8")
         plan = plan_model(workspace, "tiny", checkpoint, None)
         export_graphs(plan, progress=QUIET)
-        verify_graphs(plan, [PAIR], progress=QUIET)
-        manifest, changed = publish_model(plan)
-        assert changed
-        published.append((manifest.content_hash, workspace.model_folder("tiny")))
+        made = publish_model(plan, verify_graphs(plan, [PAIR], progress=QUIET))
+        assert made.changed
+        published.append((made.manifest.content_hash, workspace.model_folder("tiny")))
     assert published[0][0] == published[1][0]
     assert published[0][1] != published[1][1]
 
@@ -289,7 +288,8 @@ def test_a_damaged_checkpoint_is_refused_and_nothing_is_published(tmp_path: Path
     assert workspace.model_ids() == ()
 
 
-def test_publishing_needs_a_sealed_model(tmp_path: Path, untrained: Path) -> None:
+def test_publishing_needs_a_verified_model(tmp_path: Path, untrained: Path) -> None:
     plan = plan_model(Workspace(tmp_path), "tiny", untrained, None)
-    with pytest.raises(Exception, match="holds no manifest"):
-        publish_model(plan)
+    assert find_model(plan) is None
+    export_graphs(plan, progress=QUIET)
+    assert find_model(plan) is None

@@ -15,7 +15,7 @@ from pipeline.adapters.hub import HubId, parse_hub_id
 from pipeline.adapters.hub_download import fetch_checkpoint
 from pipeline.build.project_file import load_project
 from pipeline.errors import CheckpointError
-from pipeline.export.checkpoints import ModelBuild, plan_model
+from pipeline.export.checkpoints import PlannedExport, plan_model
 from pipeline.progress import LineProgress
 from tests.pipeline.hub_server import COMMIT, Hub, serve_hub
 
@@ -58,7 +58,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{free.getsockname()[1]}")
 
 
-def _plan(checkpoint: Path, tmp_path: Path) -> ModelBuild:
+def _plan(checkpoint: Path, tmp_path: Path) -> PlannedExport:
     return plan_model(Workspace(tmp_path / "workspace"), "tiny", checkpoint, None)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,7 @@ from state_store.manifest import CorpusEntry, SpaceEntry, StoreManifest
 from state_store.neighbors import NeighborSearch
 from state_store.pairs import PairTable, StoredPair, write_pairs
 from state_store.scann_index import build_index, load_index
-from state_store.shards import SentenceStates, fit_centers, merge_shards, write_shard
+from state_store.shards import SentenceStates, Shard, fit_centers, merge_shards, write_shard
 from state_store.spaces import Space
 
 LETTERS = ("<pad>", "<s>", "</s>", "<unk>", *"abcdefgh")
@@ -86,15 +86,22 @@ def _make_states(ids: Sequence[int], size: int, random: np.random.Generator) -> 
     return (3 + directions[list(ids)] + 0.3 * random.normal(size=(len(ids), size))).astype(np.float32)
 
 
+def number_from_zero(sentences: Sequence[SentenceStates]) -> list[SentenceStates]:
+    """The sentences as those of one shard, which are counted from 0."""
+    return [replace(sentence, sentence=number) for number, sentence in enumerate(sentences)]
+
+
 def make_store(root: Path, corpus: Corpus, *, store_id: str = "letters", shards: int = 3) -> MadeStore:
     """Take a corpus through every step of a build and publish it as ``root / store_id``."""
     staged, scratch = root / f".staged-{store_id}", root / f".shards-{store_id}"
     staged.mkdir(parents=True)
     encoded = [sentence.encoded for sentence in corpus.sentences]
-    centers = fit_centers(corpus.spaces, encoded)
-    for number, part in enumerate(np.array_split(np.arange(len(encoded)), shards)):
-        write_shard(scratch, number, corpus.spaces, centers, [encoded[index] for index in part])
-    rows = merge_shards(scratch, range(shards), staged, corpus.spaces, centers, len(encoded))
+    parts = np.array_split(np.arange(len(encoded)), shards)
+    cut = [Shard(scratch / f"{number}", int(part[0])) for number, part in enumerate(parts) if len(part)]
+    for shard, part in zip(cut, (part for part in parts if len(part)), strict=True):
+        write_shard(shard.folder, corpus.spaces, number_from_zero([encoded[index] for index in part]))
+    centers = fit_centers(cut, corpus.spaces, np.arange(len(encoded)))
+    rows = merge_shards(cut, staged, corpus.spaces, centers, len(encoded))
     write_pairs(staged, (sentence.pair for sentence in corpus.sentences))
     pairs = PairTable(staged, len(encoded))
     manifest = StoreManifest(

@@ -6,22 +6,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from exported_models.contract.arrays import Floats
 from state_store.errors import MapError, StoreError
 from state_store.global_maps import GlobalMap, landmark_mds, spread_map, write_map
 from state_store.local_maps import measure_all_distances
-from state_store.shards import Halves
 from state_store.spaces import sample_rows
 
 
-def make_vectors(rows: int, size: int = 12) -> Halves:
+def make_vectors(rows: int, size: int = 12) -> NDArray[np.float16]:
     random = np.random.default_rng(rows)
     points = random.normal(size=(rows, size)) * np.linspace(3, 0.2, size)
     return np.asarray(points / np.linalg.norm(points, axis=1, keepdims=True), np.float16)
 
 
-def landmark_mds_by_hand(vectors: Halves, landmarks: int) -> np.ndarray:
+def landmark_mds_by_hand(vectors: NDArray[np.float16], landmarks: int) -> np.ndarray:
     """De Silva & Tenenbaum 2004, sections 2.1 to 2.3, from squared distances alone."""
     points = vectors.astype(np.float64)
     chosen = points[sample_rows(len(points), landmarks)]

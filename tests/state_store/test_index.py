@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from exported_models.contract.arrays import Floats
 from state_store.errors import StateError, StoreError
@@ -26,7 +27,6 @@ from state_store.scann_index import (
     load_index,
     scann_is_installed,
 )
-from state_store.shards import Halves
 
 WRITE_WHILE_OPENING = """
 import os, sys, threading
@@ -67,11 +67,11 @@ def make_points(count: int, seed: int = 0) -> Floats:
     return np.asarray(points / np.linalg.norm(points, axis=1, keepdims=True), np.float32)
 
 
-VECTORS: Halves = make_points(3000).astype(np.float16)
+VECTORS: NDArray[np.float16] = make_points(3000).astype(np.float16)
 QUERIES = make_points(100, seed=1)
 
 
-def search_by_hand(vectors: Halves, query: Floats, count: int) -> tuple[list[int], list[float]]:
+def search_by_hand(vectors: NDArray[np.float16], query: Floats, count: int) -> tuple[list[int], list[float]]:
     """The nearest rows by the definition of distance, in float64."""
     distances = np.linalg.norm(vectors.astype(np.float64) - query, axis=1)
     order = np.argsort(distances, kind="stable")[:count]

@@ -19,8 +19,8 @@ from exported_models.engine import Engine
 from pipeline.adapters import find_adapter, load_adapter
 from pipeline.adapters.g2p import INSTALLED, find_g2p_en
 from pipeline.adapters.installed import find_installed
-from pipeline.build.building import export_model
 from pipeline.errors import CheckpointError
+from pipeline.export.checkpoints import export_model
 from pipeline.progress import SilentProgress
 
 _ONSETS = (

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,7 +18,6 @@ import numpy as np
 import pytest
 
 import pipeline.store.encode
-from exported_models.contract.arrays import Floats
 from exported_models.contract.errors import BeamscopeError
 from exported_models.contract.manifest import SpaceSpec
 from exported_models.contract.publishing import check_files
@@ -29,9 +28,11 @@ from exported_models.runtime.model import ExportedModel
 from exported_models.search.scoring import force_batch
 from pipeline.build.building import build, is_up_to_date, open_build
 from pipeline.build.project_file import Project, load_project
+from pipeline.build.steps import state_settings
 from pipeline.errors import BuildError, CorpusError, ProjectFileError
+from pipeline.export.planned import find_model
 from pipeline.progress import LineProgress, SilentProgress
-from pipeline.work.ledger import Ledger
+from pipeline.store.plan import StorePlan
 from pipeline.work.lock import only_build
 from state_store.check import check_contents
 from state_store.manifest import load_store_manifest
@@ -140,23 +141,28 @@ pipeline.store.encode.write_shard = write_shard_slowly
 pipeline.store.index.build_index = build_index_slowly
 build(load_project(Path(sys.argv[1])), Workspace(Path(sys.argv[2])), progress=SilentProgress())
 """
-# What is killed, what shows that it got so far, and how long it stays after a shard.
-MOMENTS = {"encode": ("shards/shard-00001", 2), "index": ("staged/spaces/encoder/index/partial", 0)}
+# At which moment a build is killed: the files that show it, how many, and how long the build stays after a shard.
+MOMENTS = {"encode": ("shards/*", 2, 2), "index": ("staged/spaces/encoder/index/partial", 1, 0)}
 
 
 def kill_build(project: Project, workspace: Workspace, moment: str) -> None:
     """Start a build in a process of its own and kill it at that moment."""
-    mark, seconds = MOMENTS[moment]
+    pattern, marks, seconds = MOMENTS[moment]
     folder = workspace.builds_folder / "stores" / "dates"
     code = SLOW_BUILD.replace("SHARD_SECONDS", str(seconds))
     command = [sys.executable, "-c", code, str(project.path), str(workspace.root)]
     with subprocess.Popen(command, cwd=ROOT) as process:
         deadline = time.monotonic() + 120
-        while not (folder / mark).exists() and process.poll() is None and time.monotonic() < deadline:
+        while count_paths(folder, pattern) < marks and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.02)
         process.send_signal(signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL
-    assert (folder / mark).exists()
+    assert count_paths(folder, pattern) == marks
+
+
+def count_paths(folder: Path, pattern: str) -> int:
+    """How many finished files or folders match; those that are being written have a leading dot."""
+    return sum(not path.name.startswith(".") for path in folder.glob(pattern))
 
 
 @pytest.mark.slow
@@ -177,26 +183,27 @@ def test_a_killed_build_goes_on_and_ends_in_the_same_store(
     assert ("encode" in cached) == (moment == "index")
 
 
-@pytest.mark.slow
-def test_finished_shards_are_not_encoded_again(
-    project: Project, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    kill_build(project, workspace, "encode")
-    written: list[int] = []
+@pytest.fixture
+def encoded(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The source tokens of every block that is encoded from now on, by block."""
+    blocks: list[list[str]] = []
 
-    def watched(
-        folder: Path,
-        number: int,
-        spaces: Sequence[SpaceSpec],
-        centers: Mapping[str, Floats],
-        sentences: Sequence[SentenceStates],
-    ) -> Path:
-        written.append(number)
-        return write_shard(folder, number, spaces, centers, sentences)
+    def watched(folder: Path, spaces: Sequence[SpaceSpec], sentences: Sequence[SentenceStates]) -> None:
+        blocks.append([str(sentence.source_ids) for sentence in sentences])
+        write_shard(folder, spaces, sentences)
 
     monkeypatch.setattr(pipeline.store.encode, "write_shard", watched)
+    return blocks
+
+
+@pytest.mark.slow
+def test_finished_shards_are_not_encoded_again(
+    project: Project, workspace: Workspace, encoded: list[list[str]]
+) -> None:
+    kill_build(project, workspace, "encode")
     build(project, workspace, progress=QUIET)
-    assert written == [2]
+    # The third of the corpus, and the held-out pairs.
+    assert [len(block) for block in encoded] == [30, 500]
 
 
 def test_one_build_of_a_name_at_a_time(project: Project, workspace: Workspace) -> None:
@@ -235,8 +242,8 @@ def test_a_build_that_goes_on_needs_room_for_the_rest_alone(
         patched.setattr(pipeline.store.encode, "merge_shards", stop)
         with pytest.raises(KeyboardInterrupt):
             build(project, workspace, progress=QUIET)
-    needed = int(Ledger(folder, None).last_result("plan")["bytes_needed"])
-    there = sum(path.stat().st_size for path in (folder / "shards").rglob("*") if path.is_file())
+    needed, shards = planned_room(project, workspace)
+    there = sum(path.stat().st_size for shard in shards for path in (folder / "shards" / shard).iterdir())
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=needed - there, path=path))
     assert build(project, workspace, progress=QUIET).changed
     # One more map of what is encoded and published takes less than its states.
@@ -244,6 +251,17 @@ def test_a_build_that_goes_on_needs_room_for_the_rest_alone(
     text = project.path.read_text(encoding="utf-8")
     project.path.write_text(text.replace(NO_MAPS, "maps = ['landmark_mds']\n"), encoding="utf-8")
     assert build(load_project(project.path), workspace, progress=QUIET).changed
+
+
+def planned_room(project: Project, workspace: Workspace) -> tuple[int, list[str]]:
+    """Bytes that the planned build needs, and the names of its shards."""
+    with open_build(project, workspace, progress=QUIET) as run:
+        plan = run.store.ledger.find("plan", run.store.plan_fingerprint, StorePlan)
+        model = find_model(run.store.model)
+        assert plan is not None
+        assert model is not None
+        settings = state_settings(run.store, model)
+        return plan.bytes_needed, [settings.shard_name(block) for block in plan.blocks]
 
 
 @pytest.mark.slow
@@ -256,11 +274,12 @@ def test_a_disk_that_fills_up_is_one_sentence_and_leaves_what_was_published(
     project.path.write_text(
         project.path.read_text(encoding="utf-8").replace("shard_pairs = 30", "shard_pairs = 45"), encoding="utf-8"
     )
-    shard = workspace.builds_folder / "stores" / "dates" / "shards" / ".shard-00001.tmp" / "decoder.vectors.npy"
+    shards = workspace.builds_folder / "stores" / "dates" / "shards"
     real = Path.open
 
     def full(self: Path, *arguments: object, **named: object) -> object:
-        return real(Path("/dev/full") if self == shard else self, *arguments, **named)  # type: ignore[call-overload]
+        on_full_disk = self.name == "decoder.states.npy" and self.parent.parent == shards and count_paths(shards, "*")
+        return real(Path("/dev/full") if on_full_disk else self, *arguments, **named)  # type: ignore[call-overload]
 
     with monkeypatch.context() as patched:
         patched.setattr(Path, "open", full)
@@ -350,7 +369,7 @@ def test_the_last_words_of_a_generator_may_be_in_any_encoding(
 def test_what_is_up_to_date_is_known_without_building(dates_workspace: Workspace) -> None:
     project = load_project(dates_workspace.root / "project.toml")
     with open_build(project, dates_workspace, progress=QUIET) as run:
-        assert is_up_to_date(run)
+        assert is_up_to_date(run.store)
 
 
 def test_importing_the_build_imports_nothing_heavy() -> None:

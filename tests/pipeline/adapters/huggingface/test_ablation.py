@@ -14,7 +14,7 @@ from exported_models.search.ablation import find_heads
 from exported_models.search.self_attention import find_self_attention
 from pipeline.adapters import load_adapter
 from pipeline.adapters.huggingface.reference import HuggingFaceReference
-from pipeline.build.building import export_model
+from pipeline.export.checkpoints import export_model
 from pipeline.progress import SilentProgress
 from tests.pipeline.adapters.huggingface.tiny_checkpoints import save_tiny_checkpoint
 

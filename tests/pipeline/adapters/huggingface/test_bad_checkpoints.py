@@ -15,8 +15,8 @@ from safetensors.torch import load_file, save_file
 
 from exported_models.contract.workspace import Workspace
 from pipeline.adapters import find_adapter, load_adapter
-from pipeline.build.building import export_model
 from pipeline.errors import AdapterError, CheckpointError
+from pipeline.export.checkpoints import export_model
 from pipeline.progress import SilentProgress
 from tests.pipeline.adapters.huggingface.tiny_checkpoints import save_tiny_checkpoint
 

@@ -15,7 +15,7 @@ from exported_models.contract.manifest import load_model_manifest
 from exported_models.contract.workspace import Workspace
 from pipeline.adapters import load_adapter
 from pipeline.adapters.huggingface.reference import HuggingFaceReference
-from pipeline.build.building import export_model
+from pipeline.export.checkpoints import export_model
 from pipeline.graphs.modules import EncoderGraph, ForcedGraph, SelfAttentionGraph, StepGraph
 from pipeline.models.checkpoint import LoadedCheckpoint, ReferenceSentence
 from pipeline.progress import SilentProgress

@@ -13,8 +13,8 @@ import yaml
 
 from exported_models.contract.workspace import Workspace
 from pipeline.adapters import find_adapter, load_adapter
-from pipeline.build.building import export_model
 from pipeline.errors import AdapterError, CheckpointError
+from pipeline.export.checkpoints import export_model
 from pipeline.progress import SilentProgress
 from tests.pipeline.adapters.marian.tiny_models import (
     OPTIONS,

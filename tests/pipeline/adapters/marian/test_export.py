@@ -15,7 +15,7 @@ from exported_models.contract.workspace import Workspace
 from exported_models.engine import Engine
 from exported_models.search.self_attention import find_self_attention
 from pipeline.adapters import digest_checkpoint, find_adapter, load_adapter
-from pipeline.build.building import export_model
+from pipeline.export.checkpoints import export_model
 from pipeline.progress import SilentProgress
 from tests.pipeline.adapters.marian.tiny_models import SSRU, VOCABULARY, pack_binary, save_tiny_model, train_vocabulary
 

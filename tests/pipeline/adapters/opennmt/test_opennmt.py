@@ -19,7 +19,7 @@ from exported_models.contract.workspace import Workspace
 from exported_models.engine import Engine
 from exported_models.tokenizers.sentencepiece import load_sentencepiece_tokenizer
 from pipeline.adapters import find_adapter, load_adapter
-from pipeline.build.building import export_model
+from pipeline.export.checkpoints import export_model
 from pipeline.graphs.export import write_tokenizers
 from pipeline.graphs.modules import EncoderGraph, StepGraph
 from pipeline.models.checkpoint import LoadedCheckpoint
