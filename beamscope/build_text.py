@@ -1,4 +1,4 @@
-"""What a build or an export did, as text."""
+"""Summaries of builds and exports as text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `beamscope doctor` looks at: one small function a subject, each giving findings with a remedy."""
+"""The checks of `beamscope doctor`: one function a subject; a finding has a remedy where one is needed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _IDENTITY_GRAPH = (
 
 
 class Level(StrEnum):
-    """How bad a finding is; only `BROKEN` fails."""
+    """The severity of a finding; only `BROKEN` fails."""
 
     FINE = "fine"
     WARNING = "warning"
@@ -44,7 +44,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at; ``remedy`` is what to do about it, empty when it is fine."""
+    """The result of one check; ``remedy`` says how to repair, and is empty when nothing is wrong."""
 
     level: Level
     subject: str
@@ -53,7 +53,7 @@ class Finding:
 
 
 def examine(workspace: Workspace) -> Iterator[Finding]:
-    """Every check, in the order in which one would repair."""
+    """Every check, in the order of repair."""
     installed = list_installed()
     requirements = list_requirements()
     yield check_python(sys.version_info[:2])
@@ -74,7 +74,7 @@ def list_installed(path: Sequence[str] | None = None) -> dict[str, str]:
 
 
 def list_requirements() -> tuple[Requirement, ...]:
-    """What this installation of Beamscope declares to need, extras included; empty if it was never installed."""
+    """The requirements of this installation of Beamscope, extras included; empty if it was never installed."""
     try:
         return tuple(Requirement(text) for text in metadata.requires("beamscope") or ())
     except metadata.PackageNotFoundError:
@@ -109,7 +109,7 @@ def check_base(requirements: Sequence[Requirement], installed: Mapping[str, str]
 
 
 def check_build_extra(requirements: Sequence[Requirement], installed: Mapping[str, str]) -> Finding:
-    """What building and exporting need; serving does without."""
+    """Building and exporting find their packages; serving does not need them."""
     wanted = [entry for entry in _active(requirements, extra="build") if not _is_active(entry, extra="")]
     unfit = [finding for entry in wanted if (finding := _check_requirement(entry, installed)).level is not Level.FINE]
     if not unfit:
@@ -141,7 +141,7 @@ def check_runtimes(requirements: Sequence[Requirement], installed: Mapping[str, 
 
 
 def check_providers() -> Finding:
-    """Where graphs will really run, by making a session and asking it."""
+    """Graphs run; the providers are read from a session, since the installation alone does not tell."""
     try:
         providers = _usable_providers()
     except Exception as error:
@@ -213,7 +213,7 @@ def judge_disk(free: int) -> Finding:
 
 
 def check_artefacts(workspace: Workspace) -> Iterator[Finding]:
-    """What is published is intact, and each store is bound to its model."""
+    """Published artefacts are intact, and each store is bound to its model."""
     from beamscope.verification import check_workspace
 
     try:
@@ -280,7 +280,7 @@ def _try_scann(version: str) -> Finding:
 
 
 def _usable_providers() -> list[str]:
-    """What a session on the smallest graph says it runs on."""
+    """The providers of a session on the smallest graph."""
     import onnxruntime
 
     from exported_models.runtime.providers import provider_order, session_options
@@ -290,5 +290,5 @@ def _usable_providers() -> list[str]:
 
 
 def _existing(path: Path) -> Path:
-    """The nearest folder that is there."""
+    """The nearest folder on the way up that exists."""
     return next(place for place in (path, *path.parents) if place.is_dir())

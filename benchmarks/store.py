@@ -27,8 +27,10 @@ from exported_models.contract.workspace import Workspace
 from pipeline.adapters.huggingface.checkpoint import read_checkpoint
 from pipeline.build.build_run import BuildRun
 from pipeline.build.building import open_build
+from pipeline.build.pair_steps import PlannedPairs, plan_pairs
 from pipeline.build.project_file import CorpusSection, ModelSection, Project, ProjectFile
-from pipeline.build.steps import PlannedPairs, encode_pairs, make_model, plan_pairs, state_settings
+from pipeline.build.state_steps import encode_pairs
+from pipeline.build.steps import make_model
 from pipeline.corpus.pair_tokens import PairTokenizer
 from pipeline.graphs.states import StateEncoder
 from pipeline.progress import Advance, open_progress
@@ -80,7 +82,7 @@ def measure(run: BuildRun, library: Any) -> dict[str, Figure]:
     """Encode the corpus of a build, the library taking turns."""
     planned = plan_pairs(run, None).result
     model = make_model(run, None, planned.store)
-    encoder, settings = StateEncoder.open(model.folder, threads=1), state_settings(run.store, model)
+    encoder, settings = StateEncoder.open(model.folder, threads=1), run.store.state_settings(model)
     batches = list(_plan_tokens(run, PairTokenizer.of(encoder.model), settings, planned))
     turns = Turns(batches, lambda batch: forward(library, model.manifest, batch))
     timed = replace(run, progress=turns, executor=OneThread(encoder, settings))

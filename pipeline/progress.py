@@ -1,4 +1,4 @@
-"""How a build says where it is: bars with the time left on a terminal, a line now and then elsewhere."""
+"""Progress of builds: bars with the time left on a terminal, a line now and then elsewhere."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tqdm import tqdm
 _SECONDS_BETWEEN_LINES = 10.0
 
 Advance = Callable[[int], None]
-"""Says that so many more units of the running step are done."""
+"""Reports that so many more units of the running step are done."""
 
 
 class Progress(Protocol):
-    """Where a build reports to."""
+    """The protocol that builds report by."""
 
     def note(self, message: str) -> None:
         """Show a line."""

@@ -1,4 +1,4 @@
-"""How the encoded corpus gets into a store: immutable shards, centers, and merging them.
+"""The way of the encoded corpus into a store: immutable shards, centers, and merging.
 
 1. `write_shard` for each part of the corpus: raw states in float32, in one rename, so that a shard is there whole or
    not at all. A shard depends on its own sentences alone, and stays valid when others change.

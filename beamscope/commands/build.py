@@ -21,7 +21,7 @@ from exported_models.contract.workspace import Workspace
 def build(project_toml: Path, no_prefect: bool, as_json: bool, workspace: Workspace) -> None:
     """Build what PROJECT_TOML describes: a model and its state store.
 
-    Exports, verifies, encodes, indexes, projects and publishes, in this order; sources without targets are translated
+    Exports, verifies, encodes, indexes, draws maps and publishes, in this order; sources without targets are translated
     by the model before they are encoded. Where the project file has quantize = "int8" below [model], the model gets a
     twin in 8-bit integers, and the twin a store of its own. Steps whose inputs did not change are not done again, and
     an interrupted build goes on where it was. Progress is on stderr, the summary on stdout.

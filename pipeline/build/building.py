@@ -13,7 +13,7 @@ from pipeline.build.build_run import BuildRun, StepRunner, run_plainly
 from pipeline.build.corpora import open_corpora
 from pipeline.build.planned_store import PlannedStore, build_folders
 from pipeline.build.project_file import Project
-from pipeline.build.steps import make_store, translate_fingerprint
+from pipeline.build.steps import make_store
 from pipeline.build.summary import BuildSummary, SpaceSummary
 from pipeline.export.checkpoints import plan_model
 from pipeline.export.planned import is_published
@@ -38,18 +38,20 @@ def build(
     progress: Progress,
     executor: Executor = LOCAL,
     runner: StepRunner = run_plainly,
+    digests: Digests | None = None,
 ) -> BuildSummary:
     """Bring the published model and store of a project up to date, and then those of its quantized twin, if any.
 
     Args:
         executor: works on the blocks of the corpus.
         runner: runs the steps.
+        digests: of the files that this run read; None starts anew.
 
     Raises:
         PipelineError: the project, checkpoint, corpus or machine does not allow it. Nothing is published then, but for
             the full model and its store where it is the twin that cannot be.
     """
-    with open_build(project, workspace, progress=progress, executor=executor, runner=runner) as run:
+    with open_build(project, workspace, progress=progress, executor=executor, runner=runner, digests=digests) as run:
         summary = _bring_up_to_date(run)
         if project.twin is None:
             return summary
@@ -58,13 +60,18 @@ def build(
             return replace(summary, twin=_bring_up_to_date(twin))
 
 
-def find_unchanged(project: Project, workspace: Workspace, *, progress: Progress) -> BuildSummary | None:
+def find_unchanged(
+    project: Project, workspace: Workspace, *, progress: Progress, digests: Digests | None = None
+) -> BuildSummary | None:
     """The summary of a build that has nothing to do; None if it has.
+
+    Args:
+        digests: of the files that this run read; None starts anew.
 
     Raises:
         PipelineError: as `build`.
     """
-    with open_build(project, workspace, progress=progress) as run:
+    with open_build(project, workspace, progress=progress, digests=digests) as run:
         if not is_up_to_date(run.store):
             return None
         summary = summarize(run, None)
@@ -82,6 +89,7 @@ def open_build(
     progress: Progress,
     executor: Executor = LOCAL,
     runner: StepRunner = run_plainly,
+    digests: Digests | None = None,
 ) -> Iterator[BuildRun]:
     """A run of the project's build; other builds of the same names are kept out meanwhile.
 
@@ -90,7 +98,8 @@ def open_build(
     """
     store, model = build_folders(project, workspace)
     with only_build(store, f"The store {project.store_id}"), only_build(model, f"The model {project.model_id}"):
-        yield BuildRun(_plan_store(project, workspace, progress), progress, executor, runner)
+        planned = _plan_store(project, workspace, digests or Digests(), progress)
+        yield BuildRun(planned, progress, executor, runner)
 
 
 @contextmanager
@@ -156,9 +165,9 @@ def _bring_up_to_date(run: BuildRun) -> BuildSummary:
     return summarize(run, None if is_up_to_date(run.store) else make_store(run))
 
 
-def _plan_store(project: Project, workspace: Workspace, progress: Progress) -> PlannedStore:
+def _plan_store(project: Project, workspace: Workspace, digests: Digests, progress: Progress) -> PlannedStore:
     """Everything that the project's store is made from; its corpus is generated here if need be."""
-    chosen, digests = project.content.model, Digests()
+    chosen = project.content.model
     model = plan_model(
         workspace,
         project.model_id,
@@ -178,4 +187,4 @@ def _recorded_plan(store: PlannedStore, model_hash: str) -> StorePlan | None:
     """The plan of the published store, from the ledger; None if the build folder was removed."""
     if store.corpora.train.has_targets:
         return store.ledger.find("plan", store.plan_fingerprint, StorePlan)
-    return store.ledger.find("translate", translate_fingerprint(store, model_hash), StorePlan)
+    return store.ledger.find("translate", store.translate_fingerprint(model_hash), StorePlan)

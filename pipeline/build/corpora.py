@@ -1,4 +1,4 @@
-"""The corpora of a project: where their files are, and generating them where a script does that."""
+"""The corpora of a project: finding their files, or running the script that generates them."""
 
 from __future__ import annotations
 
@@ -25,10 +25,12 @@ _LAST_LINES = 3
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """A reader, limited to its first pairs where the project says so.
+    """A corpus of a project.
 
-    ``fingerprint`` is of the content when the corpus was opened; it is asked for often, and reads the whole file.
-    ``has_targets`` is what its first pair says; a reader refuses a corpus that has targets for some sources only.
+    Attributes:
+        limit: most pairs that are read; None for all.
+        fingerprint: of the content when the corpus was opened.
+        has_targets: taken from the first pair. A reader refuses a corpus that has targets for some sources only.
     """
 
     reader: CorpusReader
@@ -97,10 +99,11 @@ def open_corpora(project: Project, ledger: Ledger, *, progress: Progress) -> Pro
 
     A generator is a Python script that the project file names. It runs in a process of its own with this Python, as
     ``python SCRIPT --out FOLDER``, once as long as the script stays the same and no file it wrote is missing or of
-    another size. What the script reads or imports is not looked at: change the script too (a comment will do).
+    another size. Files that the script reads or imports are not watched: after changing one, change the script too (a
+    comment is enough).
 
     Raises:
-        CorpusError: a file is missing, or the generator fails; the message has its last words.
+        CorpusError: a file is missing, or the generator fails; the message ends with the last lines of its output.
     """
     section = project.content.corpus
     folder = project.path.parent
@@ -148,7 +151,7 @@ def _is_held_out(number: int) -> bool:
 
 
 def _run(command: Sequence[str], script: Path) -> None:
-    # What a script says need not be UTF-8, and the locale of a service need not be either.
+    # Neither the output of a script nor the locale of a service need be UTF-8.
     done = subprocess.run(
         command, capture_output=True, encoding="utf-8", errors="replace", check=False, stdin=subprocess.DEVNULL
     )

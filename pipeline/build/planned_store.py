@@ -12,8 +12,10 @@ from exported_models.contract.workspace import Workspace
 from pipeline.build.corpora import ProjectCorpora
 from pipeline.build.project_file import Project
 from pipeline.errors import ProjectFileError
-from pipeline.export.planned import PlannedModel, model_build_folder
+from pipeline.export.planned import FinishedModel, PlannedModel, model_build_folder
+from pipeline.store.encode import StateSettings
 from pipeline.store.folder import StoreFolder
+from pipeline.store.translate import TRANSLATION_REVISION, TranslationSettings
 from pipeline.work.ledger import Ledger
 
 STORE_REVISION = 3
@@ -73,6 +75,23 @@ class PlannedStore:
         """Of the whole store: equal when the published store would be."""
         store = self.project.content.store.model_dump(mode="json", exclude={"id"})
         return digest_value(["store", self.plan_fingerprint, self.batch_tokens, self.project.store_id, store])
+
+    def translate_fingerprint(self, model_hash: str) -> str:
+        """Of the pairs of the store, where the targets are the model's translations."""
+        return digest_value(["translate", TRANSLATION_REVISION, self.plan_fingerprint, model_hash, self.batch_tokens])
+
+    def translation_settings(self, model: FinishedModel) -> TranslationSettings:
+        """The settings that translations are made with."""
+        return TranslationSettings(model.folder, model.manifest.content_hash, self.batch_tokens)
+
+    def state_settings(self, model: FinishedModel) -> StateSettings:
+        """The settings that states are made with.
+
+        Raises:
+            ProjectFileError: see `chosen_spaces`.
+        """
+        spaces = tuple(self.chosen_spaces(model.manifest))
+        return StateSettings(model.folder, model.manifest.content_hash, spaces, self.batch_tokens)
 
     def chosen_spaces(self, manifest: ModelManifest) -> Sequence[SpaceSpec]:
         """The spaces that are indexed: those the project names, else every recorded one.

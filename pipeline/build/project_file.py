@@ -1,4 +1,4 @@
-"""The project file: which checkpoint and corpus make which exported model and state store.
+"""The project file: names the checkpoint and the corpus, and the exported model and the state store made of them.
 
     [model]
     id = "dates"                      # name of the exported model
@@ -6,8 +6,8 @@
                                       # one of the Hugging Face hub ("hub:owner/name@revision")
     adapter = "huggingface"           # left out: the adapter that recognizes the checkpoint
     context_layer = 2                 # decoder layer whose context is a space, counted from 0; left out: the last
-    quantize = "int8"                 # also a twin of the model in 8-bit integers, and a store of its own for it, both
-                                      # named as the others with -int8 behind
+    quantize = "int8"                 # builds a twin of the model in 8-bit integers, with a store of its own; the
+                                      # names of both end with -int8
 
     [corpus]
     generator = "corpus.py"           # a script that writes the corpus files: python corpus.py --out FOLDER
@@ -20,8 +20,8 @@
     spaces = ["encoder", "decoder"]   # left out: those a search records (encoder, decoder, context); a wrong name
                                       # lists the others, such as "encoder_layer_0", "decoder_layer_0", "attentional"
 
-Paths are relative to the project file; with a generator, those of the corpus are relative to what it writes. A
-generator runs again when its own text changes, not when something that it reads or imports does.
+Paths are relative to the project file; with a generator, paths of the corpus are relative to the folder it writes. A
+generator runs again when its own text changes, not when a file that it reads or imports does.
 """
 
 from __future__ import annotations
@@ -55,23 +55,23 @@ ArtefactName = Annotated[str, AfterValidator(_check_name)]
 
 
 class Section(BaseModel):
-    """Base of the file's tables: immutable, and a key nobody knows is an error."""
+    """Base of the tables of the file: immutable, and an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class ModelSection(Section):
-    """Which checkpoint is exported under which name."""
+    """The checkpoint that is exported, and the name of the model."""
 
     id: ArtefactName
     checkpoint: Path
     adapter: str | None = None
     context_layer: int | None = Field(default=None, ge=0, description="Decoder layer of the context, counted from 0.")
-    quantize: Literal["int8"] | None = Field(default=None, description="Kind of twin that is built besides.")
+    quantize: Literal["int8"] | None = Field(default=None, description="Kind of the quantized twin; none if left out.")
 
 
 class CorpusSection(Section):
-    """Which sentence pairs are encoded, and which calibrate what "near" means."""
+    """The sentence pairs that are encoded, and those that calibrate distances."""
 
     train: Path
     train_target: Path | None = None
@@ -80,7 +80,7 @@ class CorpusSection(Section):
     source_field: str = "source"
     target_field: str = Field(default="target", description="Empty where the lines have sources only.")
     generator: Path | None = Field(default=None, description="Python script, run as: python SCRIPT --out FOLDER")
-    limit: int | None = Field(default=None, gt=0, description="Only so many pairs, from the start of each file.")
+    limit: int | None = Field(default=None, gt=0, description="Most pairs that are read, from the start of each file.")
 
 
 class UmapSection(Section):
@@ -93,17 +93,17 @@ class UmapSection(Section):
 
 
 class StoreSection(Section):
-    """What the state store holds."""
+    """The content of the state store."""
 
     id: ArtefactName | None = None
     spaces: tuple[str, ...] | None = Field(default=None, min_length=1)
     maps: tuple[GlobalMapKind, ...] = GLOBAL_MAP_KINDS
-    shard_pairs: int = Field(default=5_000, gt=0, description="Pairs encoded between two savings of the work.")
+    shard_pairs: int = Field(default=5_000, gt=0, description="Corpus lines in a block; a block is saved as a whole.")
     umap: UmapSection = UmapSection()
 
 
 class ScheduleSection(Section):
-    """When `beamscope schedule` builds the project."""
+    """The times at which `beamscope schedule` builds the project."""
 
     cron: str
 
@@ -136,7 +136,7 @@ class Project:
 
     Attributes:
         path: absolute.
-        suffix: of the names of model and store: `TWIN_SUFFIX` for what is built of the twin.
+        suffix: end of the names of model and store: `TWIN_SUFFIX` for a twin and its store, else empty.
     """
 
     path: Path
@@ -153,13 +153,13 @@ class Project:
 
     @property
     def twin(self) -> Project | None:
-        """The same with the quantized twin of the model, where the file asks for one."""
+        """The project of the quantized twin and its store; None if the file asks for none, or for a twin itself."""
         asked = self.content.model.quantize is not None and not self.suffix
         return replace(self, suffix=TWIN_SUFFIX) if asked else None
 
     @property
     def checkpoint(self) -> Path:
-        """Where the checkpoint is: at a path, in an installed package, or as it is named on the hub.
+        """The checkpoint's path, also in an installed package, or its name on the hub.
 
         Raises:
             CheckpointError: the package is not installed.
@@ -207,7 +207,7 @@ def load_project(path: Path) -> Project:
     try:
         return Project(resolved, ProjectFile.model_validate(value))
     except ValidationError as error:
-        # A key that is misspelled is missing too: its own spelling says more.
+        # A misspelled key causes two problems, one unknown key and one missing key. The unknown one says more.
         problem = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
         raise ProjectFileError(_explain(path, problem)) from None
 

@@ -1,8 +1,8 @@
-"""Corpora: readers that give sentence pairs one at a time, with the exact place of whatever is wrong.
+"""Corpus readers: sentence pairs one at a time, and errors that name the file and the line.
 
 Every reader is UTF-8 only (a byte-order mark at the start is skipped) and ends lines at ``\\n`` or ``\\r\\n`` and
-nowhere else: U+2028 and the like are text. Files are streamed, so a corpus may be larger than memory. A corpus of
-sources without targets is one too: its pairs have ``target=None``.
+nowhere else: U+2028 and the like are text. Files are streamed, so a corpus may be larger than memory. The pairs of a
+corpus that has sources only have ``target=None``.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class SentencePair:
 
 @runtime_checkable
 class CorpusReader(Protocol):
-    """What the pipeline asks of a corpus; anything with these three can be one."""
+    """The protocol of a corpus."""
 
     def __iter__(self) -> Iterator[SentencePair]:
         """Read from the start, every time.

@@ -31,7 +31,7 @@ LEAST_AGREEMENT = 0.95
 
 
 class TwinTest(Protocol):
-    """What a twin is compared on, and how much it must agree."""
+    """The sentences that a twin is compared on, and the least agreement with its model."""
 
     @property
     def least_agreement(self) -> float:
@@ -46,7 +46,7 @@ class TwinTest(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Sentences that a person names; see `TwinTest`.
+    """Sentences named by the user; see `TwinTest`.
 
     Attributes:
         sentences: a corpus; None makes sentences up.
@@ -94,7 +94,7 @@ class PlannedTwin(PlannedModel):
 
 
 def check_twin(model_id: str, comparison: Comparison) -> None:
-    """Refuse at once what would be refused after the model was exported.
+    """Check at once what would be refused only after the model is exported.
 
     Raises:
         WorkspaceError: the twin's name is too long. CorpusError: there are no such sentences.
@@ -122,7 +122,7 @@ def export_twin(model_id: str, comparison: Comparison, workspace: Workspace, *, 
     """Quantize a published model, compare the twin with it, and publish the twin as `twin_id`.
 
     Raises:
-        QuantizationError: they agree less than they must; nothing is published.
+        QuantizationError: twin and model agree too little; nothing is published.
         PipelineError: nothing can be quantized, or the sentences cannot be read.
     """
     started = time.monotonic()
@@ -139,7 +139,7 @@ def make_twin(planned: PlannedTwin, *, progress: Progress) -> FinishedModel:
     """Stage the twin, compared and sealed.
 
     Raises:
-        QuantizationError: the models agree less than they must. They stay unsealed, and cannot be published.
+        QuantizationError: twin and model agree too little. The twin stays unsealed, and cannot be published.
         PipelineError: nothing can be quantized, or the sentences cannot be read.
     """
     full = ExportedModel.open(planned.full, threads=1)
@@ -174,7 +174,7 @@ def _rename(full: ModelManifest, name: str) -> ModelManifest:
 
 
 def _write_files(full: ExportedModel, staged: Path) -> int:
-    """Quantized graphs, and what else is in the model's folder as it is; return how many products were quantized."""
+    """Write quantized graphs and the shared files; return the number of quantized products."""
     with explain_disk_errors(staged):
         shutil.rmtree(staged, ignore_errors=True)
     _copy_other_files(full.folder, full.manifest, staged)
@@ -182,7 +182,7 @@ def _write_files(full: ExportedModel, staged: Path) -> int:
 
 
 def _copy_other_files(full: Path, manifest: ModelManifest, folder: Path) -> None:
-    """What a twin has as the full model has it: its tokenizers."""
+    """Copy the files that a twin shares with the full model: the tokenizers."""
     rewritten = {SHARED_WEIGHTS_FILE, *(graph.filename for graph in Graph)}
     with explain_disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)

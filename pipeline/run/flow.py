@@ -1,9 +1,9 @@
-"""Running the build as a Prefect flow, without what Prefect prints.
+"""Running the build as a Prefect flow, without the output of Prefect.
 
 Prefect and its temporary server write tracebacks to the terminal on runs that succeed ("database is locked",
-``CancelledError``), some of them when the interpreter ends. So the flow runs in a process of its own, whose output is a
-log file in the workspace; notes, progress and the summary come back through a pipe, a JSON object a line, and an error
-as the one sentence it is. The process ends when this one does, however it ends.
+``CancelledError``), some of them when the interpreter ends. The flow therefore runs in a child process, whose output
+goes to a log file in the workspace. Notes, progress, the summary and errors come back through a pipe, a JSON object a
+line. The child process ends with this one.
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ import exported_models.contract.errors
 import pipeline.errors
 import state_store.errors
 from exported_models.contract.errors import BeamscopeError
-from exported_models.contract.publishing import explain_disk_errors
+from exported_models.contract.publishing import explain_disk_errors, write_json_atomically
 from exported_models.contract.workspace import Workspace
 from pipeline.build.building import find_unchanged
 from pipeline.build.project_file import load_project
 from pipeline.build.summary import BuildSummary
 from pipeline.errors import PipelineError
 from pipeline.progress import Advance, Progress
+from pipeline.work.digests import Digests
 
 _ERROR_MODULES = (pipeline.errors, state_store.errors, exported_models.contract.errors)
 
@@ -40,20 +41,21 @@ def run_flow(project_path: Path, workspace: Workspace, *, progress: Progress) ->
         PipelineError: as `pipeline.build.building.build`.
     """
     project = load_project(project_path)
-    unchanged = find_unchanged(project, workspace, progress=progress)
+    digests = Digests()
+    unchanged = find_unchanged(project, workspace, progress=progress, digests=digests)
     if unchanged is not None:
         return unchanged
     progress.note("Starting Prefect")
-    return BuildSummary.from_document(_run_worker(project.path, workspace, progress))
+    return BuildSummary.from_document(_run_worker(project.path, workspace, digests, progress))
 
 
 def prefect_folder(workspace: Workspace) -> Path:
-    """Prefect's home and the logs of its processes."""
+    """The folder of Prefect's files, and of the logs of its processes."""
     return workspace.builds_folder / "prefect"
 
 
 def prefect_environment(workspace: Workspace) -> dict[str, str]:
-    """The environment of a process that imports Prefect: at home in the workspace, and telling nobody."""
+    """The environment of a process that imports Prefect: its home is in the workspace, and telemetry is off."""
     return {
         **os.environ,
         "PREFECT_HOME": str(prefect_folder(workspace).resolve()),
@@ -66,10 +68,10 @@ def prefect_environment(workspace: Workspace) -> dict[str, str]:
 
 @contextlib.contextmanager
 def start_process(arguments: list[str], log: Path, environment: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
-    """Run a module of this package with Prefect's noise in ``log``; its answers are on ``stdout``.
+    """Run a module in a child process; its answers are on ``stdout``, and all other output is in ``log``.
 
-    The process leads a group of its own, and ends with everything it started when its ``stdin`` closes: at the end of
-    the context, or when this process dies.
+    The child leads a process group. The group ends when the child's ``stdin`` closes: at the end of the context, or
+    when this process dies. See `pipeline.run.child`.
     """
     with explain_disk_errors(log):
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -90,9 +92,12 @@ def start_process(arguments: list[str], log: Path, environment: Mapping[str, str
             _end(process)
 
 
-def _run_worker(project_path: Path, workspace: Workspace, progress: Progress) -> dict[str, Any]:
-    log = prefect_folder(workspace) / "build.log"
-    arguments = ["pipeline.run.worker", str(project_path), str(workspace.root.resolve())]
+def _run_worker(project_path: Path, workspace: Workspace, digests: Digests, progress: Progress) -> dict[str, Any]:
+    log, handed = prefect_folder(workspace) / "build.log", prefect_folder(workspace) / "digests.json"
+    with explain_disk_errors(handed):
+        handed.parent.mkdir(parents=True, exist_ok=True)
+    write_json_atomically(handed, digests.to_document())
+    arguments = ["pipeline.run.worker", str(project_path), str(workspace.root.resolve()), str(handed)]
     with start_process(arguments, log, prefect_environment(workspace)) as process:
         assert process.stdout is not None
         answer = _relay(process.stdout, progress)
@@ -106,7 +111,7 @@ def _run_worker(project_path: Path, workspace: Workspace, progress: Progress) ->
 
 
 def _relay(lines: IO[str], progress: Progress) -> dict[str, Any] | None:
-    """Show what the worker reports, and return its summary; None if there is none."""
+    """Show the notes and the progress of the worker, and return its summary; None if there is none."""
     with contextlib.ExitStack() as tracked:
         advance: Advance | None = None
         for line in lines:
@@ -131,7 +136,7 @@ def _relay(lines: IO[str], progress: Progress) -> dict[str, Any] | None:
 
 
 def _rebuild_error(name: str, text: str) -> BeamscopeError:
-    """The worker's error as this process' own; one of no known class is a `PipelineError`."""
+    """The error that the worker reports; a `PipelineError` if its class is unknown."""
     for module in _ERROR_MODULES:
         kind = getattr(module, name, None)
         if isinstance(kind, type) and issubclass(kind, BeamscopeError):

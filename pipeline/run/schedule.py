@@ -82,7 +82,7 @@ def _choose_cron(project: Project, workspace: Workspace, cron: str | None) -> st
 
 @contextlib.contextmanager
 def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Environment variables for the time of an import: Prefect settles then where its home is."""
+    """Set environment variables for the time of the context; Prefect reads them when it is imported."""
     before = dict(os.environ)
     os.environ.update(variables)
     try:

@@ -1,4 +1,8 @@
-"""The process that runs the build flow for `pipeline.run.flow`: ``python -m pipeline.run.worker PROJECT WORKSPACE``."""
+"""The process that runs the build flow for `pipeline.run.flow`.
+
+``python -m pipeline.run.worker PROJECT WORKSPACE DIGESTS``, the last a file with the digests of files that the parent
+read; it is removed.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +17,11 @@ from typing import Any, TextIO
 from exported_models.contract.errors import BeamscopeError
 from pipeline.progress import Advance
 from pipeline.run.child import open_answers
+from pipeline.work.digests import Digests
 
 
 class PipeProgress:
-    """Reports as JSON lines; everything else that the process prints goes to its log."""
+    """Reports to the parent process as JSON lines."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -36,12 +41,12 @@ class PipeProgress:
         self.send("tracked")
 
 
-def main(project_path: str, workspace_root: str) -> None:
-    """Run the flow and report how it ended."""
+def main(project_path: str, workspace_root: str, handed: str) -> None:
+    """Run the flow and report its summary or its error."""
     progress = PipeProgress(open_answers())
-    from pipeline.run.tasks import REPORTING, build_flow
+    from pipeline.run.tasks import PARENT, Parent, build_flow
 
-    REPORTING.set(progress)
+    PARENT.set(Parent(progress, _take_digests(Path(handed))))
     try:
         summary = build_flow(project_path, workspace_root)
     except BeamscopeError as error:
@@ -49,10 +54,17 @@ def main(project_path: str, workspace_root: str) -> None:
     except Exception as error:  # Prefect has many kinds, of its server and of its client
         reason = str(error).strip().splitlines()[0:1] or [type(error).__name__]
         log = Path(os.environ["PREFECT_HOME"]) / "build.log"
-        text = f"The build failed unexpectedly: {reason[0][:300]} (the whole story is in {log})."
+        text = f"The build failed unexpectedly: {reason[0][:300]} (the traceback is in {log})."
         progress.send("error", type=type(error).__name__, text=text)
     else:
         progress.send("summary", summary=summary)
+
+
+def _take_digests(path: Path) -> Digests:
+    """Read and remove the file: the digests are of this run alone."""
+    document = json.loads(path.read_text(encoding="utf-8"))
+    path.unlink()
+    return Digests.from_document(document)
 
 
 if __name__ == "__main__":

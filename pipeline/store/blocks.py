@@ -142,5 +142,10 @@ class _GrowingBlock:
         return Block(self.first, self.pairs, self.source_tokens, self.target_tokens, self._hash.hexdigest())
 
 
+def list_digests(blocks: Sequence[Block]) -> list[list[object]]:
+    """The identity of blocks in their order, as a JSON value."""
+    return [[block.first, block.pairs, block.digest] for block in blocks]
+
+
 def _spell(ids: Sequence[int]) -> str:
     return ",".join(map(str, ids))

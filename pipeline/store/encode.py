@@ -18,7 +18,7 @@ from pipeline.corpus.pair_tokens import PairTokenizer, PairTokens
 from pipeline.graphs.states import StateEncoder
 from pipeline.progress import Advance
 from pipeline.store.batches import plan_batches
-from pipeline.store.blocks import Block
+from pipeline.store.blocks import Block, list_digests
 from pipeline.work.executors import Worker
 from state_store import layout
 from state_store.pairs import PairTable
@@ -49,6 +49,10 @@ class StateSettings:
     def fingerprint(self) -> str:
         spaces = [space.model_dump(mode="json") for space in self.spaces]
         return digest_value(["states", SHARD_REVISION, self.model_hash, spaces, self.batch_tokens])
+
+    def rows_fingerprint(self, blocks: Sequence[Block]) -> str:
+        """Of the rows of a store: the token ids of its pairs, and the settings of their states."""
+        return digest_value(["encode", self.fingerprint, list_digests(blocks)])
 
     def shard_name(self, block: Block) -> str:
         """The name of a block's shard: equal when its states would be."""

@@ -1,4 +1,4 @@
-"""Held-out states: those of pairs that are not in the store, to measure recall and distances with."""
+"""Held-out states: states of pairs that are not in the store; recall and distances are measured with them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class HeldOutPairs:
 
 @dataclass(frozen=True, slots=True)
 class HeldOutStates:
-    """How many states were written of each space."""
+    """The number of states that were written of each space."""
 
     states: dict[str, int]
 
@@ -63,7 +63,7 @@ def write_held_out(
         store: folder of the store, with the centers of its spaces.
 
     Returns:
-        How many there are, and the files.
+        Their number in each space, and the files.
     """
     counts, files = {}, []
     for space in settings.spaces:

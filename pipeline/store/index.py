@@ -1,4 +1,4 @@
-"""Indexing: every space of the encoded corpus gets its neighbor index and the distances to judge by."""
+"""Indexing: every space of the encoded corpus gets a neighbor index, and percentiles to judge distances by."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class EncodedSpace:
 
 @dataclass(frozen=True, slots=True)
 class Calibrated:
-    """How many held-out states a space was calibrated with."""
+    """The number of held-out states that a space was calibrated with."""
 
     states: int
 

@@ -1,1 +1,1 @@
-"""How work is remembered and kept apart: fingerprints, the ledger of finished steps, locks."""
+"""Bookkeeping of builds: the ledger of finished steps, digests, locks, executors, publishing."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from exported_models.contract.publishing import digest_file
 
@@ -27,3 +29,12 @@ class Digests:
         if identity not in self._known:
             self._known[identity] = digest_file(path)
         return self._known[identity]
+
+    def to_document(self) -> list[Any]:
+        """The digests as a JSON value, for another process of the same run."""
+        return [[*identity, digest] for identity, digest in self._known.items()]
+
+    @classmethod
+    def from_document(cls, document: Sequence[Sequence[Any]]) -> Digests:
+        """The digests of a JSON value that `to_document` made."""
+        return cls({(device, inode, size, time): digest for device, inode, size, time, digest in document})

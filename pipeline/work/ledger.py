@@ -125,7 +125,7 @@ class Ledger:
         return kept is not None and kept.is_file() and self.digests.of(kept) == file["sha256"]
 
     def _published(self, name: str) -> Path | None:
-        """Where a staged file is once it is published; None for files that are never published."""
+        """The path of a staged file once it is published; None for files that are never published."""
         inside = Path(name)
         if self.link is None or inside.parts[0] != STAGED:
             return None

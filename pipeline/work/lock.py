@@ -20,8 +20,8 @@ _PATIENCE_SECONDS = 2.0
 def only_build(folder: Path, name: str) -> Iterator[None]:
     """Hold the build folder of ``name`` for the time of the context.
 
-    The operating system lets go of the lock when its process ends, however it ends: a lock is never left behind. The
-    process of a command that was just killed may take a moment to end, so it is waited for.
+    The operating system releases the lock when its process ends, so no lock is ever left behind. The process of a
+    command that was just killed may take a moment to end; the lock is waited for as long.
 
     Raises:
         BuildError: another process builds that name.

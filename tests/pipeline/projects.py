@@ -1,4 +1,4 @@
-"""What the tests of builds share: a project's setting, and how stores are compared."""
+"""Projects of the tests of builds, and comparing their stores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a build says in a log."""
+"""Progress in a log."""
 
 from __future__ import annotations
 

@@ -28,7 +28,6 @@ from exported_models.runtime.model import ExportedModel
 from exported_models.search.scoring import force_batch
 from pipeline.build.building import build, is_up_to_date, open_build
 from pipeline.build.project_file import Project, load_project
-from pipeline.build.steps import state_settings
 from pipeline.errors import BuildError, CorpusError, ProjectFileError
 from pipeline.export.planned import find_model
 from pipeline.progress import LineProgress, SilentProgress
@@ -161,7 +160,7 @@ def kill_build(project: Project, workspace: Workspace, moment: str) -> None:
 
 
 def count_paths(folder: Path, pattern: str) -> int:
-    """How many finished files or folders match; those that are being written have a leading dot."""
+    """The number of finished files or folders that match; unfinished ones have a leading dot."""
     return sum(not path.name.startswith(".") for path in folder.glob(pattern))
 
 
@@ -260,7 +259,7 @@ def planned_room(project: Project, workspace: Workspace) -> tuple[int, list[str]
         model = find_model(run.store.model)
         assert plan is not None
         assert model is not None
-        settings = state_settings(run.store, model)
+        settings = run.store.state_settings(model)
         return plan.bytes_needed, [settings.shard_name(block) for block in plan.blocks]
 
 

@@ -42,7 +42,7 @@ def test_both_models_have_a_store_that_is_bound_to_them(workspace: Workspace, wi
     assert (summary.twin.model_id, summary.twin.store_id) == ("dates-int8", "dates-int8")
     assert summary.twin.pairs == summary.pairs == 90
     assert [step.name for step in summary.twin.steps] == [
-        "plan", "quantize", "encode", "index", "project", "publish",
+        "plan", "quantize", "encode", "index", "map", "publish",
     ]  # fmt: skip
     for name in ("dates", "dates-int8"):
         model = ExportedModel.open(workspace.model_folder(name), threads=1)
