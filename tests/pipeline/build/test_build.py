@@ -202,7 +202,7 @@ def test_finished_shards_are_not_encoded_again(
     kill_build(project, workspace, "encode")
     build(project, workspace, progress=QUIET)
     # The third of the corpus, and the held-out pairs.
-    assert [len(block) for block in encoded] == [30, 500]
+    assert [len(block) for block in encoded] == [30, 90]
 
 
 def test_one_build_of_a_name_at_a_time(project: Project, workspace: Workspace) -> None:
