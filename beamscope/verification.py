@@ -1,4 +1,4 @@
-"""Checking every file of every published artefact, and that what was published fits together."""
+"""Checking every file of every published artefact, and that artefacts fit each other."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _Check = Callable[[Path, Collection[str]], list[str]]
 
 @dataclass(frozen=True, slots=True)
 class ArtefactCheck:
-    """What was found of one published artefact; ``problems`` are sentences, none when it is intact."""
+    """The check of one published artefact; ``problems`` are sentences, none if it is intact."""
 
     kind: str
     name: str
@@ -48,7 +48,7 @@ def check_workspace(workspace: Workspace) -> Iterator[ArtefactCheck]:
 
 
 def _published_names(folder: Path, known: tuple[str, ...]) -> list[str]:
-    """The known names, and those whose link leads nowhere or to a folder without a manifest."""
+    """The known names, and names whose link leads nowhere or to a folder without a manifest."""
     links = {path.name for path in folder.iterdir() if path.is_symlink()} if folder.is_dir() else set()
     return sorted({name for name in links if not name.startswith(".")} | set(known))
 
@@ -90,14 +90,14 @@ def _manifest_problems(kind: str, name: str, folder: Path, manifest: Mapping[str
 
 
 def _check_model(folder: Path, damaged: Collection[str]) -> list[str]:
-    """Whether a model opens whose files are as published."""
+    """Check that a model opens, if its files are as published."""
     from exported_models.runtime.model import ExportedModel
 
     return [] if damaged else _problem_of(lambda: ExportedModel.open(folder, threads=1))
 
 
 def _check_store(folder: Path, damaged: Collection[str], workspace: Workspace) -> list[str]:
-    """Contents, and whether the model it names is the one it was built with."""
+    """Check the contents, and that the model of that name is the one the store was built with."""
     from exported_models.contract.manifest import load_model_manifest
     from state_store.check import check_contents
     from state_store.manifest import load_store_manifest

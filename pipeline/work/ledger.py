@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -25,7 +25,6 @@ STAGED = "staged"
 _STEPS_FILE = "finished.json"
 
 Result = TypeVar("Result")
-_Entry = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +33,21 @@ class Done(Generic[Result]):
 
     result: Result
     cached: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A step as recorded; ``files`` are by path inside the build folder."""
+
+    fingerprint: str | None = None
+    files: dict[str, _File] = field(default_factory=dict)
+    result: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +73,10 @@ class Ledger:
         Nothing on disk changes. An entry that another version wrote, with another kind of result, counts as missing.
         """
         entry = self._entry(step)
-        files: Mapping[str, _Entry] = entry.get("files", {})
-        if entry.get("fingerprint") != fingerprint or not all(self._is_there(*item) for item in files.items()):
+        if entry.fingerprint != fingerprint or not all(self._is_there(*item) for item in entry.files.items()):
             return None
         try:
-            return TypeAdapter(kind).validate_python(entry.get("result"))
+            return TypeAdapter(kind).validate_python(entry.result)
         except ValidationError:
             return None
 
@@ -87,42 +100,45 @@ class Ledger:
     def record(self, step: str, fingerprint: str, files: Sequence[Path], result: object) -> None:
         """Note a finished step; its files are complete on disk by now."""
         listed = {
-            path.relative_to(self.folder).as_posix(): {"bytes": path.stat().st_size, "sha256": self.digests.of(path)}
+            path.relative_to(self.folder).as_posix(): _File(path.stat().st_size, self.digests.of(path))
             for path in sorted(files)
         }
         plain = TypeAdapter(type(result)).dump_python(result, mode="json")
         steps = _read_json(self.folder / _STEPS_FILE)
-        steps[step] = {"fingerprint": fingerprint, "files": listed, "result": plain}
+        steps[step] = asdict(_Entry(fingerprint, listed, plain))
         write_json_atomically(self.folder / _STEPS_FILE, steps)
 
     def recorded_bytes(self, step: str) -> int:
         """Size of the files of a step, as recorded last."""
-        return sum(int(file["bytes"]) for file in self._entry(step).get("files", {}).values())
+        return sum(file.bytes for file in self._entry(step).files.values())
 
     def _entry(self, step: str) -> _Entry:
-        entry = _read_json(self.folder / _STEPS_FILE).get(step)
-        return entry if isinstance(entry, dict) else {}
+        """A step as recorded last; an empty entry if it never was, or if the ledger is damaged."""
+        try:
+            return TypeAdapter(_Entry).validate_python(_read_json(self.folder / _STEPS_FILE).get(step))
+        except ValidationError:
+            return _Entry()
 
     def _clear(self, step: str) -> None:
         """Remove the files of a step that is about to run: one may be a link to a published file."""
-        for name in self._entry(step).get("files", {}):
+        for name in self._entry(step).files:
             (self.folder / name).unlink(missing_ok=True)
 
     def _restore(self, step: str) -> None:
         """Take files of a finished step back from where they were published."""
-        for name in self._entry(step).get("files", {}):
+        for name in self._entry(step).files:
             path = self.folder / name
             kept = None if path.is_file() else self._published(name)
             if kept is not None:
                 _link_or_copy(kept, path)
 
-    def _is_there(self, name: str, file: _Entry) -> bool:
+    def _is_there(self, name: str, file: _File) -> bool:
         path = self.folder / name
         if path.is_file():
-            return bool(path.stat().st_size == file["bytes"])
+            return path.stat().st_size == file.bytes
         # The published folder may be of an older build, if one was interrupted between its rename and its link.
         kept = self._published(name)
-        return kept is not None and kept.is_file() and self.digests.of(kept) == file["sha256"]
+        return kept is not None and kept.is_file() and self.digests.of(kept) == file.sha256
 
     def _published(self, name: str) -> Path | None:
         """The path of a staged file once it is published; None for files that are never published."""
