@@ -68,7 +68,7 @@ screenshots: .venv/.installed-tests ## take docs/workbench-light.png and docs/wo
 	@scripts/preflight.sh browser
 	@$(BIN)/python -m scripts.screenshots
 
-benchmarks: .venv/.installed-tests ## measure decoding, neighbor search, encoding and the demo
+benchmarks: .venv/.installed-tests ## measure decoding, neighbor search, encoding, the demo and the page
 	@$(BIN)/python -m benchmarks
 
 clean: ## remove the environment, caches and reports; artefacts stay

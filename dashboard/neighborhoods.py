@@ -56,7 +56,7 @@ class NeighborhoodCache:
         map_kind: MapKind,
         k: int = NEIGHBORS_A_WORD,
     ) -> Neighborhood:
-        """The same on a map."""
+        """The neighbors of every token, placed on a map."""
 
         def lay_out() -> Neighborhood:
             evidence = self.evidence(store, trace, hypothesis, space, k=k)
@@ -69,6 +69,6 @@ class NeighborhoodCache:
 def _make_key(store: StateStore, trace: Trace, hypothesis: int, space: str, k: int) -> EvidenceKey:
     request: Request = trace.request
     if store.space(space).entry.owner == "source":
-        # No search decides about states of the source: a what-if has those of the request it began with.
+        # The states of a source depend on no search: every what-if about a source shares them.
         request, hypothesis = replace(Request(request.model_id, request.source), ablations=request.ablations), 0
     return EvidenceKey(request, trace.model_hash, store.manifest.content_hash, space, hypothesis, k)

@@ -48,7 +48,7 @@ class Services:
         return lay_out_picture(trace, hypothesis, self.token_text(state.request.model_id), room)
 
     def token_text(self, model_id: str) -> PairText:
-        """How the tokens of a model are written."""
+        """The writer of a model's tokens."""
         return PairText.of(self.engine.model(model_id))
 
     def store(self, model_id: str) -> StateStore | None:
@@ -56,9 +56,9 @@ class Services:
         return self.stores.store_for(model_id)
 
     def store_or_reason(self, model_id: str) -> tuple[StateStore | None, str]:
-        """The same for who goes on without a store: what is wrong with the one there is, empty where there is none.
+        """The newest store, or None and what is wrong with it; the reason is empty where there is no store at all.
 
-        While a build publishes its model and then its store, the store there is belongs to the model before.
+        While a build publishes its model and then its store, the published store still belongs to the model before.
         """
         self.engine.model(model_id)
         try:
@@ -67,6 +67,6 @@ class Services:
             return None, str(error)
 
     def example(self, model_id: str) -> str | None:
-        """A source text to begin with: the first of the corpus the model was indexed with, or None."""
+        """A source text to begin with: the first of the corpus that the model was indexed with, or None."""
         store, _ = self.store_or_reason(model_id)
         return None if store is None else store.pair(0).source

@@ -22,6 +22,20 @@
       this.asking = false;
       this.follows = false;
       this.looking = null;
+      this.watchRoom();
+    }
+
+    /* Only the room of the columns is the server's business; views fit themselves. */
+    watchRoom() {
+      let told = this.room();
+      new ResizeObserver(() => {
+        if (this.room() !== told) {
+          told = this.room();
+          if (this.state) {
+            this.change();
+          }
+        }
+      }).observe(this.root.querySelector("[data-gutter]"));
     }
 
     /** The place of a role: below the root, or in the page's frame, which shows the active pane. */
@@ -214,24 +228,10 @@
     },
   });
 
-  /* Only the room of the columns is the server's business; views fit themselves. */
-  function watchRoom(pane) {
-    let told = pane.room();
-    new ResizeObserver(() => {
-      if (pane.room() !== told) {
-        told = pane.room();
-        if (pane.state) {
-          pane.change();
-        }
-      }
-    }).observe(pane.root.querySelector("[data-gutter]"));
-  }
-
   scope.whenThere(
     () => document.querySelector("[data-pane] [data-gutter]"),
     (scroller) => {
       active = scope.paneOf(scroller);
-      watchRoom(active);
       active.wish({ verb: "open", fragment: window.location.hash });
     }
   );

@@ -1,1 +1,1 @@
-"""What the page shows, as values: the request, the history, and their form in a link."""
+"""Values of the page: the question of a pane, the shown request, the history, and their form in a link."""

@@ -13,7 +13,7 @@ from dashboard.state.page_state import Json, PageState, StateDocument
 from exported_models.contract.numbers import WholeNumber
 
 MAX_MOMENTS: Final = 50
-"""The history travels with every request, so it does not grow without end."""
+"""Most moments kept: the history travels with every question of the page."""
 _MAX_JSON: Final = 4 * 1024 * 1024
 
 
@@ -30,7 +30,7 @@ class _HistoryDocument(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One request of the history. ``next`` is the child that was left last: where redo goes."""
+    """One request of the history. ``parent`` is the moment it changed; ``next`` is the child that redo goes to."""
 
     state: PageState
     label: str
@@ -40,7 +40,7 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """The last `MAX_MOMENTS` moments in the order they were made, and the one on the page."""
+    """The last `MAX_MOMENTS` moments in the order they were made; ``current`` is the one on the page."""
 
     moments: tuple[Moment, ...] = ()
     current: int = -1
@@ -52,13 +52,13 @@ class Past:
 
     @property
     def undo_target(self) -> PageState | None:
-        """Where undo goes."""
+        """The request that undo goes to, or None."""
         parent = self.now.parent if self.now else None
         return None if parent is None else self.moments[parent].state
 
     @property
     def redo_target(self) -> PageState | None:
-        """Where redo goes."""
+        """The request that redo goes to, or None."""
         child = self.now.next if self.now else None
         return None if child is None else self.moments[child].state
 
@@ -82,7 +82,7 @@ class Past:
         return Past(moments, len(moments) - 1)._remember_way_to(len(moments) - 1)._forget_oldest()
 
     def to_json(self) -> Json:
-        """What the browser keeps: labels and branches to draw, and the states, much alike, packed."""
+        """The form that the browser keeps: labels and branches to draw, and the states, packed."""
         return {
             "moments": [[moment.label, moment.parent, moment.next] for moment in self.moments],
             "states": pack([moment.state.to_json() for moment in self.moments]),
@@ -115,7 +115,7 @@ class Past:
         return Past((*self.moments[:index], moment, *self.moments[index + 1 :]), index)
 
     def _remember_way_to(self, index: int) -> Past:
-        """Redo from the parent leads here."""
+        """Make redo from the parent lead to a moment."""
         parent = self.moments[index].parent
         if parent is None:
             return self
@@ -124,7 +124,7 @@ class Past:
         return Past(tuple(moments), index)
 
     def _forget_oldest(self) -> Past:
-        """What followed a forgotten moment begins a branch of its own."""
+        """Forget moments beyond the limit; a child of a forgotten moment begins a branch of its own."""
         surplus = len(self.moments) - MAX_MOMENTS
         if surplus <= 0:
             return self

@@ -1,4 +1,4 @@
-"""The question that a pane sends: what was wished for, what the pane shows, and how its controls stand.
+"""The question that a pane sends: the wish, the state of the pane, and the values of its controls.
 
 Everything comes from a browser, so it is read by pydantic; a wish that is none of these is refused.
 """
@@ -88,7 +88,7 @@ Wish = Annotated[wishes.Wish | PageWish, Field(discriminator="verb")]
 
 
 class Options(_FromBrowser):
-    """How the controls of a pane stand.
+    """The values of a pane's controls.
 
     Attributes:
         mode: what a click on a word changes.
@@ -123,7 +123,7 @@ class SelectedWord(_FromBrowser):
 
 
 class Question(_FromBrowser):
-    """What one click asks.
+    """The question of one click.
 
     Attributes:
         wish: None where only an option changed.

@@ -42,7 +42,7 @@ def as_control(pane: str, role: str) -> dict[str, Any]:
 
 
 class PageRole(StrEnum):
-    """What belongs to the page as a whole."""
+    """Places of the page as a whole."""
 
     BODY = "page-body"
     NOTICE = "page-notice"
@@ -148,7 +148,7 @@ class NeighborhoodRole(StrEnum):
 
 
 class NeighborsRole(StrEnum):
-    """What the model has seen: neighbors of the selected word."""
+    """The training examples around the selected word."""
 
     CARD = "neighbors-card"
     SUMMARY = "neighbors-summary"

@@ -113,7 +113,7 @@ def _draw_states(around: Surroundings) -> Parts:
 
 
 def drawing_of(scene: Scene, found: Neighborhood) -> MapDrawing:
-    """What a map shows of a scene."""
+    """The points, words and notes of a scene on a map."""
     place_of = dict(zip(found.neighbor_rows.tolist(), found.neighbor_positions, strict=True))
     groups = found.neighbors
     neighbors = tuple(_places([place_of[other.row] for other in group]) for group in groups)
@@ -165,7 +165,7 @@ def _cut_window(index: int, windows: int) -> Json:
 
 
 def summarize(scene: Scene, found: Neighborhood) -> str:
-    """What the map shows, in a line."""
+    """The content of the map in a line."""
     if found.map_kind in GLOBAL_MAP_KINDS:
         rows = scene.store.manifest.space(scene.space).rows
         return f"{min(rows, MAX_BACKGROUND):,} of {rows:,} corpus states · from ■ to □"
@@ -174,7 +174,7 @@ def summarize(scene: Scene, found: Neighborhood) -> str:
 
 
 def tabulate(scene: Scene) -> Component:
-    """The map in words, for who does not see it."""
+    """The map as a table for screen readers."""
     names = ("token", "nearest distance", "neighbors with this token", "nearest training source", "its target")
     head = html.Thead(html.Tr([html.Th(name, scope="col") for name in names]))
     rows = [_tabulate_token(scene, token) for token in scene.evidence]

@@ -1,4 +1,4 @@
-"""What the model has seen here: the training examples around the state of one word, and what they say next."""
+"""The card "What the model has seen here": the training examples around the state of one word."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Children = list[Component | str]
 
 @dataclass(frozen=True, slots=True)
 class NeighborsContent:
-    """What the card shows."""
+    """The content of the card."""
 
     summary: str
     implied: Children
@@ -140,7 +140,7 @@ def _draw_sentence(scene: Scene, focus: Focus) -> Component:
 
 
 def _say_verb(scene: Scene, evidence: TokenEvidence) -> str:
-    """What neighbors do at the token; a target that the model wrote is no witness of what people would."""
+    """The verb of the neighbors at the token; targets that the model wrote are said to be the model's."""
     if scene.side == "source":
         return " stand on"
     by_model = any(neighbor.pair.target_is_model_output for neighbor in evidence.neighbors)
@@ -174,7 +174,7 @@ def _draw_marked(text: MarkedText) -> Children:
 
 
 def _draw_notes(neighbor: Neighbor) -> Children:
-    """Who wrote the target, where the corpus had none, and for how many rows the neighbor stands."""
+    """Say that the model wrote the target, where it did, and how many rows the neighbor stands for."""
     duplicates = f"{neighbor.duplicates} more with the same context" if neighbor.duplicates else ""
     notes = [note for note in (describe_author(neighbor.pair), duplicates) if note]
     # The blank keeps the notes from being read as the target's last word; they do not turn with its script.

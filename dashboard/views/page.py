@@ -18,7 +18,7 @@ def lay_out_page(services: Services) -> Component:
     """The whole page. Made anew for each visitor, so that a model published since is listed."""
     models = services.workspace.model_ids()
     content = lay_out_workbench(models) if models else [lay_out_empty_workspace(services.workspace)]
-    return html.Div([*content, _notice_region()], className="page", **as_role(PageRole.BODY))
+    return html.Div([*content, lay_out_notice()], className="page", **as_role(PageRole.BODY))
 
 
 def lay_out_workbench(models: tuple[str, ...]) -> list[Component]:
@@ -57,5 +57,6 @@ def lay_out_empty_workspace(workspace: Workspace) -> Component:
     )
 
 
-def _notice_region() -> Component:
+def lay_out_notice() -> Component:
+    """The region of notifications."""
     return html.Div(role="status", className="notice", **(as_role(PageRole.NOTICE) | wild(aria_live="polite")))

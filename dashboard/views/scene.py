@@ -20,11 +20,12 @@ DEFAULT_METHOD: MapKind = "mds"
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """States with their neighbors, and everything needed to show them; ``words`` writes the tokens of their side.
+    """States of one space with their neighbors, and everything needed to show them.
 
     Attributes:
         rank: of the hypothesis in the n-best list.
-        evidence: one a token.
+        evidence: the neighbors of each token.
+        words: writes the tokens of the states' side.
     """
 
     model: ExportedModel
@@ -41,7 +42,7 @@ class Scene:
 
     @property
     def side(self) -> Side:
-        """Whose words the states belong to."""
+        """The side that the states belong to."""
         return self.store.space(self.space).entry.owner
 
 

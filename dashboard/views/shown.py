@@ -1,4 +1,4 @@
-"""What a pane shows, as two values that its views draw.
+"""The content of a pane, as two values that its views draw.
 
 `Shown` needs the trace alone and is there at once; `Surroundings` are the training states around it, which take longer.
 Views are pure functions of one of the two. Nothing else asks the services for what is drawn.

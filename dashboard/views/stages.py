@@ -92,7 +92,7 @@ def _draw_sentence(number: int, finding: Finding) -> Part:
 
 
 def _count_at_home(evidence: Sequence[TokenEvidence]) -> int:
-    """How many tokens are also those of most of their nearest training states."""
+    """Count the tokens that most of their nearest training states share."""
     return sum(token.agreement > 1 / 2 for token in evidence)
 
 

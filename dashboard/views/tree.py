@@ -66,7 +66,7 @@ def draw_tree(picture: Picture, extent: str, room: float) -> tuple[Any, Any, str
 
 
 def describe_tree(trace: Trace) -> str:
-    """How much the beam held and gave up."""
+    """Count the prefixes that the beam held and pruned."""
     pruned = sum(candidate.fate is Fate.PRUNED for step in trace.steps for candidate in step.candidates)
     return f"{count(len(trace.nodes) - 1, 'prefix', 'prefixes')} held · {pruned} pruned"
 

@@ -1,4 +1,4 @@
-"""Grant a wish: from what a pane shows and what a person did there to what the pane shows next."""
+"""Grant a wish: from the state of a pane and a wish to the next state."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from exported_models.edits import apply, revise, start
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What a pane shows, before or after a wish.
+    """The state of a pane before or after a wish.
 
     Attributes:
         state: None before the first translation.
@@ -120,7 +120,7 @@ def start_over(
 
 
 def shown_state(turn: Turn) -> PageState:
-    """What the pane shows.
+    """The request that the pane shows.
 
     Raises:
         RequestError: nothing yet.

@@ -167,3 +167,47 @@ def test_the_picture_and_the_trace_can_be_taken_along(workbench: Workbench) -> N
 
     assert download.value.suggested_filename == "translation.svg"
     assert download.value.path().read_text(encoding="utf-8").startswith("<svg")
+
+
+@pytest.mark.parametrize("name", ["Translation", "Beam tree", "Neighborhood", "What the model has seen here"])
+def test_every_card_is_enlarged_to_the_whole_page_and_brought_back(workbench: Workbench, name: str) -> None:
+    workbench.expect_neighborhood()
+    page = workbench.page
+    card, button = page.get_by_role("region", name=name), page.get_by_role("button", name=f"Enlarge {name}")
+    before = box_of(card)
+
+    button.click()
+    expect(button).to_have_attribute("aria-pressed", "true")
+    left, top, right, bottom = box_of(card)
+    assert (left, top) < (40, 40)
+    assert (right, bottom) > (1400, 860)
+    page.keyboard.press("Escape")
+    expect(button).to_have_attribute("aria-pressed", "false")
+    assert box_of(card) == pytest.approx(before, abs=1)
+
+    button.focus()
+    page.keyboard.press("f")
+    expect(button).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("f")
+    expect(button).to_have_attribute("aria-pressed", "false")
+
+
+def test_drawings_take_the_room_of_an_enlarged_card(workbench: Workbench) -> None:
+    workbench.expect_neighborhood()
+    page = workbench.page
+    graph, tree = workbench.neighborhood.locator(".main-svg").first, workbench.tree.locator("canvas").first
+    widths = [box_of(drawing)[2] - box_of(drawing)[0] for drawing in (graph, tree)]
+    words = workbench.words("target").first
+    narrow = box_of(words)[2] - box_of(words)[0]
+
+    for name, drawing, before in (("Neighborhood", graph, widths[0]), ("Beam tree", tree, widths[1])):
+        page.get_by_role("button", name=f"Enlarge {name}").click()
+        page.wait_for_function(
+            "([element, before]) => element.getBoundingClientRect().width > 1.2 * before",
+            arg=[drawing.element_handle(), before],
+        )
+        page.keyboard.press("Escape")
+    page.get_by_role("button", name="Enlarge Translation").click()
+    page.wait_for_function(
+        "([element, before]) => element.getBoundingClientRect().width > before", arg=[words.element_handle(), narrow]
+    )

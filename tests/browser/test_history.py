@@ -34,6 +34,39 @@ def test_undo_and_redo(changed: Workbench) -> None:
     expect(changed.moments()).to_have_count(2)
 
 
+def test_two_quick_undos_go_two_steps_and_no_further(changed: Workbench) -> None:
+    changed.translate("March 3, 1999")
+    changed.expect_target("1999-03-03")
+    changed.page.keyboard.press("Escape")
+
+    for key in "uu":
+        changed.page.keyboard.press(key)
+    changed.expect_target("2005-03-04")
+    expect(changed.page.get_by_role("button", name="Undo")).to_be_disabled()
+
+    for key in "rru":
+        changed.page.keyboard.press(key)
+    changed.settle()
+    changed.expect_target("2005-09-04")
+    expect(changed.moments()).to_have_count(3)
+
+
+def test_clicks_while_an_answer_is_on_its_way_are_answered_in_their_order(changed: Workbench) -> None:
+    before = changed.moments().count()
+    changed.page.evaluate(
+        """() => {
+          const column = (step) => document.querySelectorAll('.top-column')[step].children;
+          column(0)[1].click();
+          document.querySelector('[data-role="header-undo"]').click();
+          column(9)[1].click();
+        }"""
+    )
+    changed.settle()
+
+    expect(changed.moments()).to_have_count(before + 2)
+    changed.expect_target_begins("2005-09-0")
+
+
 def test_any_moment_can_be_gone_back_to_and_branched_from(changed: Workbench) -> None:
     changed.translate("March 3, 1999")
     changed.expect_target("1999-03-03")

@@ -130,6 +130,12 @@ def test_a_neighbors_pair_opens_as_a_translation(looking: Workbench) -> None:
 
     expect(looking.source).to_have_value(source)
     looking.expect_target(target)
+    expect(looking.neighbors).to_contain_text(re.compile(r"step \d+, before"))
+    looking.settle()
+    chosen = re.search(r"step (\d+), before", looking.neighbors.inner_text())
+    assert chosen is not None
+    expect(looking.page.locator(".words .picked")).to_have_count(1)
+    expect(looking.words("target").nth(int(chosen[1]) - 1)).to_have_class(re.compile("picked"))
     expect(looking.moments()).to_have_count(2)
     expect(looking.neighbors.locator(".pair-source").filter(has_text=source)).to_have_count(0)
 

@@ -1,0 +1,83 @@
+"""Two panes on one page: each shows a request of its own, and neither hears of the other."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+from dash import html
+from playwright.sync_api import Locator, Page, expect
+from werkzeug.serving import make_server
+
+from dashboard.app import create_page
+from dashboard.services import Services
+from dashboard.state.page_state import PageState
+from dashboard.state.url_state import encode_fragment
+from dashboard.views import header, history, stages
+from dashboard.views.ids import NBestRole, TranslationRole
+from dashboard.views.page import lay_out_notice, lay_out_pane
+from exported_models.contract.request import Request
+from exported_models.contract.workspace import Workspace
+from tests.browser.conftest import AMBIGUOUS, Visit
+from tests.browser.workbench import END, IS_SETTLED, LIT, Workbench
+
+OTHER = "March 3, 1999"
+
+
+@pytest.fixture
+def two_panes(dates_workspace: Workspace) -> Iterator[str]:
+    """The address of a page with a pane ``one`` and a pane ``other``."""
+    page = create_page(Services.open(dates_workspace))
+    panes = [html.Main(lay_out_pane(name), className="views", **{"data-pane": name}) for name in ("one", "other")]
+    page.layout = html.Div([header.layout(("dates",)), stages.layout(), *panes, history.layout(), lay_out_notice()])
+    server = make_server("127.0.0.1", 0, page.server, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+
+
+def pane(page: Page, name: str) -> Locator:
+    return page.locator(f'[data-pane="{name}"]')
+
+
+def target(page: Page, name: str) -> Locator:
+    """The target words of a pane."""
+    return pane(page, name).locator(f'[data-role="{TranslationRole.TARGET_WORDS}"] button')
+
+
+def test_each_pane_shows_links_and_changes_its_own_request(come: Visit, two_panes: str) -> None:
+    workbench: Workbench = come(two_panes).open(PageState(Request("dates", AMBIGUOUS)))
+    page = workbench.page
+    expect(target(page, "one")).to_have_text([*"2005-03-04", END])
+
+    page.evaluate(
+        "(fragment) => window.beamscope.panes()[1].wish({ verb: 'open', fragment })",
+        encode_fragment(PageState(Request("dates", OTHER))),
+    )
+    expect(target(page, "other")).to_have_text([*"1999-03-03", END])
+    expect(target(page, "one")).to_have_text([*"2005-03-04", END])
+
+    target(page, "one").nth(3).hover()
+    expect(target(page, "one").nth(3)).to_have_class(LIT)
+    expect(pane(page, "other").locator("[data-side].lit")).to_have_count(0)
+
+    target(page, "other").nth(5).click()
+    expect(pane(page, "other").get_by_text("step 6, before")).to_be_visible()
+    expect(pane(page, "one").locator(".picked")).to_have_count(0)
+
+    column = pane(page, "other").locator(f'[data-role="{TranslationRole.TOP_K}"] [data-index="9"] button')
+    column.nth(1).click()
+    expect(target(page, "other")).not_to_have_text([*"1999-03-03", END])
+    expect(target(page, "one")).to_have_text([*"2005-03-04", END])
+    expect(workbench.moments()).to_have_count(2)
+
+    menu = pane(page, "one").locator(f'[data-role="{NBestRole.LIST}"]')
+    menu.get_by_text("hypothesis 1 of 5").click()
+    menu.get_by_role("button").nth(1).click()
+    expect(menu.get_by_text("hypothesis 2 of 5")).to_be_visible()
+    expect(pane(page, "other").get_by_text("hypothesis 1 of 5")).to_be_visible()
+    page.wait_for_function(IS_SETTLED)
+    workbench.leave()
