@@ -39,7 +39,6 @@
     whenReady(holder, async (figure) => {
       await window.Plotly.react(figure, drawn.data, drawn.layout, figure.classList.contains("js-plotly-plot") ? undefined : CONFIG);
       listen(holder, figure);
-      scope.lightFigures(scope.paneOf(holder));
     });
   };
 
@@ -50,7 +49,6 @@
         const wrapped = Object.entries(properties).map(([name, value]) => [name, [value]]);
         await window.Plotly.restyle(figure, Object.fromEntries(wrapped), [trace]);
       }
-      scope.lightFigures(scope.paneOf(holder));
     });
   };
 
@@ -68,6 +66,8 @@
     const pane = scope.paneOf(holder);
     // The component tells Dash of every point that the pointer meets; nobody there listens.
     ["plotly_hover", "plotly_unhover", "plotly_click"].forEach((name) => figure.removeAllListeners(name));
+    figure.on("plotly_afterplot", () => scope.lightFigures(pane));
+    scope.lightFigures(pane);
     figure.on("plotly_hover", (event) => scope.light(pane, wordAt(event)));
     figure.on("plotly_unhover", () => scope.light(pane, null));
     figure.on("plotly_click", (event) => {
@@ -78,36 +78,27 @@
     });
   }
 
-  function pointsOf(trace, word) {
-    const points = [];
-    if (word && word.side === trace.meta.side) {
-      trace.customdata.forEach((index, point) => {
-        if (Number(index) === word.index) {
-          points.push(point);
-        }
-      });
+  /* The drawn points of a trace that names a side by `meta` and words by `customdata`; others have none. */
+  function lightTrace(group, word) {
+    const trace = group.__data__ && group.__data__[0] && group.__data__[0].trace;
+    if (!trace || !trace.meta || !trace.meta.side || !trace.customdata) {
+      return;
     }
-    return points.length ? points : null;
+    const wanted = word && word.side === trace.meta.side ? word.index : null;
+    let any = false;
+    group.querySelectorAll(".point").forEach((point) => {
+      const lit = wanted !== null && Number(trace.customdata[point.__data__.i]) === wanted;
+      any = any || lit;
+      point.classList.toggle("lit", lit);
+    });
+    group.classList.toggle("has-lit", any);
+    group.style.setProperty("--unlit", trace.unselected ? trace.unselected.marker.opacity : 1);
   }
 
-  /** Traces that name a side by `meta` and words by `customdata` show the lit word as their selected points. */
+  /** Mark the states of the lit word in the figures of a pane. Plotly would draw a figure anew for each mark. */
   scope.lightFigures = function (pane) {
-    pane.root.querySelectorAll(".js-plotly-plot").forEach((figure) => {
-      const numbers = [];
-      const selected = [];
-      (figure.data || []).forEach((trace, number) => {
-        const drawn = figure._fullData && figure._fullData[number];
-        if (drawn && trace.meta && trace.meta.side && trace.customdata) {
-          const points = pointsOf(trace, pane.lit);
-          if (JSON.stringify(points) !== JSON.stringify(trace.selectedpoints || null)) {
-            numbers.push(number);
-            selected.push(points);
-          }
-        }
-      });
-      if (numbers.length) {
-        window.Plotly.restyle(figure, { selectedpoints: selected }, numbers);
-      }
+    pane.root.querySelectorAll(".js-plotly-plot .scatterlayer .trace").forEach((group) => {
+      lightTrace(group, pane.lit);
     });
   };
 })();

@@ -109,10 +109,24 @@
     }
   }
 
+  /* Cytoscape's own box measures every label and curve; nodes are as wide as they say, and percents hang below. */
+  function boxOf(cy) {
+    const box = { x1: Infinity, y1: Infinity, x2: -Infinity, y2: -Infinity };
+    cy.nodes().forEach((node) => {
+      const place = node.position();
+      const half = node.data("w") / 2 + 3;
+      box.x1 = Math.min(box.x1, place.x - half);
+      box.x2 = Math.max(box.x2, place.x + half);
+      box.y1 = Math.min(box.y1, place.y - 12);
+      box.y2 = Math.max(box.y2, place.y + 24);
+    });
+    return Object.assign(box, { w: box.x2 - box.x1, h: box.y2 - box.y1 });
+  }
+
   /* As much of the tree as stays legible, from the start; the rest is reached by scrolling or dragging. */
   function fit(cy, smallest) {
-    const box = cy.elements().boundingBox({ includeOverlays: false });
-    if (!cy.nodes().length || !box.h || !cy.height()) {
+    const box = boxOf(cy);
+    if (!cy.nodes().length || !cy.height()) {
       return;
     }
     const tall = (cy.height() - 2 * MARGIN) / box.h;
@@ -192,7 +206,7 @@
     event.preventDefault();
     event.stopPropagation();
     const [right, down] = event.shiftKey ? [event.deltaY, 0] : [event.deltaX, event.deltaY];
-    const box = cy.elements().boundingBox({ includeOverlays: false });
+    const box = boxOf(cy);
     cy.pan({
       x: within(cy.pan("x") - right, box.x1, box.x2, cy.zoom(), cy.width()),
       y: within(cy.pan("y") - down, box.y1, box.y2, cy.zoom(), cy.height()),

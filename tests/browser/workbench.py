@@ -67,8 +67,9 @@ LIT_LINKS = """() => window.beamscope.graph('translation-links').edges('.lit').m
 LIT_STATES = """() => {
   const figure = document.querySelector('[data-role="neighborhood-graph"] .js-plotly-plot');
   const found = new Set();
-  for (const trace of (figure && figure.data) || []) {
-    for (const point of trace.selectedpoints || []) found.add(Number(trace.customdata[point]));
+  for (const point of figure.querySelectorAll('.scatterlayer .point.lit')) {
+    const { trace } = point.closest('.trace').__data__[0];
+    found.add(Number(trace.customdata[point.__data__.i]));
   }
   return [...found];
 }"""
