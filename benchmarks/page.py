@@ -110,6 +110,11 @@ EMPTY_TRIP = """() => new Promise((resolve) => {
   window.answered = () => resolve(performance.now() - started);
   window.dash_clientside.set_props('asked', { data: started });
 })"""
+EMPTY_FETCH = """async () => {
+  const started = performance.now();
+  await (await fetch('nothing', { method: 'POST', body: '{}' })).text();
+  return performance.now() - started;
+}"""
 ANSWERED = "function (value) { if (window.answered) { window.answered(); } return window.dash_clientside.no_update; }"
 
 
@@ -119,12 +124,14 @@ class PageTimes:
 
     Attributes:
         empty: an empty Dash round trip: a store, a callback that does nothing, another store.
+        fetch: an empty call without Dash, as a pane makes it.
         shown: from a click on a word of the top k to the second frame with the new words and the new tree.
         around: from that click to the map and the neighbors.
         hover: work of the frame that lights a word in every view.
     """
 
     empty: list[float]
+    fetch: list[float]
     shown: list[float]
     around: list[float]
     hover: list[float]
@@ -170,15 +177,16 @@ def time_page(address: str, request: Request, rounds: int) -> PageTimes:
 
 def _run_rounds(page: Page, empty: Page, fragment: str, rounds: int) -> PageTimes:
     page.evaluate("() => window.probe.quiet()")
-    times = PageTimes([], [], [], [])
+    times = PageTimes([], [], [], [], [])
     cells = _cells(page)
     for number in range(rounds + 1):
-        trip = empty.evaluate(EMPTY_TRIP)
+        trip, fetch = empty.evaluate(EMPTY_TRIP), empty.evaluate(EMPTY_FETCH)
         page.evaluate("(fragment) => window.probe.open(fragment)", fragment)
         clicked = page.evaluate("(cell) => window.probe.click(cell)", next(cells))
         # The first round makes what is made on first use.
         if number:
             times.empty.append(trip)
+            times.fetch.append(fetch)
             times.shown.append(clicked["shown"])
             times.around.append(clicked["around"] - clicked["shown"])
     times.hover.extend(page.evaluate("() => window.probe.hover()"))
@@ -207,6 +215,7 @@ def empty_page() -> Iterator[str]:
     app.layout = html.Div([dcc.Store(id="asked"), dcc.Store(id="answered"), html.Div(id="answer")])
     app.callback(Output("answered", "data"), Input("asked", "data"), prevent_initial_call=True)(lambda value: value)
     app.clientside_callback(ANSWERED, Output("answer", "title"), Input("answered", "data"))  # type: ignore[no-untyped-call]
+    app.server.post("/nothing")(lambda: "{}")
     server = make_server("127.0.0.1", 0, app.server, threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -220,6 +229,7 @@ def empty_page() -> Iterator[str]:
 def _named(times: PageTimes) -> list[tuple[str, list[float]]]:
     return [
         ("empty Dash round trip", times.empty),
+        ("empty call of a pane", times.fetch),
         ("click to words and tree", times.shown),
         ("neighborhood after that", times.around),
         ("frame while hovering", times.hover),

@@ -123,11 +123,11 @@
       this.root.dataset.shown = "yes";
       this.place(answer.parts);
       scope.drawHistory(this);
-      this.takeLink(answer.link);
       if (wish) {
         scope.notify("info", "");
         scope.setDraft(this, { step: null, weights: {} });
       }
+      this.takeLink(answer.link);
       scope.showMarks(this);
       if (wish || before !== JSON.stringify(this.state)) {
         this.look();
@@ -158,6 +158,19 @@
           scope.placePart(this, role, element, content);
           this.held[role] = digest;
         }
+      }
+    }
+
+    /** Show this pane in the page's frame, where another one was shown. */
+    fillFrame() {
+      Object.keys(this.held).forEach((role) => {
+        if (!scope.byRole(this.root, role)) {
+          delete this.held[role];
+        }
+      });
+      if (this.state) {
+        this.change();
+        this.look();
       }
     }
 
@@ -199,7 +212,10 @@
 
   function activate(event) {
     const root = event.target.closest ? event.target.closest("[data-pane]") : null;
-    active = root ? scope.paneAt(root) : active;
+    if (root && active !== scope.paneAt(root)) {
+      active = scope.paneAt(root);
+      active.fillFrame();
+    }
   }
   document.addEventListener("pointerdown", activate, true);
   document.addEventListener("focusin", activate, true);

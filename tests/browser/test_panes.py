@@ -11,6 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 from werkzeug.serving import make_server
 
 from dashboard.app import create_page
+from dashboard.drawing.attributes import wild
 from dashboard.services import Services
 from dashboard.state.page_state import PageState
 from dashboard.state.url_state import encode_fragment
@@ -29,7 +30,7 @@ OTHER = "March 3, 1999"
 def two_panes(dates_workspace: Workspace) -> Iterator[str]:
     """The address of a page with a pane ``one`` and a pane ``other``."""
     page = create_page(Services.open(dates_workspace))
-    panes = [html.Main(lay_out_pane(name), className="views", **{"data-pane": name}) for name in ("one", "other")]
+    panes = [html.Main(lay_out_pane(name), className="views", **wild(data_pane=name)) for name in ("one", "other")]
     page.layout = html.Div([header.layout(("dates",)), stages.layout(), *panes, history.layout(), lay_out_notice()])
     server = make_server("127.0.0.1", 0, page.server, threaded=True)
     thread = threading.Thread(target=server.serve_forever)
