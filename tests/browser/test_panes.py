@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
+import uvicorn
 from dash import html
+from dash.development.base_component import Component
 from playwright.sync_api import Locator, Page, expect
-from werkzeug.serving import make_server
 
-from dashboard.app import create_page
 from dashboard.drawing.attributes import wild
-from dashboard.services import Services
+from dashboard.serving import create_application
 from dashboard.state.page_state import PageState
 from dashboard.state.url_state import encode_fragment
 from dashboard.views import header, history, stages
@@ -27,17 +28,23 @@ OTHER = "March 3, 1999"
 
 
 @pytest.fixture
-def two_panes(dates_workspace: Workspace) -> Iterator[str]:
+def two_panes(dates_workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The address of a page with a pane ``one`` and a pane ``other``."""
-    page = create_page(Services.open(dates_workspace))
-    panes = [html.Main(lay_out_pane(name), className="views", **wild(data_pane=name)) for name in ("one", "other")]
-    page.layout = html.Div([header.layout(("dates",)), stages.layout(), *panes, history.layout(), lay_out_notice()])
-    server = make_server("127.0.0.1", 0, page.server, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
+    monkeypatch.setattr("dashboard.app.lay_out_page", lambda _services: lay_out_two_panes())
+    config = uvicorn.Config(create_application(dates_workspace), port=0, log_level="error")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
     thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
+    while not server.started:
+        time.sleep(0.05)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
     thread.join()
+
+
+def lay_out_two_panes() -> Component:
+    panes = [html.Main(lay_out_pane(name), className="views", **wild(data_pane=name)) for name in ("one", "other")]
+    return html.Div([header.layout(("dates",)), stages.layout(), *panes, history.layout(), lay_out_notice()])
 
 
 def pane(page: Page, name: str) -> Locator:
