@@ -48,7 +48,7 @@ FAINT_TEXTS = """(least) => {
     return [[255, 255, 255, 255]];
   };
   const faint = [];
-  for (const element of document.querySelectorAll('[data-role='page-body'] *')) {
+  for (const element of document.querySelectorAll('[data-role="page-body"] *')) {
     const text = [...element.childNodes].filter((node) => node.nodeType === 3).map((node) => node.textContent).join('');
     if (!text.trim() || element.closest('svg, .spoken, :disabled') || !element.checkVisibility()) continue;
     const ink = rgba(getComputedStyle(element).color);
