@@ -8,13 +8,13 @@ prefixes that are alive; those of one sentence are consecutive, and every senten
 - ``memory.<name>``, ``next.<name>``: passed from step to step, one tensor per layer and kind. The encoder makes
   ``memory.<name>``; a step reads it and makes ``next.<name>``, which is ``memory.<name>`` of the step after.
 
-Corpora are encoded by ``decoder_step`` over a batch with the reference as ``previous_ids`` and ``forced_ids``, one row
+Corpora are encoded by ``decoder_step`` over a batch with the reference as ``previous_ids`` and ``scored_ids``, one row
 per sentence. A model whose decoder is not recurrent has ``teacher_forced`` besides, which reads the same ``source.*``
 tensors and gives a step's outputs for a whole target in one pass.
 
 A runtime computes every output that a graph has, asked for or not. Rarely wanted outputs are therefore graphs of their
 own: ``self_attention`` runs once for a finished hypothesis. ``plain_step`` is a step without the inputs in
-`INTERVENTIONS` and the outputs in `FORCED_ANSWERS`, with kernels for CPUs. ``beam_search`` is a loop over plain steps
+`INTERVENTIONS` and the outputs in `SCORES`, with kernels for CPUs. ``beam_search`` is a loop over plain steps
 of one sentence, and ``folded_beam_search`` the same with less work for a short source.
 
 States are outputs that the manifest names (`exported_models.contract.manifest.SpaceSpec.output`). Recorded spaces
@@ -103,7 +103,7 @@ STEP_INPUTS = (
     TensorSpec("previous_ids", "int64", ("rows",), "the token before this step; the start token at step 0"),
     TensorSpec("beam_index", "int64", ("rows",), "row of the incoming memory that each row continues"),
     TensorSpec("position", "int64", (1,), "target step, 0 for the first token"),
-    TensorSpec("forced_ids", "int64", ("rows",), "a token whose log-probability is wanted besides the top"),
+    TensorSpec("scored_ids", "int64", ("rows",), "a token to score besides the top"),
     TensorSpec("top_count", "int64", (1,), "how many of the most probable tokens to return for each row"),
     SOURCE_MASK,
     TensorSpec(
@@ -122,8 +122,8 @@ A model without attention lacks the last three.
 STEP_OUTPUTS = (
     TensorSpec("top_log_probs", "float32", ("rows", "top"), "natural-log probabilities, largest first"),
     TensorSpec("top_ids", "int64", ("rows", "top"), "their tokens"),
-    TensorSpec("forced_log_probs", "float32", ("rows",), "log-probability of forced_ids"),
-    TensorSpec("forced_ranks", "int64", ("rows",), "how many tokens are more probable than forced_ids"),
+    TensorSpec("scored_log_probs", "float32", ("rows",), "log-probability of scored_ids"),
+    TensorSpec("scored_ranks", "int64", ("rows",), "number of tokens that are more probable than scored_ids"),
     TensorSpec("cross_attention", "float32", ("rows", "layers", "heads", "source"), "attention as used"),
 )
 """Outputs of a step, besides the states of recorded spaces and a ``next.*`` for every ``memory.*``.
@@ -151,10 +151,10 @@ SEARCH_OUTPUTS = (
 Where a ``memory.<name>`` grows from step to step, ``appended.<name>`` stands for its ``next.<name>``.
 """
 
-INTERVENTIONS = frozenset({"attention_override", "override_on", DECODER_HEAD_MASK.name, "forced_ids"})
+INTERVENTIONS = frozenset({"attention_override", "override_on", DECODER_HEAD_MASK.name, "scored_ids"})
 """Inputs of a step that a plain step lacks."""
-FORCED_ANSWERS = frozenset({"forced_log_probs", "forced_ranks"})
-"""Outputs of a step for ``forced_ids``."""
+SCORES = frozenset({"scored_log_probs", "scored_ranks"})
+"""Outputs of a step for ``scored_ids``."""
 
 STEP_NORMALIZER = TensorSpec(
     "log_normalizers",
@@ -166,14 +166,14 @@ STEP_NORMALIZER = TensorSpec(
 
 FORCED_INPUTS = (
     TensorSpec("previous_ids", "int64", ("sentences", "target"), "the token before each target token, start first"),
-    TensorSpec("forced_ids", "int64", ("sentences", "target"), "target token ids, padded on the right"),
+    TensorSpec("scored_ids", "int64", ("sentences", "target"), "target token ids, padded on the right"),
     SOURCE_MASK,
 )
 """Inputs of ``teacher_forced``, besides every ``source.*`` tensor of the encoder."""
 
 FORCED_OUTPUTS = (
-    TensorSpec("forced_log_probs", "float32", ("sentences", "target"), "log-probability of forced_ids"),
-    TensorSpec("forced_ranks", "int64", ("sentences", "target"), "how many tokens are more probable"),
+    TensorSpec("scored_log_probs", "float32", ("sentences", "target"), "log-probability of scored_ids"),
+    TensorSpec("scored_ranks", "int64", ("sentences", "target"), "number of tokens that are more probable"),
     TensorSpec("cross_attention", "float32", ("sentences", "target", "layers", "heads", "source"), "as a step's"),
 )
 """Outputs of ``teacher_forced``, besides the states of recorded spaces.

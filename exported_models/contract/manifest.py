@@ -305,7 +305,7 @@ class ModelManifest(ArtefactManifest):
 
     remedy = "export the model again"
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     model_id: str
     architecture: str = Field(description='For people, e.g. "BiLSTM encoder, LSTM decoder, Luong attention".')
     cross_attention_layers: int = Field(ge=0, description="Decoder layers whose cross-attention is recorded.")

@@ -102,14 +102,14 @@ class StepInput:
     """Input of one step. All arrays are by row, see `graphs.STEP_INPUTS`.
 
     Attributes:
-        forced_ids: tokens to score besides the top; None for none, and then the output has no `graphs.FORCED_ANSWERS`.
+        scored_ids: tokens to score besides the top; None for none, and then the output has no `graphs.SCORES`.
         override: weights and places of attention overrides, or None.
     """
 
     previous_ids: Ids
     beam_index: Ids
     position: int
-    forced_ids: Ids | None
+    scored_ids: Ids | None
     top_count: int
     override: tuple[Floats, Mask] | None = None
 
@@ -175,9 +175,9 @@ class ForcedSession:
         require_names(folder, Graph.TEACHER_FORCED, set(self._fetches), set(self._graph.outputs))
         self._on_demand = GraphOnDemand(folder, Graph.FORCED_STATES, threads, states.on_demand)
 
-    def run(self, encoded: EncodedSource, previous_ids: Ids, forced_ids: Ids) -> Mapping[str, NDArray[np.generic]]:
+    def run(self, encoded: EncodedSource, previous_ids: Ids, scored_ids: Ids) -> Mapping[str, NDArray[np.generic]]:
         """Run [sentences, target] ids, padded on the right; the outputs are `graphs.FORCED_OUTPUTS`."""
-        found = self._graph.run(_target_inputs(self._graph, encoded, previous_ids, forced_ids), self._fetches)
+        found = self._graph.run(_target_inputs(self._graph, encoded, previous_ids, scored_ids), self._fetches)
         return {name: as_array(found[name]) for name in self._fetches}
 
     def run_states(self, encoded: EncodedSource, previous_ids: Ids) -> Mapping[str, Floats]:
@@ -198,9 +198,9 @@ class StatesSession:
     def __init__(self, folder: Path, graph: Graph, threads: int | None, content: bytes) -> None:
         self._graph = GraphSession(folder, graph, threads, content)
 
-    def run(self, encoded: EncodedSource, previous_ids: Ids, forced_ids: Ids) -> Mapping[str, Floats]:
+    def run(self, encoded: EncodedSource, previous_ids: Ids, scored_ids: Ids) -> Mapping[str, Floats]:
         """Run [sentences, target] ids, padded on the right; output -> [sentences, target, size]."""
-        inputs = _target_inputs(self._graph, encoded, previous_ids, forced_ids)
+        inputs = _target_inputs(self._graph, encoded, previous_ids, scored_ids)
         return {name: as_floats(value) for name, value in self._graph.run(inputs, self._graph.outputs).items()}
 
 
@@ -265,10 +265,10 @@ def _source_inputs(graph: GraphSession, source: Tensors, heads: HeadMasks) -> Te
     return {name: value for name, value in given.items() if name in graph.inputs}
 
 
-def _target_inputs(graph: GraphSession, encoded: EncodedSource, previous_ids: Ids, forced_ids: Ids) -> Tensors:
+def _target_inputs(graph: GraphSession, encoded: EncodedSource, previous_ids: Ids, scored_ids: Ids) -> Tensors:
     given = {
         "previous_ids": previous_ids,
-        "forced_ids": forced_ids,
+        "scored_ids": scored_ids,
         "source_mask": encoded.mask,
         **encoded.source,
         **graph.mask_heads(DECODER_HEAD_MASK, encoded.heads.decoder),

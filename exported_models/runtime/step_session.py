@@ -10,7 +10,7 @@ import numpy as np
 from exported_models.contract.arrays import Floats, Mask
 from exported_models.contract.graphs import (
     DECODER_HEAD_MASK,
-    FORCED_ANSWERS,
+    SCORES,
     STEP_NORMALIZER,
     Graph,
     memory_name,
@@ -49,7 +49,7 @@ class StepSession:
         self._attention_shape = attention_shape
         attention = (CROSS_ATTENTION,) if attention_shape else ()
         fetches = (*_FETCHES, *states.recorded, *attention, *([STEP_NORMALIZER.name] if penalized else ()))
-        self._whole = GraphOnDemand(folder, Graph.DECODER_STEP, threads, (*fetches, *FORCED_ANSWERS))
+        self._whole = GraphOnDemand(folder, Graph.DECODER_STEP, threads, (*fetches, *SCORES))
         has_plain = Graph.PLAIN_STEP in graphs and not may_run_on_gpu()
         self._plain = GraphOnDemand(folder, Graph.PLAIN_STEP, threads, fetches) if has_plain else None
         self._states = GraphOnDemand(folder, Graph.STEP_STATES, threads, states.on_demand)
@@ -92,7 +92,7 @@ class StepSession:
 
     def _choose(self, encoded: EncodedSource, asked: StepInput) -> GraphOnDemand:
         ablated = encoded.heads.decoder is not None or encoded.heads.cross is not None
-        intervenes = ablated or asked.override is not None or asked.forced_ids is not None
+        intervenes = ablated or asked.override is not None or asked.scored_ids is not None
         return self._whole if intervenes or self._plain is None else self._plain
 
     def _source(self, chosen: GraphOnDemand, encoded: EncodedSource) -> dict[str, DeviceTensor]:
@@ -104,8 +104,8 @@ class StepSession:
     def _interventions(self, graph: GraphSession, encoded: EncodedSource, asked: StepInput) -> dict[str, DeviceTensor]:
         """Inputs that a plain step lacks."""
         rows = len(asked.previous_ids)
-        forced_ids = np.zeros(rows, np.int64) if asked.forced_ids is None else asked.forced_ids
-        inputs: dict[str, DeviceTensor] = {"forced_ids": forced_ids}
+        scored_ids = np.zeros(rows, np.int64) if asked.scored_ids is None else asked.scored_ids
+        inputs: dict[str, DeviceTensor] = {"scored_ids": scored_ids}
         inputs |= graph.mask_heads(DECODER_HEAD_MASK, encoded.heads.decoder)
         if self._attention_shape:
             weights, on = asked.override or self._no_override(rows, encoded.mask.shape[1])

@@ -256,7 +256,7 @@ class Beam:
         """The candidates of the only row, the forced token among them; rules do not apply."""
         never = forced_id in self.manifest.generation.suppressed_ids
         free = never or any(forced_id in self.rules.find(said) for said in self.said)
-        log_prob = np.zeros((1, 1), np.float32) if free else output.floats("forced_log_probs")[:, None]
+        log_prob = np.zeros((1, 1), np.float32) if free else output.floats("scored_log_probs")[:, None]
         counted = log_prob if free else self._weigh(output, log_prob, np.array([[forced_id]], np.int64))
         wanted = (0, forced_id, float(log_prob[0, 0]), self.scores[self.live[0]] + float(counted[0, 0]), None)
         found = [entry for entry in zip(*self._propose_best(output, []), strict=True) if entry[1] != forced_id]

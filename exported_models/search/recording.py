@@ -165,8 +165,8 @@ def _answer(
         places = np.flatnonzero(answer["top_ids"][0] == forced_id)
         if not len(places):
             return None
-        answer["forced_ranks"] = places[:1]
-        answer["forced_log_probs"] = answer["top_log_probs"][0, places[:1]]
+        answer["scored_ranks"] = places[:1]
+        answer["scored_log_probs"] = answer["top_log_probs"][0, places[:1]]
     return answer
 
 

@@ -153,8 +153,8 @@ def _cut(
     attention, normalizers = by_name.get("cross_attention"), by_name.get(FORCED_NORMALIZER.name)
     return ForcedSentence(
         states=states,
-        log_probs=by_name["forced_log_probs"][row, :target_length],
-        ranks=by_name["forced_ranks"][row, :target_length],
+        log_probs=by_name["scored_log_probs"][row, :target_length],
+        ranks=by_name["scored_ranks"][row, :target_length],
         attention=None if attention is None else attention[row, :target_length, ..., :source_length],
         log_normalizers=None if normalizers is None else normalizers[row, :target_length],
     )

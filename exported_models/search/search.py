@@ -134,7 +134,7 @@ def _step_input(beam: Beam, continued: Sequence[int], override: tuple[Floats, Ma
         previous_ids=np.array([beam.token_ids[node] for node in beam.live], np.int64),
         beam_index=np.array(continued, np.int64),
         position=beam.position,
-        forced_ids=None if forced_id is None else np.full(len(beam.live), forced_id, np.int64),
+        scored_ids=None if forced_id is None else np.full(len(beam.live), forced_id, np.int64),
         top_count=beam.top_count,
         override=override,
     )

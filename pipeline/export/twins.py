@@ -25,7 +25,7 @@ from pipeline.work.digests import Digests
 from pipeline.work.lock import only_build
 from pipeline.work.published import mark_finished
 
-QUANTIZE_REVISION = 4
+QUANTIZE_REVISION = 5
 """Raised when the same model would give another twin than before."""
 LEAST_AGREEMENT = 0.95
 

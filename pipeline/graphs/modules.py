@@ -34,7 +34,7 @@ _ATTENTION_TENSORS = frozenset({"source_mask", "attention_override", "override_o
 GROWING, GROWN = "past", "present"
 """Names of the dimension of a memory tensor that is one longer after every step."""
 
-_GRAPH_INPUTS = frozenset({"beam_index", "forced_ids", "top_count"})
+_GRAPH_INPUTS = frozenset({"beam_index", "scored_ids", "top_count"})
 
 
 def encoder_inputs(model: LoadedCheckpoint) -> tuple[TensorSpec, ...]:
@@ -106,7 +106,7 @@ class StepGraph(nn.Module):
         results: dict[str, Tensor] = self.decoder_step(inputs)
         log_probs = self.restrict(results.pop("log_probs"))
         results["top_log_probs"], results["top_ids"] = self._top(log_probs, asked["top_count"])
-        results |= _forced_answers(log_probs, asked["forced_ids"])
+        results |= _score_ids(log_probs, asked["scored_ids"])
         return _in_order(results, self.outputs)
 
     def _top(self, log_probs: Tensor, top_count: Tensor) -> tuple[Tensor, Tensor]:
@@ -130,10 +130,10 @@ class ForcedGraph(nn.Module):
 
     def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
         inputs = {spec.name: tensor for spec, tensor in zip(self.inputs, tensors, strict=True)}
-        forced_ids = inputs.pop("forced_ids")
+        scored_ids = inputs.pop("scored_ids")
         assert self.teacher_forced is not None
         results: dict[str, Tensor] = self.teacher_forced(inputs)
-        results |= _forced_answers(self.restrict(results.pop("log_probs")), forced_ids)
+        results |= _score_ids(self.restrict(results.pop("log_probs")), scored_ids)
         return _in_order(results, self.outputs)
 
 
@@ -187,12 +187,12 @@ class _Restriction(nn.Module):
         return log_probs.scatter(-1, places, -torch.inf)
 
 
-def _forced_answers(log_probs: Tensor, forced_ids: Tensor) -> dict[str, Tensor]:
+def _score_ids(log_probs: Tensor, scored_ids: Tensor) -> dict[str, Tensor]:
     """Log-probability and rank of one token for every distribution [..., vocabulary]."""
-    forced = log_probs.gather(-1, forced_ids.unsqueeze(-1))
+    scored = log_probs.gather(-1, scored_ids.unsqueeze(-1))
     # Counted in floats, which is exact for any vocabulary and many times as quick as in integers.
-    ranks = (log_probs > forced).to(torch.float32).sum(dim=-1).to(torch.int64)
-    return {"forced_log_probs": forced.squeeze(-1), "forced_ranks": ranks}
+    ranks = (log_probs > scored).to(torch.float32).sum(dim=-1).to(torch.int64)
+    return {"scored_log_probs": scored.squeeze(-1), "scored_ranks": ranks}
 
 
 def _states(model: LoadedCheckpoint, owner: str, shape: tuple[str, ...]) -> tuple[TensorSpec, ...]:

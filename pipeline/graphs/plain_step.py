@@ -10,7 +10,7 @@ from copy import deepcopy
 
 import onnx
 
-from exported_models.contract.graphs import DECODER_HEAD_MASK, FORCED_ANSWERS, INTERVENTIONS
+from exported_models.contract.graphs import DECODER_HEAD_MASK, INTERVENTIONS, SCORES
 from pipeline.graphs.fused_attention import fuse_self_attention
 from pipeline.graphs.rewriting import Wiring, attributes, drop_unused_weights, keep_outputs
 
@@ -26,7 +26,7 @@ def derive_plain_step(step: onnx.ModelProto) -> onnx.ModelProto | None:
     _leave_out(graph, wiring)
     _measure_elsewhere(graph)
     _read_directly(graph, wiring)
-    keep_outputs(graph, [value.name for value in graph.output if value.name not in FORCED_ANSWERS])
+    keep_outputs(graph, [value.name for value in graph.output if value.name not in SCORES])
     if INTERVENTIONS.intersection(value.name for value in graph.input):
         return None
     # What a family's steps do not read stays: every step is fed alike.

@@ -58,7 +58,7 @@ class LoadedCheckpoint:
         architecture: for people.
         encoder: module from ``(source_ids, source_mask)`` to a dict of the states of every space of the source that is
             no table, every ``source.*`` and every ``memory.*``.
-        decoder_step: module from a dict of the step's inputs (without ``beam_index``, ``forced_ids`` and ``top_count``:
+        decoder_step: module from a dict of the step's inputs (without ``beam_index``, ``scored_ids`` and ``top_count``:
             memory arrives reordered, one a row) to a dict of ``log_probs`` [rows, vocabulary], the states of every
             space of the target that is no table, ``cross_attention``, a ``next.*`` for every ``memory.*``, and
             ``log_normalizers`` where ``generation`` has a repetition penalty; so has ``teacher_forced``.

@@ -154,7 +154,7 @@ def _force(model: ExportedModel, source_ids: Sequence[int], target_ids: Sequence
         memory, previous = output.memory, token_id
     return (
         np.concatenate([output.ids("top_ids")[:, 0] for output in outputs]),
-        np.concatenate([output.floats("forced_log_probs") for output in outputs]),
+        np.concatenate([output.floats("scored_log_probs") for output in outputs]),
     )
 
 

@@ -119,7 +119,7 @@ def list_no_files(folder: Path) -> None:
 
 def list_nonsense(folder: Path) -> None:
     path = folder / "manifest.json"
-    path.write_text(json.dumps({"format": 1, "model_id": "dates", "files": ["encoder.onnx"]}), encoding="utf-8")
+    path.write_text(json.dumps({"format": 2, "model_id": "dates", "files": ["encoder.onnx"]}), encoding="utf-8")
 
 
 def break_the_manifest(folder: Path) -> None:

@@ -262,7 +262,7 @@ def test_a_graph_that_few_requests_need_is_named_when_it_is_needed(damaged_copy:
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ('"format": 1', '"format": 2', "has format 2"),
+        ('"format": 2', '"format": 3', "has format 3"),
         ('"pad_id": 0', '"pad_id": "x"', "not valid at pad_id"),
         ('"bytes"', '"size"', r"not valid at files\..*; export the model again"),
     ],

@@ -100,7 +100,7 @@ def test_a_sample_reads_back_as_it_was(library: Library, native: Path, sources: 
             "encoder": steps["encoder_state"].numpy(),
             "decoder": steps["decoder_state"].numpy(),
             "attention": steps["cross_attention"].numpy(),
-            "log-probabilities": steps["forced_log_probs"].numpy(),
+            "log-probabilities": steps["scored_log_probs"].numpy(),
         }
         _assert_close(found, _force(library, ids, target))
 

@@ -13,10 +13,10 @@ import onnxruntime as ort
 import pytest
 
 from exported_models.contract.graphs import (
-    FORCED_ANSWERS,
     INTERVENTIONS,
     MEMORY_PREFIX,
     NEXT_PREFIX,
+    SCORES,
     Graph,
     memory_name,
 )
@@ -119,7 +119,7 @@ def test_a_plain_step_is_a_step_without_interventions(family: str, export: Calla
     assert inputs[0] - inputs[1] == inputs[0] & INTERVENTIONS
 
     for wanted, found in _walk(whole, plain):
-        assert found.keys() == wanted.keys() - FORCED_ANSWERS
+        assert found.keys() == wanted.keys() - SCORES
         for name, array in found.items():
             np.testing.assert_allclose(array, wanted[name], atol=1e-5, err_msg=name)
 
@@ -211,7 +211,7 @@ def test_a_step_with_interventions_that_change_nothing_says_the_same(dates_model
     plain = dates_model.decoder.run(encoded, encoded.memory, StepInput(rows, np.zeros(2, np.int64), 0, None, 5))
     whole = dates_model.decoder.run(encoded, encoded.memory, StepInput(rows, np.zeros(2, np.int64), 0, rows, 5, off))
 
-    assert whole.arrays.keys() - plain.arrays.keys() == FORCED_ANSWERS
+    assert whole.arrays.keys() - plain.arrays.keys() == SCORES
     for name in plain.arrays:
         np.testing.assert_allclose(plain.floats(name), whole.floats(name), atol=1e-5, err_msg=name)
 

@@ -40,7 +40,7 @@ def _force_context(source: LoadedCheckpoint) -> Tensor:
     names = [spec.name for spec in encoder.outputs]
     tensors = dict(zip(names, _run(encoder, {"source_ids": ids, "source_mask": mask}), strict=True))
     previous = torch.tensor([[source.start_id, *TARGET[:-1]]])
-    tensors |= {"source_mask": mask, "previous_ids": previous, "forced_ids": torch.tensor([TARGET])}
+    tensors |= {"source_mask": mask, "previous_ids": previous, "scored_ids": torch.tensor([TARGET])}
     found = _run(decoder, tensors)
     return dict(zip([spec.name for spec in decoder.outputs], found, strict=True))["context"][0]
 

@@ -72,7 +72,7 @@ def _force(
     start = torch.full((len(targets), 1), source.start_id)
     tensors = _encode(source, sources) | {
         "previous_ids": torch.cat([start, forced[:, :-1]], 1),
-        "forced_ids": forced,
+        "scored_ids": forced,
     }
     outputs = graph(*(tensors[spec.name] for spec in graph.inputs))
     found = dict(zip((spec.name for spec in graph.outputs), outputs, strict=True))
@@ -92,7 +92,7 @@ def _assert_equals(
 ) -> None:
     pairs = {
         **list_states(source, wanted),
-        "forced_log_probs": wanted.log_probs,
+        "scored_log_probs": wanted.log_probs,
         "cross_attention": wanted.attention,
     }
     for name, values in pairs.items():
@@ -125,7 +125,7 @@ def test_steps_give_what_the_whole_target_at_once_gives(source: LoadedCheckpoint
     tensors = _encode(source, SOURCES[:2])
     rows, previous = torch.tensor([0, 0, 1, 1]), torch.full((4,), source.start_id)
     for step in range(4):
-        tensors |= {"previous_ids": previous, "position": torch.tensor([step]), "forced_ids": target[rows, step]}
+        tensors |= {"previous_ids": previous, "position": torch.tensor([step]), "scored_ids": target[rows, step]}
         tensors["beam_index"] = torch.tensor([1, 0, 3, 2]) if step else rows
         found = _step(source, tensors)
         for row, sentence in enumerate(rows.tolist()):
@@ -157,7 +157,7 @@ def test_an_override_is_the_attention_that_is_used(source: LoadedCheckpoint) -> 
         "previous_ids": torch.full((2,), source.start_id),
         "beam_index": torch.tensor([0, 0]),
         "position": torch.tensor([0]),
-        "forced_ids": torch.tensor([41, 41]),
+        "scored_ids": torch.tensor([41, 41]),
         "attention_override": weights,
         "override_on": on,
     }

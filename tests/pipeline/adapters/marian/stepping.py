@@ -24,7 +24,7 @@ def force_in_steps(source: LoadedCheckpoint, source_ids: Sequence[int], target_i
             "previous_ids": torch.tensor([previous]),
             "beam_index": torch.tensor([0]),
             "position": torch.tensor([position]),
-            "forced_ids": torch.tensor([wanted]),
+            "scored_ids": torch.tensor([wanted]),
             "top_count": torch.tensor([3]),
             "attention_override": torch.zeros(1, *_grid(source), ids.shape[1]),
             "override_on": torch.zeros(1, *_grid(source), dtype=torch.bool),

@@ -73,7 +73,7 @@ def test_states_attention_and_log_probabilities_are_the_librarys(model: Any, sou
         "encoder_state": wanted.encoder_last_hidden_state[0],
         "decoder_state": wanted.decoder_hidden_states[-1][0],
         "cross_attention": torch.stack([layer[0] for layer in wanted.cross_attentions]).permute(2, 0, 1, 3),
-        "forced_log_probs": log_probs[range(len(TARGET)), list(TARGET)],
+        "scored_log_probs": log_probs[range(len(TARGET)), list(TARGET)],
     }.items():
         np.testing.assert_allclose(found[name].numpy(), values.numpy(), atol=TOLERANCE, rtol=0, err_msg=name)
 

@@ -59,7 +59,7 @@ def _assert_computes_as_reference(source: LoadedCheckpoint) -> None:
     for name, values in {
         **list_states(source, wanted),
         "cross_attention": wanted.attention,
-        "forced_log_probs": wanted.log_probs,
+        "scored_log_probs": wanted.log_probs,
     }.items():
         np.testing.assert_allclose(found[name].numpy(), values, atol=TOLERANCE, rtol=0, err_msg=name)
 

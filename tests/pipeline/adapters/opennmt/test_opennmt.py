@@ -66,7 +66,7 @@ def _ids(count: int) -> tuple[list[list[int]], list[list[int]]]:
 
 def _force(source: LoadedCheckpoint, sources: list[list[int]], targets: list[list[int]]) -> Tensor:
     """Log-probabilities [sentences, tokens] of a ragged batch."""
-    return _step_all(source, sources, targets, "forced_log_probs")
+    return _step_all(source, sources, targets, "scored_log_probs")
 
 
 def _step_all(source: LoadedCheckpoint, sources: list[list[int]], targets: list[list[int]], output: str) -> Tensor:
@@ -82,7 +82,7 @@ def _step_all(source: LoadedCheckpoint, sources: list[list[int]], targets: list[
     values |= {"attention_override": torch.zeros(*shape, ids.shape[1]), "override_on": torch.zeros(shape) > 0}
     forced, previous, found = pad(targets), torch.full((len(ids),), source.start_id), []
     for place in range(forced.shape[1]):
-        values |= {"previous_ids": previous, "position": torch.tensor([place]), "forced_ids": forced[:, place]}
+        values |= {"previous_ids": previous, "position": torch.tensor([place]), "scored_ids": forced[:, place]}
         outputs = step(*(values[spec.name] for spec in step.inputs))
         named = dict(zip((spec.name for spec in step.outputs), outputs, strict=True))
         values |= {name.replace("next.", "memory."): value for name, value in named.items() if "next." in name}
