@@ -13,6 +13,7 @@ To add a verb: a dataclass here, its name in `Wish` (and in `PlainWish` if it ne
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter
@@ -187,12 +188,10 @@ Wish = PlainWish | Choose | Replace | ForceNode | ForceCandidate | Substitute
 WishDocument = Annotated[Wish, Field(discriminator="verb")]
 """The JSON form of a wish: its fields, and ``verb`` to tell which it is."""
 
-_ADAPTER: TypeAdapter[Wish] = TypeAdapter(WishDocument)
-
 
 def write_wish(wish: Wish) -> dict[str, Any]:
     """A wish as a JSON document; fields that have their default value are left out."""
-    document: dict[str, Any] = _ADAPTER.dump_python(wish, mode="json", exclude_defaults=True)
+    document: dict[str, Any] = _open_adapter().dump_python(wish, mode="json", exclude_defaults=True)
     return {"verb": wish.verb, **document}
 
 
@@ -202,4 +201,10 @@ def read_wish(document: object) -> Wish:
     Raises:
         ValueError: it is no wish (pydantic's ValidationError is one).
     """
-    return _ADAPTER.validate_python(document)
+    return _open_adapter().validate_python(document)
+
+
+@cache
+def _open_adapter() -> TypeAdapter[Wish]:
+    # Made when it is first used: it takes longer to make than all the rest of this module.
+    return TypeAdapter(WishDocument)
