@@ -225,9 +225,9 @@ class GenerationDefaults(Frozen):
 
 
 class OutputParity(Frozen):
-    """How far one output of the exported model is from the checkpoint's, as largest absolute values."""
+    """Differences between one output of the exported model and the checkpoint's, as largest absolute values."""
 
-    rounding: float = Field(description="The checkpoint's own, float32 against float64, on a few sentences.")
+    rounding: float = Field(description="The checkpoint's rounding, float32 against float64, on a few sentences.")
     allowed: float = Field(description="Largest difference that counts as rounding.")
     difference: float = Field(description="Largest difference that was seen.")
 

@@ -1,8 +1,7 @@
-"""Words near each other in a model's own word embeddings.
+"""Nearest words in a model's own word embeddings.
 
-A row belongs to a token of a vocabulary, not to an occurrence of it in a corpus: an occurrence adds nothing to its
-embedding, and a word that stands in no corpus can be the one that is looked for. So the table is read from the model,
-and a store neither has nor needs it.
+A row belongs to a token of the vocabulary and not to its occurrences in a corpus, so the table is read from the model.
+A store neither has nor needs it.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from exported_models.search.states import look_up
 
 @dataclass(frozen=True, slots=True)
 class NearWord:
-    """A token of a vocabulary and the cosine of its embedding with that of the token asked for."""
+    """A token, and the cosine of its embedding with that of the token asked for."""
 
     token_id: int
     token: str
@@ -33,9 +32,9 @@ class WordTable:
 
     Attributes:
         tokens: the vocabulary, the index being the id.
-        vectors: [vocabulary, size] float32, as the model has them.
-        units: the same at unit length; a row of zeros stays one.
-        left_out: ids that are near to nothing: special tokens.
+        vectors: [vocabulary, size] float32 embeddings.
+        units: [vocabulary, size] float32 embeddings at unit length; rows of zeros stay zeros.
+        left_out: ids that are never listed as near: special tokens.
     """
 
     tokens: Sequence[str]
@@ -48,7 +47,7 @@ class WordTable:
         """Read the whole table of a space of the model.
 
         Raises:
-            ModelError: the model has no such space, or it is no table; the message lists the tables.
+            ModelError: the model has no such space, or the space is no table; the message lists the tables.
         """
         spec = model.manifest.space(space)
         if spec.kind != "table":
