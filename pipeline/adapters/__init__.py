@@ -1,4 +1,4 @@
-"""Adapters: what the pipeline asks of a model family, and how the adapter for a checkpoint is found.
+"""Adapters: the interface to a model family, and the search for the adapter of a checkpoint.
 
 An adapter reads a family's checkpoints and gives a `LoadedCheckpoint`. Adapters are found through the entry points of
 the group ``beamscope.adapters``, the built-in ones too, so installing a package can add a family.
@@ -18,7 +18,7 @@ from pipeline.models.checkpoint import LoadedCheckpoint
 
 ENTRY_POINT_GROUP = "beamscope.adapters"
 _READ_BESIDE = (".json", ".spm", ".txt", ".vocab", ".yaml", ".yml")
-"""Suffixes of what is read with weights that lie in one file."""
+"""Suffixes of the files that are read besides a checkpoint of one file."""
 
 
 @runtime_checkable
@@ -31,16 +31,16 @@ class Adapter(Protocol):
 
     @property
     def reads(self) -> str:
-        """What a checkpoint of the family looks like on disk, for who has one that nobody recognizes."""
+        """The form of the family's checkpoints on disk, for the message about one that no adapter recognizes."""
 
     def recognizes(self, checkpoint: Path) -> bool:
-        """Whether this looks like a checkpoint of the family; must be quick and must not raise."""
+        """Whether ``checkpoint`` looks like one of the family. Must be fast and must not raise."""
 
     def load(self, checkpoint: Path) -> LoadedCheckpoint:
         """Read a checkpoint.
 
         Raises:
-            CheckpointError: it is incomplete, damaged, or not one that can be exported.
+            CheckpointError: it is incomplete, damaged, or of a model that cannot be exported.
         """
 
 
@@ -53,7 +53,7 @@ def load_adapter(name: str) -> Adapter:
     """The adapter of that name.
 
     Raises:
-        AdapterError: there is none, the message lists the known ones; or its package cannot be imported.
+        AdapterError: there is none of that name, or its package cannot be imported.
     """
     _check_known(name)
     entry = next(entry for entry in entry_points(group=ENTRY_POINT_GROUP) if entry.name == name)
@@ -70,9 +70,9 @@ def load_adapter(name: str) -> Adapter:
 
 
 def find_adapter(checkpoint: Path, name: str | None = None) -> str:
-    """The name of the adapter for a checkpoint: the given one, else that of the one that recognizes it.
+    """The name of the adapter for a checkpoint: ``name`` if given, else that of the adapter that recognizes it.
 
-    A given name is looked up and not loaded, so that a build with nothing to do needs no torch.
+    A given name is looked up without loading the adapter, so that a build with nothing to do needs no torch.
 
     Raises:
         CheckpointError: there is nothing at ``checkpoint``.
@@ -103,7 +103,7 @@ def _check_known(name: str) -> None:
 
 
 def digest_checkpoint(checkpoint: Path) -> str:
-    """The identity of a checkpoint's content, a folder or a file with the settings and vocabularies beside it."""
+    """Digest of a checkpoint's content: of a folder, or of a file and the settings and vocabularies beside it."""
     if not checkpoint.is_file():
         return content_hash(list_files(checkpoint))
     beside = [path for path in sorted(checkpoint.parent.iterdir()) if path.suffix in _READ_BESIDE and path.is_file()]

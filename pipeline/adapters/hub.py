@@ -1,6 +1,6 @@
 """Names of checkpoints on the Hugging Face hub: ``hub:owner/name@revision``.
 
-Only what is named so comes over the network; anything else is a path, however much it looks like a repository's name.
+Only names of this form are fetched over the network. Any other name is a path, even if a repository has it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class HubId:
 
 @dataclass(frozen=True, slots=True)
 class HubCheckpoint:
-    """A repository's checkpoint in ``folder``, as it is at ``commit``."""
+    """A repository's checkpoint at ``commit``, fetched to ``folder``."""
 
     name: str
     commit: str
@@ -37,15 +37,15 @@ class HubCheckpoint:
 
 
 def names_hub(checkpoint: Path) -> bool:
-    """Whether a checkpoint as it was typed is one of the hub."""
+    """Whether a checkpoint, as it was typed, names one on the hub."""
     return str(checkpoint).startswith(PREFIX)
 
 
 def parse_hub_id(checkpoint: Path) -> HubId:
-    """``hub:owner/name@revision``; without a revision the branch ``main``.
+    """Parse ``hub:owner/name@revision``; without a revision it is the branch ``main``.
 
     Raises:
-        CheckpointError: it is not written so.
+        CheckpointError: the name has another form.
     """
     found = re.fullmatch(rf"{PREFIX}({_HUB_NAME})(?:@([\w./-]+))?", str(checkpoint))
     if found is None:
@@ -54,6 +54,6 @@ def parse_hub_id(checkpoint: Path) -> HubId:
 
 
 def hint_at_hub(checkpoint: Path) -> str:
-    """What to add to the news that there is no such folder; nothing where it cannot be a repository's name."""
+    """A hint to append to the message about a missing folder, if its name could be a repository's; else empty."""
     meant = not checkpoint.is_absolute() and "/" in str(checkpoint) and re.fullmatch(_HUB_NAME, str(checkpoint))
     return f" To fetch one of that name from the Hugging Face hub, write {PREFIX}{checkpoint}." if meant else ""

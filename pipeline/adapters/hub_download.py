@@ -1,7 +1,7 @@
-"""Bringing checkpoints of the Hugging Face hub to this machine.
+"""Fetching checkpoints from the Hugging Face hub.
 
-Files lie in the library's own cache, which other programs share; a revision that is a commit hash and is there already
-needs no network. ``HF_ENDPOINT``, ``HF_HOME``, ``HF_TOKEN`` and the library's other variables hold here too.
+Files are kept in the library's own cache, which other programs share. A revision that is a commit hash and is in the
+cache needs no network. ``HF_ENDPOINT``, ``HF_HOME``, ``HF_TOKEN`` and the library's other variables apply.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pipeline.progress import Advance, Progress
 if TYPE_CHECKING:
     _Bar = tqdm_asyncio[Any]
 else:
-    _Bar = tqdm_asyncio  # its generics are in its stubs alone
+    _Bar = tqdm_asyncio  # tqdm is generic in its stubs only
 
 _MEGABYTE = 1_000_000
 _UNREACHABLE = (
@@ -36,10 +36,10 @@ _UNREACHABLE = (
 
 
 def fetch_checkpoint(hub_id: HubId, progress: Progress) -> HubCheckpoint:
-    """Find out what a revision is and bring its configuration, tokenizer and weights here; nothing else is fetched.
+    """Resolve a revision and fetch its configuration, tokenizer and weights, and no other file.
 
     Raises:
-        CheckpointError: there is no such repository or revision, it may not be read, or the hub cannot be reached.
+        CheckpointError: the repository or revision does not exist or may not be read, or the hub cannot be reached.
     """
     with _explain_failures(hub_id):
         folder = _fetch_small_files(hub_id)
@@ -50,7 +50,7 @@ def fetch_checkpoint(hub_id: HubId, progress: Progress) -> HubCheckpoint:
 
 
 def _fetch_small_files(hub_id: HubId) -> Path:
-    """The folder of the revision in the cache, which is named after its commit."""
+    """Fetch configuration and tokenizer; return the revision's folder in the cache, named after its commit."""
     folder = snapshot_download(
         hub_id.name,
         revision=hub_id.revision,
@@ -77,7 +77,7 @@ def _endpoint() -> str | None:
 
 
 def _make_meter(advance: Advance) -> type[_Bar]:
-    """What the library takes for a progress bar, saying how many megabytes more are there."""
+    """A class in place of the library's progress bar, which reports the fetched megabytes to ``advance``."""
 
     class Meter(_Bar):
         def __init__(self, *args: Any, **settings: Any) -> None:
@@ -103,7 +103,7 @@ def _explain_failures(hub_id: HubId) -> Iterator[None]:
 
 
 def _explain_refusal(hub_id: HubId, error: BaseException | None) -> str:
-    """A sentence for what went wrong; a gated repository is to the library one that was not found."""
+    """A sentence for an error. The library counts a gated repository among those not found."""
     if isinstance(error, errors.HFValidationError):
         return f"{hub_id} names no checkpoint of the hub; write {PREFIX}owner/name@revision."
     if isinstance(error, errors.GatedRepoError):

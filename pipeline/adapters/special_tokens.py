@@ -1,4 +1,4 @@
-"""One number for a special token on both sides of a model, as toolkits with two vocabularies do not always have it."""
+"""Reordering a source vocabulary so that special tokens have the ids that the target vocabulary gives them."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ class Arrangement:
     """A vocabulary in another order.
 
     Attributes:
-        tokens: by their new ids.
-        rows: the old id of each; None for one the vocabulary did not have, which no text ever holds.
+        tokens: the tokens in the order of their new ids.
+        rows: the old id of each token; None for a token that the vocabulary lacked, which no text contains.
     """
 
     tokens: tuple[str, ...]
     rows: tuple[int | None, ...]
 
     def arrange(self, embedding: Tensor) -> Tensor:
-        """An embedding [old tokens, size] in the new order; zeros for what was not there."""
+        """Reorder an embedding [old tokens, size]; a token that the vocabulary lacked gets zeros."""
         blank = embedding.new_zeros(embedding.shape[1])
         return torch.stack([blank if row is None else embedding[row] for row in self.rows])
 
 
 def arrange_like_target(source: Sequence[str], special: Mapping[int, str]) -> Arrangement:
-    """The source vocabulary with special tokens where the target vocabulary has them: ``special`` by its ids."""
+    """Arrange a source vocabulary so that each special token has its id in ``special``, which the target's has too."""
     places = {token: index for index, token in enumerate(source)}
     names = set(special.values())
     ordinary = [index for index, token in enumerate(source) if token not in names]

@@ -30,13 +30,13 @@ from pipeline.models.transformer_config import TransformerConfig
 from pipeline.models.transformer_layers import Cell, Keys, Memory, Override
 
 _KINDS: Mapping[type[Memory], tuple[str, ...]] = {Keys: ("key", "value"), Cell: ("cell",)}
-"""What the tensors of a layer are called, field by field."""
+"""Names of a layer's tensors in graphs, in the order of its fields."""
 
 _Layer = TypeVar("_Layer", Keys, Cell)
 
 
 class TransformerEncoder(nn.Module):
-    """The encoder, with what the decoder reads of its states and an empty past."""
+    """The encoder, with the source tensors and the decoder's empty memory."""
 
     def __init__(self, model: Transformer) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ class TransformerEncoder(nn.Module):
 
 
 class TransformerStep(nn.Module):
-    """One target token further."""
+    """One decoder step."""
 
     def __init__(self, model: Transformer) -> None:
         super().__init__()
@@ -88,7 +88,7 @@ class TransformerStep(nn.Module):
 
 
 class TransformerForced(nn.Module):
-    """The whole target in one pass."""
+    """The decoder over a whole target in one pass."""
 
     def __init__(self, model: Transformer) -> None:
         super().__init__()
@@ -112,7 +112,7 @@ class TransformerForced(nn.Module):
 
 
 class TransformerSelfAttention(nn.Module):
-    """Self-attention of encoder and decoder, every layer and head; a recurrent decoder has no layer of it."""
+    """Self-attention of encoder and decoder, of every layer and head; none for a recurrent decoder."""
 
     def __init__(self, model: Transformer) -> None:
         super().__init__()
@@ -137,7 +137,7 @@ class TransformerSelfAttention(nn.Module):
 
 
 class TransformerEmbeddings(nn.Module):
-    """The tables of word embeddings of both sides, as the checkpoint has them: not scaled."""
+    """The tables of word embeddings of both sides, unscaled as in the checkpoint."""
 
     def __init__(self, model: Transformer) -> None:
         super().__init__()
@@ -148,7 +148,7 @@ class TransformerEmbeddings(nn.Module):
 
 
 class TransformerFields(TypedDict):
-    """The fields of `LoadedCheckpoint` that follow from a Transformer alone."""
+    """The fields of `LoadedCheckpoint` that depend on the Transformer alone."""
 
     encoder: TransformerEncoder
     decoder_step: TransformerStep
@@ -167,7 +167,7 @@ class TransformerFields(TypedDict):
 
 
 def describe_transformer(model: Transformer) -> TransformerFields:
-    """Graphs, spaces and sizes; what an adapter adds is tokenizers, generation settings and a reference."""
+    """Graphs, spaces and sizes of a Transformer. Adapters add tokenizers, generation settings and a reference."""
     config = model.config
     encoder, decoder = config.encoder, config.decoder
     return {
@@ -276,7 +276,7 @@ def _collect(
 
 
 def _by_sentence(weights: Tensor, on: Tensor, mask: Tensor) -> Override:
-    """Override rows [R, L, A, S] and [R, L, A] as the queries of their sentences; padding never gets weight."""
+    """Arrange override rows [R, L, A, S] and [R, L, A] as queries of their sentences, with zeros on padding."""
     sentences, length = mask.shape
     heads = weights.shape[1] * weights.shape[2]
     queries = weights.view(sentences, -1, heads, length).transpose(1, 2)

@@ -1,1 +1,1 @@
-"""From torch modules to ONNX graphs: exporting, deriving graphs from others, sharing weights, quantizing."""
+"""ONNX graphs: exporting torch modules, deriving graphs from others, sharing weights, quantizing."""

@@ -1,9 +1,11 @@
-"""Steps of a beam search as one graph: a loop over a step and the ranking that leads to the next.
+"""Steps of a beam search as one graph: a loop over a decoder step and the ranking that chooses the next rows.
 
-A step of a small model leaves little but weights in a processor's caches: whatever a program does between two steps is
-slow, and makes the next step slower too. So the steps of a search follow each other in one call, and everything else is
-done when they are over. What the graph chooses is only where it goes on: `exported_models.search.beam` decides, from
-what each step answered and by all rules that a model has, and drops the steps that its search does not take.
+A small model's step fills the processor's caches with weights. Python code between two steps evicts them, which slows
+the code and the next step. The graph therefore runs all steps in one call.
+
+The graph ranks by log-probability alone, only to choose the rows of its next step. `exported_models.search.beam`
+applies every rule of the model to the recorded steps afterwards, and discards the steps that its own search does not
+take.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ from pipeline.graphs.rewriting import (
 )
 
 _INSIDE = "step."
-"""What the names of all values inside the loop begin with."""
+"""Prefix of the names of values inside the loop."""
 
 _RANKING = parser.parse_graph(
     """
@@ -87,9 +89,12 @@ _RANKING = parser.parse_graph(
     }
     """
 )
-"""Where a search without rules goes on (see `exported_models.search.beam`): the best continuations that do not end a
-sentence, until none can beat the worst of as many finished hypotheses as there are rows. In double precision and with
-the first of equal scores first, as there."""
+"""Ranking of a search without rules, as in `exported_models.search.beam`.
+
+The best continuations that do not end a sentence become the next rows. The loop ends when no row can still beat the
+worst of the finished hypotheses, of which there are as many as rows. Scores are float64, and equal scores keep their
+order.
+"""
 
 _HANDED_ON = {
     "previous_ids": "next_ids",
@@ -98,17 +103,19 @@ _HANDED_ON = {
     "scores": "next_scores",
     "finished": "next_finished",
 }
-"""What a step takes from the one before, besides memory."""
+"""Inputs of a step, besides memory, and the values of the step before that they receive."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Appended:
-    """What a step appends to one tensor of memory, for A heads of E dimensions.
+    """The value that a step appends to one memory tensor of A heads with E dimensions.
 
     Attributes:
-        tensor: what memory is then, [R, A, P + 1, E].
-        value: what is appended; [R, A, 1, E], or [R, 1, 3 x A x E] where query, key and value are one.
-        third: its place among them; None where it stands alone.
+        tensor: name of the memory tensor after the step, [R, A, P + 1, E].
+        value: name of the appended value; [R, A, 1, E], or [R, 1, 3 x A x E] if query, key and value are packed.
+        third: index of the appended value in a packed one; None for a value of its own.
+        heads: A.
+        size: E.
     """
 
     tensor: str
@@ -119,17 +126,17 @@ class _Appended:
 
     @property
     def of_all_steps(self) -> onnx.ValueInfoProto:
-        """``value`` of every step."""
+        """``value``, collected over all steps."""
         return helper.make_tensor_value_info(f"{self.value}.of_all_steps", onnx.TensorProto.FLOAT, None)
 
     @property
     def output(self) -> onnx.ValueInfoProto:
-        """The same by head."""
+        """The collected value split into heads, [steps, R, A, E]."""
         name = APPENDED_PREFIX + self.tensor.removeprefix(NEXT_PREFIX)
         return helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["steps", "rows", self.heads, self.size])
 
     def unpack(self) -> Iterator[onnx.NodeProto]:
-        """From the one to the other."""
+        """Nodes that make ``output`` of ``of_all_steps``."""
         packed, name = self.of_all_steps.name, self.output.name
         if self.third is None:
             yield helper.make_node("Reshape", [packed, f"{name}.shape"], [name])
@@ -138,7 +145,7 @@ class _Appended:
         yield helper.make_node("Gather", [f"{name}.packed", f"{name}.third"], [name], axis=2)
 
     def constants(self) -> Iterator[onnx.TensorProto]:
-        """What `unpack` reads besides."""
+        """Initializers that the nodes of `unpack` read."""
         packed = () if self.third is None else (3,)
         yield numpy_helper.from_array(np.array([0, 0, *packed, self.heads, self.size]), f"{self.output.name}.shape")
         if self.third is not None:
@@ -146,14 +153,14 @@ class _Appended:
 
 
 def derive_searches(plain: onnx.ModelProto, folded: onnx.ModelProto | None = None) -> Mapping[Graph, onnx.ModelProto]:
-    """The searches over a plain step, and over a folded one where there is one; those that can be derived."""
+    """Derive the searches over a plain step and, if given, over a folded one; omit those that cannot be derived."""
     steps = {Graph.BEAM_SEARCH: plain, Graph.FOLDED_BEAM_SEARCH: folded}
     found = {graph: derive_beam_search(step) for graph, step in steps.items() if step is not None}
     return {graph: search for graph, search in found.items() if search is not None}
 
 
 def derive_beam_search(step: onnx.ModelProto) -> onnx.ModelProto | None:
-    """A beam search over plain steps of one sentence; None where it is not seen how memory grows."""
+    """Derive the beam search over plain steps of one sentence; None if the growth of memory is not recognized."""
     search = deepcopy(step)
     graph = search.graph
     try:
@@ -164,7 +171,7 @@ def derive_beam_search(step: onnx.ModelProto) -> onnx.ModelProto | None:
     growing = {entry.tensor for entry in appended}
     results = [value for value in graph.output if value.name not in growing]
     results += map(describe, SEARCH_OUTPUTS)
-    # No value can be both handed on and kept: what is, is kept as a copy.
+    # A loop cannot give one value both to its next iteration and to its outputs, so the outputs get a copy.
     copies = {name: f"kept.{name}" for name in memory.values() if name not in growing}
     copying = [helper.make_node("Identity", [name], [copy]) for name, copy in copies.items()]
     kept = {copies.get(value.name, value.name): value for value in results}
@@ -185,12 +192,12 @@ def _loop(
     handed_on: Mapping[str, str],
     kept: Mapping[str, onnx.ValueInfoProto],
 ) -> list[onnx.NodeProto]:
-    """These nodes at every step, what need not be computed at every step before them.
+    """Make a loop of these nodes, preceded by those that do not change from step to step.
 
     Args:
-        inputs: of the whole graph, those of the first step among them.
-        handed_on: for what a step reads of the one before, what it makes for the one after.
-        kept: for what is kept of a step, the value that has it of all.
+        inputs: inputs of the whole graph by name, those of the first step included.
+        handed_on: input of a step -> value of the same step that the next step receives there.
+        kept: value of a step -> value of the graph that collects it over all steps.
     """
     once, every = _divide(nodes, {*handed_on, "iteration"})
     given = [inputs[name] for name in handed_on]
@@ -201,7 +208,7 @@ def _loop(
 
 
 def _find_appended(graph: onnx.GraphProto) -> Iterator[_Appended]:
-    """What every growing tensor of memory grows by; raises OtherFormError where that is not seen."""
+    """Find the value appended to every growing memory tensor; raise OtherFormError if one is not recognized."""
     wiring = Wiring(graph)
     for output in graph.output:
         sizes = [size.dim_param or size.dim_value for size in output.type.tensor_type.shape.dim]
@@ -219,10 +226,10 @@ def _find_appended(graph: onnx.GraphProto) -> Iterator[_Appended]:
 def _divide(
     nodes: Iterable[onnx.NodeProto], changing: Collection[str]
 ) -> tuple[list[onnx.NodeProto], list[onnx.NodeProto]]:
-    """The nodes that run once, and those that depend on what changes from step to step."""
+    """Divide nodes into those to run once and those that depend on a value that changes from step to step."""
     changed, once, every = set(changing), list[onnx.NodeProto](), list[onnx.NodeProto]()
     for node in nodes:
-        # The number of rows stays.
+        # The number of rows is the same at every step.
         counts_rows = node.op_type == "Shape" and node.input[0] in ("previous_ids", "beam_index")
         if changed.intersection(node.input) and not counts_rows:
             changed.update(node.output)
@@ -235,11 +242,11 @@ def _divide(
 def _make_body(
     nodes: Sequence[onnx.NodeProto], given: Sequence[onnx.ValueInfoProto], made: Sequence[onnx.ValueInfoProto]
 ) -> onnx.GraphProto:
-    """The graph that a loop runs, with names that no value outside has.
+    """Make the body of a loop, with names that no value outside has.
 
     Args:
-        given: what a step takes from the one before.
-        made: the same for the step after it, and what is kept of every step.
+        given: values that a step receives from the one before.
+        made: values for the step after, followed by those kept of every step.
     """
     iteration = helper.make_tensor_value_info("iteration", onnx.TensorProto.INT64, [])
     went_on, goes_on = (
@@ -256,11 +263,11 @@ def _make_body(
 
 
 def _retype(value: onnx.ValueInfoProto, name: str) -> onnx.ValueInfoProto:
-    """A value of the same type and of any shape."""
+    """Describe a value of the same type, another name and no fixed shape."""
     return helper.make_tensor_value_info(name, value.type.tensor_type.elem_type, None)
 
 
 def _at_every_step(value: onnx.ValueInfoProto) -> onnx.ValueInfoProto:
-    """A step's output as a search has it."""
+    """Describe a step's output collected over all steps, with a first dimension ``steps``."""
     sizes = [size.dim_param or size.dim_value for size in value.type.tensor_type.shape.dim]
     return helper.make_tensor_value_info(value.name, value.type.tensor_type.elem_type, ["steps", *sizes])

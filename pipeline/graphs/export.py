@@ -1,4 +1,4 @@
-"""From a loaded checkpoint to the files of an exported model: graphs, vocabularies and the manifest's content."""
+"""Files of an exported model, written from a loaded checkpoint: graphs, vocabularies and the manifest."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ if TYPE_CHECKING:
 
 SHARED_WEIGHTS_FILE = "weights.bin"
 OPSET = 20
-"""The newest operator set the exporter writes without converting."""
+"""Newest operator set that the exporter writes without converting."""
 
-# What torch's exporter traces with. No two are equal and none is 1, so that none is taken for another or for fixed.
+# Sizes that torch's exporter traces with. Equal sizes would become one dimension and a size of 1 a fixed one.
 _EXAMPLE_SIZES = {"sentences": 2, "rows": 6, "incoming": 4, "source": 7, "target": 5, GROWING: 3}
 _EXAMPLE_SIZES |= {"source_ids": 8, "target_ids": 9}
 _NOISY_LOGGERS = ("torch.onnx", "torch.export", "torch._dynamo", "onnxscript", "onnx_ir")
@@ -89,7 +89,7 @@ def write_tokenizers(model: LoadedCheckpoint, folder: Path) -> None:
 
 
 def describe_model(model: LoadedCheckpoint, model_id: str, origin: CheckpointOrigin) -> ModelManifest:
-    """The manifest of a model that is not verified yet."""
+    """The manifest of a model before it is verified."""
     return ModelManifest(
         model_id=model_id,
         architecture=model.architecture,
@@ -116,7 +116,7 @@ def describe_model(model: LoadedCheckpoint, model_id: str, origin: CheckpointOri
 def seal(
     folder: Path, manifest: ModelManifest, parity: ParityReport | None, digest: Digest = digest_file
 ) -> ModelManifest:
-    """Write the manifest into a folder of graphs, so that it opens as an exported model before it is published."""
+    """Write the manifest into a folder of graphs, so that the folder opens as an exported model before publishing."""
     files = list_files(folder, digest)
     measured = {"parity": parity, "files": files, "content_hash": content_hash(files)}
     sealed = ModelManifest.model_validate({**manifest.for_publishing(), **measured})
@@ -150,7 +150,7 @@ def _export(graph: Graph, module: _GraphModule, model: LoadedCheckpoint) -> onnx
                 external_data=False,
                 verbose=False,
             )
-    except Exception as error:  # the exporter's own errors are a page long and of no public type
+    except Exception as error:  # the exporter's errors have no public type and messages of a page
         raise ExportError(f"The {graph.value} graph could not be exported: {_reason(error)}.") from error
     assert program is not None
     proto: onnx.ModelProto = program.model_proto
@@ -175,9 +175,9 @@ def _dynamic_axes(spec: TensorSpec) -> dict[int, _DimHint]:
 
 
 def _tidy(proto: onnx.ModelProto, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> None:
-    """Name the dimensions as the contract does, and drop what differs from run to run and machine to machine.
+    """Name the dimensions as the contract does, and drop metadata that depends on the run or the machine.
 
-    The exporter leaves stack traces with local paths on every node, and shapes as long formulas on every value.
+    The exporter attaches stack traces with local paths to every node and long formulas for shapes to every value.
     """
     graph = proto.graph
     for infos, specs in ((graph.input, inputs), (graph.output, outputs)):
@@ -201,7 +201,7 @@ def _name_dimensions(info: onnx.ValueInfoProto, spec: TensorSpec) -> None:
 
 @contextlib.contextmanager
 def _quiet_exporter() -> Iterator[None]:
-    """Keep the exporter's notes to its developers off the terminal; its errors still come as exceptions."""
+    """Silence the exporter's log messages and warnings; its errors are still raised."""
     loggers = [logging.getLogger(name) for name in _NOISY_LOGGERS]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

@@ -1,12 +1,12 @@
-"""The step of one short source, with cross-attention's projections folded into the keys and values of the source.
+"""Decoder steps for one short source, with the projections of cross-attention folded into its keys and values.
 
-A query is ``W_q x + b_q``, so its score with the key ``k`` of a source token is ``(k W_q) x + k b_q``; and what the
-value ``v`` of that token adds to the output is ``W_o v`` times the attention. Neither ``k W_q`` nor ``W_o v`` changes
-from step to step. A loop over such steps computes them once (`pipeline.graphs.beam_search`), and every step multiplies
-twice where it did four times, with nothing to transpose in between.
+A query is ``W_q x + b_q``, so its score with the key ``k`` of a source token is ``(k W_q) x + k b_q``. The value ``v``
+of that token adds ``W_o v``, times the attention, to the output. Neither ``k W_q`` nor ``W_o v`` changes from step to
+step. A loop over such steps computes both once (`pipeline.graphs.beam_search`), and each step needs two matrix products
+in place of four, without transposing between them.
 
-A folded key has as many numbers as a state, an ordinary one as many as a head. So this is less work than the
-projections it saves while the source has no more tokens than a head has dimensions.
+A folded key has the size of a state, an unfolded one the size of a head. Folding therefore saves work as long as the
+source has no more tokens than a head has dimensions.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pipeline.graphs.rewriting import OtherFormError, Wiring, attributes, keep_o
 
 _ATTENTION = "cross_attention"
 _FOLDED = "folded."
-"""What the names of folded values begin with."""
+"""Prefix of the names of folded values."""
 _BY_HEAD, _FLAT, _BY_LAYER = (f"{_FOLDED}{shape}" for shape in ("by_head", "flat", "by_layer"))
 """Shapes of attention: [R, A, S], [R, A x S] and [R, L, A, S]."""
 _PROJECTION = {"alpha": 1.0, "beta": 1.0, "transA": 0, "transB": 1}
@@ -37,7 +37,7 @@ class _Layer:
 
     Attributes:
         query, output: the projections, weights [A x E, D] and [D, A x E].
-        padding: name of what is added to scores, [N, 1, 1, S].
+        padding: name of the bias that is added to scores, [N, 1, 1, S].
     """
 
     index: str
@@ -53,7 +53,7 @@ class _Layer:
 
 
 def derive_folded_step(plain: onnx.ModelProto) -> onnx.ModelProto | None:
-    """A plain step of one sentence that folds the source before it reads it; None where that is of another form."""
+    """Derive the folded step of one sentence from a plain step; None if its cross-attention has another form."""
     step = deepcopy(plain)
     graph = step.graph
     try:
@@ -72,7 +72,7 @@ def derive_folded_step(plain: onnx.ModelProto) -> onnx.ModelProto | None:
     graph.initializer.extend([_shape(_BY_HEAD, 0, heads, -1), _shape(_FLAT, 0, -1)])
     graph.initializer.append(_shape(_BY_LAYER, 0, len(layers), heads, -1))
     graph.initializer.extend(shape for layer in layers for shape in _list_shapes(layer))
-    # As in a plain step, what is not read stays: every step is fed alike.
+    # Inputs that the step does not read stay, since all steps are fed alike.
     keep_outputs(graph, [value.name for value in graph.output])
     replace_values(graph, plain.graph.input, plain.graph.output)
     return step
@@ -98,7 +98,7 @@ def _find_layers(graph: onnx.GraphProto) -> Iterator[_Layer]:
 
 
 def _attend(layer: _Layer) -> Iterator[onnx.NodeProto]:
-    """One layer's cross-attention from folded keys and values."""
+    """Nodes of one layer's cross-attention on folded keys and values."""
     scores, by_head, attention, flat = (layer.named(what) for what in ("scores", "by_head", "attention", "flat"))
     states, bias = layer.query.input[0], layer.output.input[2:]
     yield helper.make_node("Gemm", [states, layer.named("key"), layer.named("bias")], [scores], transB=1)
@@ -109,14 +109,14 @@ def _attend(layer: _Layer) -> Iterator[onnx.NodeProto]:
 
 
 def _stack_attention(layers: Sequence[_Layer]) -> Iterator[onnx.NodeProto]:
-    """The output with the attention of all layers."""
+    """Nodes of the output with the attention of all layers."""
     stacked = f"{_FOLDED}attention"
     yield helper.make_node("Concat", [layer.named("attention") for layer in layers], [stacked], axis=1)
     yield helper.make_node("Reshape", [stacked, _BY_LAYER], [_ATTENTION])
 
 
 def _fold(layer: _Layer) -> Iterator[onnx.NodeProto]:
-    """One layer's keys, their bias and values of one sentence, folded."""
+    """Nodes that fold one layer's keys, their bias and its values, of one sentence."""
     own, source = layer.named, layer.index
 
     def node(kind: str, inputs: list[str], output: str, **settings: Any) -> onnx.NodeProto:

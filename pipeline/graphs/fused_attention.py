@@ -1,8 +1,8 @@
-"""A decoding step's self-attention as one kernel of ONNX Runtime.
+"""Self-attention of a decoding step as one kernel of ONNX Runtime.
 
-`GroupQueryAttention` splits the projection, appends to the past and attends, where a plain graph has nine small kernels
-a layer; a step on a CPU spends much of its time between kernels. Its CUDA form knows no 32-bit floats: it is for graphs
-that run on a CPU anyway.
+`GroupQueryAttention` splits the projection, appends to the past and attends. An exported graph has nine small kernels a
+layer for that, and a step on a CPU spends much of its time between kernels. The kernel supports float32 on CPUs only,
+so it is used in graphs that run on a CPU anyway.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from exported_models.contract.graphs import NEXT_PREFIX
 from pipeline.graphs.rewriting import RUNTIME_DOMAIN, OtherFormError, Wiring, replace_nodes, use_runtime_operators
 
 _SIZE_UNIT = 8
-"""What the size of a head must be a multiple of."""
+"""The size of a head must be a multiple of it."""
 _LENGTHS = ("attention.past_lengths", "attention.length")
 """Names of the past length of every row and of the length with the new token."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Attention:
-    """The nodes of one layer's attention to its past, by what they do; ``mask`` where heads can be ablated."""
+    """The nodes of one layer's attention to its past, by function; ``mask`` is None unless heads can be ablated."""
 
     split_heads: onnx.NodeProto
     split: onnx.NodeProto
@@ -43,15 +43,15 @@ class _Attention:
 
     @property
     def replaced(self) -> tuple[onnx.NodeProto, ...]:
-        """All but the last, which stays."""
+        """The nodes that the kernel replaces: all but the last."""
         nodes = (self.split_heads, self.split, self.append_key, self.append_value, self.transpose)
         return (*nodes, self.score, self.softmax, *([self.mask] if self.mask else []), self.mix)
 
 
 def fuse_self_attention(proto: onnx.ModelProto) -> int:
-    """Fuse every layer's attention to its past in a step graph, in place; return how many layers have one.
+    """Fuse every layer's attention to its past in a step graph, in place; return the number of fused layers.
 
-    What is not of the form that Transformers without relative positions have is left as it is.
+    Attention of another form than that of Transformers without relative positions is left as it is.
     """
     graph = proto.graph
     found = list(_find_layers(graph))
@@ -80,7 +80,7 @@ def _find_layers(graph: onnx.GraphProto) -> Iterator[_Attention]:
 
 
 def _match(key: onnx.ValueInfoProto, wiring: Wiring) -> _Attention | None:
-    """The attention that makes a key of the next step, if it is of the form that can be fused."""
+    """Match the attention that makes a key of the next step; None if it has another form."""
     made, read = wiring.made, wiring.read_once
     heads, head_size = (key.type.tensor_type.shape.dim[axis].dim_value for axis in (1, 3))
     try:
@@ -104,7 +104,7 @@ def _match(key: onnx.ValueInfoProto, wiring: Wiring) -> _Attention | None:
 
 
 def _count_lengths(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
-    """The position is the length of the past: for every row, and one more for what is there with the new token."""
+    """Nodes that count the past of every row, which is the position, and the length with the new token."""
     past, length = _LENGTHS
     graph.initializer.append(numpy_helper.from_array(np.ones(1, np.int32), "attention.one"))
     yield helper.make_node("Cast", ["position"], ["attention.position"], to=onnx.TensorProto.INT32)
@@ -114,7 +114,7 @@ def _count_lengths(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
 
 
 def _attend(attention: _Attention, graph: onnx.GraphProto) -> Sequence[onnx.NodeProto]:
-    """One node for a layer, between the projection [R, 3 x A x E] and what joins its heads."""
+    """The fused node of a layer, between its projection [R, 3 x A x E] and the node that joins its heads."""
     heads, size = attention.heads, attention.head_size
     next_key, next_value = attention.append_key.output[0], attention.append_value.output[0]
     own, asked, mixed = (f"{next_key}.{name}" for name in ("row_shape", "projected", "mixed"))

@@ -1,4 +1,4 @@
-"""What every model family's graphs have in common, wrapped round the modules an adapter gives."""
+"""Modules to export: those of an adapter, wrapped so that the graphs of all families have the same interface."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from pipeline.models.checkpoint import LoadedCheckpoint
 
 _ATTENTION_TENSORS = frozenset({"source_mask", "attention_override", "override_on", "cross_attention"})
 GROWING, GROWN = "past", "present"
-"""Names of the dimension of a memory tensor that is one longer after every step."""
+"""Names of the dimension of a memory tensor that grows by one at every step: before it and after."""
 
 _GRAPH_INPUTS = frozenset({"beam_index", "scored_ids", "top_count"})
 
@@ -111,7 +111,7 @@ class StepGraph(nn.Module):
 
     def _top(self, log_probs: Tensor, top_count: Tensor) -> tuple[Tensor, Tensor]:
         count = cast(int, top_count.item())
-        # Without these two the exporter cannot know that the number is a size that the vocabulary has.
+        # The exporter needs the range of the number: topk takes at most as many as there are tokens.
         torch._check(count >= 1)  # type: ignore[no-untyped-call]
         torch._check(count <= self.vocabulary)  # type: ignore[no-untyped-call]
         top = torch.topk(log_probs, count, dim=-1)
@@ -171,7 +171,7 @@ class EmbeddingGraph(nn.Module):
 
 
 class _Restriction(nn.Module):
-    """Tokens that the model's generation settings rule out get no probability; the others keep theirs."""
+    """Give probability zero to the tokens that the generation settings suppress; do not normalize the others again."""
 
     suppressed: Tensor
 
@@ -190,7 +190,7 @@ class _Restriction(nn.Module):
 def _score_ids(log_probs: Tensor, scored_ids: Tensor) -> dict[str, Tensor]:
     """Log-probability and rank of one token for every distribution [..., vocabulary]."""
     scored = log_probs.gather(-1, scored_ids.unsqueeze(-1))
-    # Counted in floats, which is exact for any vocabulary and many times as quick as in integers.
+    # Counting in float32 is exact for any vocabulary and many times as fast as in integers.
     ranks = (log_probs > scored).to(torch.float32).sum(dim=-1).to(torch.int64)
     return {"scored_log_probs": scored.squeeze(-1), "scored_ranks": ranks}
 
@@ -213,13 +213,13 @@ def _if_penalized(spec: TensorSpec, model: LoadedCheckpoint) -> tuple[TensorSpec
 
 
 def _head_masks(model: LoadedCheckpoint, *specs: TensorSpec) -> tuple[TensorSpec, ...]:
-    """Those of the masks whose heads the model has."""
+    """The masks of those stacks whose heads can be ablated."""
     there = {ENCODER_HEAD_MASK: model.encoder_self_attention, DECODER_HEAD_MASK: model.decoder_self_attention}
     return tuple(_sized(spec, model) for spec in specs if there[spec])
 
 
 def _sized(spec: TensorSpec, model: LoadedCheckpoint) -> TensorSpec:
-    """The spec with every dimension that is fixed for this model as a number."""
+    """The spec with numbers for the dimensions that are fixed in this model."""
     sizes = {"layers": model.cross_attention_layers, "heads": model.cross_attention_heads}
     for owner, grid in (("encoder", model.encoder_self_attention), ("decoder", model.decoder_self_attention)):
         sizes |= {f"{owner}_layers": grid.layers, f"{owner}_heads": grid.heads} if grid else {}
@@ -232,7 +232,7 @@ def _with_rows(spec: TensorSpec, name: str, rows: str) -> TensorSpec:
 
 
 def _one_step_on(spec: TensorSpec) -> TensorSpec:
-    """The spec with another name for a dimension that has grown: an equal one would let a runtime reuse its memory."""
+    """The spec with another name for the grown dimension: with an equal one a runtime may reuse the input's buffer."""
     shape = tuple(GROWN if size == GROWING else size for size in spec.shape)
     return TensorSpec(spec.name, spec.dtype, shape, spec.meaning)
 

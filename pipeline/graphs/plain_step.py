@@ -1,7 +1,8 @@
-"""The step without interventions, taken out of the step graph.
+"""The step graph without interventions, derived from the one with them.
 
-Most steps of a search have no overridden attention, no ablated head and no forced token. What serves these alone is
-left out of a copy of the step graph, and self-attention is one kernel in it, which only CPUs have for 32-bit floats.
+Most steps of a search override no attention, ablate no head and force no token. The plain step is a copy of the step
+graph without the nodes that serve interventions alone. Its self-attention is fused into one kernel, which supports
+float32 on CPUs only.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from pipeline.graphs.fused_attention import fuse_self_attention
 from pipeline.graphs.rewriting import Wiring, attributes, drop_unused_weights, keep_outputs
 
 _SHAPING = frozenset({"Cast", "Gather", "Reshape", "Split", "Squeeze", "Transpose", "Unsqueeze"})
-"""Operators whose first input's values are those of the output."""
+"""Operators that change the shape of their first input and none of its values."""
 
 
 def derive_plain_step(step: onnx.ModelProto) -> onnx.ModelProto | None:
-    """A copy of a step graph without its interventions; None where they are not of the form that can be left out."""
+    """Derive the plain step from a step graph; None if its interventions have a form that is not recognized."""
     plain = deepcopy(step)
     graph = plain.graph
     wiring = Wiring(graph)
@@ -29,7 +30,7 @@ def derive_plain_step(step: onnx.ModelProto) -> onnx.ModelProto | None:
     keep_outputs(graph, [value.name for value in graph.output if value.name not in SCORES])
     if INTERVENTIONS.intersection(value.name for value in graph.input):
         return None
-    # What a family's steps do not read stays: every step is fed alike.
+    # Inputs that the step does not read stay, since all steps are fed alike.
     del graph.input[:]
     graph.input.extend(value for value in step.graph.input if value.name not in INTERVENTIONS)
     fuse_self_attention(plain)
@@ -38,7 +39,7 @@ def derive_plain_step(step: onnx.ModelProto) -> onnx.ModelProto | None:
 
 
 def _leave_out(graph: onnx.GraphProto, wiring: Wiring) -> None:
-    """Read past every choice between an override and the model's attention, and every product with a mask of heads."""
+    """Bypass every choice between an override and the model's attention, and every product with a mask of heads."""
     instead = {}
     for node in graph.node:
         if node.op_type == "Where" and wiring.origin(node.input[0], _SHAPING) == "override_on":
@@ -59,7 +60,7 @@ def _follow(name: str, instead: dict[str, str]) -> str:
 
 
 def _measure_elsewhere(graph: onnx.GraphProto) -> None:
-    """Read a dimension of what is left out from an input that stays."""
+    """Take sizes that are read from a removed input from one that stays."""
     sizes = {
         value.name: [dim.dim_param or dim.dim_value for dim in value.type.tensor_type.shape.dim]
         for value in graph.input
@@ -79,7 +80,7 @@ def _measure_elsewhere(graph: onnx.GraphProto) -> None:
 
 
 def _read_directly(graph: onnx.GraphProto, wiring: Wiring) -> None:
-    """Read inputs that the exporter takes apart and puts together: which rows go on, and how many tokens to return."""
+    """Read ``beam_index`` and ``top_count`` directly, where the exporter takes them apart and joins them again."""
     for node in graph.node:
         if node.op_type in ("Gather", "TopK"):
             asked = wiring.origin(node.input[1], _SHAPING)

@@ -1,18 +1,16 @@
-"""The graphs of an exported model with their large products computed in 8-bit integers.
+"""The graphs of an exported model with their large matrix products in 8-bit integers.
 
-A product with weights becomes one ``DynamicQuantizeMatMul`` of ONNX Runtime: the weights are kept as int8 with a scale
-for every output (symmetric, rounded to the nearest), the other side is quantized to 8 bits when it runs, with one scale
-and zero point for all its rows. Everything else stays in floats: embeddings, attention between states, norms, recurrent
-layers, and small products, which would not get faster. `onnxruntime.quantization` gives the same arithmetic, but knows
-neither weights that lie beside a graph for several of them nor a projection that is also the table of embeddings.
+A product with weights becomes one ``DynamicQuantizeMatMul`` of ONNX Runtime. Its weights are int8, symmetric, with a
+scale for every output. Its input is quantized to 8 bits at run time, with one scale and zero point for all rows, so the
+result of a row depends slightly on the other rows. Embeddings, attention between states, norms, recurrent layers and
+small products stay in float32. `onnxruntime.quantization` computes the same, but supports neither weights in a file
+shared by several graphs nor a projection that is also the table of embeddings.
 
-Steps of short sources are not folded (`pipeline.graphs.folded_step`): what is folded would stay in floats, and a
-what-if with an override, which no folded step answers, would differ from what it is compared with by more than its own
-effect.
+Steps of short sources are not folded (`pipeline.graphs.folded_step`). Folded products would stay in float32, and a
+what-if with an override, which runs on unfolded steps, would differ from the search it is compared with by more than
+its own effect.
 
-Such graphs run on CPUs, where a Transformer's step is quicker with its self-attention fused as well.
-
-As rows are quantized together, a row's result depends on the others, as little as the 8 bits matter at all.
+Quantized graphs run on CPUs, so the self-attention of their steps is fused as well.
 """
 
 from __future__ import annotations
@@ -36,16 +34,16 @@ from pipeline.graphs.shared_weights import share_weights
 
 METHOD = "large products in int8, a scale for each output, inputs quantized as they come; the rest in float32"
 LARGE = 1 << 15
-"""Weights of a product that is worth it."""
+"""Least number of weights of a product that is quantized; smaller ones do not get faster."""
 _LARGEST = 127
 _PLAIN = {"alpha": 1.0, "beta": 1.0, "transA": 0}
-"""Attributes of a Gemm that is a product and a bias, and nothing else."""
+"""Attributes of a Gemm that computes a product and a bias alone."""
 
 
 def quantize_graphs(source: Path, destination: Path, weights_file: str) -> int:
-    """Write the graphs of the exported model ``source`` into ``destination``; return how many products were quantized.
+    """Write quantized graphs of the exported model ``source`` into ``destination``; return the number of products.
 
-    What graphs have in common lies in ``weights_file`` beside them. Equal graphs give equal bytes.
+    Tensors that several graphs have are written to ``weights_file``, beside the graphs. Equal graphs give equal bytes.
 
     Raises:
         ExportError: no product is large enough.
@@ -72,14 +70,14 @@ def quantize_graphs(source: Path, destination: Path, weights_file: str) -> int:
 
 @dataclass(slots=True)
 class _Weights:
-    """The constants of a graph, and what has become of those that were quantized."""
+    """The constants of a graph, and the quantized form of those that were quantized."""
 
     given: Mapping[str, onnx.TensorProto]
     made: dict[str, tuple[onnx.TensorProto, onnx.TensorProto]] = field(default_factory=dict)
     """name -> (weights [inputs, outputs] int8, scales [outputs] float32)."""
 
     def quantize(self, name: str, *, transposed: bool) -> tuple[str, str]:
-        """Names of the quantized weights and their scales; ``transposed`` where they are given [outputs, inputs]."""
+        """Names of the quantized weights and their scales; ``transposed`` for weights given as [outputs, inputs]."""
         if name not in self.made:
             weights = numpy_helper.to_array(self.given[name])
             values, scales = _round(weights.T if transposed else weights)
@@ -92,7 +90,7 @@ class _Weights:
 
 
 def _quantize(proto: onnx.ModelProto) -> int:
-    """Replace the large products of a graph, in place; return how many."""
+    """Replace the large products of a graph, in place; return their number."""
     graph = proto.graph
     weights = _Weights({tensor.name: tensor for tensor in graph.initializer})
     replaced = {place: node for place, node in enumerate(graph.node) if _is_large_product(node, weights.given)}
@@ -124,7 +122,7 @@ def _in_integers(node: onnx.NodeProto, weights: _Weights) -> onnx.NodeProto:
 
 
 def _round(weights: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Weights [inputs, outputs] as whole numbers and the scale of every output; an output of zeros gets any."""
+    """Round weights [inputs, outputs] to int8 with a scale for every output; zeros get an arbitrary scale."""
     largest = np.abs(weights).max(axis=0)
     scales = np.where(largest > 0, largest, 1.0).astype(np.float32) / np.float32(_LARGEST)
     return np.ascontiguousarray(np.rint(weights / scales).astype(np.int8)), scales

@@ -1,4 +1,4 @@
-"""What every rewriting of an exported graph needs."""
+"""Reading and editing the nodes, values and weights of ONNX graphs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from onnx import helper
 from exported_models.contract.graphs import TensorSpec
 
 RUNTIME_DOMAIN = "com.microsoft"
-"""The operators that ONNX Runtime has beyond ONNX."""
+"""Domain of the operators that ONNX Runtime adds to ONNX."""
 
 
 class OtherFormError(Exception):
@@ -21,7 +21,7 @@ class OtherFormError(Exception):
 
 
 class Wiring:
-    """Which node makes each value of a graph, and which read it."""
+    """The node that makes each value of a graph, and the nodes that read it."""
 
     def __init__(self, graph: onnx.GraphProto) -> None:
         self._makers: dict[str, onnx.NodeProto] = {name: node for node in graph.node for name in node.output}
@@ -31,27 +31,27 @@ class Wiring:
                 self._readers.setdefault(name, []).append(node)
 
     def made(self, name: str, *kinds: str) -> onnx.NodeProto:
-        """The node that makes a value; raises OtherFormError where that is of none of these kinds."""
+        """The node that makes a value; raises OtherFormError if it is of none of these kinds."""
         node = self._makers.get(name)
         if node is None or node.op_type not in kinds:
             raise OtherFormError
         return node
 
     def origin(self, name: str, kinds: Collection[str]) -> str:
-        """The value that a value is made of by nodes of these kinds alone, by the first input of each."""
+        """The value at the start of a chain of nodes of these kinds, found by following first inputs from ``name``."""
         while name in self._makers and self._makers[name].op_type in kinds:
             name = self._makers[name].input[0]
         return name
 
     def read(self, name: str, *kinds: str) -> onnx.NodeProto:
-        """The only node of these kinds that reads a value; raises OtherFormError where there is no such one."""
+        """The only node of these kinds that reads a value; raises OtherFormError if there is none or more."""
         nodes = [node for node in self._readers.get(name, []) if node.op_type in kinds]
         if len(nodes) != 1:
             raise OtherFormError
         return nodes[0]
 
     def read_once(self, name: str, *kinds: str) -> onnx.NodeProto:
-        """The only node of any kind that reads a value; raises OtherFormError where that is none of these kinds."""
+        """The only node that reads a value; raises OtherFormError if others do or it is of none of these kinds."""
         if len(self._readers.get(name, [])) != 1:
             raise OtherFormError
         return self.read(name, *kinds)
@@ -87,7 +87,7 @@ def describe(spec: TensorSpec) -> onnx.ValueInfoProto:
 
 
 def keep_outputs(graph: onnx.GraphProto, names: Collection[str]) -> None:
-    """Cut a graph down, in place, to what its outputs of these names depend on."""
+    """Cut a graph down, in place, to the outputs of these names and the nodes, weights and inputs they depend on."""
     needed, nodes = set(names), list[onnx.NodeProto]()
     for node in reversed(graph.node):
         if needed.intersection(node.output):
@@ -106,7 +106,7 @@ def drop_unused_weights(graph: onnx.GraphProto) -> None:
 
 
 def _list_read(graph: onnx.GraphProto) -> Iterator[str]:
-    """What nodes read, those of loops among them."""
+    """Names of the values that nodes read, those inside loops included."""
     for node in graph.node:
         yield from node.input
         for attribute in node.attribute:
@@ -114,7 +114,7 @@ def _list_read(graph: onnx.GraphProto) -> Iterator[str]:
 
 
 def _replace(entries: Any, kept: Sequence[Any]) -> None:
-    # Deleting an entry of the list empties it wherever else it is held.
+    # Deleting an entry of a protobuf list empties the entry, even if a variable still refers to it.
     copies = [deepcopy(entry) for entry in kept]
     del entries[:]
     entries.extend(copies)

@@ -1,4 +1,4 @@
-"""One file for the weights that several graphs of a model have in common."""
+"""A file for the tensors that several graphs of a model have in common."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from collections.abc import Sequence
 import onnx
 
 _SMALLEST = 1024
-"""Bytes of a tensor that is worth a reference."""
+"""Least number of bytes of a tensor that is moved to the file."""
 _PAGE = 4096
-"""Tensors begin where a runtime can map them into memory."""
+"""Tensors begin at multiples of it, so that a runtime can map them into memory."""
 
 
 def share_weights(graphs: Sequence[onnx.ModelProto], location: str) -> bytes:
-    """Take every tensor that two graphs have out of them; return the content of the file ``location`` they then name.
+    """Move every tensor that two graphs have to a file; return its content.
 
-    Equal graphs give equal bytes. Nothing in common gives no bytes, and the graphs stay as they are.
+    The graphs are edited in place and name the file ``location``. Equal graphs give equal bytes. If no tensor is
+    shared, the content is empty and the graphs stay as they are.
     """
     large = [tensor for graph in graphs for tensor in graph.graph.initializer if len(tensor.raw_data) >= _SMALLEST]
     counts = Counter(map(_identity, large))

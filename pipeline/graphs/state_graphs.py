@@ -1,7 +1,7 @@
 """Graphs of states on demand, cut out of the graphs that compute them on their way.
 
-A runtime computes every output a graph has, asked for or not, so the graphs of a search have the states of recorded
-spaces alone. The others stay behind in a copy that has nothing else.
+A runtime computes all outputs of a graph, also those that a call does not ask for. The graphs of a search therefore
+output the states of recorded spaces only, and a copy of each outputs the states of the others.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Encoding for a store: states alone, without the probabilities that only analysis asks for.
+"""States of a corpus for a store, without the probabilities that analysis needs.
 
-A runtime computes every output a graph has, asked for or not, and for a whole corpus log-probabilities and ranks over
-the vocabulary cost as much as everything else. So the graph of whole targets is cut down to its states when it is
-opened here: what is left are the same operators on the same weights. Models without that graph are stepped through.
+A runtime computes all outputs of a graph, and over a whole corpus the log-probabilities and ranks cost as much as
+everything else. The teacher-forced graph is therefore cut down to its states when it is opened here; the operators and
+weights that remain are the same. Models without that graph are run step by step.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A loaded checkpoint: torch modules to export, and the model itself as an oracle."""
+"""A loaded checkpoint: torch modules to export, and a reference implementation to compare the export with."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ReferenceSentence:
-    """What the source model computes for one pair, alone and teacher-forced.
+    """Outputs of the reference implementation for one pair, alone and teacher-forced.
 
     Attributes:
         states: space name -> [tokens, size] float32, for every space of the model.
         log_probs: [target tokens] float32, of each target token.
         attention: [target tokens, layers, heads, source tokens] float32, or None.
-        log_normalizers: [target tokens] float32, see `exported_models.contract.graphs.FORCED_NORMALIZER`; None where
-            there is no repetition penalty to want them.
+        log_normalizers: [target tokens] float32, see `exported_models.contract.graphs.FORCED_NORMALIZER`; None for
+            a model without a repetition penalty.
     """
 
     states: Mapping[str, Floats]
@@ -34,14 +34,14 @@ class ReferenceSentence:
 
 @dataclass(frozen=True, slots=True)
 class ReferenceHypothesis:
-    """One entry of a reference n-best list; ``score`` is normalized by length as hypotheses are compared."""
+    """One entry of a reference n-best list; ``score`` is normalized by length."""
 
     token_ids: tuple[int, ...]
     score: float
 
 
 class ReferenceModel(Protocol):
-    """The source model as an oracle: the exported graphs are measured against it, so it must not use them."""
+    """A reference implementation of the checkpoint. Exported graphs are compared with it, so it must not use them."""
 
     def force(self, source_ids: Sequence[int], target_ids: Sequence[int]) -> ReferenceSentence:
         """Run one pair; both sides end with the end of sentence."""
@@ -52,39 +52,39 @@ class ReferenceModel(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LoadedCheckpoint:
-    """A loaded checkpoint: everything the exporter and the verifier need.
+    """Everything that export and verification need of a checkpoint.
 
     Attributes:
-        architecture: for people.
-        encoder: module from ``(source_ids, source_mask)`` to a dict of the states of every space of the source that is
-            no table, every ``source.*`` and every ``memory.*``.
+        architecture: description for people.
+        encoder: module from ``(source_ids, source_mask)`` to a dict of the states of every source space except tables,
+            every ``source.*`` and every ``memory.*``.
         decoder_step: module from a dict of the step's inputs (without ``beam_index``, ``scored_ids`` and ``top_count``:
-            memory arrives reordered, one a row) to a dict of ``log_probs`` [rows, vocabulary], the states of every
-            space of the target that is no table, ``cross_attention``, a ``next.*`` for every ``memory.*``, and
-            ``log_normalizers`` where ``generation`` has a repetition penalty; so has ``teacher_forced``.
+            memory is reordered before, one a row) to a dict of ``log_probs`` [rows, vocabulary], the states of every
+            target space except tables, ``cross_attention``, a ``next.*`` for every ``memory.*``, and
+            ``log_normalizers`` if ``generation`` has a repetition penalty.
         source_tensors, memory_tensors: the ``source.*`` and ``memory.*`` tensors as the encoder gives them.
         spaces: the spaces of states.
         cross_attention_layers, cross_attention_heads: 0 for a model without attention.
         source_vocabulary, target_vocabulary: numbers of tokens.
-        source_tokenizer, target_tokenizer: how each side is tokenized; ``tokenizer_files`` are the files they name,
-            which travel inside the exported model.
+        source_tokenizer, target_tokenizer: the tokenizers of both sides.
+        tokenizer_files: content of the files that the tokenizers name, for the exported model's folder.
         max_source_tokens: longest source, end of sentence included.
-        reference: the oracle of the parity check.
+        reference: the reference implementation that parity is checked against.
         max_target_tokens: longest target there are positions for, end of sentence included; None if any.
         teacher_forced: module from a dict of ``previous_ids``, ``source_mask`` and every ``source.*`` to a dict of
-            ``log_probs`` [sentences, target, vocabulary], ``cross_attention`` and states as of a step, for every target
-            token; None for a decoder that must go step by step.
+            ``log_probs`` [sentences, target, vocabulary] and, for every target token, the other outputs of a step
+            except ``next.*``; None for a decoder that must run step by step.
         self_attention: module from a dict of `exported_models.contract.graphs.SELF_ATTENTION_INPUTS` to one of its
             outputs; None for a model without self-attention.
         embeddings: module from ``(source_ids, target_ids)``, each [tokens], to a dict of a row for every id, under the
             output of every space that is a table; None for a model that names no such space.
-        notices: sentences on what of the checkpoint is not honored.
-        choose_context: gives the model with the context of another decoder layer, counted from 0; this one is not used
-            any more then. None where there is nothing to choose.
-        encoder_self_attention, decoder_self_attention: how many heads there are to ablate, None for none: the modules
-            of such a side read its ``head_mask`` too (`exported_models.contract.graphs.ENCODER_HEAD_MASK`), the
-            encoder as its third argument.
-        parity_sentences: how many made-up sentences an export is verified on where there is no corpus.
+        notices: a sentence for each setting of the checkpoint that is not honored.
+        choose_context: gives the checkpoint with the context of another decoder layer, counted from 0. Its modules are
+            shared, so the checkpoint before it must not be used again. None for a model without a choice.
+        encoder_self_attention, decoder_self_attention: layers and heads of self-attention that can be ablated, or
+            None. With a value, the modules of that side read a head mask too (``ENCODER_HEAD_MASK`` and
+            ``DECODER_HEAD_MASK`` of `exported_models.contract.graphs`), the encoder as its third argument.
+        parity_sentences: number of made-up sentences that an export without a corpus is verified on.
     """
 
     architecture: str

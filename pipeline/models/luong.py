@@ -1,4 +1,4 @@
-"""Recurrent models as the recipes here train them: a bidirectional LSTM encoder, an LSTM decoder, Luong attention.
+"""Recurrent models of the recipes under ``examples``: bidirectional LSTM encoder, LSTM decoder, Luong attention.
 
 Luong, Pham, Manning: Effective Approaches to Attention-based Neural Machine Translation (2015). The score is
 "general" (section 3.1), the attentional vector is fed to the next step (section 3.3), and decoding starts from a
@@ -41,7 +41,7 @@ _MODULES_IN_FILE = {
     "start.cell_bridge": "cell_bridge",
     "decoder.0": "decoder",
 }
-"""What modules of the model are called in a weights file, where that differs."""
+"""Names of modules in a weights file, for those that have another name in the model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +176,7 @@ def _read_config(folder: Path) -> LuongConfig:
 
 
 def _find_impossible_entry(config: LuongConfig) -> str:
-    """What no model can have, or nothing; a size of zero or a stray id would fail much later and unclearly."""
+    """Describe an impossible entry, or return "": a size of zero or a stray id would fail later and unclearly."""
     for name in ("source_vocabulary", "target_vocabulary", "embedding", "encoder_units", "decoder_units"):
         if getattr(config, name) < 1:
             return f"{name} must be at least 1, not {getattr(config, name)}"

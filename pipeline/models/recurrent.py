@@ -2,11 +2,11 @@
 
 Attention is Luong's (Luong, Pham, Manning 2015: scores "dot" and "general" of section 3.1, the attentional vector of
 equation 5, input feeding of section 3.3) or Bahdanau's ("mlp"; Bahdanau, Cho, Bengio 2015, with Luong's place in the
-step, as OpenNMT has it). Without attention the decoder knows of the source what it starts with (Sutskever, Vinyals, Le
-2014; Cho et al. 2014). A family differs from another in `RecurrentConfig` and in where its checkpoint has the weights.
+step, as OpenNMT has it). Without attention the decoder gets the source through its initial state alone (Sutskever,
+Vinyals, Le 2014; Cho et al. 2014). Families differ in `RecurrentConfig` and in the names of weights in checkpoints.
 
 Letters in shapes: N sentences, S source tokens, T target tokens, R rows of a search (R is a multiple of N and the
-rows of one sentence stand together), W size of the encoder's states, D decoder units, V target tokens known.
+rows of one sentence are adjacent), W size of the encoder's states, D decoder units, V target vocabulary.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ Attention = Literal["none", "dot", "general", "mlp"]
 Start = Literal["copied", "bridged", "projected"]
 
 _SHUT = -1e4
-"""Before the sigmoid of a gate: shut. Its negative: open."""
+"""Input of a gate's sigmoid that shuts the gate; its negative opens it."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecurrentConfig:
-    """What tells one family from another.
+    """Sizes and variants of a model.
 
     Attributes:
-        encoder_units: of one direction.
-        start: with what a decoder layer begins. "copied": the last states of the encoder's layer of the same number,
-            both directions side by side. "bridged": those after a layer of their own (OpenNMT's bridge). "projected":
-            the last hidden states of the encoder's top layer through a layer for the hidden state (with tanh) and one
-            for the cell.
-        input_feeding: a step reads, besides the token before it, the vector that predicted that token.
-        dropout: in training, of embeddings and of what the output projection reads.
-        pad_id: the token whose embedding is not trained, if any.
+        encoder_units: units of one direction.
+        start: initial state of the decoder's layers. "copied": the last states of the encoder layer of the same number,
+            both directions concatenated. "bridged": the same through a layer with a rectifier (OpenNMT's bridge).
+            "projected": the last hidden states of the encoder's top layer, through one layer for the hidden state (with
+            tanh) and one for the cell.
+        input_feeding: whether a step reads, besides the token before it, the vector that predicted that token.
+        dropout: probability in training, applied to embeddings and to the input of the output projection.
+        pad_id: token whose embedding is not trained, or None.
     """
 
     source_vocabulary: int
@@ -81,10 +81,10 @@ class RecurrentConfig:
 
 
 class Memory(NamedTuple):
-    """What a step hands to the next, all [R, D] ([N, D] at the start).
+    """Values that a step passes to the next, all [R, D] ([N, D] at the start).
 
-    ``hidden`` and ``cell``, one a layer (no ``cell`` for GRUs); ``feed``, the vector that predicted the token before,
-    if the next step reads it.
+    ``hidden`` and ``cell`` have one tensor a layer; GRUs have no ``cell``. ``feed`` is the vector that predicted the
+    token before, or None without input feeding.
     """
 
     hidden: tuple[Tensor, ...]
@@ -93,7 +93,7 @@ class Memory(NamedTuple):
 
 
 class Source(NamedTuple):
-    """What every step reads of the source: ``states`` [N, S, W], their ``keys`` [N, S, D], ``mask`` [N, S] bool."""
+    """The source as steps read it: ``states`` [N, S, W], their ``keys`` [N, S, D], ``mask`` [N, S] bool."""
 
     states: Tensor
     keys: Tensor
@@ -101,7 +101,7 @@ class Source(NamedTuple):
 
 
 class Encoded(NamedTuple):
-    """``states`` [N, S, W], zero on padding, what the first step reads, and the output of every layer [N, S, W]."""
+    """``states`` [N, S, W], zero on padding; the first step's ``memory``; ``layers``, the output [N, S, W] of each."""
 
     states: Tensor
     memory: Memory
@@ -111,7 +111,7 @@ class Encoded(NamedTuple):
 class Override(NamedTuple):
     """Attention ``weights`` [R, S] to use instead of the model's own where ``on`` [R] bool is true.
 
-    Rows sum to one over tokens; whatever stands on padding is ignored.
+    Rows sum to one over tokens; weights on padding are ignored.
     """
 
     weights: Tensor
@@ -122,7 +122,7 @@ class Stepped(NamedTuple):
     """One decoder step of R rows.
 
     ``log_probs`` [R, V]; ``state`` [R, D], the top layer's hidden state; ``memory`` for the next step; ``predictor``
-    [R, D], what the output projection reads: the attentional vector, or ``state`` without attention. With attention
+    [R, D], the input of the output projection: the attentional vector, or ``state`` without attention. With attention
     ``context`` [R, W] and ``attention`` [R, S], exactly zero on padding.
     """
 
@@ -135,19 +135,21 @@ class Stepped(NamedTuple):
 
 
 class Finals(NamedTuple):
-    """The encoder's last states by layer, each [N, W]; ``cell`` is empty where nothing needs it."""
+    """The encoder's last states by layer, each [N, W]; ``cell`` is empty unless the decoder starts from it."""
 
     hidden: tuple[Tensor, ...]
     cell: tuple[Tensor, ...]
 
 
 class EncoderLayer(nn.Module):
-    """One or two directions over a ragged batch; every sentence gets what it would get alone.
+    """One or two directions over a ragged batch; the result of a sentence does not depend on the others.
 
-    The backward direction is a second layer over each row reversed within its own length: a bidirectional one would
-    read the padding first, and packed sequences cannot be exported. Where the last cell is needed, which a layer gives
-    for the end of the padded row only, an input that is 1 on padding shuts the LSTM's input gate and opens its forget
-    gate: the cell stays what it was at the last token.
+    The backward direction is a second layer that reads each row reversed within its own length. A bidirectional layer
+    would read the padding first, and packed sequences cannot be exported.
+
+    A layer gives its last cell at the end of the padded row only. If the decoder needs the cell at the last token, the
+    layer has one more input, which is 1 on padding, shuts the LSTM's input gate and opens its forget gate. The cell
+    then keeps its value from the last token on.
     """
 
     def __init__(self, config: RecurrentConfig, width: int) -> None:
@@ -157,12 +159,12 @@ class EncoderLayer(nn.Module):
         self.back = _make_direction(config, width) if config.bidirectional else None
 
     def forward(self, x: Tensor, padding: Tensor, reversal: Tensor, last: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Read [N, S, width]; give outputs [N, S, W], last hidden states and last cells [N, W].
+        """Read [N, S, width]; return outputs [N, S, W], last hidden states and last cells [N, W].
 
         Args:
             padding: [N, S, 1], 1 on padding and 0 on tokens.
             reversal: see `_reversal`.
-            last: [N, 1], the place of each row's last token.
+            last: [N, 1], the position of each row's last token.
         """
         x = torch.cat([x, padding], dim=-1) if self.marks_padding else x
         outputs, cell = self._run(self.ahead, x)
@@ -180,17 +182,17 @@ class EncoderLayer(nn.Module):
 
 
 class CopiedStart(nn.Module):
-    """Decoder layers begin as the encoder's ended."""
+    """The decoder's layers start from the last states of the encoder's."""
 
     def forward(self, finals: Finals) -> Finals:
         return finals
 
 
 class BridgedStart(nn.Module):
-    """Decoder layers begin as the encoder's ended, through a layer with a rectifier for each kind of state.
+    """The decoder's layers start from the encoder's last states, through a layer with a rectifier for each kind.
 
-    It reads the states of all layers at once, half of them at a time where there are two directions (the first half of
-    what stands in the order of layers and, within one, of directions), as OpenNMT's does.
+    As in OpenNMT, the layer reads the states of all layers at once, ordered by layer and then by direction. With two
+    directions it reads each half of them in turn.
     """
 
     def __init__(self, config: RecurrentConfig) -> None:
@@ -210,7 +212,7 @@ class BridgedStart(nn.Module):
 
 
 class ProjectedStart(nn.Module):
-    """The single decoder layer begins with what two layers make of the encoder's last hidden states."""
+    """The single decoder layer starts from two projections of the encoder's last hidden states."""
 
     def __init__(self, config: RecurrentConfig) -> None:
         super().__init__()
@@ -223,7 +225,7 @@ class ProjectedStart(nn.Module):
 
 
 class RecurrentModel(nn.Module):
-    """The model; its parts are methods, so that each can be exported as a graph of its own."""
+    """The model. Its parts are methods, since each is exported as a graph of its own."""
 
     def __init__(self, config: RecurrentConfig) -> None:
         super().__init__()
@@ -244,7 +246,7 @@ class RecurrentModel(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
 
     def encode(self, source_ids: Tensor, source_mask: Tensor) -> Encoded:
-        """Read a ragged batch; every sentence gets what it would get alone.
+        """Read a ragged batch; the result of a sentence does not depend on the others.
 
         Args:
             source_ids: [N, S] int64, padded on the right.
@@ -266,19 +268,19 @@ class RecurrentModel(nn.Module):
         return Encoded(states, Memory(begun.hidden, begun.cell, feed), tuple(layers))
 
     def read_source(self, states: Tensor, source_mask: Tensor) -> Source:
-        """What every step reads of states [N, S, W], computed once per sentence."""
+        """States [N, S, W] with their keys, computed once a sentence."""
         keys = states if self.key_projection is None else self.key_projection(states)
         return Source(states, keys, source_mask)
 
     def step(self, previous_ids: Tensor, memory: Memory, source: Source | None, override: Override | None) -> Stepped:
-        """One target token further, for all rows at once.
+        """Decode one target token for all rows.
 
-        The rows of a sentence are the queries of one matrix product with its keys: states and keys are never repeated.
+        The rows of a sentence are the queries of one matrix product with its keys, so states and keys are not repeated.
 
         Args:
             previous_ids: [R] int64, the token before; the start token at the first step.
             source: None without attention.
-            override: attention to use instead of the model's own, if any.
+            override: attention to use instead of the model's own, or None.
         """
         x = self.dropout(self.target_embedding(previous_ids))
         if memory.feed is not None:
@@ -333,7 +335,7 @@ class RecurrentModel(nn.Module):
 
 
 def hold_cell(weight: Tensor) -> Tensor:
-    """An LSTM's input weights [4 x units, width] with the column of the padding mark that `EncoderLayer` speaks of."""
+    """An LSTM's input weights [4 x units, width] with one more column, for the padding input of `EncoderLayer`."""
     column = weight.new_zeros(weight.shape[0], 1)
     gate = weight.shape[0] // 4
     column[:gate], column[gate : 2 * gate] = _SHUT, -_SHUT
@@ -365,7 +367,7 @@ def _make_decoder(config: RecurrentConfig) -> nn.ModuleList:
 
 
 def _reversal(source_mask: Tensor, lengths: Tensor) -> Tensor:
-    """[N, S]: where to gather from to reverse each row within its length; its own inverse; padding stays."""
+    """Positions [N, S] that reverse each row within its length when gathered; padding stays. Its own inverse."""
     positions = torch.arange(source_mask.shape[1], device=source_mask.device).unsqueeze(0)
     return torch.where(source_mask, lengths.unsqueeze(1) - 1 - positions, positions)
 
@@ -376,7 +378,7 @@ def _gather_rows(values: Tensor, positions: Tensor) -> Tensor:
 
 
 def _per_sentence(rows: Tensor, states: Tensor) -> Tensor:
-    """[R, X] -> [N, R / N, X]: the rows of a sentence stand together."""
+    """[R, X] -> [N, R / N, X]; the rows of a sentence are adjacent."""
     return rows.reshape(states.shape[0], -1, rows.shape[1])
 
 
@@ -386,7 +388,7 @@ def _per_row(grouped: Tensor) -> Tensor:
 
 
 def _replace(own: Tensor, source: Source, override: Override | None) -> Tensor:
-    """Attention [R, S]: the own one [N, R / N, S], or the override where it is on; zero on padding."""
+    """Attention [R, S], zero on padding: the model's own [N, R / N, S], or the override for rows where it is on."""
     if override is None:
         return _per_row(own)
     given = _per_sentence(override.weights, source.keys).masked_fill(~source.mask.unsqueeze(1), 0.0)

@@ -16,12 +16,12 @@ _Layer = TypeVar("_Layer")
 
 
 def name_layers(stack: StackSide, layers: Sequence[_Layer]) -> dict[str, _Layer]:
-    """Outputs of the layers of a stack by the name of their space."""
+    """Outputs of a stack's layers, by the names of their spaces."""
     return {f"{stack}_layer_{index}": layer for index, layer in enumerate(layers)}
 
 
 def name_lower_layers(stack: StackSide, layers: Sequence[_Layer]) -> dict[str, _Layer]:
-    """The same without the last layer, which the stack's own state is made of."""
+    """`name_layers` without the last layer, whose output is the stack's own state but for a norm."""
     return name_layers(stack, layers[:-1])
 
 

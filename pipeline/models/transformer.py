@@ -1,9 +1,9 @@
 """One Transformer encoder-decoder (Vaswani et al. 2017) for every family, written to be exported and to decode fast.
 
-A family differs from another in `TransformerConfig` and in where its checkpoint keeps the weights; the modules do not
-know it. What makes a decoding step quick: query, key and value are one projection, the scale of attention is part of
-the query's weights, everything is a plain matrix [rows, size] outside attention, and the rows of a sentence (its beams,
-or its target tokens) are the queries of one attention to keys and values that exist once a sentence.
+Families differ in `TransformerConfig` and in the names of weights in their checkpoints; the modules do not depend on
+the family. Four choices make a decoding step fast. Query, key and value are one projection. The scale of attention is
+part of the query's weights. Everything outside attention is a matrix [rows, size]. The rows of a sentence (its beams or
+its target tokens) are the queries of one attention, whose keys and values exist once a sentence.
 
 Letters in shapes: N sentences, S source tokens, T target tokens of a row, R rows (a step has N x beams of them, one
 token each), Q queries a sentence asks at once (beams or T), P earlier target tokens, L decoder layers, A heads, E size
@@ -33,7 +33,7 @@ from pipeline.models.transformer_layers import (
 )
 
 _MASKED = -1e9
-"""Added to the scores of what must not be seen; finite, so that a row of nothing but padding stays a number."""
+"""Added to the scores of masked keys. Finite, so that the softmax over a row of padding alone is a number."""
 
 
 class Encoded(NamedTuple):
@@ -45,12 +45,12 @@ class Encoded(NamedTuple):
 
 
 class Decoded(NamedTuple):
-    """What a decoder computes for its queries.
+    """Outputs of the decoder for its queries.
 
-    ``logits`` [R, V]; ``state`` [R, D], what the output projection reads; ``context`` [R, D], the context layer's
-    cross-attention before the residual; ``cross_attention`` [N, L x A, Q, S]; ``attention`` [rows, A, T, P + T] of
-    every layer to the target, none from an SSRU; ``memory`` what every layer keeps of the target, the past included;
-    ``layers`` [R, D] the output of every layer.
+    ``logits`` [R, V]; ``state`` [R, D], the input of the output projection; ``context`` [R, D], the output of the
+    context layer's cross-attention before the residual sum; ``cross_attention`` [N, L x A, Q, S]; ``attention``
+    [rows, A, T, P + T], every layer's self-attention, with no heads for an SSRU; ``memory``, every layer's memory of
+    the target so far; ``layers`` [R, D], the output of every layer.
     """
 
     logits: Tensor
@@ -63,7 +63,7 @@ class Decoded(NamedTuple):
 
 
 class Transformer(nn.Module):
-    """The whole model; its parts are methods, so that each can be exported as a graph of its own."""
+    """The model. Its parts are methods, since each is exported as a graph of its own."""
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
@@ -110,7 +110,7 @@ class Transformer(nn.Module):
         return tuple(self._decoder_layer(i).cross_attention.read_source(flat, states.shape[0]) for i in self._layers)
 
     def empty_past(self, states: Tensor) -> tuple[Memory, ...]:
-        """What every layer remembers before the first step, for encoder states [N, S, D]."""
+        """Every layer's memory before the first step, for encoder states [N, S, D]."""
         rows, decoder = states.shape[0], self.config.decoder
         if self.config.recurrent:
             return tuple(Cell(states.new_zeros(rows, self.config.size)) for _ in self._layers)
@@ -127,13 +127,13 @@ class Transformer(nn.Module):
         override: Override | None,
         head_mask: Tensor | None = None,
     ) -> Decoded:
-        """One target token further for all rows.
+        """Decode one target token for all rows.
 
         Args:
-            previous_ids: [R], the rows of a sentence standing together.
+            previous_ids: [R], the rows of a sentence adjacent.
             position: [1], the same for all rows.
-            memory: of every layer, as `empty_past` and then the step before give it.
-            head_mask: [L, A], of the decoder's self-attention, as that of `encode`.
+            memory: every layer's, from `empty_past` at the first step and from the step before at others.
+            head_mask: [L, A], for the decoder's self-attention, as that of `encode`.
         """
         x = self.target_embedding(previous_ids, position)
         bias, source_bias = self._step_bias(memory[0], position), _padding_bias(source_mask)
@@ -160,7 +160,7 @@ class Transformer(nn.Module):
     ) -> Decoded:
         """All target tokens at once: ``previous_ids`` [N, T] begins with the start token, row t predicts token t.
 
-        A recurrent decoder must go step by step.
+        A recurrent decoder must run step by step.
         """
         sentences, length = previous_ids.shape
         positions = torch.arange(length, device=previous_ids.device)

@@ -1,4 +1,4 @@
-"""What tells one Transformer from another."""
+"""Sizes and variants of Transformers."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ Activation = Literal["relu", "gelu", "gelu_sigmoid", "gelu_tanh", "silu"]
 
 @dataclass(frozen=True, slots=True)
 class StackConfig:
-    """The sizes of an encoder or a decoder; heads x ``head_size`` need not be the size of the model.
+    """Sizes of an encoder or a decoder.
 
-    ``feed_forward`` is the inner size of the feed-forward layers, ``feed_forward_depth`` how many projections one has.
+    Attributes:
+        head_size: size of a head; times the heads it may differ from the size of the model.
+        feed_forward: inner size of the feed-forward layers.
+        feed_forward_depth: number of projections of a feed-forward layer, at least 2.
     """
 
     layers: int
@@ -35,23 +38,24 @@ class RelativeBias:
 
 @dataclass(frozen=True, slots=True)
 class TransformerConfig:
-    """What tells one family from another.
+    """Sizes and variants of a model.
 
     Attributes:
         size: D.
-        norm_first: norm before each sublayer rather than after the residual sum.
+        norm_first: whether norms stand before each sublayer, not after the residual sum.
         embedding_norm, final_norm: a norm after the embeddings; one after the last layer.
         rms_norm: norms without mean and bias (Zhang and Sennrich 2019).
         gated: the feed-forward layer multiplies its activation with a second projection (Shazeer 2020).
         bias: whether projections have biases.
-        embedding_scale: factor of the token embeddings; ``output_scale`` that of what the output projection reads.
+        embedding_scale: factor of the token embeddings.
+        output_scale: factor of the output projection's input.
         positions: rows of the table of absolute positions, or 0 for none.
         relative_bias: bias of self-attention by distance, or None.
-        output_transform: activation of a projection and a norm between the last layer and the output projection, or
-            None for a model without them.
-        tied: the output projection is the table of target embeddings.
-        recurrent: the decoder reads its past through an SSRU instead of self-attention; ``recurrent_projection`` says
-            that its output is projected.
+        output_transform: activation of BERT's transform, a projection and a norm before the output projection; None
+            for a model without it.
+        tied: whether the output projection is the table of target embeddings.
+        recurrent: whether the decoder reads its past through an SSRU instead of self-attention.
+        recurrent_projection: whether the output of the SSRU is projected.
     """
 
     source_vocabulary: int

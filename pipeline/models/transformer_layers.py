@@ -1,4 +1,4 @@
-"""The layers of `pipeline.models.transformer`; what letters in shapes mean is said there."""
+"""The layers of `pipeline.models.transformer`, whose docstring lists the letters in shapes."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _ACTIVATIONS: Mapping[Activation, Callable[[Tensor], Tensor]] = {
 
 
 class Keys(NamedTuple):
-    """What queries look up.
+    """Keys and values of one attention.
 
-    Of the source: ``keys`` [N, A, E, S], transposed for the product, and ``values`` [N, A, S, E]. Of the target's past:
-    both [R, A, P, E], as a new token is appended to them.
+    Of the source, ``keys`` is [N, A, E, S], transposed for the product, and ``values`` [N, A, S, E]. Of the target's
+    past both are [R, A, P, E], so that those of a new token can be appended.
     """
 
     keys: Tensor
@@ -33,13 +33,13 @@ class Keys(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """What an SSRU knows of the target's past: ``state`` [R, D]."""
+    """Memory of an SSRU: ``state`` [R, D]."""
 
     state: Tensor
 
 
 Memory: TypeAlias = Keys | Cell
-"""What a decoder layer hands to the next step."""
+"""Values that a decoder layer passes to the next step."""
 
 
 class Override(NamedTuple):
@@ -62,7 +62,7 @@ class RmsNorm(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """Two projections, or more, with an activation between each and the next."""
+    """Two or more projections with activations between them."""
 
     def __init__(self, config: TransformerConfig, stack: StackConfig) -> None:
         super().__init__()
@@ -82,7 +82,7 @@ class FeedForward(nn.Module):
 
 
 class SelfAttention(nn.Module):
-    """Attention of a sequence to itself and to its past; ``project`` makes query, key and value at once."""
+    """Attention of a sequence to itself and to its past; ``project`` computes query, key and value together."""
 
     def __init__(self, config: TransformerConfig, stack: StackConfig) -> None:
         super().__init__()
@@ -91,7 +91,7 @@ class SelfAttention(nn.Module):
         self.output = nn.Linear(stack.heads * stack.head_size, config.size, config.bias)
 
     def forward(self, x: Tensor, rows: int, bias: Tensor | None, kept: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Attend within rows of many tokens.
+        """Attend within each row.
 
         Args:
             x: [rows x tokens, D].
@@ -106,7 +106,7 @@ class SelfAttention(nn.Module):
         return self.output(mixed), attention
 
     def step(self, x: Tensor, past: Memory, bias: Tensor | None, kept: Tensor | None) -> tuple[Tensor, Tensor, Keys]:
-        """Attend from one new token a row [R, D] to itself and the past; a single token needs no transposition."""
+        """Attend from one new token a row [R, D] to itself and to the past. A single token needs no transposition."""
         past = cast(Keys, past)
         query, key, value = self.project(x).view(-1, 3 * self.heads, 1, self.head_size).chunk(3, dim=1)
         memory = Keys(torch.cat([past.keys, key], dim=2), torch.cat([past.values, value], dim=2))
@@ -119,8 +119,8 @@ class SelfAttention(nn.Module):
 class Ssru(nn.Module):
     """The simpler simple recurrent unit (Kim et al. 2019), which reads the past in place of self-attention.
 
-    ``c[t] = f[t] * c[t-1] + (1 - f[t]) * W x[t]`` with ``f[t] = sigmoid(W_f x[t] + b_f)``, and ``relu(c[t])`` is what
-    it gives; ``project`` makes the gate and the candidate at once.
+    Its cell is ``c[t] = f[t] * c[t-1] + (1 - f[t]) * W x[t]`` with ``f[t] = sigmoid(W_f x[t] + b_f)``, and its output
+    ``relu(c[t])``. ``project`` computes the gate and the candidate together.
     """
 
     def __init__(self, config: TransformerConfig) -> None:
@@ -132,10 +132,10 @@ class Ssru(nn.Module):
         self,
         x: Tensor,
         past: Memory,
-        bias: Tensor | None,  # noqa: ARG002 (of self-attention, as the next)
+        bias: Tensor | None,  # noqa: ARG002 (the interface of self-attention)
         kept: Tensor | None,  # noqa: ARG002
     ) -> tuple[Tensor, Tensor, Cell]:
-        """Read one new token a row [R, D]; the attention it returns, as self-attention does, has no heads."""
+        """Read one new token a row [R, D]. Returns the same values as self-attention; the attention has no heads."""
         gate, candidate = self.project(x).chunk(2, dim=-1)
         forget = torch.sigmoid(gate)
         state = forget * cast(Cell, past).state + (1.0 - forget) * candidate
@@ -216,7 +216,7 @@ class DecoderLayer(nn.Module):
         source_bias: Tensor,
         override: Override | None,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Memory]:
-        """One token a row; return states, context, cross-attention, self-attention and memory."""
+        """Decode one token a row; return states, context, cross-attention, self-attention and memory."""
         change, attention, memory = self.attention.step(_before(self, self.attention_norm, x), past, bias, kept)
         x = _after(self, self.attention_norm, x + change)
         x, context, cross_attention = self._read_source(x, source, source_bias, override)
@@ -232,7 +232,7 @@ class DecoderLayer(nn.Module):
         source_bias: Tensor,
         override: Override | None,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """All tokens of every row; return states, context, cross-attention and self-attention."""
+        """Decode all tokens of every row; return states, context, cross-attention and self-attention."""
         change, attention = self.attention(_before(self, self.attention_norm, x), rows, bias, kept)
         x = _after(self, self.attention_norm, x + change)
         x, context, cross_attention = self._read_source(x, source, source_bias, override)
@@ -249,7 +249,7 @@ class DecoderLayer(nn.Module):
 
 
 class Embedding(nn.Module):
-    """Token embeddings, scaled, with absolute positions where there are any."""
+    """Scaled token embeddings, with absolute positions and a norm if the model has them."""
 
     def __init__(self, config: TransformerConfig, vocabulary: int) -> None:
         super().__init__()
@@ -259,14 +259,14 @@ class Embedding(nn.Module):
         self.scale = config.embedding_scale
 
     def forward(self, ids: Tensor, positions: Tensor) -> Tensor:
-        """``ids`` [rows, tokens] at ``positions`` [tokens], or [rows] at [1], with D as one more axis."""
+        """Embed ``ids`` [rows, tokens] at ``positions`` [tokens], or [rows] at [1]; the result has one more axis, D."""
         x = self.tokens(ids) * self.scale if self.scale != 1.0 else self.tokens(ids)
         x = x if self.positions is None else x + self.positions(positions)
         return x if self.norm is None else cast(Tensor, self.norm(x))
 
 
 class OutputTransform(nn.Module):
-    """What BERT has before its output projection (Devlin et al. 2019): a projection, an activation and a norm."""
+    """BERT's transform before the output projection (Devlin et al. 2019): a projection, an activation and a norm."""
 
     def __init__(self, config: TransformerConfig, activation: Activation) -> None:
         super().__init__()
@@ -287,7 +287,7 @@ class DistanceBias(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(bias.buckets, heads))
         self.longest = bias.longest
-        # From `longest` tokens behind the query to as many after it: farther ones share the bucket of the ends.
+        # Distances of more than `longest` tokens are clamped and share the buckets of the ends.
         reach = torch.arange(-bias.longest, bias.longest + 1)
         self.register_buffer("buckets", _bucket(reach, bias, both_sides=both_sides), persistent=False)
 

@@ -1,1 +1,1 @@
-"""Comparing an exported model with the model it was made from."""
+"""Comparisons of an exported model with its checkpoint, and of a quantized twin with its full model."""

@@ -1,4 +1,4 @@
-"""A checkpoint's modules run on one sentence pair: the modules that are exported, before they are."""
+"""The modules of a checkpoint, run by torch on one sentence pair."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ SCORES = "scores of hypotheses"
 
 Values: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
 Outputs: TypeAlias = Mapping[str, Values]
-"""Name -> [tokens, ...]; source tokens or target tokens, as the output has them."""
+"""Name -> values [source or target tokens, ...]."""
 
 
 def name_states(space: str) -> str:
@@ -28,7 +28,7 @@ def name_states(space: str) -> str:
 
 
 def list_outputs(sentence: ForcedSentence | ReferenceSentence) -> Outputs:
-    """The outputs of a teacher-forced sentence, those that its model has."""
+    """The outputs of a teacher-forced sentence, without those that its model lacks."""
     optional = {ATTENTION: sentence.attention, NORMALIZERS: sentence.log_normalizers}
     return {
         LOG_PROBS: sentence.log_probs,

@@ -24,10 +24,10 @@ from pipeline.reference.torch_threads import step_by_step
 _MEASURED = 8
 """Sentences that rounding is measured on."""
 _ALLOWED = 8
-"""Roundings that an export may differ by. Up to 4.5 were seen: the runtime approximates some functions more coarsely
-than torch does, and the two sum in different orders."""
+"""Roundings that an export may differ by. Correct exports were seen to differ by up to 4.5 of them: the runtime
+approximates some functions more coarsely than torch, and sums in another order."""
 _COARSEST = 1e-3
-"""Largest rounding that is believed, as a part of the output's largest value: beyond it a wrong graph looks right."""
+"""Largest rounding that counts, as a part of the output's largest value. More would let a wrong graph pass."""
 
 
 def find_bounds(roundings: Mapping[str, float], usual: float) -> dict[str, float]:

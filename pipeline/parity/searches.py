@@ -1,4 +1,4 @@
-"""Beam searches of an exported model against those of its checkpoint, which share no code."""
+"""Comparing beam searches of an exported model with those of its checkpoint, which share no code."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from pipeline.parity.sample import SamplePair, bound_length
 def compare_search(
     checkpoint: LoadedCheckpoint, exported: ExportedModel, pair: SamplePair, allowed: float
 ) -> tuple[str, bool]:
-    """Search for a source with both; return a complaint, empty if there is none, and whether the lists are equal.
+    """Compare the n-best lists of a source; return a complaint, empty if there is none, and whether they are equal.
 
     Args:
-        allowed: difference of scores that counts as rounding. Hypotheses whose scores are nearer than that tie, and a
-            list may have either.
+        allowed: largest difference of scores that counts as rounding. Hypotheses whose scores differ by less tie, and
+            either may be in a list.
     """
     wanted = {
         entry.token_ids: entry

@@ -1,4 +1,4 @@
-"""What a quantized twin loses against the model it was made from, on real sentences or on made-up ones."""
+"""Comparing a quantized twin with its full model, on real sentences or made-up ones."""
 
 from __future__ import annotations
 
@@ -27,12 +27,13 @@ from pipeline.progress import Advance, Progress
 
 _MADE_UP_SENTENCES = 100
 _MADE_UP_LENGTH = 40
-_LONGEST_MADE_UP = 64  # a search that never ends its sentence would take minutes and show nothing more
+_LONGEST_MADE_UP = 64
+"""Most target tokens of a search: one that never ends its sentence would take minutes and show nothing more."""
 
 
 @dataclass(frozen=True, slots=True)
 class ComparedSentence:
-    """One sentence to compare on: its source ids, and where there is one its reference, as text and as ids."""
+    """One sentence to compare on: its source ids, and its reference, if there is one, as text and as ids."""
 
     source_ids: tuple[int, ...]
     reference: str | None = None
@@ -41,7 +42,7 @@ class ComparedSentence:
 
 @dataclass(frozen=True, slots=True)
 class ComparedSentences:
-    """What twins are compared on; ``longest`` bounds searches."""
+    """The sentences that twins are compared on; ``longest`` is the most target tokens of a search."""
 
     sentences: tuple[ComparedSentence, ...]
     longest: int
@@ -50,7 +51,7 @@ class ComparedSentences:
 
 @dataclass(frozen=True, slots=True)
 class _Answers:
-    """What one model makes of the sentences; ``top_ids`` and ``log_probs`` [target tokens] of all targets in a row."""
+    """One model's answers; ``top_ids`` and ``log_probs`` [target tokens] of all sentences are concatenated."""
 
     best: list[Hypothesis]
     top_ids: Ids
@@ -86,7 +87,7 @@ def read_sentences(full: ExportedModel, sources: Path, references: Path | None) 
 
 
 def select_sentences(full: ExportedModel, pairs: Sequence[SentencePair], most: int) -> ComparedSentences:
-    """The first of some pairs that the model can read, at ``most`` so many; made-up sentences if it reads none."""
+    """The first ``most`` pairs that the model can read; made-up sentences if it can read none."""
     readable: list[ComparedSentence] = []
     for pair in pairs:
         if len(readable) == most:
@@ -101,7 +102,7 @@ def select_sentences(full: ExportedModel, pairs: Sequence[SentencePair], most: i
 def compare_twin(
     full: ExportedModel, twin: ExportedModel, compared: ComparedSentences, *, progress: Progress
 ) -> TwinComparison:
-    """Run both on the sentences, one by one as an analyst does."""
+    """Compare a twin with its full model on each of the sentences, one at a time as an analyst translates."""
     with progress.track("compare", 2 * len(compared.sentences), "sentences") as advance:
         ours = _answer(full, compared, None, advance)
         theirs = _answer(twin, compared, ours.best, advance)
@@ -129,7 +130,7 @@ def _tokenize(full: ExportedModel, pair: SentencePair) -> ComparedSentence:
 def _answer(
     model: ExportedModel, compared: ComparedSentences, forced: Sequence[Hypothesis] | None, advance: Advance
 ) -> _Answers:
-    """Search for every sentence, and force its reference, or ``forced`` (None: what the search found) without one."""
+    """Search for every sentence, then force its reference; without one force ``forced``, or its own best if None."""
     best, top_ids, log_probs = [], [], []
     for number, sentence in enumerate(compared.sentences):
         best.append(decode_ids(model, sentence.source_ids, compared.longest).best)

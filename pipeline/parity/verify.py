@@ -66,7 +66,7 @@ class _Comparison:
         return [entry.pair for entry in over if entry.pair is not None]
 
     def complaints(self, bounds: Mapping[str, float]) -> list[str]:
-        """What differs by more than its bound."""
+        """A phrase for each output that differs by more than its bound."""
         return [
             f"{name} differ by {entry.difference:.2g} at {entry.place} (allowed: {bounds[name]:.2g})"
             for name, entry in sorted(self.largest.items())
@@ -74,18 +74,19 @@ class _Comparison:
         ]
 
     def omissions(self, bounds: Mapping[str, float]) -> list[str]:
-        """What has a bound and was not compared."""
+        """A phrase for each output that has a bound and was not compared."""
         return [f"{name} cannot be compared" for name in bounds if name not in self.largest and name != SCORES]
 
 
 @dataclass(frozen=True, slots=True)
 class _Forced:
-    """What comparing teacher-forced sentences found, and the rounding that it is judged by.
+    """Differences of teacher-forced sentences, and the roundings that they are judged by.
 
     Attributes:
-        to_checkpoint: the exported model in ragged batches, against the checkpoint.
-        to_single: the same, against the exported model on each sentence alone.
-        in_steps: step by step, against the whole target in one pass.
+        to_checkpoint: between the exported model in ragged batches and the checkpoint.
+        to_single: between the exported model in ragged batches and on each sentence alone.
+        in_steps: between the exported model step by step and over the whole target in one pass.
+        roundings: the checkpoint's own rounding, by the name of the output.
     """
 
     to_checkpoint: _Comparison
@@ -179,7 +180,7 @@ def _compare_forced(
 
 
 def _compare_steps(exported: ExportedModel, sample: Sequence[SamplePair]) -> _Comparison:
-    """The step graph against the whole target in one pass; nothing where steps are all there is."""
+    """Compare the step graph with the graph of whole targets; nothing for a model that has no such graph."""
     compared = _Comparison()
     if exported.forced is not None:
         sources, targets = [pair.source_ids for pair in sample], [pair.target_ids for pair in sample]

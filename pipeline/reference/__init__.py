@@ -1,1 +1,1 @@
-"""Source models run one sentence at a time, as oracles for parity: nothing here uses an exported graph."""
+"""Reference implementations of checkpoints, one sentence at a time: nothing here uses an exported graph."""

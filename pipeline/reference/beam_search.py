@@ -1,8 +1,8 @@
-"""Beam search over a source model, to be compared with: one sentence, plain lists, nothing shared with the engine.
+"""Reference beam search over one sentence, in plain lists and without code shared with the engine.
 
-The rules are those of Hugging Face ``generate`` (transformers 5, ``GenerationMixin._beam_search``): the best
-``2 x beam`` continuations are considered, those among the first ``beam`` that end the sentence finish, the best others
-go on.
+The rules are those of Hugging Face ``generate`` (transformers 5, ``GenerationMixin._beam_search``). Each step considers
+the best ``2 x beam`` continuations. Of the first ``beam`` of them, those that end the sentence become hypotheses. The
+best ``beam`` of the others are continued.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pipeline.models.checkpoint import ReferenceHypothesis
 
 
 class Advance(Protocol):
-    """One step of the model: row i continues row ``parents[i]`` of the step before with ``tokens[i]``."""
+    """One step of a model: row i continues row ``parents[i]`` of the step before with ``tokens[i]``."""
 
     def __call__(self, tokens: Sequence[int], parents: Sequence[int]) -> Floats:
         """Log-probabilities [rows, vocabulary] of the next token."""
@@ -35,7 +35,7 @@ class _Row:
 def beam_search(
     advance: Advance, generation: GenerationDefaults, *, start_id: int, end_id: int
 ) -> tuple[ReferenceHypothesis, ...]:
-    """The n-best list, best first."""
+    """Search for the n-best list of a sentence, best first."""
     beam, penalty = generation.beam_size, generation.length_penalty
     live = [_Row((), 0.0, 0)]
     finished: list[ReferenceHypothesis] = []
@@ -71,7 +71,7 @@ def _is_settled(
     length: int,
     generation: GenerationDefaults,
 ) -> bool:
-    """Whether no live row can still enter a full n-best list, by the chosen rule of early stopping."""
+    """Whether the n-best list is full and, by the rule of early stopping, no live row can enter it."""
     if len(finished) < generation.beam_size:
         return False
     if generation.early_stopping == "first":

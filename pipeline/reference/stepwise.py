@@ -1,4 +1,4 @@
-"""Source models that go step by step, as oracles: forcing and searching over whatever runs one sentence."""
+"""Forcing and searching with a reference implementation that runs step by step."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pipeline.reference.torch_threads import step_by_step
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """What a source model computes in one step, a row a hypothesis.
+    """Outputs of one step, a row for each hypothesis.
 
     Attributes:
         log_probs: [rows, vocabulary] float32.
@@ -51,7 +51,7 @@ class SentenceRun(Protocol):
 
 
 class StepwiseReference:
-    """The oracle of a checkpoint that can run a sentence.
+    """Reference implementation of a checkpoint, made of its steps.
 
     Args:
         embeddings: the tables [vocabulary, size] of word embeddings of both sides, source first.

@@ -1,4 +1,4 @@
-"""How many threads torch works with."""
+"""Number of threads of torch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 @contextmanager
 def step_by_step() -> Iterator[None]:
-    """For many small operations, without gradients: one thread, since waking more takes longer than their work."""
+    """Run without gradients and on one thread: for small operations, waking threads takes longer than the work."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -1,7 +1,7 @@
 """The adapter of g2p-en (Park and Kim 2018): English words to phonemes by a GRU encoder-decoder without attention.
 
-Its weights are one ``.npz`` inside the package, which is looked up and not imported: importing it downloads data.
-`recognizes` is asked of every checkpoint, so that nothing heavy is imported before `load`.
+Its weights are one ``.npz`` inside the package. The package is located without importing it, which would download data.
+`recognizes` is called for every checkpoint, so heavy packages are imported in `load` only.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pipeline.errors import CheckpointError
 from pipeline.models.checkpoint import LoadedCheckpoint
 
 INSTALLED = "g2p-en"
-"""What project files and the command line call the installed package's checkpoint."""
+"""Name of the installed package's checkpoint in project files and on the command line."""
 
 GRU_ARRAYS = ("w_ih", "w_hh", "b_ih", "b_hh")
 ARRAYS = frozenset(

@@ -1,4 +1,4 @@
-"""From the checkpoint of g2p-en to everything the exporter and the verifier need."""
+"""Loading the checkpoint of g2p-en for export and verification."""
 
 from __future__ import annotations
 
@@ -39,20 +39,20 @@ _CONSONANTS = (
 )
 _SOUNDS = sorted([*_CONSONANTS, "UW", *(vowel + stress for vowel in _VOWELS for stress in "012")])
 _PHONEMES = ("<pad>", "<unk>", "<s>", "</s>", *_SOUNDS)
-"""As the package numbers them: ARPAbet, vowels with their stress."""
+"""Phonemes in the package's order: ARPAbet, vowels with their stress."""
 _PAD, _UNKNOWN, _START, _END = range(4)
 _SOURCE_FILE, _TARGET_FILE = "graphemes.json", "phonemes.json"
 _LONGEST_TARGET = 20
-"""The package's own prediction takes so many steps."""
+"""Number of steps of the package's own prediction."""
 _LONGEST_SOURCE = 64
-"""Nothing bounds a word; this bounds what a mistake may cost."""
+"""Most source tokens. The model has no limit of its own; this one limits mistaken requests."""
 
 
 def load_checkpoint(path: Path) -> LoadedCheckpoint:
     """Read the ``.npz``.
 
     Raises:
-        CheckpointError: it is damaged, or another file.
+        CheckpointError: the file is damaged, or is not that of g2p-en.
     """
     arrays = _read_arrays(path)
     graphemes = arrange_like_target(_GRAPHEMES, dict(enumerate(_PHONEMES[:4])))
@@ -142,7 +142,7 @@ def _tokenizer_files(graphemes: Arrangement) -> dict[str, bytes]:
 
 
 class _Run:
-    """One word, run as the package's NumPy code runs it: the oracle of the export."""
+    """One word, computed as the package's NumPy code does: the parity reference."""
 
     def __init__(self, arrays: Mapping[str, Floats], source_ids: Sequence[int]) -> None:
         self._arrays = arrays

@@ -1,6 +1,6 @@
 """The adapter of Hugging Face checkpoints: Transformer encoder-decoders in a local folder.
 
-`recognizes` is asked of every checkpoint, so that nothing heavy is imported before `load`.
+`recognizes` is called for every checkpoint, so heavy packages are imported in `load` only.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """BART and the families with the same modules: mBART, Pegasus, Marian, M2M100 (NLLB).
 
-They differ in where norms stand, in the positions, and in whether embeddings are scaled and normed.
+They differ in the place of norms, in the kind of positions, and in scale and norm of embeddings.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pipeline.models.transformer_config import StackConfig, TransformerConfig
 
 _NORM_FIRST = frozenset({"mbart", "pegasus", "m2m_100"})
 _LEARNED_OFFSET = 2
-"""BART's and mBART's learned positions begin at this row."""
+"""First row of BART's and mBART's tables of learned positions that is a position."""
 
 
 def configure(model: PreTrainedModel) -> TransformerConfig:

@@ -20,14 +20,14 @@ from pipeline.models.transformer_config import StackConfig, TransformerConfig
 
 _KINDS = ("bert", "camembert", "roberta", "xlm-roberta")
 _SHARED = ("hidden_size", "hidden_act", "layer_norm_eps", "vocab_size")
-"""What encoder and decoder must have in common: there is one size, one activation and one tokenizer."""
+"""Settings that encoder and decoder must share: the exported module has one size, activation and tokenizer."""
 
 
 def configure(model: PreTrainedModel) -> TransformerConfig:
     """The configuration of the exported module.
 
     Raises:
-        CheckpointError: the encoder or the decoder is no BERT, or they do not go together in one Transformer.
+        CheckpointError: encoder or decoder is neither BERT nor RoBERTa, or they differ in a setting of one Transformer.
     """
     encoder, decoder = model.config.encoder, model.config.decoder
     _check_kinds(model, encoder, decoder)
@@ -94,7 +94,7 @@ def _stack(config: PretrainedConfig) -> StackConfig:
 
 
 def _positions(module: Any) -> Tensor:
-    """The table of positions from the first token's row on; every token is of the first type, which is added."""
+    """The table of positions from the first token's row on, with the embedding of the first token type added."""
     embeddings = module.embeddings
     first = embeddings.padding_idx + 1 if _is_roberta(module.config) else 0
     table: Tensor = embeddings.position_embeddings.weight[first:] + embeddings.token_type_embeddings.weight[0]

@@ -1,4 +1,4 @@
-"""Reading a Hugging Face checkpoint, and saying in one sentence what is wrong with one."""
+"""Reading a Hugging Face checkpoint, with one sentence for whatever is wrong with it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from pipeline.errors import CheckpointError
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A checkpoint that was read: the library's own model, in evaluation mode, and the family it belongs to."""
+    """A checkpoint that was read: the library's own model, in evaluation mode, and its family."""
 
     folder: Path
     model: PreTrainedModel
@@ -36,7 +36,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     """Load a checkpoint folder with the library that wrote it.
 
     Raises:
-        CheckpointError: a file is missing or damaged, it is of no supported family, or a weight is not finite.
+        CheckpointError: a file is missing or damaged, the family is not supported, or a weight is not finite.
     """
     family = find_family(_read_config(folder), folder / CONFIG_FILE)
     if not any((folder / name).is_file() for name in WEIGHT_FILES):
@@ -52,7 +52,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
 
 @contextlib.contextmanager
 def quiet_library() -> Iterator[None]:
-    """Keep the library's advice and progress bars off the terminal; its errors still come as exceptions."""
+    """Silence the library's log messages, warnings and progress bars; its errors are still raised."""
     bars = library_logging.is_progress_bar_enabled()
     verbosity = library_logging.get_verbosity()
     library_logging.set_verbosity(logging.CRITICAL)
@@ -106,7 +106,7 @@ def _load_model(folder: Path) -> PreTrainedModel:
                 dtype=torch.float32,
                 output_loading_info=True,
             )
-    except Exception as error:  # the library lets a dozen types through: of its own, of safetensors, of pydantic
+    except Exception as error:  # a dozen types: the library's own, those of safetensors and of pydantic
         refusal = _find_refusal(error)
         remedy = "ask for the checkpoint as safetensors" if refusal else "copy the checkpoint again"
         raise CheckpointError(
@@ -124,7 +124,7 @@ def _load_model(folder: Path) -> PreTrainedModel:
 
 
 def _find_refusal(error: Exception) -> str | None:
-    """Why torch does not read a file; its own message is a page on how to read it regardless. None for other errors."""
+    """The reason why torch refuses a file, in place of its page on how to read it anyway; None for other errors."""
     name = re.search(r"GLOBAL (\S+)", str(error))
     if name:
         return f"pytorch_model.bin holds more than tensors and would run {name[1]}"
@@ -142,6 +142,6 @@ def _check_finite(model: PreTrainedModel, folder: Path) -> None:
 
 
 def first_line(error: Exception) -> str:
-    """A library's message, as a part of a sentence."""
+    """The first line of a library's message, as a part of a sentence."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0][:200].rstrip(".") if lines else type(error).__name__

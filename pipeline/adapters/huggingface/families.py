@@ -1,4 +1,4 @@
-"""The supported families: how each checkpoint's configuration and weights map onto `pipeline.models.transformer`."""
+"""The supported families, with the mapping of their configuration and weights to `pipeline.models.transformer`."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Family:
     """One architecture of the library.
 
     Attributes:
-        name: for people.
-        configure: the configuration of the exported module.
-        convert: its weights, by the names of its state.
-        find_contexts: the modules of the library whose outputs are the contexts, one a decoder layer.
+        name: name for people.
+        configure: gives the configuration of the exported module.
+        convert: gives its weights, by the names in its state.
+        find_contexts: gives the library's modules whose outputs are the contexts, one a decoder layer.
     """
 
     name: str
@@ -57,7 +57,7 @@ def find_family(config: Mapping[str, Any], path: Path) -> Family:
     """The family of a configuration read from ``path``.
 
     Raises:
-        CheckpointError: it is none that can be exported.
+        CheckpointError: the family cannot be exported.
     """
     kind = config.get("model_type")
     supported = f"supported are {', '.join(sorted(family.name for family in FAMILIES.values()))}"

@@ -1,4 +1,4 @@
-"""The files of a Hugging Face checkpoint: what is read of a folder, and what is fetched from the hub."""
+"""The files of a Hugging Face checkpoint that are read from a folder or fetched from the hub."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ WEIGHT_FILES = (
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
 )
-"""In the order in which they are looked for; an index names the shards of a large model.
+"""Files of weights, in the order of preference; an index names the shards of a large model.
 
-The last two are pickles: torch reads the tensors in them and refuses, without running anything, whatever else they
-would make.
+The last two are pickles. Torch reads the tensors in them, and refuses a pickle that would make other objects before it
+runs anything.
 """
 _SHARDS = {
     "model.safetensors.index.json": "model-*-of-*.safetensors",
@@ -42,11 +42,11 @@ SMALL_FILES = (
     "sentencepiece.model",
     "sentencepiece.bpe.model",
 )
-"""Configuration and tokenizers; whatever else a repository has, code above all, is not fetched."""
+"""Files of configuration and tokenizers. Other files of a repository, code above all, are not fetched."""
 
 
 def choose_weights(names: Collection[str]) -> Sequence[str]:
-    """The files of the weights among ``names``: one form of them, safetensors where there are any."""
+    """The files of weights among ``names``, in one format: safetensors if there are any."""
     first = next((name for name in WEIGHT_FILES if name in names), None)
     if first is None:
         return ()

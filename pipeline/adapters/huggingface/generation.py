@@ -1,4 +1,4 @@
-"""A checkpoint's generation settings: what the engine honors of them, and a sentence for what it does not."""
+"""A checkpoint's generation settings: those that the engine honors, and a sentence for each of the others."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from exported_models.contract.request import MAX_LENGTH_LIMIT, EarlyStopping
 from pipeline.errors import CheckpointError
 
 DEFAULT_MAX_LENGTH = 200
-"""Most target tokens where neither the settings nor the positions set a limit."""
+"""Most target tokens if neither the settings nor the positions set a limit."""
 
 _NEUTRAL: dict[str, Any] = {
     "diversity_penalty": 0.0,
@@ -27,12 +27,12 @@ _NEUTRAL: dict[str, Any] = {
     "renormalize_logits": False,
     "sequence_bias": None,
 }
-"""Settings the engine has nothing for, with the value at which they do nothing."""
+"""Settings that the engine does not support, with the value at which they have no effect."""
 
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """The honored settings and the ids that generation begins and ends with."""
+    """The honored settings, the first and last token of every target, and notices about the other settings."""
 
     defaults: GenerationDefaults
     start_id: int
@@ -46,13 +46,13 @@ def read_generation(
     """Read the generation settings of a checkpoint.
 
     Args:
-        vocabulary: how many target tokens there are.
-        max_target_tokens: what the model has positions for.
-        first_id: the first token of every target where the settings force none: a tokenizer's target language.
+        vocabulary: number of target tokens.
+        max_target_tokens: most target tokens that the model has positions for; None for no limit.
+        first_id: first token of every target if the settings force none: the tokenizer's target language.
 
     Raises:
-        CheckpointError: it says neither with which token a target begins nor with which it ends, names one that there
-            is not, or penalizes repetition by what is no number above 0.
+        CheckpointError: the first or last token of targets is not set, a setting names a token beyond the vocabulary,
+            or the repetition penalty is not a number above 0.
     """
     settings = model.generation_config
     starts = _ids(settings.decoder_start_token_id) or _ids(settings.bos_token_id)
@@ -93,7 +93,7 @@ def _max_length(settings: GenerationConfig, max_target_tokens: int | None) -> in
 
 
 def _min_length(settings: GenerationConfig) -> int:
-    """Fewest generated tokens, the end included; ``min_new_tokens`` goes before and does not count it."""
+    """Fewest generated tokens, the end included. ``min_new_tokens`` takes precedence and does not count the end."""
     if settings.min_new_tokens is not None:
         return int(settings.min_new_tokens) + 1
     return settings.min_length or 0

@@ -1,4 +1,4 @@
-"""From a Hugging Face checkpoint to everything the exporter and the verifier need."""
+"""Loading a Hugging Face checkpoint for export and verification."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from pipeline.models.transformer import Transformer
 from pipeline.models.transformer_config import TransformerConfig
 
 MAX_SOURCE_TOKENS = 512
-"""Longest source of a model without a table of positions: nothing bounds it but what a mistake may cost."""
+"""Longest source of a model without a table of positions, which has no limit of its own."""
 _PARITY_SENTENCES = 50
-"""The library takes a good part of a second to search one."""
+"""Fewer than usual: the library needs up to a second to search one."""
 
 
 def load_checkpoint(folder: Path) -> LoadedCheckpoint:

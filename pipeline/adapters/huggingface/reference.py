@@ -1,4 +1,4 @@
-"""The library's own model as the oracle: its forward pass with attention and states, and its ``generate``."""
+"""The library's own model as the reference: its forward pass with attention and states, and its ``generate``."""
 
 from __future__ import annotations
 
@@ -23,14 +23,16 @@ _EARLY_STOPPING: dict[str, bool | str] = {"estimate": False, "first": True, "nev
 
 
 class HuggingFaceReference:
-    """The checkpoint run by the library, one sentence at a time and without padding; ``model`` is the library's own.
+    """The checkpoint run by the library, one sentence at a time and without padding.
 
-    ``context_layer`` is the decoder layer whose context is given.
+    Attributes:
+        model: the library's model.
+        context_layer: decoder layer whose context is given.
     """
 
     def __init__(self, checkpoint: Checkpoint, generation: Generation, pad_id: int) -> None:
         self.model = checkpoint.model
-        # `generate` fills in from the model's own settings whatever a call leaves open.
+        # `generate` takes settings that a call leaves open from the model; empty ones have the defaults.
         self.model.generation_config = GenerationConfig()  # type: ignore[no-untyped-call]
         self.context_layer = -1
         self._family = checkpoint.family
@@ -92,14 +94,14 @@ class HuggingFaceReference:
         }
 
     def _cut(self, row: list[int]) -> tuple[int, ...]:
-        """A generated row without its start and what stands after its end."""
+        """A generated row without the start token and the tokens after its end."""
         tokens = row[1:]
         end_id = self._generation.end_id
         length = tokens.index(end_id) + 1 if end_id in tokens else len(tokens)
         return tuple(tokens[:length])
 
     def library_settings(self, generation: GenerationDefaults) -> GenerationConfig:
-        """The honored settings alone, whatever else the checkpoint asks for."""
+        """The honored settings as the library has them; other settings of the checkpoint are left out."""
         return GenerationConfig(  # type: ignore[no-untyped-call]
             num_beams=generation.beam_size,
             num_return_sequences=generation.beam_size,
@@ -126,7 +128,7 @@ class HuggingFaceReference:
 
     @contextmanager
     def _watch(self) -> Iterator[dict[str, Tensor]]:
-        """Record what the output projection reads, and what the context layer's cross-attention gives."""
+        """Record the input of the output projection and the output of the context layer's cross-attention."""
         seen: dict[str, Tensor] = {}
 
         def keep_input(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:  # noqa: ARG001 (torch's own signature)
@@ -147,9 +149,10 @@ class HuggingFaceReference:
 
 
 def _scores_of_greedy(answer: Any, token_ids: Sequence[int]) -> list[float]:
-    """Each token's log-probability, which the library gives for beams alone; one that is forced has 0, as there.
+    """The score of each token of a greedy search, which the library gives for searches of several beams only.
 
-    A penalty changes the logit before it is compared, and the others not.
+    The score is the token's processed logit minus the normalizer of the unprocessed ones, so a penalty changes it as it
+    changes the logit. A forced token scores 0, as in a search of several beams.
     """
     chosen = []
     for logits, scores, token_id in zip(answer.logits, answer.scores, token_ids, strict=True):

@@ -1,4 +1,4 @@
-"""A checkpoint's tokenizer in the forms that an exported model runs."""
+"""Converting a checkpoint's tokenizer to a form that an exported model runs."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ _PROBE = "a"
 
 @dataclass(frozen=True, slots=True)
 class Tokenizers:
-    """Both sides' tokenizers, their files, and the ids that stand for no text.
+    """Both sides' tokenizers with their files and special ids.
 
-    ``first_id`` is the token of the target language, where the tokenizer has one set; ``lacks_language`` says that it
-    would need one.
+    Attributes:
+        first_id: token of the target language that the tokenizer is set to, or None.
+        lacks_language: whether the tokenizer knows languages and has no target language set.
     """
 
     source: TokenizerSpec
@@ -38,11 +39,11 @@ class Tokenizers:
 
 
 def read_tokenizers(checkpoint: Checkpoint, source_vocabulary: int, target_vocabulary: int) -> Tokenizers:
-    """Read the tokenizer of a checkpoint for a model of so many embeddings.
+    """Read the tokenizer of a checkpoint.
 
     Raises:
-        CheckpointError: there is none, it is damaged or of a kind that cannot travel, or it has ids the model has no
-            embedding for.
+        CheckpointError: there is none, it is damaged or of a kind that an exported model cannot run, or it has ids
+            beyond the model's embeddings.
     """
     tokenizer = _load(checkpoint.folder)
     if isinstance(tokenizer, MarianTokenizer):
@@ -63,7 +64,7 @@ def _load(folder: Path) -> Any:
     try:
         with quiet_library():
             return AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
-    except Exception as error:  # whatever the library and what it calls raise over a missing or damaged file
+    except Exception as error:  # of many types, the library's and its dependencies'
         raise CheckpointError(
             f"The tokenizer in {folder} is missing or damaged ({first_line(error)}); copy the checkpoint again."
         ) from error
@@ -130,7 +131,7 @@ def _finish(
     target: SentencePieceSpec | TokenizerJsonSpec,
     content: bytes,
 ) -> Tokenizers:
-    """Tokenizers of which both sides run the same file."""
+    """Tokenizers whose two sides run the same file."""
     tokens = _list_tokens(tokenizer.get_vocab(), vocabulary, folder)
     language = _target_language(tokenizer)
     return Tokenizers(
@@ -160,12 +161,12 @@ def _find_frame(tokenizer: Any, side: str) -> tuple[tuple[int, ...], tuple[int, 
 
 
 def _target_language(tokenizer: Any) -> str | None:
-    """The language a multilingual tokenizer is set to write, empty if none is set; None if it knows no languages."""
+    """The target language that a tokenizer is set to, empty if none is set; None if it knows no languages."""
     return (tokenizer.tgt_lang or "") if hasattr(tokenizer, "tgt_lang") else None
 
 
 def _list_tokens(ids: dict[str, int], size: int, folder: Path) -> tuple[str, ...]:
-    """Token of every id of a vocabulary of ``size`` embeddings; an id that no token has gets a made-up one."""
+    """The token of every id below ``size``; an id without a token gets a made-up one."""
     largest = max(ids.values(), default=-1)
     if largest >= size:
         raise CheckpointError(

@@ -1,4 +1,4 @@
-"""How weights are put in the form of `pipeline.models.transformer`."""
+"""Converting the library's weights to the form of `pipeline.models.transformer`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ACTIVATIONS: dict[str, Activation] = {
 
 
 def find_activation(name: str, config: PretrainedConfig) -> Activation:
-    """The activation by the library's name.
+    """The activation of the exported module, by the library's name.
 
     Raises:
         CheckpointError: the exported module has no such activation.
@@ -35,18 +35,18 @@ def find_activation(name: str, config: PretrainedConfig) -> Activation:
 
 
 def copy_linear(target: str, module: nn.Module, scale: float = 1.0) -> dict[str, Tensor]:
-    """A projection or norm, scaled, as ``<target>.weight`` and, where it has one, ``<target>.bias``."""
+    """A projection or norm, scaled, as ``<target>.weight`` and, if it has one, ``<target>.bias``."""
     return {f"{target}.{name}": tensor * scale for name, tensor in module.state_dict().items()}
 
 
 def join_linear(target: str, *parts: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Projections of one input, each as `copy_linear` gives it, as one."""
+    """Projections of one input, each as `copy_linear` gives it, joined into one."""
     columns = [dict(zip(("weight", "bias"), part.values(), strict=False)) for part in parts]
     return {f"{target}.{name}": torch.cat([column[name] for column in columns]) for name in columns[0]}
 
 
 def make_output(weight: Tensor, bias: Tensor | None = None) -> dict[str, Tensor]:
-    """The output projection; a model without a bias has one of zeros."""
+    """The output projection; a missing bias becomes one of zeros."""
     return {"output.weight": weight, "output.bias": torch.zeros(len(weight)) if bias is None else bias.flatten()}
 
 
@@ -57,7 +57,7 @@ def is_tied(model: PreTrainedModel) -> bool:
 
 
 class Parts(NamedTuple):
-    """The stacks and the output projection of a model, whose classes have no type in common."""
+    """The stacks and the output projection of a model. Untyped, since the families' classes share no type."""
 
     encoder: Any
     decoder: Any
@@ -65,6 +65,6 @@ class Parts(NamedTuple):
 
 
 def find_parts(model: PreTrainedModel) -> Parts:
-    """Where the library keeps them."""
+    """Find the parts of a model."""
     untyped: Any = model
     return Parts(untyped.get_encoder(), untyped.get_decoder(), untyped.get_output_embeddings())

@@ -1,6 +1,6 @@
 """The adapter of native Marian models (Junczys-Dowmunt et al. 2018): Marian, Bergamot and Firefox Translations.
 
-`recognizes` is asked of every checkpoint, so that nothing heavy is imported before `load`.
+`recognizes` is called for every checkpoint, so heavy packages are imported in `load` only.
 """
 
 from __future__ import annotations

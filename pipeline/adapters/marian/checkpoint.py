@@ -1,4 +1,4 @@
-"""The files of a native Marian model: weights, what decoding is set to, and vocabularies."""
+"""The files of a native Marian model: weights, decoding settings and vocabularies."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pipeline.errors import CheckpointError
 SENTENCEPIECE_SUFFIX = ".spm"
 _FACTORED_SUFFIX = ".fsv"
 _SUBWORD_MODELS = ("source.spm", "target.spm")
-"""What texts are cut with before Marian sees them, as in the models of OPUS-MT."""
+"""SentencePiece models that cut texts into subwords before Marian reads them, as in the models of OPUS-MT."""
 _SOURCE_PREFIXES = ("source", "src")
 
 
@@ -25,10 +25,11 @@ class MarianCheckpoint:
     """A model that was read.
 
     Attributes:
-        settings: what decoding is set to (``decoder.yml``); empty where there is no such file.
-        source_vocabulary, target_vocabulary: SentencePiece models or lists of words, one file where the sides share it.
-        subword_models: SentencePiece models that cut texts into the pieces such lists have, of source and target; None
-            where texts are cut elsewhere.
+        settings: decoding settings (``decoder.yml``); empty without such a file.
+        source_vocabulary, target_vocabulary: SentencePiece models or lists of words; the same file if the sides share
+            it.
+        subword_models: SentencePiece models of source and target that cut texts into the pieces of such lists; None if
+            texts are cut before they are given.
         shortlists: files that restrict the output to likely words.
     """
 
@@ -42,7 +43,7 @@ class MarianCheckpoint:
 
 
 def read_checkpoint(path: Path) -> MarianCheckpoint:
-    """Read a model file, or the one in a folder, with what lies beside it.
+    """Read a model file, or the one in a folder, with its settings and vocabularies.
 
     Raises:
         CheckpointError: a file is missing or damaged, or the model cannot be exported.
@@ -68,7 +69,7 @@ def _find_model_file(folder: Path) -> Path:
 
 
 def _read_settings(model_file: Path) -> Mapping[str, Any]:
-    """The settings that name the model among their ``models``; Marian writes them as ``<model>.decoder.yml``."""
+    """Read the settings whose ``models`` name the model; Marian writes them to ``<model>.decoder.yml``."""
     written = f"{model_file.name}.decoder.yml"
     found = [path for path in sorted(model_file.parent.glob("*.yml")) if not _is_word_vocabulary(path)]
     for path in sorted(found, key=lambda path: (path.name != written, "decoder" not in path.name)):
@@ -83,7 +84,7 @@ def _read_settings(model_file: Path) -> Mapping[str, Any]:
 
 
 def _find_vocabularies(folder: Path, settings: Mapping[str, Any]) -> tuple[Path, Path]:
-    """Those that the settings name, in the model's own folder; else what lies there."""
+    """The vocabularies that the settings name, in the model's own folder; without settings those found there."""
     named = settings.get("vocabs")
     is_named = isinstance(named, list) and bool(named)
     files = [folder / Path(str(name)).name for name in named or ()] if is_named else _list_vocabularies(folder)
@@ -103,7 +104,7 @@ def _find_vocabularies(folder: Path, settings: Mapping[str, Any]) -> tuple[Path,
 
 
 def _list_vocabularies(folder: Path) -> list[Path]:
-    """The vocabularies in a folder, the source's first; what may only cut texts into subwords comes last."""
+    """The vocabularies in a folder, the source's first and models that may only cut texts into subwords last."""
     models = sorted(folder.glob(f"*{SENTENCEPIECE_SUFFIX}"))
     words = [path for path in sorted(folder.iterdir()) if _is_word_vocabulary(path)]
     found = [path for path in models if path.name not in _SUBWORD_MODELS] or words or models

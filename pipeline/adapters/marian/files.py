@@ -1,4 +1,4 @@
-"""Which files belong to a Marian model, told from their first bytes and names."""
+"""Recognizing the files of a Marian model by their first bytes and names."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import zipfile
 from pathlib import Path
 
 OPTIONS_ITEM = "special:model.yml"
-"""The item of a model file that holds the options it was trained with."""
+"""Name of the item of a model file that has the training options."""
 BINARY_VERSION = (1).to_bytes(8, "little")
-"""How a file in Marian's binary format begins."""
+"""First bytes of a file in Marian's binary format."""
 SUFFIXES = (".npz", ".bin")
 
 
 def is_model_file(path: Path) -> bool:
-    """Whether a file is a Marian model, whole or damaged; other programs' ``.npz`` and ``.bin`` files are not."""
+    """Whether a file is a Marian model, intact or damaged, and not another program's ``.npz`` or ``.bin``."""
     try:
         if path.suffix == ".npz":
             return _holds_options(path)
@@ -24,7 +24,7 @@ def is_model_file(path: Path) -> bool:
 
 
 def list_model_files(folder: Path) -> list[Path]:
-    """The Marian models in a folder, by name; none where there is no folder."""
+    """The Marian models in a folder, by name; none if there is no folder."""
     try:
         return [path for path in sorted(folder.iterdir()) if path.is_file() and is_model_file(path)]
     except OSError:
@@ -36,5 +36,5 @@ def _holds_options(path: Path) -> bool:
         with zipfile.ZipFile(path) as archive:
             return f"{OPTIONS_ITEM}.npy" in archive.namelist()
     except zipfile.BadZipFile:
-        # An archive ends with its table of contents, which a truncated one lost: the names of the items remain.
+        # A truncated archive has lost the table of contents at its end, so item names are searched for in its bytes.
         return OPTIONS_ITEM.encode() in path.read_bytes()

@@ -1,4 +1,4 @@
-"""What a Marian model's decoding is set to: what the engine honors, and a sentence for what it does not."""
+"""A Marian model's decoding settings: those that the engine honors, and a sentence for each of the others."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pipeline.adapters.marian.mapping import POSITIONS
 from pipeline.errors import CheckpointError
 
 MAX_LENGTH = 200
-"""Most target tokens, where Marian has a multiple of the source's; the positions would allow more."""
+"""Most target tokens. Marian allows a multiple of the source's tokens; the positions would allow more."""
 _MARIAN_BEAM, _MARIAN_PENALTY = 12, 0.0
-"""What Marian takes where its settings say nothing."""
+"""Marian's default for a setting that is left out."""
 _NEUTRAL: Mapping[str, tuple[Any, ...]] = {
     "output-approx-knn": (None, []),
     "output-sampling": (None, False, []),
@@ -23,7 +23,7 @@ _NEUTRAL: Mapping[str, tuple[Any, ...]] = {
 
 
 def read_generation(checkpoint: MarianCheckpoint, start_id: int, unknown_id: int) -> GenerationDefaults:
-    """The generation defaults; the start token, and the unknown token unless it is allowed, are never produced.
+    """The generation defaults. The start token is suppressed, and so is the unknown token unless it is allowed.
 
     Raises:
         CheckpointError: the beam size or the normalization is out of range.
@@ -46,7 +46,7 @@ def read_generation(checkpoint: MarianCheckpoint, start_id: int, unknown_id: int
 
 
 def list_notices(checkpoint: MarianCheckpoint) -> Iterator[str]:
-    """A sentence for each thing of the checkpoint that is not honored."""
+    """A sentence for each setting of the checkpoint that is not honored."""
     if checkpoint.weights.is_quantized:
         yield (
             "The weights were stored as integers and are computed with in float32: where Marian rounds activations to "

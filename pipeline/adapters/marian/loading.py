@@ -1,4 +1,4 @@
-"""From a native Marian model to everything the exporter and the verifier need."""
+"""Loading a native Marian model for export and verification."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from pipeline.models.transformer import Transformer
 from pipeline.models.transformer_config import TransformerConfig
 
 _PARITY_SENTENCES = 50
-"""The reference computes in NumPy, and takes a good part of a second to search one."""
+"""Fewer than usual: the reference, in NumPy, needs up to a second to search one."""
 
 
 def load_checkpoint(path: Path) -> LoadedCheckpoint:
     """Read a model file, or the one in a folder.
 
     Raises:
-        CheckpointError: it is incomplete, damaged, or not one that can be exported.
+        CheckpointError: the model is incomplete, damaged, or cannot be exported.
     """
     checkpoint = read_checkpoint(path)
     config, state = map_weights(checkpoint.weights, checkpoint.options)
@@ -45,7 +45,7 @@ def load_checkpoint(path: Path) -> LoadedCheckpoint:
         source_tokenizer=tokenizers.source,
         target_tokenizer=tokenizers.target,
         tokenizer_files=tokenizers.files,
-        # Marian has no token for padding; what stands there is never read.
+        # Marian has no padding token; padding is masked, so any token will do.
         pad_id=tokenizers.end_id,
         start_id=tokenizers.start_id,
         end_id=tokenizers.end_id,

@@ -1,4 +1,4 @@
-"""Where Marian keeps the weights of `pipeline.models.transformer`."""
+"""Mapping Marian's weights to those of `pipeline.models.transformer`."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ from pipeline.errors import CheckpointError
 from pipeline.models.transformer_config import StackConfig, TransformerConfig
 
 POSITIONS = 1024
-"""Rows of the table of positions: Marian computes any, these bound what a mistaken request can cost."""
+"""Rows of the table of positions. Marian computes positions without a limit; this one limits mistaken requests."""
 NORM_EPSILON = 1e-9
 _LINEAR = ("weight", "bias")
 _NEVER = -1e9
-"""The output bias of the start token: finite, and its probability is zero."""
+"""Output bias of the start token: finite, and low enough that its probability is zero."""
 
 
 def map_weights(weights: MarianWeights, options: MarianOptions) -> tuple[TransformerConfig, dict[str, Tensor]]:
     """The configuration and the weights of the exported module.
 
-    Marian begins a target with a zero embedding where other models have a start token: here it is the last row of the
-    target's table, a token that the output never chooses. A table that source and target share has it on both sides.
+    Marian begins a target with a zero embedding in place of a start token. The exported module has it as one more row
+    at the end of the target's table, for a token that is never produced. If source and target share a table, both sides
+    have the row.
 
     Raises:
-        CheckpointError: a weight is missing or has the wrong shape, or there is one that nothing reads.
+        CheckpointError: a weight is missing, has the wrong shape, or belongs to no part of the exported module.
     """
     mapping = _Mapping(weights, options)
     state = mapping.map_model()
@@ -60,7 +61,7 @@ def _configure(state: dict[str, Tensor], options: MarianOptions) -> TransformerC
 
 
 class _Mapping:
-    """The weights under the names of the exported module; every weight is read once."""
+    """Converts weights to those of the exported module, and keeps account of those that were read."""
 
     def __init__(self, weights: MarianWeights, options: MarianOptions) -> None:
         self._weights = weights
@@ -68,7 +69,7 @@ class _Mapping:
         self._unread = set(weights.tensors)
 
     def check_nothing_is_left(self) -> None:
-        """Refuse weights that nothing reads: they would belong to a computation that is not exported."""
+        """Refuse weights that were not read: they belong to a computation that is not exported."""
         if self._unread:
             raise CheckpointError(
                 f"{self._weights.path} has {len(self._unread)} weights that its options do not explain, for instance "
@@ -98,7 +99,7 @@ class _Mapping:
         return {"output.weight": weight, "output.bias": torch.cat([bias, torch.tensor([_NEVER])])}
 
     def _output_table(self) -> Tensor:
-        """The output projection [tokens, size]; older versions of Marian keep it transposed, under another name."""
+        """The output projection [tokens, size]; older versions of Marian store it transposed, under another name."""
         older = "decoder_ff_logit_out_W"
         if older not in self._unread:
             return self._table(f"{older}t")
@@ -222,7 +223,7 @@ class _Mapping:
 
 
 def sinusoids(count: int, size: int) -> Tensor:
-    """Marian's positions [count, size]: sines and then cosines of rates from 1 to 1/10000, both of which are there."""
+    """Marian's positions [count, size]: sines, then cosines, of rates from 1 to 1/10000, both included."""
     half = size // 2
     rates = torch.exp(torch.arange(half, dtype=torch.float32) * -(math.log(10000.0) / (half - 1)))
     angles = torch.arange(count, dtype=torch.float32)[:, None] * rates

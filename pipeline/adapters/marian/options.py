@@ -1,4 +1,4 @@
-"""The options a Marian model was trained with: those that shape its computation, and one sentence for the others."""
+"""The training options of a Marian model that determine its computation."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _NEUTRAL: Mapping[str, tuple[Any, ...]] = {
     "transformer-train-positions": (False,),
     "ulr": (False,),
 }
-"""Options that change the computation, with the values at which they do nothing that is not supported."""
+"""Options that change the computation, with the values that are supported."""
 _SUPPORTED = "supported are Transformers (type: transformer) with self-attention or an SSRU in the decoder"
 _FIRST_NORMED_KEYS = (1, 11, 0)
-"""The first version of Marian whose self-attention normalizes keys and values before it, as it does the queries."""
+"""First version of Marian whose pre-norm self-attention normalizes keys and values, not the queries alone."""
 _FIRST_EXACT_GELU = (1, 12, 3)
-"""The first version of Marian whose gelu is not an approximation by a sigmoid."""
+"""First version of Marian whose gelu is exact; before, it was approximated by a sigmoid."""
 _NEWEST = (999, 0, 0)
 
 _Value = TypeVar("_Value", str, int, bool)
@@ -39,12 +39,12 @@ class MarianOptions:
     """The architecture of a model.
 
     Attributes:
-        encoder_depth, decoder_depth: projections of a feed-forward layer, at least 2.
-        norm_first, embedding_norm, final_norm: as in `pipeline.models.transformer.TransformerConfig`.
-        is_recurrent: whether the decoder has an SSRU instead of self-attention; ``projects_recurrence`` whether its
-            output is projected.
-        source_embedding, target_embedding: the names of the tables; ``ties_output`` says that the latter is the output
-            projection too.
+        encoder_depth, decoder_depth: number of projections of a feed-forward layer, at least 2.
+        norm_first, embedding_norm, final_norm: as in `pipeline.models.transformer_config.TransformerConfig`.
+        is_recurrent: whether the decoder has an SSRU instead of self-attention.
+        projects_recurrence: whether the output of the SSRU is projected.
+        source_embedding, target_embedding: names of the tables.
+        ties_output: whether the target's table is the output projection too.
     """
 
     size: int
@@ -68,7 +68,7 @@ def parse_options(weights: MarianWeights) -> MarianOptions:
     """Read the options of a model.
 
     Raises:
-        CheckpointError: one is missing, or changes the computation in a way that is not supported.
+        CheckpointError: an option is missing, or changes the computation in a way that is not supported.
     """
     options = _Options(weights)
     kind = options.text("type")
@@ -133,7 +133,7 @@ class _Options:
         return "gelu_sigmoid" if name == "gelu" and self._version() < _FIRST_EXACT_GELU else _ACTIVATIONS[name]
 
     def feed_forward_depths(self) -> tuple[int, int]:
-        """Of encoder and decoder; for the decoder 0 is that of the encoder."""
+        """Projections of a feed-forward layer in encoder and decoder; 0 for the decoder means the encoder's."""
         name = "transformer-ffn-depth"
         encoder = self.number(name, 2)
         decoder = self.number("transformer-decoder-ffn-depth", 0) or encoder
@@ -185,12 +185,12 @@ class _Options:
         return operations == "n"
 
     def _version(self) -> tuple[int, ...]:
-        """The version of Marian that wrote the model; the newest if it does not say."""
+        """The version of Marian that wrote the model; the newest if none is recorded."""
         numbers = re.match(r"v(\d+)\.(\d+)\.(\d+)", self.text("version", ""))
         return tuple(map(int, numbers.groups())) if numbers else _NEWEST
 
     def _operations(self, name: str) -> str:
-        """The operations round a sublayer; dropout does nothing in a trained model."""
+        """The operations around a sublayer, without dropout, which has no effect in a trained model."""
         return self.text(name, "").replace("d", "")
 
     def _value(self, name: str, kind: type[_Value], default: _Value | None) -> _Value:

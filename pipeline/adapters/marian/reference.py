@@ -1,8 +1,8 @@
-"""Marian's own computation in NumPy, from the weights under their own names: the oracle of the parity check.
+"""Marian's own computation in NumPy, the reference of the parity check.
 
-It follows Marian's ``transformer.h`` and ``rnn/cells.h`` operation by operation and shares nothing with the exported
-module: a decoder's self-attention keeps the inputs of its layers and projects them again at every step. It computes in
-double precision, so that what differs is the rounding of the exported module alone.
+It follows Marian's ``transformer.h`` and ``rnn/cells.h`` operation by operation, reads weights by Marian's names and
+shares no code with the exported module. The decoder's self-attention keeps the inputs of its layers and projects them
+again at every step. Arithmetic is float64, so differences to the export are the export's rounding alone.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ Doubles = NDArray[np.float64]
 class MarianReference:
     """A model as Marian runs it, one sentence at a time and without padding.
 
-    ``context_layer`` is the decoder layer whose context is given.
+    Attributes:
+        context_layer: decoder layer whose context is given.
     """
 
     def __init__(self, weights: MarianWeights, start_id: int, end_id: int, suppressed_ids: Sequence[int]) -> None:
@@ -73,7 +74,7 @@ class MarianReference:
             return beam_search(advance, generation, start_id=self._start_id, end_id=self._end_id)
 
     def _distribution(self, states: Doubles) -> Doubles:
-        """Log-probabilities [rows, vocabulary]; what is never produced has none."""
+        """Log-probabilities [rows, vocabulary], minus infinity for suppressed tokens."""
         logits = self._layers.logits(states)
         shifted = logits - logits.max(axis=-1, keepdims=True)
         log_probs: Doubles = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
@@ -82,7 +83,7 @@ class MarianReference:
 
 
 class _Step(NamedTuple):
-    """What a step computes.
+    """Outputs of a step.
 
     ``state`` [rows, size], ``contexts`` of every layer [rows, size], ``attention`` [rows, layers, heads, source], and
     the output ``layers`` of every layer [rows, size].
@@ -95,7 +96,7 @@ class _Step(NamedTuple):
 
 
 class _SentenceRun:
-    """One source with what the decoder keeps of each row: the inputs of every layer, or the state of its cell."""
+    """One source, and the decoder's memory of each row: every layer's inputs, or the state of its cell."""
 
     def __init__(self, layers: _Layers, source_ids: Sequence[int]) -> None:
         self._layers = layers
@@ -104,7 +105,7 @@ class _SentenceRun:
         self._position = 0
 
     def step(self, words: Sequence[int | None], parents: Sequence[int]) -> _Step:
-        """Feed one word a row, None for none; row i continues row ``parents[i]`` of the step before."""
+        """Feed one word a row, None for the zero embedding; row i continues row ``parents[i]`` of the step before."""
         kept = [past[list(parents)] for past in self._past]
         x = self._layers.embed_target(words, self._position)
         self._past, contexts, attention, layers = [], [], [], []
@@ -157,13 +158,13 @@ class _Layers:
         return self._before("decoder_emb", "transformer-postprocess-emb", x)
 
     def read_past(self, prefix: str, x: Doubles, past: Doubles | None) -> tuple[Doubles, Doubles]:
-        """The first sublayer of the decoder, and what it keeps for the next step."""
+        """The first sublayer of the decoder: states, and its memory for the next step."""
         if self._options.get("transformer-decoder-autoreg") == "rnn":
             return self._read_past_with_cell(f"{prefix}_rnn", x, past)
         return self._read_past_with_attention(f"{prefix}_self", x, past)
 
     def read_source(self, prefix: str, x: Doubles, states: Doubles) -> tuple[Doubles, Doubles, Doubles]:
-        """Cross-attention: states, its own output, and its weights [rows, heads, source]."""
+        """Cross-attention: states, the output before the residual sum, and the weights [rows, heads, source]."""
         name = f"{prefix}_context"
         query = self._before(f"{name}_Wo", "transformer-preprocess", x)
         change, weights = self._attend(name, query[:, None], states[None])
@@ -208,7 +209,7 @@ class _Layers:
         return self._after(f"{name}_Wo", "transformer-postprocess", change[:, 0], x), inputs
 
     def _attend(self, name: str, queries: Doubles, values: Doubles) -> tuple[Doubles, Doubles]:
-        """From [rows, queries, size] to [rows or 1, keys, size]; the output and the weights of every head."""
+        """Attend from [rows, queries, size] to [rows or 1, keys, size]; return the output and every head's weights."""
         query, key, value = (
             self._split_heads(self._affine(name, kind, given))
             for kind, given in (("q", queries), ("k", values), ("v", values))
@@ -276,7 +277,7 @@ def _is_before(version: object, *numbers: int) -> bool:
 
 
 def _sigmoid(x: Doubles) -> Doubles:
-    # Both tails without overflow.
+    # The form with tanh overflows at neither end.
     return _doubles(0.5 * (1.0 + np.tanh(0.5 * x)))
 
 
@@ -291,6 +292,6 @@ def _floats(values: Doubles) -> Floats:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """For many small products: waking more threads takes longer than their work."""
+    """Use one thread: for small products, waking threads takes longer than the work."""
     with threadpool_limits(1, "blas"):
         yield

@@ -1,4 +1,4 @@
-"""The vocabularies of a Marian model, SentencePiece models or lists of words, which give the ids of its tokens."""
+"""Tokenizers of a Marian model, from SentencePiece models or lists of words."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from pipeline.adapters.marian.vocabulary import read_word_vocabulary
 from pipeline.errors import CheckpointError
 
 _LANGUAGE_CODE = re.compile(">>.+<<")
-"""What tells a model of several target languages its target, at the beginning of a source."""
+"""Form of the token that names the target language at the beginning of a source."""
 _START_TOKENS = ("<s>", "<start of target>")
 
 
 @dataclass(frozen=True, slots=True)
 class Tokenizers:
-    """Both sides' tokenizers and their files; ``start_id`` is the row that stands for Marian's zero embedding."""
+    """Both sides' tokenizers and their files; ``start_id`` is the row for Marian's zero embedding."""
 
     source: SentencePieceSpec | WordTokenizerSpec
     target: SentencePieceSpec | WordTokenizerSpec
@@ -33,7 +33,7 @@ class Tokenizers:
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """One side's tokens; ``model`` is the SentencePiece model that cuts texts into them, None where nothing does."""
+    """One side's tokens; ``model`` is the SentencePiece model that cuts texts into them, or None."""
 
     tokens: tuple[str, ...]
     model: bytes | None
@@ -42,10 +42,10 @@ class _Side:
 
 
 def read_tokenizers(checkpoint: MarianCheckpoint, source_rows: int, target_rows: int) -> Tokenizers:
-    """Read the vocabularies for tables of so many rows, the start's included where a table has it.
+    """Read the vocabularies of a model whose tables have so many rows, the start token's included if a table has it.
 
     Raises:
-        CheckpointError: one is damaged, or not the one the model was trained with.
+        CheckpointError: a vocabulary is damaged, or is not the one that the model was trained with.
     """
     source_model, target_model = checkpoint.subword_models or (None, None)
     target = _read_side(checkpoint.target_vocabulary, target_rows - 1, target_model)

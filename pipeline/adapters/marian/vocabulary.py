@@ -1,4 +1,4 @@
-"""Vocabularies that list words, or subwords of texts that were cut before, as Marian's ``DefaultVocab`` reads them."""
+"""Vocabularies that list words or subwords, read as Marian's ``DefaultVocab`` reads them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pipeline.errors import CheckpointError
 
 _YAML_SUFFIXES = (".json", ".yaml", ".yml")
 WORD_SUFFIXES = (*_YAML_SUFFIXES, ".txt", ".vocab")
-"""Of lists of words that are found without being named; of those that are, Marian reads any other as text."""
+"""Suffixes of lists that are found without being named. A named list with another suffix is read as text."""
 _END_NAMES, _UNKNOWN_NAMES = ("</s>", "eos"), ("<unk>", "UNK")
-"""Of the special tokens; in YAML Marian takes what Nematus called them, at the ids 0 and 1."""
-# These make no objects, and leave every scalar as it is written: to others "no" and "1.50" are no strings.
+"""Names of the special tokens. In YAML, Nematus' names for the ids 0 and 1 are accepted too."""
+# These loaders make no objects and keep scalars as written; others read "no" as false and "1.50" as a number.
 _LOADER = yaml.CBaseLoader if yaml.__with_libyaml__ else yaml.BaseLoader
 _ONE_MAPPING = (
     yaml.StreamStartEvent,
@@ -25,13 +25,13 @@ _ONE_MAPPING = (
     yaml.DocumentEndEvent,
     yaml.StreamEndEvent,
 )
-"""The events of a mapping of scalars, besides the scalars."""
+"""Events of a YAML mapping of scalars, the scalars left out."""
 _MOST_DIGITS = 9
 
 
 @dataclass(frozen=True, slots=True)
 class WordVocabulary:
-    """The tokens, the index being the id."""
+    """The tokens; a token's id is its index."""
 
     tokens: tuple[str, ...]
     end_id: int
@@ -39,10 +39,10 @@ class WordVocabulary:
 
 
 def read_word_vocabulary(path: Path) -> WordVocabulary:
-    """Read a mapping of tokens to ids in YAML or JSON, or a text of one token a line, as the suffix says.
+    """Read a mapping of tokens to ids in YAML or JSON, or a text of one token a line, depending on the suffix.
 
     Raises:
-        CheckpointError: it is neither, names a token or an id twice, leaves out an id, or lacks a special token.
+        CheckpointError: the file has another form, a token or id twice, a missing id, or no special token.
     """
     try:
         content = path.read_bytes().decode("utf-8")
@@ -60,7 +60,7 @@ def read_word_vocabulary(path: Path) -> WordVocabulary:
 
 
 def _read_mapping(content: str, path: Path) -> list[tuple[str, int]]:
-    """The pairs of token and id in their order, tokens that come twice included."""
+    """The pairs of token and id in the order of the file, repeated tokens included."""
     scalars: list[str] = []
     structure = iter(_ONE_MAPPING)
     try:
@@ -99,7 +99,7 @@ def _order(pairs: Sequence[tuple[str, int]], path: Path) -> tuple[str, ...]:
 
 
 def _read_lines(content: str, path: Path) -> tuple[str, ...]:
-    # Only a line feed ends a line: other marks of one may be tokens.
+    # Only a line feed ends a line; other line separators may be tokens.
     lines = tuple(line.removesuffix("\r") for line in content.removesuffix("\n").split("\n"))
     if "" in lines:
         raise CheckpointError(f"The vocabulary {path} has an empty line, number {lines.index('') + 1}.")

@@ -1,4 +1,4 @@
-"""Reading Marian's model files: NumPy archives without pickles, and its own binary format."""
+"""Reading Marian's model files: NumPy archives without pickles, and Marian's binary format."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pipeline.errors import CheckpointError
 
 _READABLE = "a Marian model is an .npz or a .bin file with float32, float16, intgemm8 or intgemm16 weights"
 _FLOATS: Mapping[int, np.dtype[Any]] = {0x402: np.dtype("<f2"), 0x404: np.dtype("<f4")}
-# Bergamot's fork and Marian itself give the quantized types different numbers.
+# Marian and its fork Bergamot number the quantized types differently.
 _QUANTIZED: Mapping[int, np.dtype[Any]] = {
     0x4101: np.dtype("<i1"),
     0x10001: np.dtype("<i1"),
@@ -29,17 +29,17 @@ _QUANTIZED: Mapping[int, np.dtype[Any]] = {
 }
 _SPECIAL_PREFIX = "special:"
 _MULTIPLIER_SUFFIX = "_QuantMultA"
-"""Of items that say how Marian rounds activations."""
+"""Suffix of items with the scale at which Marian rounds activations."""
 _MOST_DIMENSIONS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class MarianWeights:
-    """What a model file holds.
+    """The content of a model file.
 
     Attributes:
-        tensors: every weight by Marian's name for it, float32; matrices are [inputs, outputs], tables [tokens, size].
-        options: what the model was trained with.
+        tensors: every weight by Marian's name, float32; matrices are [inputs, outputs], tables [tokens, size].
+        options: the training options.
         is_quantized: whether weights were stored as integers.
     """
 
@@ -67,7 +67,7 @@ def read_weights(path: Path) -> MarianWeights:
     """Read a model file.
 
     Raises:
-        CheckpointError: it cannot be read, is damaged or of another format, or a weight is not finite.
+        CheckpointError: the file cannot be read, is damaged or of another format, or a weight is not finite.
     """
     try:
         weights = _read_archive(path) if path.suffix == ".npz" else _read_binary(path)
@@ -80,14 +80,14 @@ def read_weights(path: Path) -> MarianWeights:
 
 
 def read_yaml(content: str | bytes, origin: str) -> Mapping[str, Any]:
-    """Options in YAML, as a mapping.
+    """Parse options in YAML to a mapping.
 
     Raises:
-        CheckpointError: they are something else; ``origin`` says where they stand.
+        CheckpointError: the text is no such mapping; the message names ``origin``.
     """
     try:
         options = yaml.safe_load(content)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date that there is not is no YAMLError
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # an impossible date raises ValueError, not YAMLError
         raise CheckpointError(f"{origin} is not YAML; copy the model again.") from error
     if not isinstance(options, dict):
         raise CheckpointError(f"{origin} does not hold options by name; copy the model again.")
@@ -134,7 +134,7 @@ def _read_binary(path: Path) -> MarianWeights:
 
 
 def _split_binary(content: memoryview) -> Iterator[_Item]:
-    """The items: first all headers, then all names, all shapes, and after a gap all data."""
+    """Split a binary file into items: all headers come first, then all names, all shapes and, after a gap, all data."""
     count, place = struct.unpack_from("<Q", content, 8)[0], 16
     if count > len(content):
         raise ValueError(count)
@@ -175,12 +175,12 @@ def _read_tensor(item: _Item, path: Path) -> Floats:
             f"to be made again from the original with marian-conv; {_READABLE}."
         )
     integers = np.frombuffer(item.data, _QUANTIZED[item.kind], count)
-    # The factor that the weights were multiplied with before they were rounded stands behind them.
+    # The factor that weights were multiplied by before rounding follows them.
     multiplier = np.frombuffer(item.data, "<f4", 1, offset=integers.nbytes)[0]
     if not multiplier > 0:
         raise ValueError(multiplier)
     values: Floats = integers.astype(np.float32) / multiplier
-    # A matrix is stored by output, whatever its shape says; a table of embeddings is not.
+    # A matrix is stored transposed to its shape; a table of embeddings is not.
     return values.reshape(item.shape) if "Wemb" in item.name else values.reshape(item.shape[::-1]).T
 
 

@@ -1,6 +1,6 @@
 """The adapter of OpenNMT-py checkpoints (Klein et al. 2017), versions 2 and 3.
 
-`recognizes` is asked of every checkpoint, so that nothing heavy is imported before `load`.
+`recognizes` is called for every checkpoint, so heavy packages are imported in `load` only.
 """
 
 from __future__ import annotations

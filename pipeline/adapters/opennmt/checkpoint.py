@@ -1,4 +1,4 @@
-"""Reading a checkpoint of OpenNMT-py: a pickle, of which tensors and plain values are read and nothing is run."""
+"""Reading a checkpoint of OpenNMT-py: a pickle, from which only tensors and plain values are read."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class Checkpoint:
     """A checkpoint that was read.
 
     Attributes:
-        options: what the model is like.
-        source_tokens, target_tokens: a token's id is its place.
-        start_token: the one before the first token of every target.
-        version: of OpenNMT-py, 2 or 3.
+        options: the training options.
+        source_tokens, target_tokens: the vocabularies; a token's id is its index.
+        start_token: the token before the first of every target.
+        version: version of OpenNMT-py, 2 or 3.
     """
 
     path: Path
@@ -49,7 +49,7 @@ def read_checkpoint(checkpoint: Path) -> Checkpoint:
     """Read a ``.pt`` file, or the only one of a folder.
 
     Raises:
-        CheckpointError: it is damaged, would run code, or is of a model that cannot be exported.
+        CheckpointError: the file is damaged, would run code, or is of a model that cannot be exported.
     """
     path = find_model_file(checkpoint)
     if path is None:
@@ -78,7 +78,7 @@ def _load(path: Path) -> dict[str, Any]:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(_explain_refusal(path, str(error))) from error
-    except Exception as error:  # torch lets whatever its readers raise through
+    except Exception as error:  # torch passes on the errors of its readers, of many types
         raise CheckpointError(f"{path} is damaged or cut short; copy the checkpoint again.") from error
     if not isinstance(content, dict):
         raise CheckpointError(f"{path} holds no checkpoint of OpenNMT-py.")
@@ -98,7 +98,7 @@ def _explain_refusal(path: Path, message: str) -> str:
 
 
 def _read_vocabulary_beside(path: Path) -> object:
-    """The vocabulary in a JSON file of its own, for checkpoints that hold none."""
+    """Read the vocabulary from a JSON file beside a checkpoint that contains none."""
     beside = path.with_suffix(".vocab.json")
     try:
         return parse_json(beside.read_text(encoding="utf-8"))
@@ -120,7 +120,7 @@ def _read_tokens(vocabulary: Mapping[str, Any], side: str, path: Path) -> tuple[
 
 
 def _collect_tensors(content: Mapping[str, Any], path: Path) -> dict[str, Tensor]:
-    """All weights by the names of version 3, those of the generator among them."""
+    """All weights by the names of version 3, the generator's included."""
     if "model" in content:
         generator = {name.removeprefix("0."): value for name, value in _as_state(content.get("generator")).items()}
         found = {**_as_state(content["model"]), **{_GENERATOR + name: value for name, value in generator.items()}}

@@ -1,4 +1,4 @@
-"""Which file of a folder is a checkpoint, told without torch."""
+"""Recognizing checkpoint files without torch."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ def find_model_file(checkpoint: Path) -> Path | None:
 
 
 def looks_like_checkpoint(file: Path) -> bool:
-    """Whether a file names what every OpenNMT-py checkpoint has; nothing of it is run."""
+    """Whether a file contains the names that every OpenNMT-py checkpoint has. The file is not unpickled."""
     try:
         head = _read_names(file)
     except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError, RuntimeError):
         return False
-    # Weights may lie in a file of their own, with the generator among them.
+    # Weights, the generator's included, may be in a file of their own.
     return all(key in head for key in _KEYS[1:]) and (_KEYS[0] in head or b"enc_layers" in head)
 
 
 def _read_names(file: Path) -> bytes:
-    """Where names stand: the pickle of a zip file without the tensors, or the beginning of an older file."""
+    """Bytes with the names: the pickle of a zip file without its tensors, or the beginning of an older file."""
     if not zipfile.is_zipfile(file):
         with file.open("rb") as stream:
             return stream.read(_LONGEST_HEAD)

@@ -1,4 +1,4 @@
-"""From a checkpoint of OpenNMT-py to everything the exporter and the verifier need."""
+"""Loading a checkpoint of OpenNMT-py for export and verification."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from pipeline.models.transformer_config import TransformerConfig
 from pipeline.reference.stepwise import SentenceRun, StepwiseReference
 
 MAX_SOURCE_TOKENS = 512
-"""Longest source of a model without positions: nothing bounds it but what a mistake may cost."""
+"""Longest source of a model without positions, which has no limit of its own."""
 _PARITY_SENTENCES = 50
-"""The reference of a Transformer runs every prefix anew."""
+"""Fewer than usual: the reference of a Transformer computes every prefix anew."""
 _TRANSLATING = {
     2: GenerationDefaults(beam_size=5, length_penalty=0.0, max_length=100),
     3: GenerationDefaults(beam_size=5, length_penalty=1.0, max_length=250),
 }
-"""What ``onmt_translate`` does by default; a checkpoint does not say how it is to be translated with."""
+"""Defaults of ``onmt_translate`` by version; a checkpoint has no generation settings."""
 _SEARCH_NOTICES = {
     2: "OpenNMT-py's own search differs: hypotheses that ended keep their place in the beam, and the search ends when "
     "the best one has.",
@@ -44,14 +44,14 @@ _SEARCH_NOTICES = {
     "best one has, the length penalty counts one token more, and targets are cut at 1.25 times the source plus 5.",
 }
 _TEXT_TRANSFORMS = ("bpe", "docify", "normalize", "onmt_tokenize", "prefix", "sentencepiece", "suffix", "uppercase")
-"""Transforms that change what a text to be translated must look like."""
+"""Transforms that texts must have gone through before they are translated."""
 
 
 def load_checkpoint(path: Path) -> LoadedCheckpoint:
     """Read a checkpoint.
 
     Raises:
-        CheckpointError: it is damaged, would run code, or is of a model that cannot be exported.
+        CheckpointError: the file is damaged, would run code, or is of a model that cannot be exported.
     """
     checkpoint = read_checkpoint(path)
     vocabularies = read_vocabularies(checkpoint)
@@ -62,7 +62,7 @@ def load_checkpoint(path: Path) -> LoadedCheckpoint:
 
 
 class _Shared(TypedDict):
-    """The fields of `LoadedCheckpoint` that both kinds of models fill alike."""
+    """The fields of `LoadedCheckpoint` that recurrent models and Transformers fill alike."""
 
     source_tokenizer: TokenizerSpec
     target_tokenizer: TokenizerSpec

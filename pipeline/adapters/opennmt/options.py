@@ -1,4 +1,4 @@
-"""The options a checkpoint was trained with: those that shape the model, each with the values that can be exported."""
+"""The training options that determine the model, each with the values that can be exported."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _Nothing = Annotated[tuple[()], BeforeValidator(lambda value: value or ())]
 
 
 class Options(BaseModel):
-    """What recurrent models and Transformers have in common; options that are not named here change nothing."""
+    """Options of recurrent models and Transformers alike. Options that are not named do not change the model."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -82,7 +82,7 @@ def read_options(value: object, path: Path) -> RecurrentOptions | TransformerOpt
     """The options of the checkpoint at ``path``.
 
     Raises:
-        CheckpointError: there are none, or one says that the model has what cannot be exported.
+        CheckpointError: there are no options, or one has a value that cannot be exported.
     """
     if not isinstance(value, argparse.Namespace):
         raise CheckpointError(f"{path} holds no options of a training; is it a checkpoint of OpenNMT-py?")

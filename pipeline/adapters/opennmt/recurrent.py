@@ -20,10 +20,10 @@ def build_recurrent_model(checkpoint: Checkpoint, options: RecurrentOptions, emb
     """The model with its weights.
 
     Args:
-        embedding: of the source, in the order of the exported model's vocabulary.
+        embedding: the source's, in the order of the exported model's vocabulary.
 
     Raises:
-        CheckpointError: weights are missing, or are not those of its options.
+        CheckpointError: weights are missing, or do not fit the options.
     """
     if options.enc_layers != options.dec_layers:
         raise CheckpointError(
@@ -44,7 +44,7 @@ def build_recurrent_model(checkpoint: Checkpoint, options: RecurrentOptions, emb
 
 
 def name_layer(kind: str, index: int, *, backward: bool = False) -> str:
-    """The parameter of one layer as torch's stacks name it."""
+    """Name of a layer's parameter in torch's stacks."""
     return f"{kind}_l{index}{'_reverse' if backward else ''}"
 
 
@@ -98,7 +98,7 @@ def _convert_attention(config: RecurrentConfig, weights: Weights) -> dict[str, T
         return {}
     converted = weights.take_layer("decoder.attn.linear_out", "attentional")
     if config.attention == "general":
-        # OpenNMT projects the query, once a step; projecting the states, once a sentence, gives the same products.
+        # OpenNMT projects the query at every step. Projecting the states once a sentence gives the same products.
         converted["key_projection.weight"] = weights.take("decoder.attn.linear_in.weight").T
     elif config.attention == "mlp":
         converted |= weights.take_layer("decoder.attn.linear_context", "key_projection")

@@ -1,4 +1,4 @@
-"""OpenNMT-py's recurrent models as its modules compute them, with torch's own stacks: the oracle of an export."""
+"""OpenNMT-py's recurrent models with torch's own stacks, computed as OpenNMT-py does: the parity reference."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class RecurrentRun:
         return flat.reshape(1, layers, directions * parts.encoder.hidden_size).transpose(0, 1).contiguous()
 
     def _attend(self, query: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None]:
-        """What the generator reads, attention [rows, source], context [rows, size] (onmt.modules.GlobalAttention)."""
+        """The generator's input, attention [rows, source], context [rows, size] (``onmt.modules.GlobalAttention``)."""
         parts, kind = self._parts, self._parts.options.global_attention
         if kind == "none":
             return query, None, None

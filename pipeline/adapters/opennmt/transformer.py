@@ -14,7 +14,7 @@ from pipeline.models.transformer import Transformer
 from pipeline.models.transformer_config import Activation, StackConfig, TransformerConfig
 
 MAX_POSITIONS = 1024
-"""Most rows that are kept of a table of positions; OpenNMT-py makes one of 5000."""
+"""Most rows of a table of positions that are kept; OpenNMT-py's table has 5000."""
 
 _ACTIVATIONS: Mapping[str, tuple[Activation, bool]] = {
     "relu": ("relu", False),
@@ -22,17 +22,17 @@ _ACTIVATIONS: Mapping[str, tuple[Activation, bool]] = {
     "silu": ("silu", True),
     "gated-gelu": ("gelu", True),
 }
-"""Activation, and whether it is gated."""
+"""Activation and whether it is gated, by OpenNMT-py's name."""
 
 
 def build_transformer(options: TransformerOptions, weights: Weights, embedding: Tensor) -> Transformer:
     """The model with its weights.
 
     Args:
-        embedding: of the source, in the order of the exported model's vocabulary.
+        embedding: the source's, in the order of the exported model's vocabulary.
 
     Raises:
-        CheckpointError: weights are missing, or are not those of its options.
+        CheckpointError: weights are missing, or do not fit the options.
     """
     config = _configure(options, weights, embedding)
     converted = {"source_embedding.tokens.weight": embedding}
@@ -79,7 +79,7 @@ def _configure(options: TransformerOptions, weights: Weights, embedding: Tensor)
 
 
 def _take_positions(side: str, weights: Weights) -> Tensor:
-    """[positions, size] of the table that OpenNMT-py keeps as [positions, 1, size]."""
+    """The table of positions [positions, size], which OpenNMT-py stores as [positions, 1, size]."""
     return weights.take(f"{side}.embeddings.make_embedding.pe.pe")[:MAX_POSITIONS, 0]
 
 
@@ -136,7 +136,7 @@ def _convert_feed_forward(source: str, target: str, weights: Weights) -> dict[st
 
 
 def _take_projection(source: str, target: str, weights: Weights, scale: float = 1.0) -> dict[str, Tensor]:
-    """A projection, scaled; its bias is zeros where the options leave biases out."""
+    """A scaled projection; its bias is zeros if the options leave biases out."""
     weight = weights.take(f"{source}.weight")
     bias = weights.take(f"{source}.bias") if f"{source}.bias" in weights else weight.new_zeros(len(weight))
     return {f"{target}.weight": weight * scale, f"{target}.bias": bias * scale}

@@ -1,4 +1,4 @@
-"""OpenNMT-py's Transformers as its modules compute them, every prefix run anew: the oracle of an export."""
+"""OpenNMT-py's Transformers, computed as OpenNMT-py does and anew for every prefix: the parity reference."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ from pipeline.reference.stepwise import StepResult
 
 
 class TransformerParts:
-    """The layers of a checkpoint; ``embedding`` is the source's, in the order of the exported model's vocabulary.
+    """The layers of a checkpoint.
 
-    ``context_layer`` is the decoder layer whose context is given.
+    Attributes:
+        source_embedding: the source's table, in the order of the exported model's vocabulary.
+        context_layer: decoder layer whose context is given.
     """
 
     def __init__(self, options: TransformerOptions, weights: Weights, embedding: Tensor) -> None:
@@ -49,7 +51,7 @@ class TransformerParts:
         return x * math.sqrt(x.shape[1]) + self.weights.take(f"{side}.embeddings.make_embedding.pe.pe")[: len(ids), 0]
 
     def attend(self, name: str, queries: Tensor, keys: Tensor, hidden: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Output [queries, size] and attention [heads, queries, keys]; ``hidden`` is true on what is not to be seen."""
+        """Output [queries, size] and attention [heads, queries, keys]; ``hidden`` is true on masked keys."""
         heads = self.options.heads
         query, key, value = (
             self.linear(f"{name}.linear_{kind}", x).view(len(x), heads, -1).transpose(0, 1)
@@ -60,7 +62,7 @@ class TransformerParts:
         return self.linear(f"{name}.final_linear", (attention @ value).transpose(0, 1).flatten(1)), attention
 
     def feed_forward(self, name: str, x: Tensor) -> Tensor:
-        """With its own norm and the residual sum, as in OpenNMT-py."""
+        """The feed-forward layer with its norm and the residual sum, as in OpenNMT-py."""
         normed, kind = self.norm(f"{name}.layer_norm", x), self.options.pos_ffn_activation_fn
         activation = {"relu": F.relu, "silu": F.silu}.get(kind, F.gelu)
         inner = activation(self.linear(f"{name}.w_1", normed))
@@ -97,7 +99,7 @@ class TransformerRun:
         return StepResult(_floats(log_probs), _floats(state), _floats(context), _floats(attention), more_states)
 
     def _decode(self, prefix: Sequence[int]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """At the last token of a prefix.
+        """Outputs at the last token of a prefix.
 
         State and context [size], attention [layers, heads, source], output of every layer [layers, size].
         """

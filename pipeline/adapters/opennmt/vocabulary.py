@@ -1,4 +1,4 @@
-"""Vocabularies and tokenizers of a checkpoint, in the forms that an exported model runs."""
+"""Vocabularies and tokenizers of a checkpoint, converted to a form that an exported model runs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def read_vocabularies(checkpoint: Checkpoint) -> Vocabularies:
     """The vocabularies of a checkpoint.
 
     Raises:
-        CheckpointError: the target vocabulary lacks a special token, or there are more or fewer tokens than embeddings.
+        CheckpointError: the target vocabulary lacks a special token, or tokens and embeddings differ in number.
     """
     target = checkpoint.target_tokens
     _check_sizes(checkpoint)
@@ -75,7 +75,7 @@ def _make_spec(side: str, tokens: Sequence[str], after: tuple[int, ...], model: 
 
 
 def _find_subword_model(checkpoint: Checkpoint, name: str | None) -> Path | None:
-    """The SentencePiece model that texts went through, if it lies beside the checkpoint."""
+    """The SentencePiece model that texts were cut with, if it is beside the checkpoint; else None."""
     if _SENTENCEPIECE not in checkpoint.options.transforms or not name:
         return None
     beside = checkpoint.path.parent / Path(name).name

@@ -1,4 +1,4 @@
-"""The weights of a checkpoint by OpenNMT-py's names, with account of which were read."""
+"""The weights of a checkpoint by OpenNMT-py's names, with a record of those that were read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TARGET_EMBEDDING = "decoder.embeddings.make_embedding.emb_luts.0.weight"
 
 
 class Weights:
-    """Hands out tensors as float32 and knows in the end what nobody asked for."""
+    """Gives tensors as float32 and records which were read."""
 
     def __init__(self, tensors: Mapping[str, Tensor], path: Path) -> None:
         self._tensors = dict(tensors)
@@ -29,7 +29,7 @@ class Weights:
         """The tensor of that name.
 
         Raises:
-            CheckpointError: there is none, or it has values that are not finite.
+            CheckpointError: there is no such tensor, or it has values that are not finite.
         """
         if name in self._read:
             return self._read[name]
@@ -42,15 +42,15 @@ class Weights:
         return tensor
 
     def take_layer(self, source: str, target: str) -> dict[str, Tensor]:
-        """Weight and, where there is one, bias of a layer under another name."""
+        """Weight and, if there is one, bias of a layer, under another name."""
         names = [name for name in ("weight", "bias") if name == "weight" or f"{source}.{name}" in self]
         return {f"{target}.{name}": self.take(f"{source}.{name}") for name in names}
 
     def finish(self) -> None:
-        """Say that everything was read.
+        """Check that every tensor was read.
 
         Raises:
-            CheckpointError: something was not, so that the model computes what is not known here.
+            CheckpointError: a tensor was not read, so the model has a part that is not exported.
         """
         unread = self._tensors.keys() - self._read.keys()
         if unread:
@@ -63,7 +63,7 @@ class Weights:
         """Put converted weights into a model.
 
         Raises:
-            CheckpointError: the shape of one is not what the options say.
+            CheckpointError: a weight's shape does not fit the options.
         """
         for name, expected in model.state_dict().items():
             found = weights[name].shape if name in weights else None

@@ -140,7 +140,7 @@ def save_tiny_checkpoint(
     elif family == "bert2bert":
         _save_word_pieces(folder, texts)
     else:
-        _save_json_tokenizer(folder, settings["pad_token_id"], texts)
+        save_json_tokenizer(folder, settings["pad_token_id"], texts)
     return folder
 
 
@@ -151,7 +151,7 @@ def save_two_models(folder: Path, **decoder: Any) -> None:
         library.EncoderDecoderModel(config).save_pretrained(folder)
 
 
-def _save_json_tokenizer(folder: Path, pad_id: int, texts: Sequence[str]) -> None:
+def save_json_tokenizer(folder: Path, pad_id: int, texts: Sequence[str]) -> None:
     """Byte pair encoding of characters, with the ids of the configurations above."""
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
