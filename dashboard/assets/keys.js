@@ -109,7 +109,8 @@
       typing.blur();
       return;
     }
-    if (typing || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) {
+    // A page without models has no pane, and nothing that keys could do.
+    if (typing || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || !scope.active()) {
       return;
     }
     if (event.key.startsWith("Arrow")) {

@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 from dashboard.errors import LinkError
 from dashboard.services import Services
 from dashboard.state.page_state import Json, PageState, Selection
-from dashboard.state.question import Export, Question
+from dashboard.state.question import Export, Options, Question
 from dashboard.state.url_state import encode_fragment
 from dashboard.views import exports, header, history, nbest, neighborhood, neighbors, stages, translation, tree
 from dashboard.views.notices import describe_error, notice
@@ -49,23 +49,33 @@ def answer(services: Services, question: Question) -> Json:
     Raises:
         BeamscopeError: the wish cannot be granted; the message says why.
     """
-    before = _read_turn(question)
+    turn = _read_turn(question)
     if isinstance(question.wish, Export):
-        return {
-            "download": exports.write(look(services, shown_state(before), question.options, before.past), question.wish)
-        }
-    after = grant(services, before, question.wish, question.options) if question.wish else before
-    if after.state is None:
-        return {}
-    past = history.extend(services, after.past, after.state, after.label)
-    shown = look(services, after.state, question.options, past)
+        return {"download": export(services, turn, question.options, question.wish)}
+    if question.wish is not None:
+        turn = grant(services, turn, question.wish, question.options)
+    return _fill_views(services, turn, turn.state, question) if turn.state else {}
+
+
+def export(services: Services, turn: Turn, options: Options, wish: Export) -> Json:
+    """The file that a wish asks for.
+
+    Raises:
+        RequestError: there is no translation yet.
+    """
+    return exports.write(look(services, shown_state(turn), options, turn.past), wish)
+
+
+def _fill_views(services: Services, turn: Turn, state: PageState, question: Question) -> Json:
+    past = history.extend(services, turn.past, state, turn.label)
+    shown = look(services, state, question.options, past)
     picture = shown.picture
-    selection = after.selection and after.selection.within(picture.trace, picture.hypothesis)
+    selection = turn.selection and turn.selection.within(picture.trace, picture.hypothesis)
     return {
-        "state": after.state.to_json(),
+        "state": state.to_json(),
         "selection": selection and selection.to_json(),
         "history": past.to_json(),
-        "link": link_to(after.state),
+        "link": link_to(state),
         "parts": _pack(_draw(VIEWS, shown), question.held),
     }
 
