@@ -3,10 +3,11 @@
   "use strict";
   const scope = window.beamscope;
 
-  function press(role) {
-    const button = scope.byRole(document, role);
-    if (button && !button.disabled) {
-      button.click();
+  /* While an answer is on its way the buttons do not know yet what there will be to undo. */
+  function travel(verb) {
+    const pane = scope.active();
+    if (pane.asking || !scope.byRole(document, "header-" + verb).disabled) {
+      pane.wish({ verb: verb });
     }
   }
 
@@ -40,9 +41,9 @@
     "/": focusSource,
     a: toggleMode,
     f: () => scope.toggleCard(),
-    u: () => press("header-undo"),
-    r: () => press("header-redo"),
-    t: () => press("header-theme"),
+    u: () => travel("undo"),
+    r: () => travel("redo"),
+    t: () => scope.byRole(document, "header-theme").click(),
     "?": () => {
       const help = scope.byRole(document, "header-help");
       help.open = !help.open;
