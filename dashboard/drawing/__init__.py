@@ -1,1 +1,1 @@
-"""Pure functions from values to figures, components and text; nothing here registers a callback."""
+"""Pure functions from values to figures, components and text. No module here registers a callback."""

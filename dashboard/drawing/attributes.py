@@ -1,4 +1,4 @@
-"""Attributes that Dash's components take but their signatures do not name."""
+"""Attributes that the components of Dash accept but do not name in their signatures."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from typing import Any
 
 
 def wild(**attributes: str) -> dict[str, Any]:
-    """``data_side="target"`` becomes ``{"data-side": "target"}``: for `data-*` and `aria-*`."""
+    """Attributes with hyphens in place of underscores: ``data_side="target"`` gives ``{"data-side": "target"}``."""
     return {name.replace("_", "-"): value for name, value in attributes.items()}

@@ -1,4 +1,4 @@
-"""What the neighbors of one state say, as values and sentences: pure functions, no components."""
+"""The evidence of the neighbors of one state, as values and sentences."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from state_store.pairs import StoredPair
 
 _MOST_ROWS = 6
 _LEAST_WEIGHT = 0.005
-"""Less than this is drawn as 0 percent."""
+"""Smallest probability that is not drawn as 0 percent."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImpliedRow:
-    """A token beside what the model and the neighbors give it; probabilities from 0 to 1.
+    """A token with its probability (0 to 1) by the model and by the neighbors.
 
-    ``model`` is None for a token outside the model's recorded top k, whose probability is not known.
+    ``model`` is None for a token outside the recorded top k: its probability is not known.
     """
 
     token: str
@@ -29,13 +29,13 @@ class ImpliedRow:
 
     @property
     def weight(self) -> float:
-        """The larger of the two: a token matters if either side would say it."""
+        """The larger of the two probabilities: a token matters if either side predicts it."""
         return max(self.model or 0.0, self.neighbors)
 
 
 @dataclass(frozen=True, slots=True)
 class MarkedText:
-    """A text in three parts, the middle one to be highlighted."""
+    """A text in three parts, of which the middle one is highlighted."""
 
     before: str
     marked: str
@@ -43,9 +43,9 @@ class MarkedText:
 
 
 def compare_predictions(choices: Iterable[TokenChoice], implied: Iterable[ImpliedToken]) -> list[ImpliedRow]:
-    """The tokens that the model or the neighbors would say, the weightiest of either.
+    """The tokens that the model or the neighbors predict, at most `_MOST_ROWS`, by their larger probability.
 
-    In the model's order, then what only neighbors say, largest first.
+    In the order of the model; then the tokens of the neighbors alone, largest share first.
     """
     model = {choice.token: math.exp(choice.log_prob) for choice in choices}
     shares = {token.token: token.share for token in implied}
@@ -57,21 +57,21 @@ def compare_predictions(choices: Iterable[TokenChoice], implied: Iterable[Implie
 
 
 def describe_distance(distance: float, typicality: float | None) -> tuple[str, str, str]:
-    """The sentence about the nearest state in three parts, the middle one the figure to stress."""
+    """The sentence about the nearest state in three parts, of which the middle one is the figure to stress."""
     if typicality is None:
         return "Nearest state at ", f"{distance:.2f}", "."
     return "Nearest state at ", f"{distance:.2f}", f", closer than {round(100 * typicality)} % of held-out states."
 
 
 def describe_author(pair: StoredPair) -> str:
-    """Who wrote the target, where the corpus had none; else nothing."""
+    """A note on a target that the model wrote, because the corpus had none; else nothing."""
     return "written by the model" if pair.target_is_model_output else ""
 
 
 def mark_token(text: str, position: int, tokenizer: Tokenizer, end_mark: str) -> MarkedText:
-    """Split a stored text around one of its tokens; a position outside marks nothing.
+    """Split a stored text around one of its tokens; a position outside the text marks nothing.
 
-    The end of the sentence has no characters: ``end_mark`` stands for it.
+    ``end_mark`` stands for the end of the sentence, which has no characters.
     """
     spans = tokenizer.encode(text, end=True).spans
     if not 0 <= position < len(spans):

@@ -1,4 +1,4 @@
-"""What deserves a look: one sentence a stage, and the word to begin with."""
+"""The findings of the five stages, one sentence each, and the word to begin with."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from exported_models.contract.arrays import Floats
 from exported_models.contract.trace import Fate, Hypothesis, Trace
 
 CLOSE_CALL = 0.2
-"""Two words whose probabilities differ by less deserve a look."""
+"""Difference of the probabilities of two words below which the step deserves a look."""
 CLOSE_SCORES = 0.1
-"""So do two hypotheses whose normalized scores differ by less (nats)."""
+"""Difference of the normalized scores of two hypotheses, in nats, below which the search deserves a look."""
 TYPICAL_SHARE = 0.5
-"""And a stage where fewer than this share of the words find their own among their neighbors."""
+"""Share of words that are among their own neighbors, below which a stage deserves a look."""
 SPREAD_WORDS = 5
-"""And attention that needs more words than this for its mass."""
+"""Number of words that carry the mass of attention, above which attention deserves a look."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The sentence of one stage; ``look`` marks it; None where there is nothing to judge."""
+    """The sentence of one stage. ``look`` marks a stage that deserves a look; None where there is nothing to judge."""
 
     sentence: str
     look: bool | None
@@ -33,18 +33,19 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Focus:
-    """The word whose state is looked at; ``reason`` says why when nobody chose it."""
+    """The word whose state is shown. ``reason`` explains a word that nobody chose."""
 
     index: int
     reason: str = ""
 
 
 def find_attention(attention: Floats | None, mass: float, overridden: int, ablated: int = 0) -> Finding:
-    """Stage 3.
+    """Stage 3: the number of source words that carry ``mass`` of the attention, or the changes a person made.
 
     Args:
-        attention: [target, source] of the layers and heads shown, or None.
-        overridden, ablated: how many steps and heads a person changed.
+        attention: [target, source] as shown, or None.
+        mass: share of the attention of each target word, 0 to 1.
+        overridden, ablated: numbers of overridden steps and ablated heads.
     """
     if attention is None:
         return Finding("this model has no attention", None)
@@ -60,18 +61,18 @@ def find_attention(attention: Floats | None, mass: float, overridden: int, ablat
 
 
 def find_prediction(trace: Trace, hypothesis: Hypothesis, words: TokenText) -> Finding:
-    """Stage 4: the step where the model hesitated most, or was not followed."""
+    """Stage 4: the step with the smallest margin between two words, or one whose word was not the first choice."""
     step, margin = _closest_call(trace, hypothesis)
     if margin < 0:
         said = f"“{words.show(hypothesis.tokens[step])}” {percent(hypothesis.log_probs[step])} %"
         return Finding(f"{said}, not its first choice", True)
     best = trace.top_k(hypothesis)[step][:2]
-    pair = ", ".join(f"“{words.show(choice.token)}” {percent(choice.log_prob)}" for choice in best)
-    return Finding(f"closest call: {pair} %", margin < CLOSE_CALL)
+    pair = ", ".join(f"{_quote(words.show(choice.token))} {percent(choice.log_prob)}" for choice in best)
+    return Finding(f"closest call: {pair}", margin < CLOSE_CALL)
 
 
 def find_search(trace: Trace, hypothesis: Hypothesis) -> Finding:
-    """Stage 5: how far ahead the best hypothesis is, and what was given up on the way."""
+    """Stage 5: the scores of the two best hypotheses, or the length of a forced prefix."""
     if trace.request.prefix:
         return Finding(
             f"{count(len(trace.request.prefix), 'token')} forced, score {signed(hypothesis.normalized)}", True
@@ -84,17 +85,17 @@ def find_search(trace: Trace, hypothesis: Hypothesis) -> Finding:
 
 
 def find_encoder(own: int, words: int) -> Finding:
-    """Stage 1: how many source words have the same word as nearest neighbor."""
+    """Stage 1: the number of source words whose nearest neighbors are the same word."""
     return Finding(f"{own} of {words} tokens sit with their own", own < TYPICAL_SHARE * words)
 
 
 def find_decoder(agreeing: int, steps: int) -> Finding:
-    """Stage 2: at how many steps most neighbors go on with the chosen word."""
+    """Stage 2: the number of steps at which most neighbors go on with the chosen word."""
     return Finding(f"neighbors agree at {agreeing} of {steps} steps", agreeing < steps)
 
 
 def find_focus(side: Side, selection: Selection | None, trace: Trace, hypothesis: Hypothesis) -> Focus:
-    """The selected word if it is on this side; else the first closest call, or the first source word."""
+    """The selected word if it is on this side; else the closest call, or the first source word."""
     if selection is not None and selection.side == side:
         return Focus(selection.index)
     if side == "source":
@@ -103,12 +104,17 @@ def find_focus(side: Side, selection: Selection | None, trace: Trace, hypothesis
 
 
 def probability_margins(trace: Trace, hypothesis: Hypothesis) -> list[float]:
-    """For each target token, its probability less that of the best other token; negative where it was not first."""
+    """The probability of each target token less that of the best other token; negative where it was not the first."""
     choices = trace.top_k(hypothesis)
     return [
         math.exp(log_prob) - max((math.exp(c.log_prob) for c in row if c.token_id != token_id), default=0.0)
         for token_id, log_prob, row in zip(hypothesis.token_ids, hypothesis.log_probs, choices, strict=True)
     ]
+
+
+def _quote(word: str) -> str:
+    """The word, in quotation marks unless it has letters or digits only."""
+    return word if word.isalnum() else f"“{word}”"
 
 
 def _closest_call(trace: Trace, hypothesis: Hypothesis) -> tuple[int, float]:

@@ -1,4 +1,4 @@
-"""Where the columns of the translation stand: as wide as their words, spread over the room there is."""
+"""The columns of the translation: as wide as their words, spread over the room there is."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ CELL_SIZE = 12.0
 CELL_PADDING = 6.0
 NUMBER_SIZE = 11.0
 NUMBER_GAP = 6.0
-"""Between a word of the top k and its percent."""
+"""Pixels between a word of the top k and its percent."""
 NARROWEST = 26.0
 WIDEST_CELL = 160.0
-"""An alternative may not widen its column beyond this; its text is then cut and shown whole on hover."""
+"""Pixels to which an alternative may widen its column. A longer text is cut and shown whole on hover."""
 SPREAD_SOURCE = 70.0
 SPREAD_TARGET = 88.0
 
@@ -44,7 +44,7 @@ def source_columns(words: Sequence[str], room: float) -> tuple[Column, ...]:
 
 
 def target_columns(words: Sequence[str], cells: Sequence[Sequence[tuple[str, str]]], room: float) -> tuple[Column, ...]:
-    """One column a target word, wide enough for the word and the alternatives (word, percent) under it."""
+    """One column a target word, wide enough for the word and its alternatives. ``cells``: word and percent of each."""
     widths = [
         max(chip_width(word), *(_cell_width(*cell) for cell in column))
         for word, column in zip(words, cells, strict=True)
@@ -53,7 +53,7 @@ def target_columns(words: Sequence[str], cells: Sequence[Sequence[tuple[str, str
 
 
 def chip_width(word: str) -> float:
-    """Width of a word's box, rounded up to whole pixels so that edges stay sharp."""
+    """Width of the box of a word, rounded up to whole pixels so that edges stay sharp."""
     return float(max(NARROWEST, -(-(text_width(word, CHIP_SIZE, 600) + 2 * CHIP_PADDING) // 1)))
 
 

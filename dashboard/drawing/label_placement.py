@@ -1,4 +1,4 @@
-"""Where labels go beside their points so that none covers another, a point or the edge."""
+"""Placement of labels beside their points, so that no label covers another, a point or the edge."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ class Box:
     bottom: float
 
     def overlaps(self, other: Box) -> bool:
-        """Whether they share any area; touching edges do not."""
+        """Whether the boxes share any area; boxes whose edges touch do not."""
         across = self.left < other.right and other.left < self.right
         return across and self.top < other.bottom and other.top < self.bottom
 
     def lies_in(self, frame: Box) -> bool:
-        """Whether no part sticks out of ``frame``."""
+        """Whether the whole box is inside ``frame``."""
         across = frame.left <= self.left and self.right <= frame.right
         return across and frame.top <= self.top and self.bottom <= frame.bottom
 
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A label to place: its point in pixels, the width of its text, and how soon it is placed (0 first)."""
+    """A label to place: its point in pixels, the width of its text, and its turn (0 is placed first)."""
 
     x: float
     y: float
@@ -42,9 +42,9 @@ class Label:
 
 
 def place_labels(labels: Sequence[Label], frame: Box) -> list[Box | None]:
-    """A box for each label, or None where there is no room: a missing label misleads less than an unreadable one.
+    """A box for each label, or None where there is no room for it.
 
-    Greedy by rank: eight directions around the point, near ones first.
+    Greedy by rank. Each label tries eight directions around its point, near the point first.
     """
     taken = [_around(label.x, label.y, 2 * MARKER_RADIUS, 2 * MARKER_RADIUS) for label in labels]
     placed: list[Box | None] = [None] * len(labels)

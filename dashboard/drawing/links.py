@@ -1,4 +1,4 @@
-"""Attention as links between the words: pruned to what carries most of it, and drawn by dash-cytoscape."""
+"""Attention as links between words: pruned to those that carry most of it, as elements of dash-cytoscape."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ HEIGHT = 84
 """Pixels between the source words and the target words."""
 THINNEST, THICKEST = 1.0, 12.0
 BEND = {"aside": 1 / 16, "down": 11 / 32}
-"""Where the first control point stands, as shares of the way across and down; the second mirrors it. The browser bends
-the links of a draft by the same two numbers."""
+"""Place of the first control point, as shares of the way across and down; the second is its mirror image. The browser
+bends the links of a draft by the same two numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ def prune(attention: Floats, mass: float) -> tuple[Link, ...]:
     for target, row in enumerate(attention):
         order = np.argsort(-row, kind="stable")
         before = np.concatenate(([0.0], np.cumsum(row[order], dtype=np.float64)[:-1]))
-        # The tolerance keeps rounding from adding a word that carries nothing.
+        # The tolerance keeps rounding errors from adding a word without attention.
         needed = order[before < mass * float(row.sum(dtype=np.float64)) - 1e-9]
         links += [Link(int(source), target, float(row[source])) for source in needed]
     return tuple(links)
@@ -73,10 +73,9 @@ def link_stylesheet(theme: Theme) -> list[dict[str, Any]]:
 
 
 def curve_data(dx: float, height: float) -> dict[str, list[float]]:
-    """Two control points that make an S with upright ends, as distances from and weights along the straight line.
+    """Two control points of an S with upright ends: distances from the straight line (``d``), weights along it (``c``).
 
-    Cytoscape joins quadratic curves; these are the nearest to the cubic one whose handles end half-way down. It wants
-    the points across (``d``) and along (``c``) the line from start to end.
+    Cytoscape joins quadratic curves. These two are the nearest to the cubic curve whose handles end half-way down.
     """
     length_squared = dx * dx + height * height
     aside, down = BEND["aside"], BEND["down"]
@@ -104,5 +103,5 @@ def _end(name: str, x: float, y: float) -> dict[str, Any]:
 def _edge(link: Link, sources: Sequence[Column], targets: Sequence[Column], forced: bool) -> dict[str, Any]:
     bend = curve_data(targets[link.target].center - sources[link.source].center, HEIGHT)
     ends = {"id": f"{link.source}-{link.target}", "source": f"s{link.source}", "target": f"t{link.target}"}
-    # The classes are always said: the component does not take away what a new element leaves out.
+    # Always given: the component keeps the old classes of an element whose new data have none.
     return {"data": {**ends, "w": round(100 * link.weight), **bend}, "classes": "forced" if forced else ""}

@@ -1,4 +1,4 @@
-"""The colors of `assets/palette.css`, for what CSS does not reach: canvases and figures."""
+"""The colors of `assets/palette.css` for canvases and figures, which CSS does not reach."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BLOCK = re.compile(r"(:root|\[data-theme=dark\])\{([^}]*)\}")
 
 @cache
 def colors(theme: Theme) -> dict[str, str]:
-    """Name (without the leading hyphens) -> color of one theme."""
+    """Color of each name (without its leading hyphens) in one theme."""
     blocks = dict(_BLOCK.findall(_FILE.read_text(encoding="utf-8")))
     block = blocks[":root" if theme == "light" else "[data-theme=dark]"]
     return dict(re.findall(r"--([\w-]+):\s*([^;]+)", block))

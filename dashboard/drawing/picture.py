@@ -1,4 +1,4 @@
-"""What the translation view draws, laid out: the words of one hypothesis and their columns."""
+"""The layout of the translation: the words of one hypothesis and their columns."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from exported_models.contract.trace import Hypothesis, TokenChoice, Trace
 GUTTER = 64
 """Pixels left of the columns for the names of the rows."""
 DEFAULT_ROOM = 800
-"""Pixels for the columns until the browser has said how many there are."""
+"""Pixels for the columns until the browser has reported its own."""
 MEAN = "mean"
 """What a picker of layers or heads says for the mean of all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One hypothesis of a trace, with a column for every source and target word."""
+    """One hypothesis of a trace, with a column for each source and target word."""
 
     trace: Trace
     hypothesis: Hypothesis
@@ -33,7 +33,7 @@ class Picture:
 
     @property
     def width(self) -> float:
-        """Pixels the columns take."""
+        """Pixels that the columns take."""
         return max(self.sources[-1].right, self.targets[-1].right)
 
     @property

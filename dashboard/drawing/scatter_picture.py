@@ -14,7 +14,7 @@ _DOT = 3.0
 def draw_dots(points: NDArray[np.floating], color: str, opacity: float) -> str:
     """A data URI of dots at ``points`` [n, 2], both coordinates 0 to 1, y upward.
 
-    Dots that would cover each other are drawn once, so the picture stays below some 100 kB for any number of points.
+    Dots in one place are drawn once, so that the picture stays below some 100 kB for any number of points.
     """
     cells = np.unique(np.round(points * (1, -1) * _CELLS + (0, _CELLS)).astype(np.int64), axis=0)
     path = "".join(f"M{x} {y}h0" for x, y in cells.tolist())

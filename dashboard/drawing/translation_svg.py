@@ -17,7 +17,7 @@ ROW = 22
 
 
 def draw_svg(picture: Picture, links: Sequence[Link], theme: Theme) -> str:
-    """Source words, the links that the page shows, target words and the top k."""
+    """The SVG of source words, ``links``, target words and the top k."""
     color = colors(theme)
     rows = max(len(choices) for choices in picture.top_k)
     width = picture.width + 2 * MARGIN

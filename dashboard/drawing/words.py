@@ -1,4 +1,4 @@
-"""How tokens and numbers are written on the page."""
+"""The writing of tokens and numbers on the page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from exported_models.runtime.model import ExportedModel
 
 END_MARK = "⏎"
 GLUE_MARK = "·"
-"""Stands before a subword that goes on a word; one that begins a word is drawn as the word is."""
+"""Mark before a subword that continues a word. A subword that begins a word has no mark."""
 _SUBWORD_KINDS = ("sentencepiece", "tokenizer_json")
 _WORD_STARTS = ("\u2581", "\u0120")
 _MARKS = {" ": "␣", "\u00a0": "⍽", "\t": "⇥", "\n": "↵", "": "∅"}
@@ -22,8 +22,11 @@ _MARKS = {" ": "␣", "\u00a0": "⍽", "\t": "⇥", "\n": "↵", "": "∅"}
 class TokenText:
     """Writes tokens so that each can be seen: spaces and the end of sentence get a mark.
 
-    ``subwords``: tokens are subwords, whose vocabularies mark those that begin a word. People read words more easily,
-    so the others are marked instead. ``continuing`` is what the others begin with, where a vocabulary marks those.
+    Attributes:
+        end_token: the end of sentence.
+        subwords: whether tokens are subwords. Their vocabularies mark the subwords that begin a word; on the page the
+            others are marked, since that is easier to read.
+        continuing: the mark of a vocabulary that marks the others itself.
     """
 
     end_token: str
@@ -57,14 +60,14 @@ class TokenText:
 
 @dataclass(frozen=True, slots=True)
 class PairText:
-    """How the tokens of both sides of a model are written: their tokenizers may be of different kinds."""
+    """The writers of both sides of a model, whose tokenizers may be of different kinds."""
 
     source: TokenText
     target: TokenText
 
     @classmethod
     def of(cls, model: ExportedModel) -> PairText:
-        """The texts of a model."""
+        """The writers of a model."""
         manifest = model.manifest
         return cls(
             _text_of(model.source_tokenizer.tokens[manifest.end_id], manifest.source_tokenizer),
@@ -78,12 +81,12 @@ def _text_of(end_token: str, spec: TokenizerSpec) -> TokenText:
 
 
 def percent(log_prob: float) -> str:
-    """A probability without decimals; the unit stands beside the first of a row."""
+    """A probability in percent, without decimals and unit."""
     return str(round(100 * math.exp(log_prob)))
 
 
 def signed(score: float) -> str:
-    """A score to two decimals with a true minus sign; what rounds to nothing has none."""
+    """A score to two decimals, with a true minus sign unless it rounds to zero."""
     return f"{round(score, 2) + 0.0:.2f}".replace("-", "−")
 
 
@@ -93,5 +96,5 @@ def count(number: int, noun: str, plural: str = "") -> str:
 
 
 def as_plain_text(text: str) -> str:
-    """Text for plotly's labels, which read a little markup: nothing in it is markup any more."""
+    """Text for the labels of plotly, which interpret some markup: with all markup escaped."""
     return html.escape(text, quote=False)
