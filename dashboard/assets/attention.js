@@ -121,10 +121,10 @@
     pane.find("attention-apply").disabled = parts.length === 0;
   }
 
-  /* The override is of the layer and head that are shown; null for all. */
+  /* The override is of the layer and head that someone picked; null for all. */
   function wishOf(pane) {
     const weights = Object.entries(pane.draft.weights).map(([source, weight]) => [Number(source), weight]);
-    const picked = (value) => (typeof value === "number" ? value : null);
+    const picked = (value) => (/^\d+$/.test(value) ? Number(value) : null);
     const place = { layer: picked(pane.options.layer), head: picked(pane.options.head) };
     return Object.assign({ verb: "attend", step: pane.draft.step, weights: weights }, place);
   }

@@ -28,11 +28,7 @@
   }
 
   function letGo() {
-    const open = document.querySelectorAll("details[open]");
-    open.forEach((menu) => {
-      menu.open = false;
-    });
-    if (!open.length && !scope.restoreCard()) {
+    if (!scope.closePanels() && !scope.restoreCard()) {
       scope.select(scope.active(), null);
     }
   }
@@ -43,11 +39,8 @@
     f: () => scope.toggleCard(),
     u: () => travel("undo"),
     r: () => travel("redo"),
-    t: () => scope.byRole(document, "header-theme").click(),
-    "?": () => {
-      const help = scope.byRole(document, "header-help");
-      help.open = !help.open;
-    },
+    t: () => press("header-theme"),
+    "?": () => scope.byRole(document, "header-help").querySelector(".disclose").click(),
     Escape: letGo,
   };
 
@@ -105,7 +98,7 @@
   });
 
   document.addEventListener("keydown", (event) => {
-    const typing = event.target.closest("input:not([type=range]):not([type=radio]), textarea, select");
+    const typing = event.target.closest("input:not([type=range], [type=radio], [readonly]), textarea, select");
     if (event.key === "Escape" && typing) {
       typing.blur();
       return;

@@ -30,12 +30,20 @@
 
   let noticeTimer = null;
 
+  function closeButton() {
+    const button = document.createElement("button");
+    button.className = "close";
+    button.setAttribute("aria-label", "Close");
+    return button;
+  }
+
   /** Show a notification; without a text, put the one on view away. */
   scope.notify = function (kind, text) {
     const region = scope.byRole(document, "page-notice");
     clearTimeout(noticeTimer);
     if (region.textContent !== text || text) {
       region.textContent = text;
+      region.append(...(text ? [closeButton()] : []));
       region.className = text ? "notice shown " + kind : "notice";
     }
     if (text && kind === "info") {
@@ -117,6 +125,13 @@
     if (!scope.restoreCard() && card) {
       enlarge(card, true);
     }
+  };
+
+  /** Close every panel that a button has opened; whether there was one. */
+  scope.closePanels = function () {
+    const open = document.querySelectorAll('.disclose[aria-expanded="true"]');
+    open.forEach((button) => button.click());
+    return open.length > 0;
   };
 
   let submitted = null;
@@ -201,12 +216,9 @@
   document.addEventListener("click", (event) => {
     sendWish(event);
     actOn(event.target);
-    // A menu closes when something in it, or anything outside it, was chosen.
-    document.querySelectorAll("details.menu-holder[open]").forEach((menu) => {
-      if (!menu.contains(event.target) || event.target.closest(".menu-item")) {
-        menu.open = false;
-      }
-    });
+    if (event.target.closest(".menu-item")) {
+      scope.closePanels();
+    }
   });
 
   document.addEventListener("input", (event) => {

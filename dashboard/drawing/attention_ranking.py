@@ -39,11 +39,9 @@ class AttentionView:
     clearest: bool = False
 
 
-def read_pick(value: object) -> Pick:
-    """The pick that a control's value stands for: ``best``, ``mean``, or a number as int or text."""
-    if value in ("best", "mean"):
-        return "best" if value == "best" else "mean"
-    return int(str(value))
+def picked(pick: Pick) -> int | None:
+    """The layer or head that a person picked; None for all of them, whichever is drawn."""
+    return pick if isinstance(pick, int) else None
 
 
 def describe_view(view: AttentionView, layers: int, heads: int) -> str:
@@ -61,9 +59,9 @@ def choose_view(attention: Floats, layer: Pick, head: Pick) -> AttentionView:
     """
     layers, heads = attention.shape[1:3]
     if "best" not in (layer, head):
-        return AttentionView(_index(layer), _index(head))
-    open_layers = range(layers) if layer == "best" else [_index(layer)]
-    open_heads = [*range(heads), None] if head == "best" else [_index(head)]
+        return AttentionView(picked(layer), picked(head))
+    open_layers = range(layers) if layer == "best" else [picked(layer)]
+    open_heads = [*range(heads), None] if head == "best" else [picked(head)]
     views = [AttentionView(one, other, clearest=True) for one in open_layers for other in open_heads]
     maps = np.stack([pick_attention(attention, view.layer, view.head) for view in views])
     return views[int(score_alignments(maps, pick_attention(attention, None, None)).argmax())]
@@ -94,7 +92,3 @@ def measure_agreement(maps: Floats, consensus: Floats) -> Floats:
     cosines = (maps * consensus).sum(axis=-1) / np.maximum(lengths, np.float32(1e-12))
     agreement: Floats = cosines.mean(axis=-1)
     return agreement
-
-
-def _index(pick: Pick) -> int | None:
-    return pick if isinstance(pick, int) else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dashboard.drawing.attention_ranking import AttentionView, Pick, choose_view
 from dashboard.drawing.geometry import Column, source_columns, target_columns
 from dashboard.drawing.links import pick_attention
 from dashboard.drawing.words import PairText, TokenText, percent
@@ -14,8 +15,6 @@ GUTTER = 64
 """Pixels left of the columns for the names of the rows."""
 DEFAULT_ROOM = 800
 """Pixels for the columns until the browser has reported its own."""
-MEAN = "mean"
-"""What a picker of layers or heads says for the mean of all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +40,11 @@ class Picture:
         """Target positions whose attention is overridden."""
         return frozenset(override.step for override in self.trace.request.overrides)
 
+    def view(self, layer: Pick, head: Pick) -> AttentionView | None:
+        """The view of attention that two picks name, or None without attention."""
+        attention = self.trace.attention(self.hypothesis)
+        return None if attention is None else choose_view(attention, layer, head)
+
     def attention(self, layer: int | None, head: int | None) -> Floats | None:
         """[target, source] attention of one layer and head (None: their mean), or None without attention."""
         attention = self.trace.attention(self.hypothesis)
@@ -54,8 +58,3 @@ def lay_out_picture(trace: Trace, hypothesis: Hypothesis, text: PairText, room: 
     cells = [[(text.target.show(choice.token), percent(choice.log_prob)) for choice in choices] for choices in top_k]
     sources, targets = source_columns(source_words, room), target_columns(target_words, cells, room)
     return Picture(trace, hypothesis, text.target, source_words, target_words, top_k, sources, targets)
-
-
-def read_picker(value: int | str | None) -> int | None:
-    """The layer or head a picker names, counted from 0; None for the mean."""
-    return value if isinstance(value, int) else None

@@ -93,7 +93,7 @@ class Options(_FromBrowser):
     Attributes:
         mode: what a click on a word changes.
         mass: least share of a word's attention that the drawn links carry, in percent.
-        layer, head: counted from 0; None for the mean of all.
+        layer, head: counted from 0; ``best`` for the clearest, ``mean`` for the mean of all.
         extent: what the tree shows.
         space: of states; empty for the one that the model suggests.
         map, method: extent of the map and how it is made.
@@ -104,8 +104,8 @@ class Options(_FromBrowser):
     mode: Literal["words", "attention"] = "words"
     drawing: Literal["links", "matrix", "text"] = "links"
     mass: float = Field(75, ge=0, le=100)
-    layer: int | Literal["mean"] = "mean"
-    head: int | Literal["mean"] = "mean"
+    layer: int | Literal["best", "mean"] = "best"
+    head: int | Literal["best", "mean"] = "best"
     extent: Literal["kept", "all", "text"] = "kept"
     space: str = ""
     map: Literal["local", "corpus"] = "local"

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
-from dash import dcc, html
+from dash import html
 from dash.development.base_component import Component
 
 from dashboard.drawing.attributes import wild
+from dashboard.views import mantine
 from dashboard.views.ids import as_control, as_role, control_id
 
 
 def segmented(pane: str, role: str, options: Mapping[str, str], value: str, label: str) -> Component:
     """A few exclusive choices side by side: radio buttons drawn as one control. ``options``: value -> text."""
-    choices = dcc.RadioItems(
-        id=control_id(pane, role),
-        options=[{"label": text, "value": key} for key, text in options.items()],
-        value=value,
-        className="segmented-choices",
-        inline=True,
-    )
-    named = as_control(pane, role) | wild(aria_label=label)
-    return html.Div(choices, role="group", className="segmented", **named)
+    control = mantine.segmented_control(control_id(pane, role), options, value, label)
+    return html.Div(control, **as_control(pane, role))
+
+
+def select(pane: str, role: str, options: Mapping[str, str], value: str, label: str, **more: Any) -> Component:
+    """One of several choices, in a list that opens. ``options``: value -> text."""
+    control = mantine.select(control_id(pane, role), options, value, label, **more)
+    return html.Div(control, **as_control(pane, role))
 
 
 def card(role: str, title: str, controls: list[Component], content: list[Component], stages: str) -> Component:

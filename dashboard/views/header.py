@@ -6,8 +6,11 @@ from dash import Dash, Input, State, dcc, html
 from dash.development.base_component import Component
 
 from dashboard.drawing.attributes import wild
+from dashboard.drawing.typography import text_width
 from dashboard.views.browser import run_in_browser
+from dashboard.views.controls import select
 from dashboard.views.ids import HeaderRole, as_control, as_role, control_id
+from dashboard.views.mantine import popover
 from dashboard.views.parts import Part, Parts, attributes_part, control_part
 from dashboard.views.shown import Shown
 from exported_models.contract.request import MAX_BEAM_SIZE, MAX_LENGTH_PENALTY
@@ -24,6 +27,12 @@ SHORTCUTS = (
     ("Esc", "bring an enlarged card back, let go of the chosen word"),
     ("?", "this list"),
 )
+
+
+PICKER_SIDES = 40.0
+NARROWEST_PICKER = 110.0
+WIDEST_PICKER = 260.0
+"""Pixels of the picker of models: around the longest name, at least and at most."""
 
 
 def layout(models: tuple[str, ...]) -> Component:
@@ -72,15 +81,11 @@ def draw(shown: Shown) -> Parts:
 
 
 def _model_picker(models: tuple[str, ...]) -> Component:
-    picker = dcc.Dropdown(
-        id=control_id("", HeaderRole.MODEL),
-        options=list(models),
-        value=models[0],
-        clearable=False,
-        searchable=len(models) > 8,
-    )
-    named = as_control("", HeaderRole.MODEL) | wild(aria_label="Model")
-    return html.Div(picker, className="model-picker", role="group", title="Model", **named)
+    longest = max(text_width(model, 13) for model in models)
+    style = {"width": min(max(longest + PICKER_SIDES, NARROWEST_PICKER), WIDEST_PICKER)}
+    names = {model: model for model in models}
+    picker = select("", HeaderRole.MODEL, names, models[0], "Model", searchable=len(models) > 8)
+    return html.Div(picker, className="model-picker", title="Model", style=style)
 
 
 def _source_form() -> Component:
@@ -117,9 +122,9 @@ def _buttons() -> list[Component]:
         html.Button(
             "Share", className="quiet", title="Copy a link to what the page shows", **as_role(HeaderRole.SHARE)
         ),
-        _menu(HeaderRole.EXPORT, "Export", [html.Div(exports, **wild(data_verb="export"))]),
+        _panel(HeaderRole.EXPORT, "Export", [html.Div(exports, **wild(data_verb="export"))], "Save to a file"),
         html.Button("◐", className="quiet", title="Light or dark", **theme),
-        _menu(HeaderRole.HELP, "?", [_shortcut_list()], "Keyboard shortcuts"),
+        _panel(HeaderRole.HELP, "?", [_shortcut_list()], "Keyboard shortcuts"),
     ]
 
 
@@ -131,10 +136,8 @@ def _export(value: str, text: str) -> Component:
     return html.Button(text, className="menu-item", **wild(data_value=value))
 
 
-def _menu(role: str, text: str, content: list[Component], label: str = "") -> Component:
-    summary = html.Summary(text, className="quiet", title=label or None, **wild(aria_label=label or text))
-    menu = html.Div(content, className="menu")
-    return html.Details([summary, menu], className="menu-holder", **as_role(role))
+def _panel(role: str, text: str, content: list[Component], title: str) -> Component:
+    return html.Div(popover(f"{role}-panel", text, content, title=title, side="end"), **as_role(role))
 
 
 def _shortcut_list() -> Component:

@@ -87,6 +87,8 @@ class TranslationRole(StrEnum):
     MODE = "translation-mode"
     DRAWING = "translation-drawing"
     MASS = "translation-mass"
+    ATTENTION = "translation-attention"
+    VIEW = "translation-view"
     LAYER = "translation-layer"
     HEAD = "translation-head"
     AVERAGING = "translation-averaging"
@@ -125,6 +127,8 @@ class NBestRole(StrEnum):
     """The n-best list."""
 
     LIST = "nbest-list"
+    NAME = "nbest-name"
+    PANEL = "nbest-panel"
 
 
 class HistoryRole(StrEnum):
@@ -139,6 +143,8 @@ class NeighborhoodRole(StrEnum):
     CARD = "neighborhood-card"
     SPACE = "neighborhood-space"
     MAP = "neighborhood-map"
+    MAPS = "neighborhood-maps"
+    MAP_NAME = "neighborhood-map-name"
     METHOD = "neighborhood-method"
     SUMMARY = "neighborhood-summary"
     GRAPH = "neighborhood-graph"

@@ -7,25 +7,33 @@ from dash.development.base_component import Component
 
 from dashboard.drawing.attributes import wild
 from dashboard.drawing.words import signed
-from dashboard.views.ids import NBestRole, as_role
+from dashboard.views.ids import NBestRole, as_role, control_id
+from dashboard.views.mantine import popover
 from dashboard.views.parts import Parts, html_part
 from dashboard.views.shown import Shown
 from exported_models.contract.trace import Trace
 
 
-def layout() -> Component:
-    """A menu at the end of the title line."""
-    return html.Div(className="nbest", **as_role(NBestRole.LIST))
+def layout(pane: str) -> Component:
+    """A button that names the hypothesis and opens the list."""
+    entries = html.Div(**(as_role(NBestRole.LIST) | wild(data_verb="hypothesis")))
+    name = html.Span("hypotheses", **as_role(NBestRole.NAME))
+    panel = popover(control_id(pane, NBestRole.PANEL), name, [entries], title="Choose another hypothesis", side="end")
+    return html.Div(panel, className="nbest")
 
 
 def draw(shown: Shown) -> Parts:
     """The list. Choosing in it changes the hypothesis, not the request."""
-    return {NBestRole.LIST: html_part(draw_list(shown.picture.trace, shown.state.hypothesis))}
+    trace, chosen = shown.picture.trace, shown.state.hypothesis
+    return {
+        NBestRole.NAME: html_part(f"hypothesis {chosen + 1} of {len(trace.hypotheses)}"),
+        NBestRole.LIST: html_part(draw_list(trace, chosen)),
+    }
 
 
-def draw_list(trace: Trace, chosen: int) -> Component:
+def draw_list(trace: Trace, chosen: int) -> list[Component]:
     """Every hypothesis with its normalized score, best first."""
-    entries = [
+    return [
         html.Button(
             [html.Span(hypothesis.text or "(empty)", className="text"), html.Span(signed(hypothesis.normalized))],
             className="menu-item chosen" if index == chosen else "menu-item",
@@ -33,6 +41,3 @@ def draw_list(trace: Trace, chosen: int) -> Component:
         )
         for index, hypothesis in enumerate(trace.hypotheses)
     ]
-    menu = html.Div(entries, className="menu", **wild(data_verb="hypothesis"))
-    summary = html.Summary(f"hypothesis {chosen + 1} of {len(trace.hypotheses)}", title="Choose another hypothesis")
-    return html.Details([summary, menu], className="menu-holder")

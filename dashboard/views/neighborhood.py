@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,8 @@ from dashboard.drawing.words import count
 from dashboard.neighborhoods import MAX_BACKGROUND
 from dashboard.state.page_state import Json, Selection
 from dashboard.views.controls import card, placeholder, segmented
-from dashboard.views.ids import NeighborhoodRole, as_role
+from dashboard.views.ids import NeighborhoodRole, as_role, control_id
+from dashboard.views.mantine import as_options, popover
 from dashboard.views.missing_store import explain_missing_store
 from dashboard.views.parts import Part, Parts, attributes_part, control_part, figure_part, html_part
 from dashboard.views.scene import Scene
@@ -55,14 +56,16 @@ def layout(pane: str) -> Component:
     methods = segmented(pane, NeighborhoodRole.METHOD, LOCAL_METHODS, "mds", "How the map is made")
     graph = dcc.Graph(figure=draw_nothing(), config=_GRAPH_CONFIG, className="map-graph")
     frame = as_role(NeighborhoodRole.GRAPH) | wild(aria_label="Map of states; a table follows")
-    summary = html.Div(className="summary", **as_role(NeighborhoodRole.SUMMARY))
+    summary = html.Div(className="summary map-summary", **as_role(NeighborhoodRole.SUMMARY))
+    name = html.Span("map", **as_role(NeighborhoodRole.MAP_NAME))
+    maps = popover(control_id(pane, NeighborhoodRole.MAPS), name, [extents, methods], title="Which map", side="end")
     return card(
         NeighborhoodRole.CARD,
         "Neighborhood",
-        [spaces, extents],
+        [spaces, maps],
         [
-            html.Div([methods, summary], className="map-options"),
-            html.Div(graph, role="img", className="map-frame", **frame),
+            summary,
+            html.Div(graph, role="group", className="map-frame", **frame),
             html.Div(className="pictograms", **as_role(NeighborhoodRole.PICTOGRAMS)),
             html.Div(className="spoken", **as_role(NeighborhoodRole.TWIN)),
             placeholder("Translate a text to see its states."),
@@ -81,9 +84,10 @@ def _draw_controls(around: Surroundings) -> Parts:
     extents = EXTENTS if kept else {"local": EXTENTS["local"]}
     methods = methods_of(options.map, kept)
     return {
-        NeighborhoodRole.SPACE: control_part(options=_space_options(around.spaces), value=options.space),
-        NeighborhoodRole.MAP: control_part(options=_as_options(extents), value=options.map),
-        NeighborhoodRole.METHOD: control_part(options=_as_options(methods), value=options.method),
+        NeighborhoodRole.SPACE: control_part(data=as_options(_name_spaces(around.spaces)), value=options.space),
+        NeighborhoodRole.MAP: control_part(data=as_options(extents), value=options.map),
+        NeighborhoodRole.METHOD: control_part(data=as_options(methods), value=options.method),
+        NeighborhoodRole.MAP_NAME: html_part(f"{EXTENTS[options.map]} · {methods[options.method]}"),
     }
 
 
@@ -107,7 +111,7 @@ def _draw_states(around: Surroundings) -> Parts:
         NeighborhoodRole.PICTOGRAMS: html_part(
             lay_out_pictograms(scene, focus), style={"--pictograms": f'url("{sprite}")'}
         ),
-        NeighborhoodRole.SUMMARY: html_part(summarize(scene, found)),
+        NeighborhoodRole.SUMMARY: html_part(summarize(scene, found), title=_explain_space(around)),
         NeighborhoodRole.TWIN: html_part(tabulate(scene)),
     }
 
@@ -202,12 +206,9 @@ def _places(places: Sequence[Points]) -> Points:
     return np.stack(places) if places else np.zeros((0, 2), np.float32)
 
 
-def _space_options(spaces: Sequence[SpaceSpec]) -> list[Json]:
-    return [
-        {"label": space.name.replace("_", " ").capitalize(), "value": space.name, "title": space.meaning}
-        for space in spaces
-    ]
+def _explain_space(around: Surroundings) -> str:
+    return next((space.meaning for space in around.spaces if space.name == around.options.space), "")
 
 
-def _as_options(texts: Mapping[str, str]) -> list[Json]:
-    return [{"label": text, "value": kind} for kind, text in texts.items()]
+def _name_spaces(spaces: Sequence[SpaceSpec]) -> dict[str, str]:
+    return {space.name: space.name.replace("_", " ").capitalize() for space in spaces}

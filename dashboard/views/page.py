@@ -9,6 +9,7 @@ from dashboard.drawing.attributes import wild
 from dashboard.services import Services
 from dashboard.views import header, history, neighborhood, neighbors, pane, stages, translation, tree
 from dashboard.views.ids import MAIN_PANE, PageRole, as_role
+from dashboard.views.mantine import provide
 from exported_models.contract.workspace import Workspace
 
 BUILD_COMMAND = "beamscope build examples/dates/project.toml"
@@ -18,7 +19,8 @@ def lay_out_page(services: Services) -> Component:
     """The whole page. Made anew for each visitor, so that a model published since is listed."""
     models = services.workspace.model_ids()
     content = lay_out_workbench(models) if models else [lay_out_empty_workspace(services.workspace)]
-    return html.Div([*content, lay_out_notice()], className="page", **as_role(PageRole.BODY))
+    page = html.Div([*content, lay_out_notice()], className="page", **as_role(PageRole.BODY))
+    return provide([page])
 
 
 def lay_out_workbench(models: tuple[str, ...]) -> list[Component]:

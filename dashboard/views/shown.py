@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from dashboard.drawing.picture import MEAN, Picture, read_picker
+from dashboard.drawing.attention_ranking import AttentionView, Pick
+from dashboard.drawing.picture import Picture
 from dashboard.services import Services
 from dashboard.state.page_state import PageState, Selection
 from dashboard.state.past import Past
@@ -22,27 +23,34 @@ from state_store.neighborhood import Neighborhood, TokenEvidence
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One request with its answer, and how the controls stand; ``past`` is the history that led here."""
+    """One request with its answer.
+
+    Attributes:
+        options: values of the controls.
+        past: the history that led here.
+        view: the view of attention that is drawn; None where the model has none.
+    """
 
     state: PageState
     picture: Picture
     options: Options
     past: Past
     manifest: ModelManifest
+    view: AttentionView | None
 
     @property
     def layer(self) -> int | None:
-        """The layer of attention that is shown; None for the mean of all."""
-        return read_picker(self.options.layer)
+        """The layer of attention that is drawn; None for the mean of all."""
+        return self.view.layer if self.view else None
 
     @property
     def head(self) -> int | None:
-        """The head of attention that is shown; None for the mean of all."""
-        return read_picker(self.options.head)
+        """The head of attention that is drawn; None for the mean of all."""
+        return self.view.head if self.view else None
 
     @property
     def attention(self) -> Floats | None:
-        """[target, source] attention as shown, or None where the model has none."""
+        """[target, source] attention as drawn, or None where the model has none."""
         return self.picture.attention(self.layer, self.head)
 
 
@@ -74,11 +82,13 @@ class Surroundings:
 def look(services: Services, state: PageState, options: Options, past: Past) -> Shown:
     """Answer a request and lay it out in the room that the pane has."""
     manifest = services.engine.model(state.request.model_id).manifest
-    fitted = {
-        "layer": _fit_picker(options.layer, manifest.cross_attention_layers),
-        "head": _fit_picker(options.head, manifest.cross_attention_heads),
+    fitted: dict[str, Pick] = {
+        "layer": _fit_pick(options.layer, manifest.cross_attention_layers),
+        "head": _fit_pick(options.head, manifest.cross_attention_heads),
     }
-    return Shown(state, services.picture(state, options.room), options.model_copy(update=fitted), past, manifest)
+    picture = services.picture(state, options.room)
+    view = picture.view(fitted["layer"], fitted["head"])
+    return Shown(state, picture, options.model_copy(update=fitted), past, manifest, view)
 
 
 def look_around(
@@ -133,9 +143,9 @@ LOCAL_METHODS = {"mds": "MDS", "pca": "PCA", "tsne": "t-SNE"}
 CORPUS_METHODS = {"umap": "UMAP", "landmark_mds": "Landmark MDS"}
 
 
-def _fit_picker(value: int | str, count: int) -> int | str:
-    """A layer or head that the model has; the mean of all in place of another."""
-    return value if isinstance(value, int) and 0 <= value < count else MEAN
+def _fit_pick(pick: Pick, count: int) -> Pick:
+    """A layer or head that the model has; the clearest in place of another."""
+    return "best" if isinstance(pick, int) and not 0 <= pick < count else pick
 
 
 def _evidence(services: Services, state: PageState, space: str | None) -> tuple[TokenEvidence, ...] | None:

@@ -9,16 +9,18 @@ from dash import dcc, html
 from dash.development.base_component import Component
 from dash_cytoscape import Cytoscape
 
+from dashboard.drawing.attention_ranking import Pick, describe_view
 from dashboard.drawing.attributes import wild
 from dashboard.drawing.links import BEND, HEIGHT, Link, link_elements, link_stylesheet, prune
 from dashboard.drawing.palette import colors
-from dashboard.drawing.picture import GUTTER, MEAN, Picture
+from dashboard.drawing.picture import GUTTER, Picture
 from dashboard.drawing.translation_parts import canvas_style, draw_matrix, draw_text_twin, draw_top_k, draw_words
 from dashboard.drawing.words import count
 from dashboard.views import attention_mode, head_ablation, nbest
-from dashboard.views.controls import card, placeholder, segmented
+from dashboard.views.controls import card, placeholder, segmented, select
 from dashboard.views.ids import TranslationRole, as_control, as_role, control_id
-from dashboard.views.parts import Parts, attributes_part, control_part, figure_part, graph_part, html_part
+from dashboard.views.mantine import as_options, popover
+from dashboard.views.parts import Part, Parts, attributes_part, control_part, figure_part, graph_part, html_part
 from dashboard.views.shown import Shown
 
 DEFAULT_MASS = 75
@@ -45,10 +47,9 @@ def layout(pane: str) -> Component:
                 "links",
                 "Attention as",
             ),
-            _averaging(pane),
-            _mass_slider(pane),
+            _attention_options(pane),
             html.Span(className="fill"),
-            nbest.layout(),
+            nbest.layout(pane),
         ],
         [attention_mode.layout(), _canvas()],
         "3 4",
@@ -76,10 +77,18 @@ def pruned_links(picture: Picture, mass: float, layer: int | None, head: int | N
     return () if attention is None else prune(attention, mass / 100)
 
 
-def layer_options(layers: int, what: str) -> list[dict[str, Any]]:
-    """Choices of a layer or head, all of them (their mean) first; counted from 1 for people."""
-    single = [{"label": f"{what} {index + 1}", "value": index} for index in range(layers)]
-    return [{"label": f"all {count(layers, what)}", "value": MEAN}, *single]
+def pick_options(number: int, what: str) -> dict[str, str]:
+    """Choices of a layer or head: the clearest, the mean of all, then each, counted from 1."""
+    single = {str(index): f"{what} {index + 1}" for index in range(number)}
+    return {"best": f"clearest {what}", "mean": f"mean of {count(number, what)}", **single}
+
+
+def describe_attention(shown: Shown) -> list[Component | str]:
+    """The attention that is drawn: its view, and the share of it that links carry."""
+    layers, heads = shown.manifest.cross_attention_layers, shown.manifest.cross_attention_heads
+    view = describe_view(shown.view, layers, heads) if shown.view else ""
+    mass = f"{shown.options.mass:g} %"
+    return [view, html.Span(f" · {mass}", className="mass-drawn")] if view else [f"{mass} of attention"]
 
 
 def _draw_words(shown: Shown) -> Parts:
@@ -111,29 +120,33 @@ def _draw_attention(shown: Shown) -> Parts:
 def _draw_pickers(shown: Shown) -> Parts:
     layers, heads = shown.manifest.cross_attention_layers, shown.manifest.cross_attention_heads
     return {
-        TranslationRole.LAYER: control_part(options=layer_options(layers, "layer"), value=shown.options.layer),
-        TranslationRole.HEAD: control_part(options=layer_options(heads, "head"), value=shown.options.head),
+        TranslationRole.LAYER: _pick_part(layers, "layer", shown.options.layer),
+        TranslationRole.HEAD: _pick_part(heads, "head", shown.options.head),
         TranslationRole.AVERAGING: attributes_part(hidden=layers * heads <= 1),
+        TranslationRole.VIEW: html_part(describe_attention(shown)),
     }
 
 
+def _pick_part(number: int, what: str, pick: Pick) -> Part:
+    return control_part(data=as_options(pick_options(number, what)), value=str(pick))
+
+
+def _attention_options(pane: str) -> Component:
+    """A button that names the attention that is drawn and opens its options."""
+    content = [_averaging(pane), _mass_slider(pane)]
+    name = html.Span("attention", **as_role(TranslationRole.VIEW))
+    options = popover(control_id(pane, TranslationRole.ATTENTION), name, content, title="Which attention is drawn")
+    return html.Div(options, className="attention-options")
+
+
 def _averaging(pane: str) -> Component:
-    pickers = [_picker(pane, role) for role in (TranslationRole.LAYER, TranslationRole.HEAD)]
+    pickers = [
+        select(pane, role, {"best": f"clearest {what}"}, "best", what)
+        for role, what in ((TranslationRole.LAYER, "layer"), (TranslationRole.HEAD, "head"))
+    ]
     return html.Div(
         [*pickers, head_ablation.layout()], className="averaging", hidden=True, **as_role(TranslationRole.AVERAGING)
     )
-
-
-def _picker(pane: str, role: str) -> Component:
-    picker = dcc.Dropdown(
-        id=control_id(pane, role),
-        options=[{"label": "mean", "value": MEAN}],
-        value=MEAN,
-        clearable=False,
-        searchable=False,
-        className="small-picker",
-    )
-    return html.Div(picker, **as_control(pane, role))
 
 
 def _mass_slider(pane: str) -> Component:
@@ -157,11 +170,12 @@ def _mass_slider(pane: str) -> Component:
 
 
 def _canvas() -> Component:
+    twin = as_role(TranslationRole.TWIN) | wild(aria_label="Attention in words")
     rows = [
         _row("source", "source", TranslationRole.SOURCE_WORDS, "words source-words"),
         _links(),
         html.Div(className="matrix", **as_role(TranslationRole.MATRIX)),
-        html.Div(className="attention-twin", **as_role(TranslationRole.TWIN)),
+        html.Div(className="attention-twin", role="group", tabIndex="0", **twin),
         _row("target", "target", TranslationRole.TARGET_WORDS, "words target-words"),
         _row("top k", "most probable words", TranslationRole.TOP_K, "top-k", **wild(data_verb="choose")),
     ]

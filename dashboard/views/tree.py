@@ -10,7 +10,7 @@ from dash.development.base_component import Component
 from dash_cytoscape import Cytoscape
 
 from dashboard.drawing.attributes import wild
-from dashboard.drawing.picture import Picture
+from dashboard.drawing.picture import GUTTER, Picture
 from dashboard.drawing.tree_graph import tree_elements, tree_stylesheet
 from dashboard.drawing.tree_layout import Extent, grow, place_twigs
 from dashboard.drawing.tree_twin import tabulate_search
@@ -62,7 +62,8 @@ def draw_tree(picture: Picture, extent: str, room: float) -> tuple[Any, Any, str
         return [], tabulate_search(picture), summary
     drawn: Extent = "all" if extent == "all" else "kept"
     twigs = grow(picture.trace, picture.hypothesis, drawn, picture.target_text)
-    return tree_elements(place_twigs(twigs, room)), None, summary
+    # The tree has the room of the columns and of the gutter beside them.
+    return tree_elements(place_twigs(twigs, room + GUTTER)), None, summary
 
 
 def describe_tree(trace: Trace) -> str:

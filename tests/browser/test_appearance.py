@@ -161,9 +161,9 @@ def test_every_drawing_has_a_text_twin(workbench: Workbench) -> None:
 def test_the_picture_and_the_trace_can_be_taken_along(workbench: Workbench) -> None:
     workbench.expect_target("2005-03-04")
 
-    workbench.page.get_by_text("Export", exact=True).click()
+    panel = workbench.open_panel("Save to a file")
     with workbench.page.expect_download() as download:
-        workbench.page.get_by_role("button", name="Translation as SVG").click()
+        panel.get_by_role("button", name="Translation as SVG").click()
 
     assert download.value.suggested_filename == "translation.svg"
     assert download.value.path().read_text(encoding="utf-8").startswith("<svg")

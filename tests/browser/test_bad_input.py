@@ -94,7 +94,7 @@ def test_a_notice_can_be_put_away(workbench: Workbench) -> None:
     workbench.translate("🙂")
     expect_one_sentence(workbench, "🙂")
 
-    workbench.notice.click()
+    workbench.notice.get_by_role("button", name="Close").press("Enter")
 
     workbench.expect_no_notice()
 

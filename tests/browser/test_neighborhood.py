@@ -35,23 +35,23 @@ def test_each_space_shows_its_own_words(looking: Workbench, space: str, side: st
 
 
 def test_the_corpus_map_and_its_methods(looking: Workbench) -> None:
-    looking.choose(looking.neighborhood, "Corpus map")
-    expect(looking.neighborhood.get_by_role("radio", name="UMAP")).to_be_checked()
+    looking.choose_map("Corpus map")
+    expect(looking.neighborhood.get_by_text("Corpus map · UMAP")).to_be_visible()
     expect(looking.neighborhood).to_contain_text(re.compile(r"[\d,]+ of [\d,]+ corpus states"))
     expect(looking.neighborhood.locator(".main-svg image").first).to_be_attached()
 
-    looking.choose(looking.neighborhood, "Landmark MDS")
+    looking.choose_map("Landmark MDS")
     looking.settle()
     expect(looking.neighborhood).to_contain_text("corpus states")
 
-    looking.choose(looking.neighborhood, "Local map")
-    expect(looking.neighborhood.get_by_role("radio", name="MDS", exact=True)).to_be_checked()
+    looking.choose_map("Local map")
+    expect(looking.neighborhood.get_by_text("Local map · MDS")).to_be_visible()
     expect(looking.neighborhood).to_contain_text("20 neighbors a token")
 
 
 @pytest.mark.parametrize("method", ["PCA", "t-SNE"])
 def test_another_local_map_draws_the_same_words(looking: Workbench, method: str) -> None:
-    looking.choose(looking.neighborhood, method)
+    looking.choose_map(method)
     looking.settle()
 
     expect(looking.pictograms()).to_have_text(looking.read_words("target"))

@@ -58,9 +58,9 @@ def test_no_state_reaches_the_browser(workbench: Workbench, dates_workspace: Wor
 
     workbench.page.reload()
     workbench.expect_neighborhood()
-    workbench.page.get_by_text("Export", exact=True).click()
+    panel = workbench.open_panel("Save to a file")
     with workbench.page.expect_download() as download:
-        workbench.page.get_by_role("button", name="Trace as JSON").click()
+        panel.get_by_role("button", name="Trace as JSON").click()
     exported = tmp_path / "trace.json"
     download.value.save_as(exported)
 

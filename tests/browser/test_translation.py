@@ -119,8 +119,7 @@ def test_the_chosen_word_of_each_step_stands_out(workbench: Workbench) -> None:
 
 
 def test_another_hypothesis_is_shown_whole(workbench: Workbench) -> None:
-    workbench.translation.get_by_text("hypothesis 1 of 5").click()
-    second = workbench.translation.locator(".menu").get_by_role("button").nth(1)
+    second = workbench.open_panel("Choose another hypothesis").get_by_role("button").nth(1)
     text = second.locator(".text").inner_text()
 
     second.click()
@@ -140,11 +139,11 @@ def test_the_threshold_of_the_links_is_in_reach(workbench: Workbench) -> None:
     workbench.settle()
     pruned = workbench.page.evaluate(count)
 
-    slider = workbench.translation.get_by_role("slider", name="attention drawn")
+    slider = workbench.open_panel("Which attention is drawn").get_by_role("slider", name="attention drawn")
     slider.focus()
     slider.press("End")
 
-    expect(workbench.translation.get_by_text("100 %", exact=True)).to_be_visible()
+    expect(workbench.translation.get_by_text("100 % of attention")).to_be_visible()
     workbench.page.wait_for_function(f"(before) => ({count})() > before", arg=pruned)
 
 

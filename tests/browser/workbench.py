@@ -196,6 +196,19 @@ class Workbench:
         """Press one of a few exclusive choices."""
         card.get_by_role("radio", name=option, exact=True).check()
 
+    def open_panel(self, title: str) -> Locator:
+        """Press the button that opens a panel; the panel."""
+        button = self.page.get_by_title(title, exact=True).and_(self.page.get_by_role("button"))
+        button.click()
+        panel = self.page.get_by_role("dialog").and_(self.page.locator(":visible"))
+        expect(panel).to_have_count(1)
+        return panel
+
+    def choose_map(self, option: str) -> None:
+        """Choose the extent of the map or how it is made."""
+        self.choose(self.open_panel("Which map"), option)
+        self.page.keyboard.press("Escape")
+
     # Beam tree
 
     def tree_nodes(self) -> list[TreeNode]:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from dashboard.drawing.attention_ranking import AttentionView
 from dashboard.errors import LinkError
 from dashboard.services import Services
 from dashboard.state.page_state import Json, PageState
@@ -148,7 +149,7 @@ def test_what_the_browser_has_is_not_sent_again(app: TestClient) -> None:
 
     assert len(held) > 10
     assert again["parts"] == []
-    assert {role for role, _, _ in moved["parts"]} <= {TranslationRole.LINKS, "stages-sentence-3"}
+    assert {role for role, _, _ in moved["parts"]} <= {TranslationRole.LINKS, TranslationRole.VIEW, "stages-sentence-3"}
 
 
 def test_only_what_is_looked_at_is_sent(app: TestClient) -> None:
@@ -269,10 +270,17 @@ def test_a_store_without_the_spaces_of_the_strip_has_nothing_to_judge(contexts_w
     assert find_in_states(around(Services.open(contexts_workspace))) == (NO_INDEX, NO_INDEX)
 
 
-def test_a_layer_that_the_model_lacks_becomes_the_mean(services: Services) -> None:
+def test_a_layer_that_the_model_lacks_becomes_the_clearest(services: Services) -> None:
     shown = look(services, STATE, Options(layer=7, head=9), Past())
 
-    assert (shown.layer, shown.head) == (None, None)
+    assert shown.view == AttentionView(0, 0, clearest=True)
+
+
+def test_the_clearest_attention_is_drawn_first_and_what_is_picked_instead(services: Services) -> None:
+    first, mean = (look(services, STATE, options, Past()) for options in (Options(), Options(layer="mean", head=0)))
+
+    assert first.view == AttentionView(0, 0, clearest=True)
+    assert mean.view == AttentionView(None, 0)
 
 
 def test_the_trace_is_written_with_the_chosen_hypothesis_in_view(app: TestClient, services: Services) -> None:

@@ -14,7 +14,7 @@ from dashboard.drawing.attention_ranking import (
     measure_agreement,
     measure_coverage,
     measure_sharpness,
-    read_pick,
+    picked,
     score_alignments,
 )
 from dashboard.drawing.links import pick_attention
@@ -86,9 +86,9 @@ def test_what_a_person_picked_is_kept(layer: Pick, head: Pick, view: AttentionVi
     assert choose_view(attention, layer, head) == view
 
 
-@pytest.mark.parametrize(("value", "pick"), [("best", "best"), ("mean", "mean"), ("3", 3), (0, 0)])
-def test_controls_name_views_by_number_or_word(value: object, pick: Pick) -> None:
-    assert read_pick(value) == pick
+@pytest.mark.parametrize(("pick", "index"), [("best", None), ("mean", None), (3, 3), (0, 0)])
+def test_a_choice_that_nobody_made_names_no_head(pick: Pick, index: int | None) -> None:
+    assert picked(pick) == index
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from dashboard.drawing.links import prune
 from dashboard.drawing.palette import colors
-from dashboard.drawing.picture import Picture, read_picker
+from dashboard.drawing.picture import Picture
 from dashboard.drawing.translation_parts import (
     LABEL_GAP,
     canvas_style,
@@ -22,7 +22,7 @@ from dashboard.drawing.translation_parts import (
 from dashboard.drawing.translation_svg import draw_svg
 from dashboard.drawing.typography import text_width
 from dashboard.drawing.words import PairText, TokenText
-from dashboard.views.translation import lay_out_words, layer_options, pruned_links
+from dashboard.views.translation import lay_out_words, pick_options, pruned_links
 from tests.dashboard.sentences import END, ENGLISH, GERMAN, LONG, make_picture, make_trace
 
 NASTY = ("<script>alert(1)</script>", "&amp;", '"quoted"', "]]>")
@@ -141,8 +141,12 @@ def test_the_text_twin_says_what_each_word_looks_at(picture: Picture) -> None:
 
 
 def test_layers_and_heads_are_offered_when_there_are_several() -> None:
-    assert [option["label"] for option in layer_options(2, "layer")] == ["all 2 layers", "layer 1", "layer 2"]
-    assert [read_picker(value) for value in ("mean", None, 0, 3)] == [None, None, 0, 3]
+    assert pick_options(2, "layer") == {
+        "best": "clearest layer",
+        "mean": "mean of 2 layers",
+        "0": "layer 1",
+        "1": "layer 2",
+    }
 
 
 def test_one_head_differs_from_the_mean() -> None:

@@ -1,0 +1,142 @@
+"""axe-core finds nothing to complain about, in any state of the page, in both themes.
+
+The rules are those of WCAG 2.2 up to level AA and axe's own best practices. The two canvases have text twins, which
+axe reads with the rest of the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from dashboard.state.page_state import PageState
+from exported_models.contract.request import Request
+from scripts.running_workbench import running_workbench
+from tests.browser.conftest import AMBIGUOUS, Visit
+from tests.browser.workbench import Workbench
+
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+PANELS = ("Which attention is drawn", "Choose another hypothesis", "Which map", "Save to a file", "Keyboard shortcuts")
+
+
+def complaints(page: Page) -> list[str]:
+    """Each rule that is broken, and the elements that break it."""
+    found = Axe().run(page, options=RULES).response["violations"]
+    return [f"{broken['id']}: {node['html'][:200]}" for broken in found for node in broken["nodes"]]
+
+
+def attention_mode(workbench: Workbench) -> None:
+    """Some of the attention of a word is given to two source words."""
+    workbench.choose(workbench.translation, "Change attention")
+    workbench.words("target").nth(6).click()
+    workbench.words("source").nth(4).click()
+    workbench.words("source").nth(3).click()
+
+
+def whole_tree(workbench: Workbench) -> None:
+    """The tree with its pruned candidates, and the cursor of the keyboard in it."""
+    workbench.choose(workbench.tree, "All")
+    workbench.tree.get_by_role("application").press("ArrowRight")
+
+
+def texts(workbench: Workbench) -> None:
+    """Attention and search in words."""
+    workbench.choose(workbench.translation, "Text")
+    workbench.choose(workbench.tree, "Text")
+
+
+def neighbor_list(workbench: Workbench) -> None:
+    """The neighbors of a chosen source word."""
+    workbench.words("source").nth(1).click()
+    expect(workbench.neighbors).to_contain_text("token 2")
+
+
+def enlarged_card(workbench: Workbench) -> None:
+    """One card on the whole page."""
+    workbench.neighborhood.get_by_role("button", name="Enlarge Neighborhood").click()
+
+
+def notice(workbench: Workbench) -> None:
+    """An error is told."""
+    workbench.translate("🙂")
+    expect(workbench.notice).to_contain_text("🙂")
+
+
+def model_list(workbench: Workbench) -> None:
+    """The list of models is open."""
+    workbench.page.get_by_role("textbox", name="Model").click()
+    expect(workbench.page.get_by_role("option").first).to_be_visible()
+
+
+def stage(workbench: Workbench) -> None:
+    """One stage is brought forward, the cards of the others step back."""
+    workbench.page.keyboard.press("4")
+
+
+def what_if(workbench: Workbench) -> None:
+    """The history has a second moment."""
+    workbench.top_k(6).nth(1).click()
+    expect(workbench.moments()).to_have_count(2)
+
+
+STATES: tuple[Callable[[Workbench], None], ...] = (
+    attention_mode,
+    whole_tree,
+    texts,
+    neighbor_list,
+    enlarged_card,
+    notice,
+    model_list,
+    stage,
+    what_if,
+)
+
+
+@pytest.fixture(params=THEMES)
+def looking(request: pytest.FixtureRequest, come: Visit, address: str) -> Workbench:
+    """A visitor of either theme whose page has everything."""
+    workbench = come(address, color_scheme=request.param).open(PageState(Request("dates", AMBIGUOUS)))
+    workbench.expect_neighborhood()
+    return workbench
+
+
+@pytest.mark.parametrize("reach", STATES, ids=lambda state: state.__name__)
+def test_nothing_is_wrong_in(looking: Workbench, reach: Callable[[Workbench], None]) -> None:
+    assert complaints(looking.page) == []
+
+    reach(looking)
+    looking.settle()
+
+    assert complaints(looking.page) == []
+
+
+def test_nothing_is_wrong_with_the_matrix(looking: Workbench) -> None:
+    looking.choose(looking.translation, "Matrix")
+    expect(looking.translation.locator(".heatmaplayer image")).to_be_visible()
+
+    assert complaints(looking.page) == []
+
+
+def test_nothing_is_wrong_in_any_panel(looking: Workbench) -> None:
+    for title in PANELS:
+        panel = looking.open_panel(title)
+        assert (title, complaints(looking.page)) == (title, [])
+        looking.page.keyboard.press("Escape")
+        expect(panel).to_have_count(0)
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_nothing_is_wrong_before_the_first_model(come: Visit, tmp_path: Path, theme: str) -> None:
+    with running_workbench("serve", tmp_path) as empty:
+        workbench = come(empty, color_scheme=theme).open()
+        expect(workbench.page.get_by_role("heading", name="No model here yet")).to_be_visible()
+
+        assert complaints(workbench.page) == []
+        workbench.settle()
+        workbench.leave()
