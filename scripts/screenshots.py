@@ -2,8 +2,10 @@
 
     python -m scripts.screenshots
     python -m scripts.screenshots --size 1920x1080 --out build/screenshots
+    python -m scripts.screenshots --command serve --workspace FOLDER --model multi30k --source "Ein Hund."
+    python -m scripts.screenshots --state matrix --state help --out build/screenshots
 
-The demo is built first where it is not there yet.
+The demo is built first where it is not there yet; with ``--command serve`` the workspace is shown as it is.
 """
 
 from __future__ import annotations
@@ -11,7 +13,8 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -29,6 +32,21 @@ CHROMIUM_ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-net
 MODEL = "dates"
 SOURCE = "03/04/05"
 """Day and month may be either: the model hesitates, so every view has something to show."""
+STATES: Mapping[str, Sequence[tuple[str, str]]] = {
+    "start": (),
+    "matrix": (("radio", "Matrix"),),
+    "texts": (("radio", "Text"), ("tree", "Text")),
+    "whole-tree": (("radio", "All"), ("button", "Fit")),
+    "attention-mode": (("radio", "Change attention"),),
+    "attention-options": (("panel", "Which attention is drawn"),),
+    "hypotheses": (("panel", "Choose another hypothesis"),),
+    "help": (("panel", "Keyboard shortcuts"),),
+    "corpus-map": (("panel", "Which map"), ("radio", "Corpus map")),
+    "large-map": (("button", "Enlarge Neighborhood"),),
+    "large-tree": (("button", "Enlarge Beam tree"), ("radio", "All")),
+}
+"""State of the page -> what is pressed to reach it: the kind of control and its name."""
+SIZE = (1440, 900)
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 PATIENCE_MS = 90_000
 MOST_TRIES = 40
@@ -48,32 +66,60 @@ IS_SETTLED = """(drawn) => document.fonts.status === 'loaded'
     && !window.beamscope.isAsking() && !window.beamscope.isDrawing()"""
 
 
-def take_pictures(address: str, folder: Path, size: tuple[int, int]) -> list[Path]:
-    """One picture a theme of the page at ``address``, ``size`` being width and height in pixels; their files."""
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """A picture to take of a request: the state of the page, and its width and height in pixels."""
+
+    request: Request
+    state: str
+    size: tuple[int, int]
+
+    def name(self, theme: str) -> str:
+        """Name of the file; only what differs from the pictures of the documentation is in it."""
+        state = "" if self.state == "start" else f"-{self.state}"
+        width = "" if self.size == SIZE else f"-{self.size[0]}"
+        return f"workbench{state}-{theme}{width}.png"
+
+
+def take_pictures(address: str, folder: Path, shots: Sequence[Shot]) -> list[Path]:
+    """One picture a shot and theme of the page at ``address``; their files."""
     from playwright.sync_api import sync_playwright
 
     folder.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=list(CHROMIUM_ARGUMENTS))
         try:
-            return [take_picture(browser, address, theme, folder, size) for theme in THEMES]
+            return [take_picture(browser, address, theme, folder, shot) for shot in shots for theme in THEMES]
         finally:
             browser.close()
 
 
-def take_picture(
-    browser: Browser, address: str, theme: Literal["light", "dark"], folder: Path, size: tuple[int, int]
-) -> Path:
+def take_picture(browser: Browser, address: str, theme: Literal["light", "dark"], folder: Path, shot: Shot) -> Path:
     """The page as a visitor with that color scheme sees it."""
-    viewport = {"width": size[0], "height": size[1]}
+    viewport = {"width": shot.size[0], "height": shot.size[1]}
     context = browser.new_context(viewport=viewport, color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
     with context:
         page = context.new_page()
-        page.goto(f"{address}#{encode_fragment(PageState(Request(MODEL, SOURCE)))}")
+        page.goto(f"{address}#{encode_fragment(PageState(shot.request))}")
+        wait_until_drawn(page)
+        for kind, name in STATES[shot.state]:
+            press(page, kind, name)
         picture = settle(page, page.screenshot)
-    path = folder / f"workbench-{theme}.png"
+    path = folder / shot.name(theme)
     path.write_bytes(picture)
     return path
+
+
+def press(page: Page, kind: str, name: str) -> None:
+    """Press a control of the page. ``kind``: ``radio``, ``button``, ``panel`` (its button), or ``tree`` (a radio)."""
+    if kind == "tree":
+        page.get_by_role("region", name="Beam tree").get_by_role("radio", name=name, exact=True).check()
+    elif kind == "panel":
+        page.get_by_title(name, exact=True).and_(page.get_by_role("button")).click()
+    elif kind == "radio":
+        page.get_by_role("radio", name=name, exact=True).first.check()
+    else:
+        page.get_by_role("button", name=name, exact=True).click()
 
 
 def settle(page: Page, look: Callable[[], bytes]) -> bytes:
@@ -135,11 +181,11 @@ def find_chromium() -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Take both pictures and name them."""
+    """Take the pictures and name them."""
     options = _parse(arguments)
     try:
-        with running_workbench("demo", options.workspace) as address:
-            paths = take_pictures(address, options.out, options.size)
+        with running_workbench(options.command, options.workspace) as address:
+            paths = take_pictures(address, options.out, _shots(options))
     except RuntimeError as error:
         print(f"screenshots: {error}", file=sys.stderr)
         return 1
@@ -154,8 +200,19 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--workspace", type=Path, default=ROOT, metavar="FOLDER", help="where the demo is or is built")
     parser.add_argument("--out", type=Path, default=ROOT / "docs", metavar="FOLDER", help="where the pictures go")
-    parser.add_argument("--size", type=_read_size, default=(1440, 900), metavar="WIDTHxHEIGHT", help="in pixels")
+    parser.add_argument("--command", choices=("demo", "serve"), default="demo", help="how the workbench is run")
+    parser.add_argument("--model", default=MODEL, help="id of the model")
+    parser.add_argument("--source", default=SOURCE, metavar="TEXT", help="source text")
+    parser.add_argument(
+        "--size", type=_read_size, action="append", metavar="WIDTHxHEIGHT", help="in pixels; repeatable"
+    )
+    parser.add_argument("--state", choices=STATES, action="append", help="state of the page; repeatable")
     return parser.parse_args(arguments)
+
+
+def _shots(options: argparse.Namespace) -> list[Shot]:
+    request = Request(options.model, options.source)
+    return [Shot(request, state, size) for state in options.state or ["start"] for size in options.size or [SIZE]]
 
 
 def _read_size(text: str) -> tuple[int, int]:
