@@ -39,7 +39,7 @@
     f: () => scope.toggleCard(),
     u: () => travel("undo"),
     r: () => travel("redo"),
-    t: () => press("header-theme"),
+    t: () => scope.byRole(document, "header-theme").click(),
     "?": () => scope.byRole(document, "header-help").querySelector(".disclose").click(),
     Escape: letGo,
   };
