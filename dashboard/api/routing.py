@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 from typing import Annotated, Any, Final
@@ -59,7 +61,15 @@ class JsonRequest(Request):
 
 
 class JsonRoute(APIRoute):
-    """A route that reads its body, where it takes one, as JSON."""
+    """A route that reads its body, where it takes one, as JSON.
+
+    A plain function runs in a thread, and its document is written there too: a large trace would hold up the event
+    loop, which FastAPI writes documents on.
+    """
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        call = endpoint if inspect.iscoroutinefunction(endpoint) else _written(endpoint)
+        super().__init__(path, call, **options)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """FastAPI's handler, given a request that was read already."""
@@ -83,6 +93,17 @@ def make_router(tag: str, prefix: str = API_ROOT) -> APIRouter:
 def refusals(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
     """The documentation of the statuses with which a call is refused."""
     return {status.value: {"model": ErrorDocument, "description": status.phrase} for status in statuses}
+
+
+def _written(endpoint: Callable[..., Any]) -> Callable[..., Any]:
+    """An endpoint that returns its document as a response."""
+
+    @functools.wraps(endpoint)
+    def write(*arguments: Any, **named: Any) -> Response:
+        answer = endpoint(*arguments, **named)
+        return answer if isinstance(answer, Response) else Response(answer.model_dump_json(), media_type=JSON_TYPE)
+
+    return write
 
 
 def _check_content_type(header: str) -> None:

@@ -20,7 +20,8 @@ class Limits:
     """How much the server does at once, and its patience with clients in seconds.
 
     Attributes:
-        running: calls that compute at once; each takes a thread.
+        running: calls that compute at once, each in a thread. Threads take turns at Python's interpreter, so more of
+            them make no answer sooner and every probe later.
         waiting: calls that wait for one of those to end; one more is refused with 503.
         queue_seconds: longest wait; a call that waited longer is refused with 503.
         connections: open connections; one more is closed at once.
@@ -31,7 +32,7 @@ class Limits:
         send_seconds: time that a client may leave a full buffer unread.
     """
 
-    running: int = 8
+    running: int = 4
     waiting: int = 32
     queue_seconds: float = 10.0
     connections: int = 500
