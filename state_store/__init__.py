@@ -1,1 +1,1 @@
-"""Contract 2: the encoded corpus - its states, index and maps - and how to write and search them."""
+"""Contract 2: the encoded corpus. States, sentence pairs, indexes and maps; writing, opening and searching them."""

@@ -1,4 +1,4 @@
-"""Arrays on disk in NumPy's format: written as a stream, read as memory maps, never pickled."""
+"""Arrays on disk in NumPy's format, written as a stream and read as memory maps; nothing is pickled."""
 
 from __future__ import annotations
 
@@ -15,10 +15,13 @@ from state_store.errors import StoreError
 
 
 class ArrayWriter:
-    """Writes an array of known length block by block.
+    """Writes an array of known length block by block, as a context manager.
 
-    A plain stream and not a memory map: on a full disk a write fails with an error, a memory map with a signal that
-    ends the process.
+    Blocks go through a plain stream. On a full disk a stream raises an error, while a memory map ends the process with
+    a signal.
+
+    Raises:
+        PublishingError: the disk is full or not writable. StoreError: fewer or more rows were written than announced.
     """
 
     def __init__(self, path: Path, dtype: DTypeLike, shape: tuple[int, ...]) -> None:
@@ -55,13 +58,13 @@ class ArrayWriter:
 
 
 def write_array(path: Path, array: NDArray[Any]) -> None:
-    """Write a whole array."""
+    """Write a whole array; raises PublishingError where the disk is full or not writable."""
     with ArrayWriter(path, array.dtype, array.shape) as writer:
         writer.append(array)
 
 
 def map_array(path: Path, dtype: DTypeLike, shape: tuple[int | None, ...]) -> NDArray[Any]:
-    """A read-only memory map of an array; ``None`` in ``shape`` leaves that dimension open.
+    """Map an array into memory, read-only; None in ``shape`` leaves that dimension open.
 
     Raises:
         StoreError: the file is missing, damaged, or of another dtype or shape.

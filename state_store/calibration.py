@@ -1,4 +1,4 @@
-"""How far is far: the distances that held-out sentences have to their nearest neighbor."""
+"""Calibration of distances: percentiles of the nearest distances of states that are not in the store."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ _SEARCHED_AT_ONCE = 256
 
 
 def calibrate(search: NeighborSearch, pairs: PairTable, queries: Floats, sources: Sequence[str]) -> Floats:
-    """[101] float32 percentiles (0 to 100) of the nearest distance of held-out states.
+    """Measure percentiles of the nearest distances of held-out states.
 
     Neighbors are found as for an analyst's query: sentences with the state's own source are left out.
 
     Args:
         queries: [states, size] float32 unit vectors of held-out states.
-        sources: the source text of each.
+        sources: the source text of each state.
 
     Returns:
-        All infinite where there are no held-out states, so that nothing counts as far.
+        [101] float32 percentiles, 0 to 100. All are infinite where there are no held-out states: no distance counts as
+        far then.
     """
     own = {text: pairs.with_source(text) for text in set(sources)}
     nearest: list[float] = []
@@ -41,7 +42,7 @@ def calibrate(search: NeighborSearch, pairs: PairTable, queries: Floats, sources
 
 
 class Calibration:
-    """The percentiles of a space, to judge a distance by."""
+    """The percentiles of a space, against which a distance is judged."""
 
     def __init__(self, percentiles: Floats) -> None:
         self._percentiles = percentiles
@@ -49,7 +50,7 @@ class Calibration:
     def typicality(self, distance: float) -> float:
         """The share of held-out states whose nearest neighbor is farther than ``distance``: 1 is close, 0 is far."""
         shares = np.linspace(1, 0, PERCENTILES)
-        # Of equal percentiles the last one: a share counts only what is truly farther.
+        # The last of equal percentiles: a share counts states that are farther, not those equally far.
         above = int(np.searchsorted(self._percentiles, distance, "right"))
         if above == 0:
             return 1.0

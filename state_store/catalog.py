@@ -1,4 +1,4 @@
-"""Which store belongs to which model of a workspace."""
+"""The catalog of a workspace's stores: the store that belongs to a model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from state_store.store import StateStore, check_model
 
 
 class ModelSource(Protocol):
-    """Whoever opens models by name: the engine."""
+    """Opens models by name, as `exported_models.engine.Engine` does."""
 
     def model(self, model_id: str) -> ExportedModel:
         """The model of that name."""
@@ -28,20 +28,20 @@ class ModelSource(Protocol):
 
 
 class StoreCatalog:
-    """Opens the store of a model once, and again when another build of either is published."""
+    """Opens the store of a model once, and again when another build of the model or of the store is published."""
 
     def __init__(self, workspace: Workspace, models: ModelSource) -> None:
         self._workspace = workspace
         self._models = models
         self._stores: NewestCache[str, tuple[Build, str], StateStore] = NewestCache()
-        # Published folders never change, so their manifests are read once.
+        # The manifest of a published build does not change, so it is read once.
         self._manifests: dict[Build, StoreManifest] = {}
 
     def store_for(self, model_id: str) -> StateStore | None:
-        """The newest store built with the model as it is now; None where no store names the model.
+        """Open the newest store that was built with the published model; None where no store names the model.
 
         Raises:
-            StoreMismatchError: stores name the model, but none was built with it as it is now.
+            StoreMismatchError: stores name the model, but none was built with its published build.
             StoreError, ArtefactError: the store is damaged. WorkspaceError: there is no such model.
         """
         model = self._models.model(model_id)
@@ -56,18 +56,18 @@ class StoreCatalog:
         return store
 
     def _choose(self, model: ExportedModel) -> tuple[Path, StoreManifest] | None:
-        """The newest matching store, else the newest that at least names the model."""
+        """Find the newest store of the model's build, else the newest store that names the model."""
         readable, damage = self._list_stores()
         named = [store for store in readable if store[1].model_id == model.manifest.model_id]
         matching = [store for store in named if store[1].model_hash == model.content_hash]
         candidates = matching or named
         if not candidates and damage is not None:
-            # It may be the one that is looked for.
+            # The unreadable store may be the model's.
             raise damage
         return max(candidates, key=_publication_time) if candidates else None
 
     def _list_stores(self) -> tuple[list[tuple[Path, StoreManifest]], BeamscopeError | None]:
-        """Every store with a readable manifest, and what is wrong with one that has none."""
+        """List every store with a readable manifest; the error is that of a store without one."""
         readable, damage = [], None
         for store_id in self._workspace.store_ids():
             try:

@@ -1,4 +1,4 @@
-"""Checking the contents of a published store: whether its files fit each other."""
+"""Consistency of a published store: whether its files fit each other."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _LENGTH_TOLERANCE = 0.01
 
 
 def check_contents(folder: Path, damaged: Collection[str] = ()) -> list[str]:
-    """Describe in a sentence each what does not fit among pairs and spaces; `publishing.check_files` compares bytes.
+    """List the misfits among pairs and spaces, one sentence each; `publishing.check_files` compares bytes.
 
     Args:
-        damaged: names of files that are not as published. What they belong to is not read: a wrong byte in an index
-            ends the process.
+        damaged: names of files that are not as published. The space of such a file, or the pairs, are not read: ScaNN
+            ends the process over a wrong byte in an index.
 
     Raises:
         ArtefactError, StoreError: there is no readable manifest.

@@ -1,7 +1,7 @@
-"""The nearest contexts of a query, by looking at every row of a space.
+"""Exact search for the nearest contexts of a query: one pass over every row of a space.
 
-A corpus that repeats itself has thousands of rows in one context, and an index would have to be asked for ever more
-rows until enough contexts are among them. Here the nearest row of each context comes from one pass over all rows.
+In a corpus that repeats itself one context has thousands of rows. An index would have to be asked for more and more
+rows until enough contexts are among them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from exported_models.contract.arrays import Floats
 from state_store.index import NO_ROW, expand_distances, rescore
 from state_store.spaces import Rows, Space
 
-# Expanded squares lose digits for close vectors: spare contexts, and some rows of each, are measured again.
+# Expanded squares lose digits for close vectors, so spare contexts, and some rows of each, are measured exactly.
 _SPARE_CONTEXTS = 16
 _MEASURED_PER_CONTEXT = 4
 _SCORES_AT_ONCE = 1 << 26
@@ -24,11 +24,12 @@ _SCORES_AT_ONCE = 1 << 26
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One context found, by its nearest row.
+    """A context near a query, represented by its nearest row.
 
     Attributes:
-        distance: Euclidean distance between the normalized query and the stored vector.
-        duplicates: other rows of the same context that are nearer than the first context that is not listed.
+        row: nearest row of the context.
+        distance: Euclidean distance between the normalized query and that row's stored vector.
+        duplicates: number of other rows of the context that are nearer than the first context that is not listed.
     """
 
     row: int
@@ -52,11 +53,11 @@ class ContextScan:
         self._space = space
 
     def find(self, queries: Floats, k: int, left_out: Sequence[Rows]) -> list[list[Hit]]:
-        """The ``k`` nearest contexts of each query, nearest first; fewer only if the space has no more.
+        """Find the ``k`` nearest contexts of each query, nearest first; fewer where the space has no more.
 
         Args:
             queries: [queries, size] float32 unit vectors.
-            left_out: for each query, rows that must not appear.
+            left_out: for each query, rows that are ignored.
         """
         step = max(1, _SCORES_AT_ONCE // len(self._space))
         hits = []
@@ -70,7 +71,7 @@ class ContextScan:
 
     @cached_property
     def _rows_by_context(self) -> tuple[Rows, Rows]:
-        """All rows ordered by context, and where each context begins among them."""
+        """All rows ordered by context, and the first place of each context in that order."""
         contexts = np.asarray(self._space.contexts)
         order = np.argsort(contexts, kind="stable")
         return order, np.flatnonzero(np.diff(contexts[order], prepend=-1))
@@ -88,7 +89,7 @@ class ContextScan:
         ]
 
     def _nearest_contexts(self, scores: Floats, count: int) -> Iterator[Rows]:
-        """The rows of the ``count`` contexts whose best row scores lowest, in no order; left-out contexts never."""
+        """The rows of the ``count`` contexts with the lowest best score, in no order; ignored contexts are skipped."""
         order, starts = self._rows_by_context
         best = np.minimum.reduceat(scores[order], starts)
         ends = np.append(starts[1:], len(order))

@@ -1,4 +1,4 @@
-"""The context of a row: its token with two on either side. Rows of one context are shown to people as one."""
+"""The context of a row: its token with two tokens on either side. Rows of one context are shown as one neighbor."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ SENTENCE, POSITION, TOKEN, NEXT_TOKEN = range(TOKEN_COLUMNS)
 """Columns of the token table."""
 
 CONTEXT_TOKENS = 2
-"""Tokens on either side that rows must share, besides their own."""
+"""Tokens on either side that rows of one context share, besides their own token."""
 
 
 def tabulate_contexts(tokens: NDArray[np.int32]) -> NDArray[np.int32]:
-    """[rows, 5] int32: each row's token with two on either side, `NO_TOKEN` beyond its sentence.
+    """List the context of each row: [rows, 5] int32 token ids, `NO_TOKEN` beyond the sentence.
 
     Args:
         tokens: [rows, 4] token table of whole sentences.
@@ -30,7 +30,7 @@ def tabulate_contexts(tokens: NDArray[np.int32]) -> NDArray[np.int32]:
 
 
 def number_contexts(tokens: NDArray[np.int32]) -> NDArray[np.int32]:
-    """[rows] int32: rows have equal numbers where, and only where, they have equal contexts."""
+    """Number the contexts: [rows] int32, equal numbers exactly where contexts are equal."""
     contexts = np.ascontiguousarray(tabulate_contexts(tokens))
     whole = contexts.view(np.dtype((np.void, contexts.itemsize * contexts.shape[1]))).ravel()
     _, numbers = np.unique(whole, return_inverse=True)

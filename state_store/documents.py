@@ -1,4 +1,4 @@
-"""Neighbors and neighborhoods as documents for ``--json``, HTTP and its description. States never appear."""
+"""Neighbors and neighborhoods as documents, for ``--json``, HTTP and its description; states are left out."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Place = tuple[float, float]
 
 
 class Document(BaseModel):
-    """Base: immutable, and a key nobody knows is an error."""
+    """Base of documents: immutable; an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -81,7 +81,7 @@ class ImpliedTokenDocument(Document):
 
 
 class TokenEvidenceDocument(Document):
-    """What the training data says about one token."""
+    """Evidence of the training data for one token."""
 
     position: int
     token_id: int
@@ -130,7 +130,7 @@ class NeighborsDocument(Document):
 
 
 class NeighborPlaceDocument(Document):
-    """Where a row lies on the map."""
+    """Place of a row on the map."""
 
     row: int
     place: Place
@@ -165,11 +165,11 @@ class NeighborhoodDocument(Document):
 
 
 def round_places(places: Floats) -> tuple[Place, ...]:
-    """Places [n, 2] as short numbers."""
+    """Round places [n, 2] for a document."""
     return tuple((round(x, _PLACE_DIGITS), round(y, _PLACE_DIGITS)) for x, y in places.tolist())
 
 
 def collect_pairs(evidence: Iterable[TokenEvidence]) -> tuple[PairDocument, ...]:
-    """The pairs of all neighbors, each once, by sentence id."""
+    """List the pairs of all neighbors, each once, in order of sentence id."""
     pairs = {neighbor.sentence: neighbor.pair for token in evidence for neighbor in token.neighbors}
     return tuple(PairDocument.of(pairs[sentence]) for sentence in sorted(pairs))

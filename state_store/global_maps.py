@@ -1,6 +1,7 @@
-"""Maps of a whole space, made once per build and kept, so that a place means the same from query to query.
+"""Maps of a whole space, fitted once a build and stored, so that a place means the same in every query.
 
-A new state is placed by its neighbors: at the mean of their places, nearer ones counting more. It never moves the map.
+A new state is placed at the mean of its neighbors' places, weighted by inverse distance. The map itself is not fitted
+again.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from state_store.spaces import Rows, sample_rows
 LANDMARKS = 1000
 _PLACED_ROWS = 1 << 13
 _PLACING_NEIGHBORS = 8
-# A state on top of a stored one takes its place; the figure only keeps the weight finite.
+# Keeps the weight of a neighbor at distance 0 finite; such a state takes the neighbor's place.
 _NO_DISTANCE = 1e-6
 
 
@@ -37,7 +38,7 @@ class MapBackground:
 
 
 class GlobalMap:
-    """The kept map of one space: ``positions`` [rows, 2] float32, row i the place of row i."""
+    """The stored map of one space: ``positions`` [rows, 2] float32, one place for each row of the space."""
 
     def __init__(self, folder: Path, kind: GlobalMapKind, rows: int) -> None:
         """Open a map in a space's folder.
@@ -49,13 +50,13 @@ class GlobalMap:
         self.positions: Floats = map_array(folder / layout.map_filename(kind), np.float32, (rows, 2))
 
     def place(self, rows: Sequence[int], distances: Sequence[float]) -> Floats:
-        """[2] float32 place of a state whose nearest rows and their distances are given; without any, the middle."""
+        """Place a state by its nearest rows and their distances: [2] float32; the middle of the map without any."""
         if not len(rows):
             return np.asarray(self.positions.mean(axis=0), np.float32)
         return weigh_places(self.positions[np.asarray(rows, np.int64)], np.asarray(distances, np.float32))
 
     def background(self, limit: int) -> MapBackground:
-        """At most ``limit`` rows, evenly spread over the corpus, the same every time."""
+        """Sample at most ``limit`` rows, evenly spread over the corpus; equal limits give equal samples."""
         rows = sample_rows(len(self.positions), limit)
         return MapBackground(rows, np.array(self.positions[rows]))
 
@@ -72,14 +73,14 @@ def write_map(folder: Path, kind: GlobalMapKind, positions: NDArray[np.floating]
 
 
 def weigh_places(places: Floats, distances: Floats) -> Floats:
-    """[..., 2] mean of places [..., neighbors, 2], weighted by the inverse of the distances [..., neighbors]."""
+    """Mean [..., 2] of places [..., neighbors, 2], weighted by inverse distances [..., neighbors]."""
     weights = 1 / np.maximum(distances, _NO_DISTANCE)
     weights /= weights.sum(axis=-1, keepdims=True)
     return np.asarray((places * weights[..., None]).sum(axis=-2), np.float32)
 
 
 def spread_map(vectors: NDArray[np.float16], fitted_rows: Rows, fitted_positions: Floats) -> Floats:
-    """Extend a map that was fitted on some rows to all: [rows, 2] float32, the fitted rows unchanged.
+    """Extend a map that was fitted on some rows to all rows: [rows, 2] float32; fitted rows keep their places.
 
     Args:
         vectors: [rows, size] float16
@@ -98,7 +99,7 @@ def spread_map(vectors: NDArray[np.float16], fitted_rows: Rows, fitted_positions
 
 
 def landmark_mds(vectors: NDArray[np.float16], *, landmarks: int = LANDMARKS) -> Floats:
-    """[rows, 2] float32 map: classical MDS of some rows, the others by triangulation from them.
+    """Map a space by landmark MDS: [rows, 2] float32; classical MDS of some rows, triangulation for the others.
 
     de Silva & Tenenbaum: Sparse multidimensional scaling using landmark points (2004). The landmarks are spread evenly
     over the corpus, so that equal vectors give equal maps.
@@ -107,7 +108,7 @@ def landmark_mds(vectors: NDArray[np.float16], *, landmarks: int = LANDMARKS) ->
     squares = np.square(measure_all_distances(chosen))
     inverse = _invert_landmarks(squares)
     # Triangulation is (mean - squared distances to the landmarks) / 2 @ inverse. The columns of `inverse` sum to zero,
-    # so the square of the row itself drops out and what is left is linear: no distance need be computed.
+    # so the row's own square drops out. The rest is linear in the row, and no distance is computed.
     direction = chosen.T @ inverse
     shift = (squares.mean(axis=0) - np.einsum("ld,ld->l", chosen, chosen)) / 2 @ inverse
     positions = np.empty((len(vectors), 2), np.float32)
@@ -125,7 +126,7 @@ def _invert_landmarks(squares: Doubles) -> Doubles:
     inverse = np.zeros((count, 2))
     for axis in range(min(2, count)):
         value = values[-1 - axis]
-        # A direction without extent stays at 0 instead of being blown up.
+        # A direction without extent stays at 0: dividing by its value would enlarge rounding errors.
         if value > 1e-9 * max(values[-1], 1e-12):
             inverse[:, axis] = fix_signs(directions[:, [-1 - axis]])[:, 0] / np.sqrt(value)
     return inverse

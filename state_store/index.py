@@ -1,4 +1,4 @@
-"""Finding the nearest rows: the protocol, and exact search, which every other index is measured against."""
+"""Search for the nearest rows: the protocol, and exact search, against which other indexes are measured."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class NeighborIndex(Protocol):
     """Nearest rows by Euclidean distance."""
 
     def search(self, queries: Floats, count: int) -> tuple[Rows, Floats]:
-        """The nearest rows of each query, nearest first, equal distances in order of row.
+        """Find the nearest rows of each query, nearest first, equal distances in order of row.
 
         Args:
             queries: [queries, size] finite float32.
-            count: how many rows; where fewer are found the rest is `NO_ROW` at infinite distance.
+            count: number of rows; where fewer are found, the rest is `NO_ROW` at infinite distance.
 
         Returns:
             rows [queries, count] int64; true distances to the stored vectors [queries, count] float32.
@@ -33,13 +33,13 @@ class NeighborIndex(Protocol):
 
 
 class ExactIndex:
-    """Compares with every row, block by block, so that memory stays bounded."""
+    """Compares a query with every row, block by block, in bounded memory."""
 
     def __init__(self, vectors: NDArray[np.float16]) -> None:
         self._vectors = vectors
 
     def search(self, queries: Floats, count: int) -> tuple[Rows, Floats]:
-        # Expanded squares lose digits for close vectors: some spare candidates keep the true nearest among them.
+        # Expanded squares lose digits for close vectors; spare candidates keep the true nearest rows among them.
         wanted = min(count + _SPARE_CANDIDATES, len(self._vectors))
         rows = np.empty((len(queries), count), np.int64)
         distances = np.empty((len(queries), count), np.float32)
@@ -51,7 +51,7 @@ class ExactIndex:
         return rows, distances
 
     def _nominate(self, queries: Floats, wanted: int) -> Rows:
-        """The ``wanted`` rows of smallest expanded square distance, in no order."""
+        """Find the ``wanted`` rows of smallest expanded square distance, in no order."""
         candidates = np.empty((len(queries), 0), np.int64)
         scores = np.empty((len(queries), 0), np.float32)
         for start in range(0, len(self._vectors), _SCANNED_ROWS):
@@ -66,7 +66,7 @@ class ExactIndex:
 
 
 def expand_distances(vectors: NDArray[np.float16], queries: Floats) -> Floats:
-    """[queries, rows] square distances less each query's own square: cheap, and they order rows as distances do."""
+    """Square distances [queries, rows] less each query's own square, which order rows as distances do."""
     scores = np.empty((len(queries), len(vectors)), np.float32)
     for start in range(0, len(vectors), _SCANNED_ROWS):
         block = np.asarray(vectors[start : start + _SCANNED_ROWS], np.float32)
@@ -96,7 +96,7 @@ def rescore(vectors: NDArray[np.float16], queries: Floats, candidates: Rows, cou
 
 
 def _measure_distances(vectors: NDArray[np.float16], queries: Floats, candidates: Rows) -> Floats:
-    """[queries, candidates] true distances, infinite to `NO_ROW`; subtracted and not expanded, to keep all digits."""
+    """True distances [queries, candidates], infinite to `NO_ROW`; by differences, as expanded squares lose digits."""
     rows = candidates.ravel()
     owners = np.repeat(np.arange(len(queries)), candidates.shape[1])
     distances = np.empty(len(rows), np.float32)
@@ -109,16 +109,16 @@ def _measure_distances(vectors: NDArray[np.float16], queries: Floats, candidates
 
 
 def _smallest(scores: Floats, count: int) -> Rows:
-    """[queries, count] columns of the smallest scores [queries, columns], or all columns where there are fewer."""
+    """Columns [queries, count] of the smallest scores [queries, columns]; all columns where there are fewer."""
     if scores.shape[1] <= count:
         return np.broadcast_to(np.arange(scores.shape[1]), scores.shape)
     return np.argpartition(scores, count - 1, axis=1)[:, :count]
 
 
 def measure_recall(index: NeighborIndex, exact: NeighborIndex, queries: Floats) -> float:
-    """recall@10: the share of the ten true nearest rows of each query that the index finds.
+    """Measure recall@10: the share of each query's ten true nearest rows that the index finds.
 
-    A row as near as the true tenth counts as found: among equal distances any choice is right.
+    A row as near as the true tenth counts as found, as rows at equal distances are interchangeable.
     """
     _, truth = exact.search(queries, RECALL_COUNT)
     _, found = index.search(queries, RECALL_COUNT)

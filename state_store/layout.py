@@ -1,4 +1,4 @@
-"""Where everything lies inside a store's folder.
+"""Names of the files in a store's folder.
 
 pairs.jsonl                     one sentence pair a line, in order of sentence id
 pairs.offsets.npy               int64 [sentences + 1]  byte offset of each line
@@ -22,7 +22,7 @@ PAIR_KEYS = "pairs.keys.npy"
 PAIR_KEYED = "pairs.keyed.npy"
 
 PAIR_FILES = (PAIRS, PAIR_OFFSETS, PAIR_KEYS, PAIR_KEYED)
-"""What writing the pairs leaves in the store's folder."""
+"""Files that writing the pairs leaves in the store's folder."""
 
 VECTORS = "vectors.npy"
 TOKENS = "tokens.npy"
@@ -35,7 +35,7 @@ INDEX_DATA = "int8_dataset.npy"
 """The large one of ScaNN's files: a byte a dimension."""
 
 ENCODED_FILES = (VECTORS, TOKENS, CONTEXTS, STARTS, CENTER)
-"""What encoding the corpus leaves in the folder of every space."""
+"""Files that encoding the corpus leaves in the folder of every space."""
 
 
 def space_folder(store: Path, space: str) -> Path:

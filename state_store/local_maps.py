@@ -1,9 +1,9 @@
-"""Maps of one neighborhood, computed on request: a few hundred points in the plane, the same for the same points.
+"""Maps of one neighborhood, computed on request for a few hundred points; equal points give equal maps.
 
-``mds``  metric MDS by SMACOF (de Leeuw 1977), started from the classical solution; keeps distances best. (With
-         Euclidean distances the classical solution alone is the PCA map.)
+``mds``  metric MDS by SMACOF (de Leeuw 1977), started from the classical solution; keeps distances best. With
+         Euclidean distances the classical solution alone is the PCA map.
 ``pca``  the two directions of largest variance.
-``tsne`` t-SNE (van der Maaten & Hinton 2008), started from PCA; keeps neighbors together, distances mean little.
+``tsne`` t-SNE (van der Maaten & Hinton 2008), started from PCA; keeps neighbors together and does not keep distances.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Doubles = NDArray[np.float64]
 
 
 def project(points: Floats, kind: LocalMapKind) -> Floats:
-    """[points, 2] float32 map of points [points, size], centered on 0; any number of points, equal ones included.
+    """Map points [points, size] to [points, 2] float32, centered on 0; points may be few or equal.
 
     Raises:
         MapError: there is no such kind of local map.
@@ -40,7 +40,7 @@ def project(points: Floats, kind: LocalMapKind) -> Floats:
         raise MapError(f"There is no local map {kind!r} (known: {', '.join(LOCAL_MAP_KINDS)}).")
     exact = points.astype(np.float64)
     flat = project_pca(exact)
-    # Points that are all equal have no layout; with very few, t-SNE's neighborhoods mean nothing.
+    # Points that are all equal have no layout, and t-SNE needs several points to a neighborhood.
     if kind == "mds" and flat.any():
         flat = _refine_stress(measure_all_distances(exact), flat)
     elif kind == "tsne" and flat.any() and len(flat) >= _FEWEST_TSNE_POINTS:
@@ -49,7 +49,7 @@ def project(points: Floats, kind: LocalMapKind) -> Floats:
 
 
 def project_pca(points: Doubles) -> Doubles:
-    """[points, 2] coordinates along the two directions of largest variance."""
+    """Coordinates [points, 2] along the two directions of largest variance."""
     centered = points - points.mean(axis=0) if len(points) else points
     left, singular, _ = np.linalg.svd(centered, full_matrices=False)
     flat = np.zeros((len(points), 2))
@@ -59,7 +59,7 @@ def project_pca(points: Doubles) -> Doubles:
 
 
 def fix_signs(flat: Doubles) -> Doubles:
-    """Mirror each axis so that its farthest point is on the positive side: methods leave the sign to chance."""
+    """Mirror each axis so that its farthest point is on the positive side, as methods leave the sign to chance."""
     if not len(flat):
         return flat
     farthest = flat[np.abs(flat).argmax(axis=0), range(flat.shape[1])]
@@ -67,7 +67,7 @@ def fix_signs(flat: Doubles) -> Doubles:
 
 
 def measure_all_distances(points: Doubles) -> Doubles:
-    """[points, points] Euclidean distances."""
+    """Euclidean distances [points, points]."""
     squares = np.einsum("pd,pd->p", points, points)
     between = squares[:, None] + squares - 2 * points @ points.T
     np.fill_diagonal(between, 0)
@@ -75,7 +75,7 @@ def measure_all_distances(points: Doubles) -> Doubles:
 
 
 def _refine_stress(distances: Doubles, flat: Doubles) -> Doubles:
-    """Guttman transforms until the stress hardly falls; fewer for many points, so that a request stays quick."""
+    """Apply Guttman transforms until the stress hardly falls; fewer for many points, to bound the time."""
     iterations = int(np.clip(_WORK / len(flat) ** 2, 5, _MOST_ITERATIONS))
     stress = np.inf
     for _ in range(iterations):
@@ -92,7 +92,7 @@ def _refine_stress(distances: Doubles, flat: Doubles) -> Doubles:
 
 
 def _project_tsne(points: Floats, start: Doubles) -> Doubles:
-    # Imported here: scikit-learn takes a second, and most requests ask for another map.
+    # Imported on demand: scikit-learn takes a second to import, and most requests ask for another map.
     from sklearn.manifold import TSNE
     from threadpoolctl import threadpool_limits
 
@@ -103,7 +103,7 @@ def _project_tsne(points: Floats, start: Doubles) -> Doubles:
         learning_rate="auto",
         random_state=_SEED,
     )
-    # One thread: sums in another order would move points from one request to the next.
+    # One thread: another order of summation would move points between requests.
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         flat = method.fit_transform(points.astype(np.float32)).astype(np.float64)

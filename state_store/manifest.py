@@ -16,7 +16,7 @@ GLOBAL_MAP_KINDS: tuple[GlobalMapKind, ...] = get_args(GlobalMapKind)
 
 
 class CorpusEntry(Frozen):
-    """Which sentence pairs are in the store."""
+    """The corpus whose sentence pairs are in the store."""
 
     name: str
     fingerprint: str = Field(description="Digest of the corpus files and of how they were read.")
@@ -27,7 +27,7 @@ class CorpusEntry(Frozen):
 
 
 class IndexEntry(Frozen):
-    """How a space is searched; the settings were raised until the recall was reached."""
+    """The index of a space; its settings were raised until the wanted recall was reached."""
 
     kind: Literal["exact", "tree"]
     leaves: int = Field(default=0, ge=0, description="Partitions of a tree index.")
@@ -38,7 +38,7 @@ class IndexEntry(Frozen):
 
 
 class SpaceEntry(Frozen):
-    """One space of the store: whose tokens its rows belong to, and how it was prepared."""
+    """One space of the store: its size, owner, index and maps."""
 
     name: SpaceName
     owner: Literal["source", "target"]
@@ -51,7 +51,7 @@ class SpaceEntry(Frozen):
 
 
 class StoreManifest(ArtefactManifest):
-    """What a store holds, and the model it is bound to."""
+    """Contents of a store, and the model that the store is bound to."""
 
     remedy = "build the store again"
 

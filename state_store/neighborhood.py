@@ -1,6 +1,6 @@
-"""What the training data says about every token of a trace: neighbors, what they imply, how far they are, and a map.
+"""Evidence of the training data for every token of a trace: neighbors, their tokens, their distances, and a map.
 
-States come from the trace, so a what-if is explored in the states it really had.
+States are those of the trace's own request, so a what-if is explored in the states that it had.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from state_store.neighbors import Neighbor
 from state_store.spaces import Rows
 from state_store.store import StateStore
 
-# One flat list, so that who names another kind is told all of them: a union of the two would be checked part by part.
+# One flat list: validation of a union of the two lists would report each list by itself.
 MapKind = Literal["mds", "pca", "tsne", "umap", "landmark_mds"]
 MAP_KINDS: tuple[MapKind, ...] = get_args(MapKind)
 
 
 @dataclass(frozen=True, slots=True)
 class ImpliedToken:
-    """A token that neighbors of a state carry: how many of them, and their share of all its neighbors."""
+    """A token of a state's neighbors, with the number of neighbors that carry it and their share."""
 
     token_id: int
     token: str
@@ -39,13 +39,13 @@ class ImpliedToken:
 
 @dataclass(frozen=True, slots=True)
 class TokenEvidence:
-    """What the training data says about one token of a trace.
+    """Evidence of the training data for one token of a trace.
 
     Attributes:
-        position, token_id, token: the token; in a target space the one that the state predicted.
+        position, token_id, token: the token; in a target space the token that the state predicted.
         neighbors: nearest training examples, nearest first.
-        implied: the tokens those examples carry, most frequent first; each context counts once, however often it was
-            folded. In a target space this is what the training data would say next.
+        implied: tokens of those examples, most frequent first; a context counts once, whatever its duplicates. In a
+            target space these are the tokens that the training data has next.
         agreement: share of the neighbors that carry ``token``.
         nearest: distance of the nearest, None where there are no neighbors.
         typicality: share of held-out states whose nearest neighbor is farther: 1 is close, 0 is far; None where there
@@ -64,14 +64,14 @@ class TokenEvidence:
 
 @dataclass(frozen=True, slots=True)
 class Neighborhood:
-    """The evidence for every token of one trace in one space, and a map of it.
+    """The evidence for every token of one trace in one space, with a map.
 
     Attributes:
-        space: name; ``owner`` says whose tokens its states belong to.
-        evidence: one a token.
+        space: name; ``owner`` is the side whose tokens the states belong to.
+        evidence: one entry a token.
         positions: [tokens, 2] float32 places of the trajectory.
         neighbor_rows: [neighbors] int64 distinct rows that are neighbors of any token, ascending.
-        neighbor_positions: [neighbors, 2] float32 their places on the same map.
+        neighbor_positions: [neighbors, 2] float32 places of those rows on the same map.
     """
 
     space: str
@@ -100,11 +100,11 @@ def gather_evidence(
     k: int,
     positions: Sequence[int] | None = None,
 ) -> tuple[TokenEvidence, ...]:
-    """The evidence for tokens of a trace, without a map.
+    """Gather the evidence for tokens of a trace, without a map.
 
     Args:
-        hypothesis: whose target states; None for the best. Spaces of the source do not depend on it.
-        positions: which tokens; None for all.
+        hypothesis: hypothesis of the target states; None for the best. Spaces of the source do not depend on it.
+        positions: positions of the tokens; None for all.
 
     Raises:
         StoreMismatchError: the trace is of another model. SpaceError: no such space.
@@ -142,13 +142,13 @@ def merged_neighborhoods(
     k: int,
     map_kind: MapKind,
 ) -> tuple[Neighborhood, ...]:
-    """Evidence of several traces on one map, so that their trajectories can be compared.
+    """Lay out the evidence of several traces on one map, so that their trajectories can be compared.
 
-    A local map is one projection of all states and all their neighbors; on a global map each state is placed by its
+    A local map is one projection of all states and all their neighbors. On a global map each state is placed by its
     own neighbors.
 
     Args:
-        items: traces, each with the hypothesis whose target states are meant (None for the best).
+        items: traces, each with the hypothesis of its target states (None for the best).
 
     Raises:
         StoreMismatchError, SpaceError, RequestError: as `gather_evidence`.
@@ -166,7 +166,7 @@ def map_evidence(
     *,
     map_kind: MapKind,
 ) -> tuple[Neighborhood, ...]:
-    """What `gather_evidence` found for each of the items, on one map; see `merged_neighborhoods`.
+    """Lay out the evidence that `gather_evidence` found for each item on one map; see `merged_neighborhoods`.
 
     Raises:
         SpaceError, MapError: as `merged_neighborhoods`.
@@ -221,7 +221,7 @@ def _judge(
 
 
 def _count_tokens(neighbors: Sequence[Neighbor]) -> tuple[ImpliedToken, ...]:
-    # `Counter` keeps the order of first sight among equal counts: the nearer neighbor's token comes first.
+    # Among equal counts `Counter` keeps the order of insertion, so the nearer neighbor's token comes first.
     counts = Counter((neighbor.token_id, neighbor.token) for neighbor in neighbors)
     return tuple(
         ImpliedToken(token_id, token, count, count / len(neighbors))

@@ -1,4 +1,4 @@
-"""The training examples nearest to a state: own sentence left out, equal contexts shown once, distances true."""
+"""Search for the training examples nearest to a state: own sentence left out, equal contexts folded, true distances."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from state_store.pairs import StoredPair
 from state_store.spaces import Rows, Space
 
 _FETCHED_PER_NEIGHBOR = (4, 40)
-"""Rows asked of the index for every neighbor wanted, in turn, before every row of the space is looked at."""
+"""Rows asked of the index for each wanted neighbor, one attempt after the other; then every row is compared."""
 
 
 @dataclass(frozen=True, slots=True)
 class Neighbor:
-    """A training example near a state, as people see it.
+    """A training example near a state.
 
     Attributes:
-        row, sentence, position: where it is: row of the space, sentence of the store, token of the sentence.
-        token_id, token: the token of that row; in a target space the one that the state predicts.
+        row, sentence, position: row of the space, sentence of the store, token of the sentence.
+        token_id, token: the token of that row; in a target space the token that the state predicts.
         next_token: the token after it, None at the end of the sentence.
         distance, duplicates: as in `Hit`.
-        pair: the sentence pair it is from.
+        pair: the sentence pair of the row.
     """
 
     row: int
@@ -41,7 +41,7 @@ class Neighbor:
 
 
 class NeighborSearch:
-    """Nearest contexts of one space: the index is asked first, and all rows are looked at where it finds too few."""
+    """Finds the nearest contexts of one space: by the index, and by comparing all rows where it finds too few."""
 
     def __init__(self, space: Space, index: NeighborIndex) -> None:
         self._space = space
@@ -49,11 +49,11 @@ class NeighborSearch:
         self._scan = ContextScan(space)
 
     def find(self, queries: Floats, k: int, excluded: Sequence[Collection[int]] | None = None) -> list[list[Hit]]:
-        """The ``k`` nearest hits of each query, nearest first; fewer only if the space has no more.
+        """Find the ``k`` nearest hits of each query, nearest first; fewer where the space has no more.
 
         Args:
             queries: [queries, size] float32 unit vectors, from `Space.normalize`.
-            excluded: for each query, ids of sentences whose rows must not appear.
+            excluded: for each query, ids of sentences whose rows are ignored.
         """
         left_out = [self._rows_of(sentences) for sentences in excluded or [()] * len(queries)]
         hits: list[list[Hit]] = [[] for _ in range(len(queries))]
@@ -74,7 +74,7 @@ class NeighborSearch:
         return np.concatenate(rows) if rows else np.empty(0, np.int64)
 
     def _select(self, rows: Rows, distances: Floats, k: int, left_out: Rows) -> list[Hit]:
-        """Fold what an index found; nothing where it did not find ``k`` contexts and one beyond them."""
+        """Fold the rows that an index found; no hits where they are of no more than ``k`` contexts."""
         kept = (rows != NO_ROW) & ~np.isin(rows, left_out)
         rows, distances = rows[kept], distances[kept]
         contexts = np.asarray(self._space.contexts[rows])

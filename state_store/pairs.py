@@ -24,10 +24,10 @@ class StoredPair:
     """One training example.
 
     Attributes:
-        sentence: its id in the store, from 0.
+        sentence: id in the store, from 0.
         source, target: the texts as the corpus has them.
         line: line of the corpus file, from 1.
-        target_is_model_output: the target is what the model said, not a reference.
+        target_is_model_output: whether the model wrote the target; otherwise it is a reference.
     """
 
     sentence: int
@@ -38,15 +38,15 @@ class StoredPair:
 
 
 def normalize_source(text: str) -> str:
-    """The form in which two sources count as the same sentence: Unicode NFKC, runs of white space one blank.
+    """Normalize a source, so that equal results are the same sentence: Unicode NFKC, one blank for white space.
 
-    Upper and lower case stay apart: models read them as different words, so their states differ too.
+    Case is kept: models read upper and lower case as different words, in different states.
     """
     return " ".join(unicodedata.normalize("NFKC", text).split())
 
 
 def write_pairs(folder: Path, pairs: Iterable[StoredPair]) -> int:
-    """Write the pairs, whose ids must count from 0, and the look-ups over them; return how many there are.
+    """Write pairs, whose ids count from 0, with their look-up tables; return the number of pairs.
 
     Raises:
         StoreError: the ids do not count from 0.
@@ -69,7 +69,7 @@ def write_pairs(folder: Path, pairs: Iterable[StoredPair]) -> int:
 
 
 class PairTable:
-    """The pairs of a store: read from a memory map, so that opening costs nothing however large the corpus."""
+    """The pairs of a store, read from a memory map: opening takes equally long for any corpus."""
 
     def __init__(self, folder: Path, count: int) -> None:
         self._path = folder / layout.PAIRS
@@ -99,7 +99,7 @@ class PairTable:
             raise StoreError(f"Sentence {sentence} in {self._path} is damaged; build the store again.") from error
 
     def with_source(self, text: str) -> frozenset[int]:
-        """Ids of the sentences whose normalized source is that of ``text``."""
+        """Find the ids of the sentences whose normalized source is that of ``text``."""
         key = np.uint64(_hash_source(text))
         found = self._keyed[np.searchsorted(self._keys, key, "left") : np.searchsorted(self._keys, key, "right")]
         wanted = normalize_source(text)

@@ -55,12 +55,12 @@ _ERRORS = 2
 
 
 def scann_is_installed() -> bool:
-    """Whether there is a ScaNN for this platform."""
+    """Whether ScaNN is installed; it has wheels for some platforms only."""
     return importlib.util.find_spec("scann") is not None
 
 
 def choose_index_kind(rows: int) -> IndexKind:
-    """The index that suits a space of that many rows on this machine."""
+    """Choose the index for a space of that many rows on this machine."""
     return "tree" if rows >= TREE_FROM_ROWS and scann_is_installed() else "exact"
 
 
@@ -74,7 +74,7 @@ class ScannIndex:
         self._candidates = candidates
 
     def search(self, queries: Floats, count: int) -> tuple[Rows, Floats]:
-        # ScaNN ends the process on numbers that are not finite, instead of raising.
+        # ScaNN ends the process over numbers that are not finite.
         if not np.isfinite(queries).all():
             raise StateError("A state to search for is not made of finite numbers.")
         proposed = min(len(self._vectors), max(count, RECALL_COUNT) * self._candidates)
@@ -83,7 +83,7 @@ class ScannIndex:
             final_num_neighbors=proposed,
             leaves_to_search=self._leaves_searched,
         )
-        # Where too few are found ScaNN fills up with row 0 at distance NaN, or with rows that do not exist.
+        # Where ScaNN finds too few rows, it adds row 0 at distance NaN, or rows that do not exist.
         found = np.isfinite(distances) & (rows < len(self._vectors))
         candidates = np.where(found, rows.astype(np.int64), NO_ROW)
         return rescore(self._vectors, queries, candidates, count)
@@ -92,15 +92,16 @@ class ScannIndex:
 def build_index(
     folder: Path, vectors: NDArray[np.float16], queries: Floats, *, kind: IndexKind | None = None
 ) -> IndexEntry:
-    """Build the index of a space into ``folder`` (made anew; absent for exact search) and measure it.
+    """Build the index of a space and measure its recall.
 
-    Equal vectors give equal files. The search settings rise until recall@10 reaches `RECALL_WANTED`; if no setting
-    does, the space is searched exactly.
+    Equal vectors give equal files. The search settings are raised until recall@10 reaches `RECALL_WANTED`; where no
+    setting reaches it, the space is searched exactly.
 
     Args:
-        vectors: [rows, size] finite float16
-        queries: [queries, size] float32 unit vectors of held-out states, to measure the recall with.
-        kind: None for what suits the number of rows.
+        folder: folder of the index, replaced; exact search has none.
+        vectors: [rows, size] finite float16.
+        queries: [queries, size] float32 unit vectors of held-out states, for measuring the recall.
+        kind: None for the choice by number of rows.
 
     Raises:
         StateError: a vector is not finite. PublishingError: the disk is full or not writable.
@@ -154,7 +155,7 @@ def _check_assets(folder: Path) -> None:
 
 
 def index_in_memory(vectors: NDArray[np.float16]) -> NeighborIndex:
-    """A quick index for a build's own use: neither measured nor kept."""
+    """Make a quick index for a build's own use, neither measured nor stored."""
     if len(vectors) < _TREE_IN_MEMORY_FROM_ROWS or not scann_is_installed():
         return ExactIndex(vectors)
     searched = math.ceil(_count_leaves(vectors) * _LEAF_SHARE_IN_MEMORY)
@@ -173,7 +174,7 @@ def _train(vectors: NDArray[np.float16]) -> Any:
     if not np.isfinite(data).all():
         raise StateError("The vectors to index are not all finite numbers; encode the corpus again.")
     leaves = _count_leaves(vectors)
-    # One thread and no random start, or two builds of the same vectors would differ.
+    # One thread and no random start, so that two builds of the same vectors are equal.
     builder = (
         scann.builder(data, RECALL_COUNT, "squared_l2")
         .set_n_training_threads(1)
@@ -189,7 +190,7 @@ def _train(vectors: NDArray[np.float16]) -> Any:
 
 
 def _tune(searcher: Any, vectors: NDArray[np.float16], queries: Floats) -> IndexEntry:
-    """The cheapest settings that reach the wanted recall."""
+    """Find the cheapest settings that reach the wanted recall."""
     exact = _Remembered(ExactIndex(vectors), queries)
     leaves = _count_leaves(vectors)
     for candidates, share in _LADDER:
@@ -209,7 +210,7 @@ def _tune(searcher: Any, vectors: NDArray[np.float16], queries: Floats) -> Index
 
 
 class _Remembered:
-    """Exact answers for one set of queries, computed once while settings are tried."""
+    """Exact answers to one set of queries, computed once for all settings that are tried."""
 
     def __init__(self, index: NeighborIndex, queries: Floats) -> None:
         self._answer = index.search(queries, RECALL_COUNT)

@@ -1,4 +1,4 @@
-"""The way of the encoded corpus into a store: immutable shards, centers, and merging.
+"""Writing the encoded corpus into a store: immutable shards, centers, and their merging.
 
 1. `write_shard` for each part of the corpus: raw states in float32, in one rename, so that a shard is there whole or
    not at all. A shard depends on its own sentences alone, and stays valid when others change.
@@ -50,7 +50,7 @@ class SentenceStates:
     states: Mapping[str, Floats]
 
     def ids(self, space: SpaceSpec) -> Sequence[int]:
-        """The tokens that the rows of a space belong to."""
+        """Token ids of the side that owns a space, one a row."""
         return self.source_ids if space.owner == "source" else self.target_ids
 
 
@@ -86,7 +86,7 @@ def normalize_states(states: Floats, center: Floats) -> Floats:
     if states.ndim != 2 or states.shape[1] != len(center):
         raise StateError(f"States of shape {list(states.shape)} were given where [rows, {len(center)}] is needed.")
     centered = np.asarray(states, np.float32) - center
-    # First the largest component to 1: the squares of large states overflow float32.
+    # The largest component is scaled to 1 first, as squares of large states overflow float32.
     centered = _divide(centered, np.abs(centered).max(axis=1))
     return _divide(centered, np.linalg.norm(centered, axis=1))
 
@@ -95,7 +95,7 @@ def write_shard(folder: Path, spaces: Sequence[SpaceSpec], sentences: Sequence[S
     """Write a shard in one atomic step, replacing an earlier one in that folder.
 
     Raises:
-        StateError: a state is not finite, or a sentence has not one state a token; nothing is written.
+        StateError: a state is not finite, or the number of states is not that of tokens; nothing is written.
         PublishingError: the disk is full or not writable.
     """
     partial = folder.with_name(f".{folder.name}.tmp")
@@ -114,7 +114,7 @@ def write_shard(folder: Path, spaces: Sequence[SpaceSpec], sentences: Sequence[S
 
 
 def read_shard(folder: Path, space: SpaceSpec) -> ShardRows:
-    """The rows of one space in one shard, as memory maps.
+    """Map the rows of one space in one shard into memory.
 
     Raises:
         StoreError: the shard is missing or damaged.
@@ -147,7 +147,7 @@ def merge_shards(
 
     Args:
         shards: in the order of their sentences; their folders stay.
-        sentences: how many sentence pairs the store has; their ids count from 0.
+        sentences: number of sentence pairs in the store; their ids count from 0.
 
     Raises:
         StoreError: a shard is missing or damaged, or sentences are out of order.
@@ -239,7 +239,7 @@ def _merge_space(
                 lowest = _count_rows(counts, table[:, 0], lowest)
                 vectors.append(normalize_states(shard.states[part], center).astype(np.float16))
                 tokens.append(table)
-            # Blocks may cut a sentence, shards may not.
+            # A sentence may lie in two blocks, not in two shards.
             lowest += 1 if len(shard.tokens) else 0
     write_array(target / layout.STARTS, np.concatenate([[0], np.cumsum(counts)]).astype(np.int64))
     whole_table = map_array(target / layout.TOKENS, np.int32, (rows, TOKEN_COLUMNS))

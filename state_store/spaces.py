@@ -1,4 +1,4 @@
-"""One space of a store: its rows, read from memory maps."""
+"""The rows of one space of a store, read from memory maps."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ Rows = NDArray[np.int64]
 
 
 class Space:
-    """The rows of one space: row i is the same state in every array.
+    """The rows of one space; row i is the same state in every array.
 
     Attributes:
         vectors: [rows, size] float16, centered and of unit length.
-        tokens: [rows, 4] int32: sentence, position, token, next token (`NO_TOKEN` after the last). In a target space
-            the token is the one that the state predicts.
-        contexts: [rows] int32: equal numbers where the token and two on either side are equal.
+        tokens: [rows, 4] int32 sentence, position, token, next token (`NO_TOKEN` after the last). In a target space the
+            token is the one that the state predicts.
+        contexts: [rows] int32, equal numbers where the token and two tokens on either side are equal.
         center: [size] float32.
     """
 
@@ -49,7 +49,7 @@ class Space:
         return int(self.vectors.shape[1])
 
     def normalize(self, states: Floats) -> Floats:
-        """[rows, size] float32 unit vectors of raw states, as the stored rows were made.
+        """Center raw states and scale them to unit length, as stored rows are: [rows, size] float32.
 
         Raises:
             StateError: the states are not finite numbers, or of another size.
@@ -61,10 +61,10 @@ class Space:
         return range(int(self._starts[sentence]), int(self._starts[sentence + 1]))
 
     def first_rows(self, sentences: NDArray[np.int32]) -> Rows:
-        """[n] int64: the first row of each of these sentences."""
+        """First row of each of these sentences: [n] int64."""
         return np.asarray(self._starts[sentences])
 
 
 def sample_rows(rows: int, limit: int) -> Rows:
-    """At most ``limit`` of the row numbers below ``rows``, evenly spread, the same every time."""
+    """Sample at most ``limit`` of the row numbers below ``rows``, evenly spread; equal arguments give equal samples."""
     return np.unique(np.linspace(0, rows - 1, min(rows, limit)).astype(np.int64))

@@ -29,7 +29,7 @@ from state_store.spaces import Space
 
 @dataclass(frozen=True, slots=True)
 class OpenSpace:
-    """One space of an open store and everything made for it."""
+    """One space of an open store: rows, search, calibration and maps."""
 
     entry: SpaceEntry
     space: Space
@@ -39,10 +39,10 @@ class OpenSpace:
     vocabulary: Sequence[str]
 
     def token(self, token_id: int) -> str:
-        """The token of that id.
+        """The token of an id.
 
         Raises:
-            StoreError: the model has no such token: the token table is damaged.
+            StoreError: the model has no such token, so the token table is damaged.
         """
         if not 0 <= token_id < len(self.vocabulary):
             raise StoreError(
@@ -88,10 +88,10 @@ class StateStore:
         """Open a published store for the model it was built with.
 
         Args:
-            watch: what compares large files with their digests in the background; None compares sizes only.
+            watch: compares large files with their digests in the background; None compares sizes only.
 
         Raises:
-            StoreMismatchError: it was built with another model; the message names both.
+            StoreMismatchError: the store was built with another model; the message names both.
             StoreError, ArtefactError: a file is missing, damaged or does not fit the manifest.
         """
         manifest = load_store_manifest(folder)
@@ -138,10 +138,10 @@ class StateStore:
         _refuse_damage(self.folder, self._watch.damage(self._build), None)
 
     def space(self, name: str) -> OpenSpace:
-        """A space and everything made for it.
+        """The space of that name.
 
         Raises:
-            SpaceError: there is none; the message lists the known ones. StoreError: a file of it is damaged.
+            SpaceError: no such space; the message lists the known ones. StoreError: a file of the space is damaged.
         """
         self.manifest.space(name)
         if name in self._refusals:
@@ -151,7 +151,7 @@ class StateStore:
         return self._spaces[name]
 
     def describe_damage(self) -> str:
-        """A sentence for each space that is refused; empty where there is none."""
+        """Say in a sentence each which spaces are refused and why; empty where none is."""
         found = dict(self._refusals)
         for name in self.manifest.space_names:
             try:
@@ -161,10 +161,10 @@ class StateStore:
         return " ".join(dict.fromkeys(found.values()))
 
     def states(self, trace: Trace, space: str, hypothesis: Hypothesis | None = None) -> Floats:
-        """[tokens, size] float32 states of a trace in one of the store's spaces, as the model makes them.
+        """Find the states of a trace in one of the store's spaces: [tokens, size] float32, as the model makes them.
 
         Args:
-            hypothesis: whose target states; None for the best.
+            hypothesis: hypothesis of the target states; None for the best.
 
         Raises:
             SpaceError: no such space. StoreMismatchError: the trace is of another model.
@@ -179,16 +179,16 @@ class StateStore:
         """The sentence pair of that id.
 
         Raises:
-            StoreError: there is none.
+            StoreError: no such sentence.
         """
         return self.pairs[sentence]
 
     def neighbors(self, space: str, states: Floats, *, k: int, exclude_source: str | None) -> list[list[Neighbor]]:
-        """The ``k`` nearest training examples of each state, nearest first.
+        """Find the ``k`` nearest training examples of each state, nearest first.
 
         Args:
-            states: [states, size] as the model makes them (not normalized).
-            exclude_source: sentences of this source text are left out; None keeps all.
+            states: [states, size] as the model makes them, not normalized.
+            exclude_source: source text whose sentences are left out; None for none.
 
         Raises:
             SpaceError: no such space. StateError: the states are not finite, or of another size.
@@ -204,7 +204,7 @@ class StateStore:
     def typicality(self, space: str, distance: float) -> float | None:
         """The share of held-out states whose nearest neighbor is farther than ``distance``: 1 is close, 0 is far.
 
-        None where no states were held out: then nothing says how far is far.
+        None where no states were held out, as there is nothing to compare with.
 
         Raises:
             SpaceError: no such space.
@@ -213,10 +213,10 @@ class StateStore:
         return opened.calibration.typicality(distance) if opened.entry.calibration_states else None
 
     def global_map(self, space: str, kind: str) -> GlobalMap:
-        """A kept map of a space.
+        """A stored map of a space.
 
         Raises:
-            SpaceError: no such space. MapError: it has no such map; the message lists the known ones.
+            SpaceError: no such space. MapError: the space has no such map; the message lists the known ones.
         """
         opened = self.space(space)
         if kind not in opened.maps:
@@ -227,7 +227,7 @@ class StateStore:
         return opened.maps[kind]
 
     def background(self, space: str, kind: str, limit: int) -> MapBackground:
-        """At most ``limit`` rows of a global map, to draw behind a trajectory; the same every time.
+        """Sample at most ``limit`` rows of a global map, to draw behind a trajectory; equal limits give equal samples.
 
         Raises:
             SpaceError, MapError: no such space or map.
