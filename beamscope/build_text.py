@@ -16,7 +16,7 @@ _SHOWN_OF_HASH = 16
 
 
 def describe_build(summary: BuildSummary) -> str:
-    """The whole text, that of a twin below it, without a line break at its end."""
+    """The summary of a build, with that of its twin below; no line break at the end."""
     return "\n".join(_describe_store(built) for built in (summary, summary.twin) if built)
 
 
@@ -44,7 +44,7 @@ def _describe_store(summary: BuildSummary) -> str:
 
 
 def describe_export(summary: ExportSummary) -> str:
-    """The whole text, without a line break at its end."""
+    """The summary of an export; no line break at the end."""
     done = "Published" if summary.changed else "Nothing changed:"
     published = (
         f"{done} model {summary.model_id} ({summary.model_hash[:_SHOWN_OF_HASH]}), {format_size(summary.bytes)} "
@@ -54,7 +54,7 @@ def describe_export(summary: ExportSummary) -> str:
 
 
 def describe_twin(summary: TwinSummary) -> str:
-    """The whole text, without a line break at its end."""
+    """The summary of a quantized twin; no line break at the end."""
     report = summary.quantization
     done = "Published" if summary.changed else "Nothing changed:"
     return (

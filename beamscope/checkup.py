@@ -25,7 +25,7 @@ _LOW_DISK = 2_000_000_000
 _NO_DISK = 100_000_000
 _PATIENCE_S = 60
 _RUNTIMES = ("onnxruntime-gpu", "onnxruntime", "onnxruntime-directml", "onnxruntime-openvino", "onnxruntime-qnn")
-# These have stand-ins: another ONNX Runtime, exact search.
+# Requirements with a replacement: another ONNX Runtime, exact search.
 _CHECKED_APART = frozenset({*_RUNTIMES, "scann"})
 # The graph y = Identity(x) of one float, operator set 17: making one takes the onnx package, which serving lacks.
 _IDENTITY_GRAPH = (
@@ -68,7 +68,7 @@ def examine(workspace: Workspace) -> Iterator[Finding]:
 
 
 def list_installed(path: Sequence[str] | None = None) -> dict[str, str]:
-    """Distribution -> version, for the folders in ``path`` (default: those of this interpreter)."""
+    """Installed version of each distribution in the folders of ``path`` (default: those of this interpreter)."""
     found = metadata.distributions() if path is None else metadata.distributions(path=list(path))
     return {canonicalize_name(entry.name): entry.version for entry in found if entry.name}
 
@@ -82,7 +82,7 @@ def list_requirements() -> tuple[Requirement, ...]:
 
 
 def check_python(version: tuple[int, int]) -> Finding:
-    """The interpreter is one that every wheel exists for."""
+    """Check that every wheel exists for this interpreter."""
     name = ".".join(map(str, version))
     if OLDEST_PYTHON <= version < FIRST_PYTHON_TOO_NEW:
         return Finding(Level.FINE, "Python", name)
@@ -95,7 +95,7 @@ def check_python(version: tuple[int, int]) -> Finding:
 
 
 def check_base(requirements: Sequence[Requirement], installed: Mapping[str, str]) -> Iterator[Finding]:
-    """Every package of the base install is there, in a version that works."""
+    """Check that every package of the base install is there, in a version that works."""
     if not requirements:
         yield Finding(
             Level.WARNING,
@@ -124,7 +124,10 @@ def check_build_extra(requirements: Sequence[Requirement], installed: Mapping[st
 
 
 def check_runtimes(requirements: Sequence[Requirement], installed: Mapping[str, str]) -> Finding:
-    """One ONNX Runtime: several share one folder, and the last installed overwrites part of the others."""
+    """Check that one ONNX Runtime is installed.
+
+    Several share one folder, and the one installed last overwrites a part of the others.
+    """
     found = [name for name in _RUNTIMES if name in installed]
     if not found:
         wanted = next((entry for entry in _active(requirements, extra="") if entry.name in _RUNTIMES), None)
@@ -165,7 +168,7 @@ def check_providers() -> Finding:
 
 
 def check_scann(requirements: Sequence[Requirement], installed: Mapping[str, str]) -> Finding:
-    """ScaNN where it has wheels; elsewhere exact search answers."""
+    """Check ScaNN where it has wheels; exact search answers elsewhere."""
     if "scann" in installed:
         return _try_scann(installed["scann"])
     if any(canonicalize_name(entry.name) == "scann" for entry in _active(requirements, extra="")):
@@ -179,7 +182,7 @@ def check_scann(requirements: Sequence[Requirement], installed: Mapping[str, str
 
 
 def check_writable(root: Path) -> Finding:
-    """Builds need to write to the workspace."""
+    """Check that a build can write to the workspace."""
     place = _existing(root)
     try:
         with tempfile.TemporaryFile(dir=place):
@@ -195,12 +198,12 @@ def check_writable(root: Path) -> Finding:
 
 
 def check_disk(root: Path) -> Finding:
-    """Room for a build."""
+    """Check that the disk has room for a build."""
     return judge_disk(shutil.disk_usage(_existing(root)).free)
 
 
 def judge_disk(free: int) -> Finding:
-    """A finding for so many free bytes."""
+    """The finding for a number of free bytes."""
     if free >= _LOW_DISK:
         return Finding(Level.FINE, "disk", f"{format_size(free)} free")
     level = Level.BROKEN if free < _NO_DISK else Level.WARNING
@@ -261,7 +264,7 @@ def _check_requirement(requirement: Requirement, installed: Mapping[str, str]) -
 
 
 def _try_scann(version: str) -> Finding:
-    # In a process of its own: on a processor without the instructions it was compiled for, importing it kills.
+    # In a process of its own: importing ScaNN ends the process on a processor without the instructions that it needs.
     try:
         outcome = subprocess.run(
             [sys.executable, "-c", "import scann"], capture_output=True, timeout=_PATIENCE_S, check=False

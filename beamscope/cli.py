@@ -24,7 +24,7 @@ _IN_ORDER_OF_USE = (demo, build, export, translate, neighbors, verify, serve, sc
 
 
 class CommandLine(click.Group):
-    """A group that lists its commands in order of use and fails in one sentence."""
+    """A group of commands, listed in order of use; a failure is one sentence."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(self.commands)

@@ -1,6 +1,6 @@
 """The errors of the command line.
 
-BeamscopeError                  every error a person is meant to read
+BeamscopeError                  an error with a message for people
 └── CommandError                a command cannot do what was asked here
     ├── MissingExtraError       the command needs packages that the base install leaves out
     ├── PortError               the workbench cannot listen on the address asked for

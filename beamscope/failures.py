@@ -1,4 +1,4 @@
-"""Turning whatever went wrong into one sentence on stderr and an exit code."""
+"""Failures of a command: one sentence on stderr and an exit code."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _OWN_PACKAGES = ("beamscope", "dashboard", "exported_models", "pipeline", "state
 
 
 class Failure(click.ClickException):
-    """It failed: one line on stderr, ``beamscope: <sentence>``, and exit code 1."""
+    """A command that failed: the line ``beamscope: <sentence>`` on stderr, and exit code 1."""
 
     exit_code = 1
 
@@ -31,14 +31,14 @@ class Failure(click.ClickException):
 
 
 class Misuse(Failure):
-    """The command was not understood: exit code 2."""
+    """A command that was not understood: exit code 2."""
 
     exit_code = 2
 
 
 @contextlib.contextmanager
 def explain_failures() -> Iterator[None]:
-    """Let nothing out but a `Failure` and click's own way of leaving early."""
+    """Turn every exception into a `Failure`; click's own ways of ending a command pass."""
     try:
         yield
     except (click.exceptions.Exit, click.Abort, Failure):
@@ -63,10 +63,13 @@ def explain_failures() -> Iterator[None]:
 
 @contextlib.contextmanager
 def require_build_extra(purpose: str) -> Iterator[None]:
-    """Explain the import of a package that only the build extra brings; ``purpose`` says what needs it.
+    """Explain a failed import of a package that only the build extra brings.
+
+    Args:
+        purpose: the beginning of the message, for instance ``Building an example``.
 
     Raises:
-        MissingExtraError: it is not installed.
+        MissingExtraError: the package is not installed.
     """
     try:
         yield
@@ -81,7 +84,7 @@ def require_build_extra(purpose: str) -> Iterator[None]:
 
 
 def _foreign_package(error: ModuleNotFoundError) -> str:
-    """The package of somebody else that is missing; empty where a module of our own is, which is a defect."""
+    """The missing package; empty where it is one of Beamscope's own, which is a defect."""
     package = (error.name or "").partition(".")[0]
     return "" if package in _OWN_PACKAGES else package
 

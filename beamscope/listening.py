@@ -1,4 +1,4 @@
-"""The address of the workbench: taken before the page is made, so that nobody else can take it meanwhile."""
+"""The address of the workbench. It is bound before models are opened, so that no other program takes it meanwhile."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def listen_nearby(host: str, port: int) -> socket.socket:
-    """As `listen`, but any free port where that one is in use."""
+    """As `listen`, with any free port where ``port`` is in use."""
     try:
         return listen(host, port)
     except PortError as error:
@@ -40,7 +40,7 @@ def address_of(listening: socket.socket) -> str:
 
 
 def is_loopback(listening: socket.socket) -> bool:
-    """Whether only this machine can reach it."""
+    """Whether only this machine can reach a socket."""
     return ipaddress.ip_address(listening.getsockname()[0]).is_loopback
 
 

@@ -13,7 +13,7 @@ _NUMBERS = frozenset({0, 1, 2, 5})
 
 
 def to_document(space: str, evidence: TokenEvidence) -> dict[str, Any]:
-    """What the command prints with ``--json``: each neighbor carries its pair, so that a line stands for itself."""
+    """The value printed with ``--json``. Each neighbor has its sentence pair, so that a line can be read alone."""
     document = TokenEvidenceDocument.of(evidence).model_dump()
     for entry, neighbor in zip(document["neighbors"], evidence.neighbors, strict=True):
         entry["pair"] = PairDocument.of(neighbor.pair).model_dump()
@@ -21,7 +21,7 @@ def to_document(space: str, evidence: TokenEvidence) -> dict[str, Any]:
 
 
 def describe_neighbors(space: str, evidence: TokenEvidence) -> str:
-    """The whole text, without a line break at its end."""
+    """The neighbors as text, without a line break at the end."""
     head = f"{space} state {evidence.position}, {quote_token(evidence.token)}"
     if evidence.nearest is None:
         return f"{head}: the store holds no state but those of this very sentence."
@@ -51,13 +51,13 @@ def describe_neighbors(space: str, evidence: TokenEvidence) -> str:
 
 
 def _say_author(evidence: TokenEvidence) -> str:
-    """Of whom the targets are, where the model wrote them: a store has references or the model's output, not both."""
+    """A note where the targets are the model's own output; a store has either that or references."""
     by_model = any(neighbor.pair.target_is_model_output for neighbor in evidence.neighbors)
     return " (written by the model)" if by_model else ""
 
 
 def _judge_distance(nearest: float, typicality: float | None) -> str:
-    """How far the nearest neighbor is; beside held-out states where there are some."""
+    """The distance of the nearest neighbor, compared with held-out states where there are some."""
     if typicality is None:
         return f"nearest training state at {nearest:.4f}"
     return f"closer to the training data than {typicality:.0%} of held-out states"

@@ -1,4 +1,4 @@
-"""Batches step back: what runs for long leaves the cores to requests that somebody waits for."""
+"""Priority of long runs: they leave the cores to requests that somebody waits for."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NICENESS = 10
 def yield_to_requests() -> None:
     """Lower the priority of this process and of those it starts, beside a server on the same machine.
 
-    Does nothing where a command runs inside another program: a priority that was lowered cannot be raised again.
+    Without effect where a command runs inside another program, since a lowered priority cannot be raised again.
     """
     if click.get_current_context().find_root().obj == OWN_PROCESS and hasattr(os, "nice"):
         os.nice(max(0, _NICENESS - os.nice(0)))

@@ -1,4 +1,4 @@
-"""The options that make up a request, shared by the commands that decode."""
+"""The options of a request, shared by the commands that decode."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _DEFAULT = "the model's own"
 
 @dataclass(frozen=True, slots=True)
 class RequestOptions:
-    """How to decode, as said on the command line; None where the model's default holds."""
+    """The options for decoding; None stands for the model's default."""
 
     prefix: str
     attend: tuple[AttentionOverride, ...]
@@ -56,7 +56,7 @@ class RequestOptions:
         return functools.reduce(revise, self._wishes(engine, model_id), first)
 
     def _wishes(self, engine: Engine, model_id: str) -> Iterator[PlainWish]:
-        """The verbs that the options stand for."""
+        """The options as wishes."""
         from exported_models.contract.wishes import Ablate, Attend, Force, SetSearch
 
         yield SetSearch(self.beam, self.length_penalty, self.max_length, self.early_stopping, self.top_k)
@@ -77,7 +77,7 @@ class RequestOptions:
 
 
 def request_options(function: Callable[..., None]) -> Callable[..., None]:
-    """Add the options of a request; the command gets them as one `RequestOptions` named ``options``."""
+    """Add the options of a request to a command, which gets them as one `RequestOptions` named ``options``."""
 
     @functools.wraps(function)
     def collect(**parameters: Any) -> None:
@@ -113,7 +113,7 @@ def _to_ablations(
 
 
 def _refuse_nan(_context: click.Context, _parameter: click.Parameter, value: float | None) -> float | None:
-    # A range lets it through: it is neither below nor above.
+    # NaN passes a range: it is neither below nor above.
     if value is not None and math.isnan(value):
         raise click.BadParameter("nan is not a number.")
     return value

@@ -1,4 +1,4 @@
-"""The source texts of a file, a sentence a line, with the number of whatever line is wrong."""
+"""The source texts of a file: one a line, with the number of a line that cannot be read."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Sentence:
 
 
 def read_sentences(stream: Iterable[bytes]) -> Iterator[Sentence]:
-    """Every line of a binary stream; a line ends at a newline, with or without a carriage return, and nowhere else."""
+    """Every line of a binary stream. A line ends at a newline, with or without a carriage return, and nowhere else."""
     for number, raw in enumerate(stream, start=1):
         try:
             text = raw.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8")

@@ -1,6 +1,6 @@
-"""Where a command finds its workspace and its environment, decided in one place.
+"""Settings: the workspace, the address and the examples.
 
-An option wins over an environment variable, and that over the default.
+An option overrides an environment variable, which overrides the default.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Tables of plain text for a terminal: any script aligned, nothing that could steer the terminal."""
+"""Tables of plain text for a terminal, aligned in any script and free of control characters."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 def show_plainly(text: str) -> str:
-    """``text`` with every character that a terminal would obey or hide written as its code."""
+    """``text`` with every character that a terminal would obey or hide replaced by its code."""
     return "".join(_code(character) if _is_hidden(character) else character for character in text)
 
 
 def quote_token(token: str) -> str:
-    """A token as shown in a table: a blank one in quotes, so that it can be seen."""
+    """A token for a table; a blank one is quoted, so that it can be seen."""
     return f'"{token}"' if not token.strip() else show_plainly(token)
 
 
 def display_width(text: str) -> int:
-    """Terminal columns that ``text`` takes: two for wide characters, none for combining ones."""
+    """Terminal columns of ``text``: two for wide characters, none for combining ones."""
     return sum(_columns(character) for character in text)
 
 
 def format_table(rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset()) -> list[str]:
-    """Lines with the columns aligned, those in ``right`` to the right; the last column is not padded."""
+    """Lines with aligned columns, those in ``right`` to the right; the last column is not padded."""
     if not rows:
         return []
     widths = [max(display_width(cell) for cell in column) for column in zip(*rows, strict=True)]
@@ -32,7 +32,7 @@ def format_table(rows: Sequence[Sequence[str]], *, right: frozenset[int] = froze
 
 
 def count(number: int, noun: str) -> str:
-    """``1 file``, ``2 files``."""
+    """A number with its noun: ``1 file``, ``2 files``."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 

@@ -1,4 +1,4 @@
-"""A trace as text: the translation, the n-best list, and for each step the top k and what was attended to."""
+"""A trace as text: the translation, the n-best list, and for each step the top k and the attended source token."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SMALLEST_WRITTEN_OUT = 1e-4
 
 
 def describe_trace(trace: Trace) -> str:
-    """The whole text, without a line break at its end."""
+    """The trace as text, without a line break at the end."""
     parts = [[show_plainly(trace.best.text)], _n_best(trace), _steps(trace)]
     if trace.stop is Stop.MAX_LENGTH:
         parts.append(["The search ended at the longest allowed target; --max-length raises it."])
@@ -53,7 +53,7 @@ def _steps(trace: Trace) -> list[str]:
 
 
 def _describe_attention(trace: Trace, attention: Floats) -> list[tuple[str, ...]]:
-    """For each step the source token with most weight, averaged over layers and heads, and that weight."""
+    """For each step the source token with the largest weight, averaged over layers and heads, and that weight."""
     described: list[tuple[str, ...]] = []
     for step, weights in enumerate(attention.mean(axis=(1, 2))):
         position = int(weights.argmax())

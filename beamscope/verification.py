@@ -36,7 +36,7 @@ class ArtefactCheck:
 
 
 def check_workspace(workspace: Workspace) -> Iterator[ArtefactCheck]:
-    """Check the models, then the stores, reading every byte of them."""
+    """Check the models, then the stores; every byte is read."""
     for name in _published_names(workspace.models_folder, workspace.model_ids()):
         yield _check_artefact(MODEL, name, workspace.models_folder, _check_model)
 
@@ -59,7 +59,7 @@ def _check_artefact(kind: str, name: str, parent: Path, check: _Check) -> Artefa
     files: tuple[FileCheck, ...] = ()
     problems: list[str] = []
     try:
-        # Resolved once: a build published meanwhile is another folder.
+        # The link is resolved once: a build that is published meanwhile is another folder.
         folder = folder.resolve()
         manifest = read_manifest(folder)
         identity = str(manifest.get("content_hash", ""))

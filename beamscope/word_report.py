@@ -30,7 +30,7 @@ class NearWords:
         return asdict(self)
 
     def describe(self) -> str:
-        """The whole text, without a line break at its end."""
+        """The words as text, without a line break at the end."""
         head = f"{self.space} of {quote_token(self.token)}"
         rows = [
             (str(rank), f"{word.similarity:.4f}", quote_token(word.token)) for rank, word in enumerate(self.words, 1)

@@ -1,4 +1,4 @@
-"""Serving the workbench on an address that is already taken."""
+"""The workbench on a socket that is already bound."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`beamscope demo`: an example, built where it is not there yet, in the workbench."""
+"""`beamscope demo`: build an example if needed, and open the workbench."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def demo(example: str, port: int, open_browser: bool, workspace: Workspace) -> N
 
 
 def _bring_up_to_date(example: str, workspace: Workspace) -> None:
-    """Build the example with the plain steps: for a single run, starting Prefect would only take time."""
+    """Build the example without Prefect, whose start takes longer than it saves on a single run."""
     from beamscope.build_text import describe_build
 
     with require_build_extra("Building an example"):

@@ -1,4 +1,4 @@
-"""`beamscope doctor`: what is wrong with this environment, and the remedy."""
+"""`beamscope doctor`: check this environment and name remedies."""
 
 from __future__ import annotations
 

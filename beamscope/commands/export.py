@@ -1,4 +1,4 @@
-"""`beamscope export`: a checkpoint as an exported model, without a corpus."""
+"""`beamscope export`: make an exported model of a checkpoint, without a corpus."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`beamscope schedule`: build a project again and again, at the times of a cron line."""
+"""`beamscope schedule`: build a project at the times of a cron line."""
 
 from __future__ import annotations
 

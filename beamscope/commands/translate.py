@@ -1,4 +1,4 @@
-"""`beamscope translate`: decode a text, or a file of them, and show everything that happened."""
+"""`beamscope translate`: decode a text, or each line of a file, and show the trace."""
 
 from __future__ import annotations
 
@@ -77,9 +77,9 @@ def _translate_lines(
     from exported_models.engine import Engine
 
     yield_to_requests()
-    # A corpus is not a session: keeping its traces would only hold memory.
+    # The traces of a corpus are not asked for again; keeping them would only take memory.
     engine = Engine(workspace, cache_bytes=0)
-    # What is wrong with the options is said once, not once a line.
+    # A mistake in the options is reported once, not once a line.
     options.request(engine, model, "")
     failed = False
     for sentence in read_sentences(stream):
@@ -96,7 +96,7 @@ def _translate_lines(
 
 
 def _report_line(sentence: Sentence, error: BeamscopeError, as_json: bool) -> None:
-    """Keep one line out for each line in, also where it failed."""
+    """Print one line for each line of the file, also for one that failed."""
     if as_json:
         click.echo(json.dumps({"error": str(error), "line": sentence.line}, ensure_ascii=False))
     else:

@@ -1,4 +1,4 @@
-"""`beamscope verify`: is every published artefact what it was when it was published?"""
+"""`beamscope verify`: compare published artefacts with their manifests."""
 
 from __future__ import annotations
 
