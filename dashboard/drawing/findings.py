@@ -113,8 +113,8 @@ def probability_margins(trace: Trace, hypothesis: Hypothesis) -> list[float]:
 
 
 def _quote(word: str) -> str:
-    """The word, in quotation marks unless it has letters or digits only."""
-    return word if word.isalnum() else f"“{word}”"
+    """The word, in quotation marks unless it has letters only: a figure beside a figure would be misread."""
+    return word if word.isalpha() else f"“{word}”"
 
 
 def _closest_call(trace: Trace, hypothesis: Hypothesis) -> tuple[int, float]:

@@ -25,10 +25,11 @@ def layout(pane: str) -> Component:
 def draw(shown: Shown) -> Parts:
     """The list. Choosing in it changes the hypothesis, not the request."""
     trace, chosen = shown.picture.trace, shown.state.hypothesis
-    return {
-        NBestRole.NAME: html_part(f"hypothesis {chosen + 1} of {len(trace.hypotheses)}"),
-        NBestRole.LIST: html_part(draw_list(trace, chosen)),
-    }
+    name: list[Component | str] = [
+        html.Span("hypothesis ", className="if-wide"),
+        f"{chosen + 1} of {len(trace.hypotheses)}",
+    ]
+    return {NBestRole.NAME: html_part(name), NBestRole.LIST: html_part(draw_list(trace, chosen))}
 
 
 def draw_list(trace: Trace, chosen: int) -> list[Component]:

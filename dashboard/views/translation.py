@@ -88,7 +88,7 @@ def describe_attention(shown: Shown) -> list[Component | str]:
     layers, heads = shown.manifest.cross_attention_layers, shown.manifest.cross_attention_heads
     view = describe_view(shown.view, layers, heads) if shown.view else ""
     mass = f"{shown.options.mass:g} %"
-    return [view, html.Span(f" · {mass}", className="mass-drawn")] if view else [f"{mass} of attention"]
+    return [view, html.Span(f" · {mass}", className="if-wide")] if view else [f"{mass} of attention"]
 
 
 def _draw_words(shown: Shown) -> Parts:

@@ -18,6 +18,7 @@ from dashboard.state.page_state import PageState
 from dashboard.state.url_state import encode_fragment
 from dashboard.views import header, history, stages
 from dashboard.views.ids import NBestRole, TranslationRole
+from dashboard.views.mantine import provide
 from dashboard.views.page import lay_out_notice, lay_out_pane
 from exported_models.contract.request import Request
 from exported_models.contract.workspace import Workspace
@@ -44,7 +45,7 @@ def two_panes(dates_workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> It
 
 def lay_out_two_panes() -> Component:
     panes = [html.Main(lay_out_pane(name), className="views", **wild(data_pane=name)) for name in ("one", "other")]
-    return html.Div([header.layout(("dates",)), stages.layout(), *panes, history.layout(), lay_out_notice()])
+    return provide([header.layout(("dates",)), stages.layout(), *panes, history.layout(), lay_out_notice()])
 
 
 def pane(page: Page, name: str) -> Locator:
@@ -82,10 +83,9 @@ def test_each_pane_shows_links_and_changes_its_own_request(come: Visit, two_pane
     expect(target(page, "one")).to_have_text([*"2005-03-04", END])
     expect(workbench.moments()).to_have_count(2)
 
-    menu = pane(page, "one").locator(f'[data-role="{NBestRole.LIST}"]')
-    menu.get_by_text("hypothesis 1 of 5").click()
-    menu.get_by_role("button").nth(1).click()
-    expect(menu.get_by_text("hypothesis 2 of 5")).to_be_visible()
+    pane(page, "one").get_by_text("hypothesis 1 of 5").click()
+    pane(page, "one").locator(f'[data-role="{NBestRole.LIST}"]').get_by_role("button").nth(1).click()
+    expect(pane(page, "one").get_by_text("hypothesis 2 of 5")).to_be_visible()
     expect(pane(page, "other").get_by_text("hypothesis 1 of 5")).to_be_visible()
     page.wait_for_function(IS_SETTLED)
     workbench.leave()
