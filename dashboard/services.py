@@ -9,7 +9,7 @@ from dashboard.drawing.words import PairText
 from dashboard.neighborhoods import NeighborhoodCache
 from dashboard.state.page_state import PageState
 from exported_models.contract.errors import ArtefactError
-from exported_models.contract.request import Request
+from exported_models.contract.request import DEFAULT_REQUEST_BYTES, Request
 from exported_models.contract.trace import Hypothesis, Trace
 from exported_models.contract.workspace import Workspace
 from exported_models.engine import Engine
@@ -28,9 +28,13 @@ class Services:
     neighborhoods: NeighborhoodCache
 
     @classmethod
-    def open(cls, workspace: Workspace) -> Services:
-        """The services of a workspace; models and stores are opened when they are first asked for."""
-        engine = Engine(workspace)
+    def open(cls, workspace: Workspace, request_bytes: int = DEFAULT_REQUEST_BYTES) -> Services:
+        """The services of a workspace; models and stores are opened when they are first asked for.
+
+        Args:
+            request_bytes: largest estimated record of a request that is answered.
+        """
+        engine = Engine(workspace, request_bytes=request_bytes)
         return cls(workspace, engine, StoreCatalog(workspace, engine), NeighborhoodCache())
 
     def trace(self, request: Request) -> Trace:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from exported_models.contract.arrays import Floats, Ids, Mask
 from exported_models.contract.errors import ArtefactError, RequestError, shorten
 from exported_models.contract.integrity import Build, identify_build
 from exported_models.contract.manifest import load_model_manifest
+from exported_models.contract.publishing import format_size
 from exported_models.contract.request import (
     MAX_BEAM_SIZE,
     MAX_LENGTH_LIMIT,
@@ -29,10 +31,12 @@ from exported_models.contract.trace import Trace
 from exported_models.contract.workspace import Workspace
 from exported_models.runtime.caches import NewestCache, OnceCache
 from exported_models.runtime.file_watch import FileWatch
+from exported_models.runtime.freed_memory import return_freed_memory
 from exported_models.runtime.model import ExportedModel
 from exported_models.runtime.providers import choose_threads
 from exported_models.search.ablation import check_ablations, mask_heads
 from exported_models.search.beam import SearchSettings
+from exported_models.search.footprint import count_trace, estimate_bytes
 from exported_models.search.overrides import check_overrides, override_rows
 from exported_models.search.recording import Recording
 from exported_models.search.repetition import RepetitionPenalty
@@ -43,8 +47,10 @@ from exported_models.search.word_table import WordTable
 WORD_TABLES = 4
 """Most tables of word embeddings that are kept: both sides of a model and of another one."""
 RECORDED_SOURCES = 4
-"""Number of recently decoded sources whose steps are kept for what-ifs; each may keep `recording.MEMORY_BYTES`."""
+"""Number of newest sources whose steps are kept for what-ifs; each keeps up to `recording.RECORDING_BYTES`."""
 
+LARGE_REQUEST_BYTES = 64 << 20
+"""Estimated record of a request from which on one runs at a time, and freed memory is returned afterwards."""
 
 _RecordingKey = tuple[Build, str, tuple[HeadAblation, ...]]
 """The build of the model, the key of the source, and the ablated heads."""
@@ -70,19 +76,36 @@ class ForcedScore:
 class Engine:
     """Answers requests over the models of a workspace. Safe to use from many threads."""
 
-    def __init__(self, workspace: Workspace, *, threads: int | None = None, cache_bytes: int = 256 << 20) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        *,
+        threads: int | None = None,
+        cache_bytes: int = 256 << 20,
+        request_bytes: int | None = None,
+    ) -> None:
         """Prepare to open models on request.
 
         Args:
             threads: cores that one call may use; None for `providers.choose_threads`.
-            cache_bytes: memory for cached traces.
+            cache_bytes: memory for cached traces. Recordings for what-ifs take up to `RECORDED_SOURCES` times
+                `recording.RECORDING_BYTES` besides.
+            request_bytes: largest estimated record of a request that is answered, see `footprint.estimate_bytes`; None
+                for no limit.
         """
         self._workspace = workspace
         self._threads = threads
         self._models: NewestCache[str, Build, ExportedModel] = NewestCache()
         self._watch = FileWatch()
-        self._traces: OnceCache[tuple[Build, str, CompletedRequest], Trace] = OnceCache(cache_bytes, _trace_bytes)
-        self._recordings: OnceCache[_RecordingKey, Recording] = OnceCache(RECORDED_SOURCES)
+        self._traces: OnceCache[tuple[Build, str, CompletedRequest], Trace] = OnceCache(
+            cache_bytes, count_trace, _return_dropped
+        )
+        self._request_bytes = request_bytes
+        self._large_turn = threading.Lock()
+        self._recordings: OnceCache[_RecordingKey, Recording] = OnceCache(
+            RECORDED_SOURCES, on_drop=self._note_dropped_recording
+        )
+        self._large_recordings = 0
         self._word_tables: OnceCache[tuple[Build, str], WordTable] = OnceCache(WORD_TABLES)
 
     @property
@@ -191,9 +214,39 @@ class Engine:
         return self._traces.get((model.build, source.key, request), lambda: self._search(request, model, source))
 
     def _search(self, request: CompletedRequest, model: ExportedModel, source: Source) -> Trace:
+        settings = search_settings(request, model)
+        size = self._check_size(model, settings, len(source))
         key = (model.build, source.key, request.ablations)
         recording = self._recordings.get(key, lambda: record_source(model, source, request.ablations))
-        return search(model, request, search_settings(request, model), source, recording)
+        if size < LARGE_REQUEST_BYTES:
+            return search(model, request, settings, source, recording)
+        with self._large_turn:
+            trace = search(model, request, settings, source, recording)
+        self._large_recordings = RECORDED_SOURCES
+        return_freed_memory()
+        return trace
+
+    def _note_dropped_recording(self, _count: int) -> None:
+        """Return the memory of a dropped recording where it may be that of a large request."""
+        if self._large_recordings:
+            self._large_recordings -= 1
+            return_freed_memory()
+
+    def _check_size(self, model: ExportedModel, settings: SearchSettings, source_tokens: int) -> int:
+        """The estimated bytes of a search's record.
+
+        Raises:
+            RequestError: they are more than this engine answers.
+        """
+        estimate = estimate_bytes(model.manifest, settings, source_tokens)
+        if self._request_bytes is not None and estimate > self._request_bytes:
+            raise RequestError(
+                f"The record of this search may take {format_size(estimate)} (beam of {settings.beam_size}, up to "
+                f"{settings.max_length} steps, {source_tokens} source tokens), and this server allows "
+                f"{format_size(self._request_bytes)}; ask for a smaller beam, maximum length or top k.",
+                field="beam_size",
+            )
+        return estimate
 
 
 def complete_request(request: Request, model: ExportedModel) -> CompletedRequest:
@@ -314,8 +367,7 @@ def _check_range(field: str, value: float, low: float, high: float) -> None:
         raise RequestError(f"The {words} {value} is out of range; choose from {low:g} to {high:g}.", field=field)
 
 
-def _trace_bytes(trace: Trace) -> int:
-    """Bytes of a trace's arrays, plus an estimate of 300 for each candidate and node."""
-    arrays = [array for step in trace.steps for array in (*step.states.values(), step.attention) if array is not None]
-    small = sum(len(step.candidates) for step in trace.steps) + len(trace.nodes)
-    return sum(array.nbytes for array in (*arrays, *trace.source_states.values())) + 300 * small
+def _return_dropped(size: int) -> None:
+    """Return the memory of cached traces that were dropped, where it is worth the time."""
+    if size >= LARGE_REQUEST_BYTES:
+        return_freed_memory()

@@ -40,7 +40,7 @@ def create_application(workspace: Workspace, host: str = LOOPBACK, limits: Limit
         limits: what clients may ask of the server; None for the usual ones.
     """
     limits = limits or Limits()
-    services = Services.open(workspace)
+    services = Services.open(workspace, limits.request_bytes)
     application = FastAPI(
         **ABOUT,
         version=version("beamscope"),

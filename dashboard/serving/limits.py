@@ -1,12 +1,14 @@
 """The limits on what clients may send and on how long the server waits for them.
 
-Source texts and searches are limited by the engine itself.
+Source texts are limited by the engine itself.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final
+
+from exported_models.contract.request import DEFAULT_REQUEST_BYTES
 
 MAX_API_BODY_BYTES: Final = 64_000
 MAX_PAGE_BODY_BYTES: Final = 4 << 20
@@ -30,6 +32,8 @@ class Limits:
         body_seconds: time for a whole body to arrive.
         idle_seconds: time that a connection is kept open between two requests.
         send_seconds: time that a client may leave a full buffer unread.
+        request_bytes: largest estimated record of a search that is answered, see
+            `exported_models.search.footprint.estimate_bytes`.
     """
 
     running: int = 4
@@ -40,6 +44,7 @@ class Limits:
     body_seconds: float = 10.0
     idle_seconds: int = 60
     send_seconds: float = 30.0
+    request_bytes: int = DEFAULT_REQUEST_BYTES
 
 
 def max_body_bytes(path: str) -> int:

@@ -25,14 +25,21 @@ class OnceCache(Generic[Key, Value]):
     fails. A failure is not cached: the next call tries again.
     """
 
-    def __init__(self, limit: int, size_of: Callable[[Value], int] = count_one) -> None:
+    def __init__(
+        self,
+        limit: int,
+        size_of: Callable[[Value], int] = count_one,
+        on_drop: Callable[[int], object] = lambda _: None,
+    ) -> None:
         """Keep values whose sizes sum up to ``limit``, and always the newest, however large.
 
         Args:
             size_of: size of a value in the unit of ``limit``, called once per value. The default counts values.
+            on_drop: called with the size of what was dropped, after it was.
         """
         self._limit = limit
         self._size_of = size_of
+        self._on_drop = on_drop
         self._size = 0
         self._kept: OrderedDict[Key, tuple[Value, int]] = OrderedDict()
         self._in_making: dict[Key, Future[Value]] = {}
@@ -67,9 +74,12 @@ class OnceCache(Generic[Key, Value]):
         with self._lock:
             self._kept[key] = (value, size)
             self._size += size
-            while self._size > self._limit and len(self._kept) > 1:
-                _, (_, dropped) = self._kept.popitem(last=False)
-                self._size -= dropped
+            dropped = 0
+            while self._size - dropped > self._limit and len(self._kept) > 1:
+                dropped += self._kept.popitem(last=False)[1][1]
+            self._size -= dropped
+        if dropped:
+            self._on_drop(dropped)
 
     def _finish(self, key: Key) -> Future[Value]:
         with self._lock:

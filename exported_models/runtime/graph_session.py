@@ -26,6 +26,10 @@ from exported_models.runtime.providers import provider_order, runs_on_gpu, sessi
 DeviceTensor: TypeAlias = "ort.OrtValue | NDArray[np.generic]"
 """A tensor on the session's device: a NumPy array on the CPU, a value of ONNX Runtime elsewhere."""
 Tensors = Mapping[str, DeviceTensor]
+_WITHOUT_ARENA = frozenset(
+    {Graph.DECODER_STEP, Graph.PLAIN_STEP, Graph.STEP_STATES, Graph.BEAM_SEARCH, Graph.FOLDED_BEAM_SEARCH}
+)
+"""Graphs whose tensors grow with beam and length: an arena of ONNX Runtime would keep the most that they ever took."""
 _WEIGHTS_FOLDER = "session.model_external_initializers_file_folder_path"
 
 
@@ -60,6 +64,7 @@ class GraphSession:
     def __init__(self, folder: Path, graph: Graph, threads: int | None, content: bytes | None = None) -> None:
         self.kind = graph
         path, options = folder / graph.filename, session_options(threads)
+        options.enable_cpu_mem_arena = graph not in _WITHOUT_ARENA
         if content is not None:
             options.add_session_config_entry(_WEIGHTS_FOLDER, str(folder))
         try:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,9 +21,10 @@ from exported_models.contract.request import AttentionOverride
 from exported_models.runtime.graph_session import DeviceTensor, Tensors
 from exported_models.runtime.sessions import EncodedSource, StepOutput
 from exported_models.search.decoder_memory import RestoredMemory, SearchMemory
+from exported_models.search.footprint import count_buffers, owner_of
 
-MEMORY_BYTES = 64 << 20
-"""Decoder memory that one recording may keep.
+RECORDING_BYTES = 64 << 20
+"""Bytes that one recording may keep: answers of steps, decoder memory, and the keys of rows.
 
 A sentence of 30 tokens at beam 5 of an opus-mt model has 4 MB where its steps ran in one call, and 57 MB where each
 step has a memory of its own.
@@ -31,6 +32,8 @@ step has a memory of its own.
 SEARCHES = 16
 """Number of newest searches of a source whose steps are kept."""
 
+_KEY, _KEY_TOKEN = 250, 8
+"""Bytes of the key of a row and its place in a dict, and of each token in it."""
 _RowKey = tuple[tuple[int, ...], tuple[AttentionOverride, ...]]
 """Tokens before a step, and overrides up to and including the step."""
 
@@ -51,10 +54,17 @@ class ReplayedStep:
 
 @dataclass(slots=True)
 class _RecordedStep:
-    """Output of one step for all rows; ``memory`` is dropped first when space runs out."""
+    """Output of one step for all rows; ``memory`` is dropped first when space runs out.
+
+    Attributes:
+        buffers: identity and bytes of the buffers that ``arrays`` view; steps that ran in one call share them.
+        key_bytes: bytes of the keys of the rows.
+    """
 
     arrays: Mapping[str, NDArray[np.generic]]
     memory: Tensors | None
+    buffers: tuple[int, int]
+    key_bytes: int
 
 
 _Search = dict[_RowKey, tuple[_RecordedStep, int]]
@@ -64,9 +74,9 @@ _Search = dict[_RowKey, tuple[_RecordedStep, int]]
 class Recording:
     """An encoded source and the steps of its newest searches. Safe to use from many threads."""
 
-    def __init__(self, encoded: EncodedSource, memory_bytes: int = MEMORY_BYTES) -> None:
+    def __init__(self, encoded: EncodedSource, most_bytes: int = RECORDING_BYTES) -> None:
         self.encoded = encoded
-        self._memory_bytes = memory_bytes
+        self._most_bytes = most_bytes
         self._searches: deque[_Search] = deque(maxlen=SEARCHES)
         self._lock = threading.Lock()
 
@@ -85,14 +95,20 @@ class Recording:
         return next((search[key] for search in searches if key in search), None)
 
     def save_space(self) -> None:
-        """Drop half of the memories until the rest fits; a replay then ends some steps earlier."""
+        """Drop half of the memories until the rest fits, and then the oldest searches.
+
+        A replay ends some steps earlier where memories were dropped, and begins anew where its search was.
+        """
         with self._lock:
-            while True:
+            while self._searches:
                 steps = {id(step): step for search in self._searches for step, _ in tuple(search.values())}
                 kept = [step for step in steps.values() if step.memory is not None]
-                if _count_bytes(kept) <= self._memory_bytes:
+                if _count_bytes(kept) + _count_answers(steps.values()) <= self._most_bytes:
                     return
-                _halve(kept)
+                if kept:
+                    _halve(kept)
+                else:
+                    self._searches.popleft()
 
 
 class SearchRecorder:
@@ -101,6 +117,7 @@ class SearchRecorder:
     def __init__(self, recording: Recording) -> None:
         self.rows: _Search = {}
         self._recording = recording
+        self._buffers = (0, 0)
 
     @property
     def encoded(self) -> EncodedSource:
@@ -125,7 +142,11 @@ class SearchRecorder:
         self, paths: Sequence[tuple[int, ...]], overrides: Sequence[AttentionOverride], output: StepOutput
     ) -> None:
         """Record a step; ``paths`` are the token ids before it, one path per row."""
-        step = _RecordedStep(output.arrays, output.memory)
+        owner = id(owner_of(next(iter(output.arrays.values()))))
+        if owner != self._buffers[0]:
+            self._buffers = owner, count_buffers(output.arrays.values())
+        key_bytes = len(paths) * (_KEY + _KEY_TOKEN * len(paths[0]))
+        step = _RecordedStep(output.arrays, output.memory, self._buffers, key_bytes)
         for row, path in enumerate(paths):
             self.rows[_row_key(path, overrides)] = step, row
 
@@ -181,6 +202,12 @@ def _count_bytes(steps: Sequence[_RecordedStep]) -> int:
     own = [memory for memory in memories if memory is not None and not isinstance(memory, RestoredMemory)]
     tensors = sum(_count_tensor(tensor) for memory in own for tensor in memory.values())
     return tensors + sum(search.nbytes for search in shared)
+
+
+def _count_answers(steps: Iterable[_RecordedStep]) -> int:
+    """Bytes of the answers of steps and of the keys of their rows."""
+    listed = list(steps)
+    return sum(dict(step.buffers for step in listed).values()) + sum(step.key_bytes for step in listed)
 
 
 def _halve(steps: Sequence[_RecordedStep]) -> None:

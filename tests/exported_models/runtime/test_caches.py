@@ -30,6 +30,18 @@ def note(made: list[int], key: int) -> int:
     return key
 
 
+def test_what_is_dropped_is_told_by_its_size() -> None:
+    told: list[int] = []
+    cache: OnceCache[str, str] = OnceCache(5, len, told.append)
+
+    for value in ("ab", "cd", "e"):
+        cache.get(value, lambda value=value: value)  # type: ignore[misc]
+    assert told == []
+    cache.get("fghi", lambda: "fghi")
+
+    assert told == [4]
+
+
 def test_a_value_is_made_once() -> None:
     cache: OnceCache[str, str] = OnceCache(2)
     maker = Maker("one")
