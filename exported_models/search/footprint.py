@@ -37,7 +37,7 @@ def estimate_bytes(manifest: ModelManifest, settings: SearchSettings, source_tok
 
 def count_trace(trace: Trace) -> int:
     """Bytes of a trace: whole buffers of its arrays, each once, and its Python objects."""
-    arrays = [*trace.source_states.values()]
+    arrays: list[NDArray[np.generic]] = [*trace.source_states.values()]
     for step in trace.steps:
         arrays += [step.top_ids, step.top_log_probs, *step.states.values()]
         arrays += [] if step.attention is None else [step.attention]

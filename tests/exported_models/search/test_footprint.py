@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from exported_models.contract.errors import RequestError
 from exported_models.contract.request import Request
@@ -46,7 +47,9 @@ def test_a_trace_counts_what_it_holds(dates_workspace: Workspace) -> None:
         tracemalloc.stop()
 
     assert len(trace.steps) == WIDE.max_length
-    arrays = [array for step in trace.steps for array in (step.top_ids, step.top_log_probs, *step.states.values())]
+    arrays: list[NDArray[np.generic]] = []
+    for step in trace.steps:
+        arrays += [step.top_ids, step.top_log_probs, *step.states.values()]
     # Buffers that ONNX Runtime made are not traced; the objects of the recording are.
     objects = count_trace(trace) - count_buffers(arrays)
     assert objects > held / 2
