@@ -22,8 +22,8 @@ from exported_models.contract.workspace import Workspace
 @click.option(
     "--request-memory",
     "request_megabytes",
-    type=click.IntRange(1, 1 << 20),
-    default=DEFAULT_REQUEST_BYTES >> 20,
+    type=click.IntRange(1, 1_000_000),
+    default=DEFAULT_REQUEST_BYTES // 1_000_000,
     show_default=True,
     metavar="MB",
     help="Refuse a request whose record may take more; while it runs it takes some three times as much.",
@@ -41,4 +41,4 @@ def serve(host: str, request_megabytes: int, port: int, workspace: Workspace) ->
       beamscope serve --workspace /srv/beamscope --port 9000
       beamscope serve --request-memory 1024
     """
-    open_workbench(listen(host, port), host, workspace, request_megabytes << 20)
+    open_workbench(listen(host, port), host, workspace, request_megabytes * 1_000_000)

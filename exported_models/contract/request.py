@@ -16,7 +16,7 @@ MAX_NEIGHBORS = 200
 """Maximum number of neighbors of one state that a store is asked for."""
 MAX_LENGTH_LIMIT = 1024
 MAX_LENGTH_PENALTY = 10.0
-DEFAULT_REQUEST_BYTES = 256 << 20
+DEFAULT_REQUEST_BYTES = 256_000_000
 """Largest estimated record of a request that a server answers unless it is told otherwise."""
 
 EarlyStopping = Literal["estimate", "first", "never"]
