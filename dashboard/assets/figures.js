@@ -42,14 +42,12 @@
     });
   };
 
-  /** Change properties of traces: ``[properties, trace]`` each. */
+  /** Change properties of traces, ``[properties, trace]`` each, in one go; undefined leaves a trace as it is. */
   scope.restyleFigure = function (holder, changes) {
-    whenReady(holder, async (figure) => {
-      for (const [properties, trace] of changes) {
-        const wrapped = Object.entries(properties).map(([name, value]) => [name, [value]]);
-        await window.Plotly.restyle(figure, Object.fromEntries(wrapped), [trace]);
-      }
-    });
+    const names = new Set(changes.flatMap(([properties]) => Object.keys(properties)));
+    const values = Array.from(names, (name) => [name, changes.map(([properties]) => properties[name])]);
+    const traces = changes.map(([, trace]) => trace);
+    whenReady(holder, (figure) => window.Plotly.restyle(figure, Object.fromEntries(values), traces));
   };
 
   function wordAt(event) {

@@ -152,11 +152,15 @@
     }
 
     place(parts) {
+      // A figure is drawn with its marks: changes to it that come beside it are made already.
+      const fresh = new Set(parts.filter((part) => part[2].figure).map((part) => part[0]));
       for (const [role, digest, content] of parts) {
-        const element = this.find(role);
+        const element = this.find(content.of || role);
         if (element) {
-          scope.placePart(this, role, element, content);
           this.held[role] = digest;
+          if (!fresh.has(content.of)) {
+            scope.placePart(this, role, element, content);
+          }
         }
       }
     }

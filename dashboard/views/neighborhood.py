@@ -107,7 +107,9 @@ def _draw_states(around: Surroundings) -> Parts:
     return {
         NeighborhoodRole.CARD: attributes_part(data_empty=None),
         NeighborhoodRole.GRAPH: figure_part(draw_map(drawing, focus, colors(theme)), key),
-        NeighborhoodRole.FOCUS: Part({"restyle": mark_focus(drawing, focus, theme)}, [key, focus]),
+        NeighborhoodRole.FOCUS: Part(
+            {"of": NeighborhoodRole.GRAPH, "restyle": mark_focus(drawing, focus, theme)}, [key, focus]
+        ),
         NeighborhoodRole.PICTOGRAMS: html_part(
             lay_out_pictograms(scene, focus), style={"--pictograms": f'url("{sprite}")'}
         ),

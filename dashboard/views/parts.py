@@ -5,7 +5,8 @@ A part belongs to a role. It is one of these:
 - ``{"html": [node, ...], "set": {attribute: value}}``: children of the place, and attributes of the place itself. A
   node is a text or ``[tag, attributes, children]``. An attribute that is None is taken away.
 - ``{"graph": [element, ...]}``: elements of a Cytoscape graph.
-- ``{"figure": {...}}``, ``{"restyle": [properties, trace]}``: a plotly figure, or changes to one.
+- ``{"figure": {...}}``: a plotly figure; ``{"of": role, "restyle": [[properties, trace], ...]}``: changes to the figure
+  of a role.
 - ``{"search": {...}}``: the beam search as a table (`assets/tree_twin.js`).
 - ``{"control": {...}}``: properties of a control.
 - ``{"fill": text}``: the value of a text field, unless someone is typing there.

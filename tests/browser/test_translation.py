@@ -90,6 +90,8 @@ def test_a_clicked_word_stays_chosen_until_it_is_let_go(workbench: Workbench) ->
     word.click()
     expect(workbench.neighbors).to_contain_text("step 6, before")
     expect(workbench.pictograms().nth(5)).to_have_attribute("aria-pressed", "true")
+    workbench.settle()
+    assert workbench.chosen_states() == [5]
     workbench.page.mouse.move(700, 5)
     expect(word).to_have_class(re.compile("picked"))
 
