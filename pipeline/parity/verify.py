@@ -9,11 +9,11 @@ import numpy as np
 
 from exported_models.contract.manifest import OutputParity, ParityReport
 from exported_models.runtime.model import ExportedModel
-from exported_models.search.scoring import ForcedSentence
 from exported_models.search.states import force_with_states
 from pipeline.errors import ParityError
-from pipeline.models.checkpoint import LoadedCheckpoint, ReferenceSentence
-from pipeline.parity.outputs import ATTENTION, LOG_PROBS, SCORES, Values, list_outputs
+from pipeline.models.checkpoint import LoadedCheckpoint
+from pipeline.parity.outputs import ATTENTION, LOG_PROBS, SCORES, Outputs, Values, list_outputs
+from pipeline.parity.plain_steps import run_plain_steps
 from pipeline.parity.rounding import choose_measured, find_bounds, measure_rounding
 from pipeline.parity.sample import SamplePair
 from pipeline.parity.searches import compare_search
@@ -54,11 +54,10 @@ class _Comparison:
 
     largest: dict[str, _Largest] = field(default_factory=dict)
 
-    def add(self, found: ForcedSentence, wanted: ReferenceSentence | ForcedSentence, pair: SamplePair) -> None:
+    def add(self, found: Outputs, wanted: Outputs, pair: SamplePair) -> None:
         """Compare the outputs that both have."""
-        ours, theirs = list_outputs(found), list_outputs(wanted)
-        for name in ours.keys() & theirs.keys():
-            self.largest.setdefault(name, _Largest()).add(ours[name], theirs[name], pair)
+        for name in found.keys() & wanted.keys():
+            self.largest.setdefault(name, _Largest()).add(found[name], wanted[name], pair)
 
     def suspects(self, bounds: Mapping[str, float]) -> list[SamplePair]:
         """The pairs of the differences that are over their bounds."""
@@ -127,8 +126,8 @@ def verify_model(
 
     The teacher-forced outputs of ragged batches are compared with the checkpoint's of each sentence alone, then with
     the exported model's of each sentence alone. The sentences of the first batch are compared in one pass and step by
-    step, as what-ifs are decoded. If all of that is right, the n-best lists of beam searches are compared. Every output
-    has a bound that follows from its own rounding (`pipeline.parity.rounding`).
+    step, as what-ifs and searches with rules are decoded. If all of that is right, the n-best lists of beam searches
+    are compared. Every output has a bound that follows from its own rounding (`pipeline.parity.rounding`).
 
     Raises:
         ParityError: an output or the score of a hypothesis differs by more than its bound, or an n-best list by more
@@ -168,8 +167,11 @@ def _compare_forced(
     for batch in _batches(sample):
         found = force_with_states(exported, [pair.source_ids for pair in batch], [pair.target_ids for pair in batch])
         for pair, sentence in zip(batch, found, strict=True):
-            to_checkpoint.add(sentence, checkpoint.reference.force(pair.source_ids, pair.target_ids), pair)
-            to_single.add(sentence, force_with_states(exported, [pair.source_ids], [pair.target_ids])[0], pair)
+            ours = list_outputs(sentence)
+            reference = checkpoint.reference.force(pair.source_ids, pair.target_ids)
+            to_checkpoint.add(ours, list_outputs(reference), pair)
+            (alone,) = force_with_states(exported, [pair.source_ids], [pair.target_ids])
+            to_single.add(ours, list_outputs(alone), pair)
         advance(len(batch))
     in_steps = _compare_steps(exported, sample[:_BATCH])
     roundings = measure_rounding(checkpoint, choose_measured(sample))
@@ -180,14 +182,19 @@ def _compare_forced(
 
 
 def _compare_steps(exported: ExportedModel, sample: Sequence[SamplePair]) -> _Comparison:
-    """Compare the step graph with the graph of whole targets; nothing for a model that has no such graph."""
+    """Compare steps, with interventions that change nothing and without any, with the whole target in one pass.
+
+    A model without a graph of whole targets has steps with interventions in place of it.
+    """
     compared = _Comparison()
+    sources, targets = [pair.source_ids for pair in sample], [pair.target_ids for pair in sample]
+    wanted = [list_outputs(sentence) for sentence in force_with_states(exported, sources, targets)]
     if exported.forced is not None:
-        sources, targets = [pair.source_ids for pair in sample], [pair.target_ids for pair in sample]
-        in_one_pass = force_with_states(exported, sources, targets)
         in_steps = force_with_states(exported, sources, targets, override=lambda _: None)
-        for pair, stepped, wanted in zip(sample, in_steps, in_one_pass, strict=True):
-            compared.add(stepped, wanted, pair)
+        for pair, stepped, right in zip(sample, in_steps, wanted, strict=True):
+            compared.add(list_outputs(stepped), right, pair)
+    for pair, plain, right in zip(sample, run_plain_steps(exported, sources, targets), wanted, strict=True):
+        compared.add(plain, right, pair)
     return compared
 
 

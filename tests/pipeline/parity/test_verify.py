@@ -60,6 +60,7 @@ def test_a_right_export_of_a_small_model_is_judged_as_strictly_as_ever(
         pytest.param(Graph.ENCODER, scale("encoder.1.feed_forward.contract.weight", 1.001), id="a weight by 1e-3"),
         pytest.param(Graph.TEACHER_FORCED, scale("decoder.1.cross_attention.output.weight", 1.001), id="of the target"),
         pytest.param(Graph.DECODER_STEP, scale("decoder.1.cross_attention.output.weight", 1.001), id="of steps"),
+        pytest.param(Graph.PLAIN_STEP, scale("decoder.1.cross_attention.output.weight", 1.001), id="of plain steps"),
         pytest.param(Graph.TEACHER_FORCED, scale("decoder.0.feed_forward.expand.bias", 0), id="no bias"),
         pytest.param(Graph.ENCODER, drop_mask, id="padding seen by the encoder"),
         pytest.param(Graph.TEACHER_FORCED, drop_mask, id="the future seen"),

@@ -15,6 +15,8 @@ from exported_models.contract.publishing import MANIFEST_NAME
 
 Fault = Callable[[onnx.GraphProto], None]
 
+BUCKETS = 32
+"""Ranges of distances of a T5, by default."""
 _MASK = 1e8
 """Constants beyond it hide what must not be seen."""
 
@@ -37,6 +39,12 @@ def scale(name: str, factor: float) -> Fault:
         weight.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(weight) * np.float32(factor), weight.name))
 
     return fault
+
+
+def drop_distance_bias(graph: onnx.GraphProto) -> None:
+    """Self-attention ignores distances, whose table [buckets, heads] the exporter has folded to a constant."""
+    (table,) = (tensor for tensor in graph.initializer if list(tensor.dims)[:1] == [BUCKETS] and len(tensor.dims) == 2)
+    table.CopyFrom(numpy_helper.from_array(np.zeros_like(numpy_helper.to_array(table)), table.name))
 
 
 def drop_mask(graph: onnx.GraphProto) -> None:
