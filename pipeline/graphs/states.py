@@ -74,8 +74,8 @@ class StateEncoder:
         found = dict(encoded.states)
         for session in self.targets:
             found |= session.run(encoded, previous, forced)
-        of_source = [space for space in self.spaces if space.owner == "source"]
-        more = force_states(self.model, sources, targets, of_source)
+        elsewhere = [space for space in self.spaces if space.owner == "source" or space.kind == "table"]
+        more = force_states(self.model, sources, targets, elsewhere)
         return [
             self._select({**self._cut(found, row, len(source), len(target)), **states})
             for row, (source, target, states) in enumerate(zip(sources, targets, more, strict=True))
