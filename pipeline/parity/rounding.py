@@ -26,8 +26,8 @@ _MEASURED = 8
 _ORDERS = (1, 2, 3, 4)
 """Numbers of parts that the sums of matrix products are computed in; 1 is torch's own order."""
 _PRODUCTS = (F.linear, torch.matmul, Tensor.matmul, Tensor.__matmul__)
-_ALLOWED = 4
-"""Roundings that an export may differ by. A correct export of a trained T5 was seen to differ by up to 1.5 of them: the
+_ALLOWED = 8
+"""Roundings that an export may differ by. Correct exports of trained T5s were seen to differ by up to 3.7 of them: the
 runtime approximates some functions more coarsely than torch, and has its own order of summation."""
 _COARSEST = 1e-3
 """Largest rounding that counts, as a part of the output's largest value. More would let a wrong graph pass."""

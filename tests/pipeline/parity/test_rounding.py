@@ -99,4 +99,4 @@ def test_larger_values_round_more_coarsely(load: Callable[[str], LoadedCheckpoin
 
 
 def test_bounds_widen_only_for_outputs_that_round_coarsely() -> None:
-    assert find_bounds({"fine": 1e-6, "coarse": 1e-3}, 1e-4) == {"fine": 1e-4, "coarse": 4e-3}
+    assert find_bounds({"fine": 1e-6, "coarse": 1e-3}, 1e-4) == {"fine": 1e-4, "coarse": 8e-3}
