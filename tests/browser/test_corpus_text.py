@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from dashboard.state.page_state import PageState
+from exported_models.contract.publishing import MANIFEST_NAME, publish
 from exported_models.contract.request import Request
 from exported_models.contract.workspace import Workspace
 from exported_models.runtime.model import ExportedModel
@@ -30,7 +31,10 @@ def nasty_workspace(dates_workspace: Workspace, dates_model: ExportedModel, tmp_
     folder = workspace.store_folder("dates")
     store = StateStore.open(folder, dates_model)
     pairs = [store.pair(sentence) for sentence in range(store.manifest.corpus.pairs)]
-    write_pairs(folder, [replace(pair, source=f"{MARKUP} {pair.sentence}") for pair in pairs])
+    staged = shutil.copytree(folder, tmp_path / "staged")
+    write_pairs(staged, [replace(pair, source=f"{MARKUP} {pair.sentence}") for pair in pairs])
+    (staged / MANIFEST_NAME).unlink()
+    publish(staged, workspace.stores_folder / "dates", store.manifest.for_publishing(), {})
     return workspace
 
 
