@@ -87,8 +87,13 @@ def _draw_controls(around: Surroundings) -> Parts:
         NeighborhoodRole.SPACE: control_part(data=as_options(_name_spaces(around.spaces)), value=options.space),
         NeighborhoodRole.MAP: control_part(data=as_options(extents), value=options.map),
         NeighborhoodRole.METHOD: control_part(data=as_options(methods), value=options.method),
-        NeighborhoodRole.MAP_NAME: html_part(f"{EXTENTS[options.map]} · {methods[options.method]}"),
+        NeighborhoodRole.MAP_NAME: html_part(_name_map(EXTENTS[options.map], methods[options.method])),
     }
+
+
+def _name_map(extent: str, method: str) -> list[Component | str]:
+    """The map that is shown; where the window is narrow, its method alone."""
+    return [html.Span(f"{extent} · ", className="if-wide"), method]
 
 
 def _draw_states(around: Surroundings) -> Parts:
