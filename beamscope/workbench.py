@@ -35,9 +35,14 @@ def _serve(listening: socket.socket, host: str, workspace: Workspace, request_by
     from dashboard.serving.limits import Limits
     from dashboard.serving.server import serve
 
-    application = create_application(workspace, host, Limits(request_bytes=request_bytes))
-    click.echo(f"Beamscope is at {address_of(listening)} (Ctrl-C ends it)")
-    serve(application, listening)
+    limits = Limits(request_bytes=request_bytes)
+    application = create_application(workspace, host, limits)
+    address = address_of(listening)
+
+    def announce() -> None:
+        click.echo(f"Beamscope is at {address} (Ctrl-C ends it)")
+
+    serve(application, listening, limits, when_ready=announce)
 
 
 def _interrupt(*_: object) -> NoReturn:

@@ -21,9 +21,16 @@ SWITCH_SECONDS: Final = 0.001
 """Longest time that a thread which computes keeps the interpreter from the event loop; Python's own value is 0.005."""
 
 
-def serve(application: ASGIApp, listening: socket.socket, limits: Limits | None = None) -> None:
+def serve(
+    application: ASGIApp,
+    listening: socket.socket,
+    limits: Limits | None = None,
+    *,
+    when_ready: Callable[[], None] = lambda: None,
+) -> None:
     """Answer requests on ``listening`` until SIGINT or SIGTERM.
 
+    ``when_ready`` is called when requests are answered and both signals end the server in good order.
     The signal is raised again at the end, for the handler that was set before. Where a request still runs after
     `SECONDS_TO_FINISH`, the process ends with exit code 0: a search in a thread cannot be interrupted.
     """
@@ -43,11 +50,21 @@ def serve(application: ASGIApp, listening: socket.socket, limits: Limits | None 
         timeout_keep_alive=limits.idle_seconds,
         h11_max_incomplete_event_size=MAX_HEADER_BYTES,
     )
-    _Server(config).run(sockets=[listening])
+    _Server(config, when_ready).run(sockets=[listening])
 
 
 class _Server(uvicorn.Server):
-    """A server whose end does not wait for searches."""
+    """A server that says when it is ready, and whose end does not wait for searches."""
+
+    def __init__(self, config: uvicorn.Config, when_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._when_ready = when_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start to answer; signals are handled already."""
+        await super().startup(sockets)
+        if not self.should_exit:
+            self._when_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let running requests finish; end the process where they take too long, or at a second Ctrl-C."""
