@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from exported_models.contract.arrays import Floats
-from state_store.index import NO_ROW, expand_distances, rescore
+from state_store.distances import NO_ROW, ExpandedDistances, rescore
 from state_store.spaces import Rows, Space
 
 # Expanded squares lose digits for close vectors, so spare contexts, and some rows of each, are measured exactly.
@@ -51,6 +51,7 @@ class ContextScan:
 
     def __init__(self, space: Space) -> None:
         self._space = space
+        self._expanded = ExpandedDistances(space.vectors)
 
     def find(self, queries: Floats, k: int, left_out: Sequence[Rows]) -> list[list[Hit]]:
         """Find the ``k`` nearest contexts of each query, nearest first; fewer where the space has no more.
@@ -63,7 +64,7 @@ class ContextScan:
         hits = []
         for start in range(0, len(queries), step):
             part = slice(start, start + step)
-            scores = expand_distances(self._space.vectors, queries[part])
+            scores = self._expanded.measure(queries[part])
             for query, row_scores, rows in zip(queries[part], scores, left_out[part], strict=True):
                 row_scores[rows] = np.inf
                 hits.append(self._nearest(query, row_scores, k))

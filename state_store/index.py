@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exported_models.contract.arrays import Floats
+from state_store.distances import SCANNED_ROWS, ExpandedDistances, rescore
 from state_store.spaces import Rows
 
-NO_ROW = -1
 RECALL_COUNT = 10
-_SCANNED_ROWS = 1 << 14
 _SPARE_CANDIDATES = 16
 _CANDIDATES_AT_ONCE = 1 << 22
 
@@ -37,13 +36,14 @@ class ExactIndex:
 
     def __init__(self, vectors: NDArray[np.float16]) -> None:
         self._vectors = vectors
+        self._expanded = ExpandedDistances(vectors)
 
     def search(self, queries: Floats, count: int) -> tuple[Rows, Floats]:
         # Expanded squares lose digits for close vectors; spare candidates keep the true nearest rows among them.
         wanted = min(count + _SPARE_CANDIDATES, len(self._vectors))
         rows = np.empty((len(queries), count), np.int64)
         distances = np.empty((len(queries), count), np.float32)
-        step = max(1, _CANDIDATES_AT_ONCE // (wanted + _SCANNED_ROWS))
+        step = max(1, _CANDIDATES_AT_ONCE // (wanted + SCANNED_ROWS))
         for start in range(0, len(queries), step):
             part = slice(start, start + step)
             candidates = self._nominate(queries[part], wanted)
@@ -54,8 +54,8 @@ class ExactIndex:
         """Find the ``wanted`` rows of smallest expanded square distance, in no order."""
         candidates = np.empty((len(queries), 0), np.int64)
         scores = np.empty((len(queries), 0), np.float32)
-        for start in range(0, len(self._vectors), _SCANNED_ROWS):
-            block_scores = expand_distances(self._vectors[start : start + _SCANNED_ROWS], queries)
+        for start in range(0, len(self._vectors), SCANNED_ROWS):
+            block_scores = self._expanded.measure(queries, slice(start, start + SCANNED_ROWS))
             nearest = _smallest(block_scores, wanted)
             candidates = np.concatenate([candidates, nearest + start], axis=1)
             scores = np.concatenate([scores, np.take_along_axis(block_scores, nearest, axis=1)], axis=1)
@@ -63,49 +63,6 @@ class ExactIndex:
             candidates = np.take_along_axis(candidates, best, axis=1)
             scores = np.take_along_axis(scores, best, axis=1)
         return candidates
-
-
-def expand_distances(vectors: NDArray[np.float16], queries: Floats) -> Floats:
-    """Square distances [queries, rows] less each query's own square, which order rows as distances do."""
-    scores = np.empty((len(queries), len(vectors)), np.float32)
-    for start in range(0, len(vectors), _SCANNED_ROWS):
-        block = np.asarray(vectors[start : start + _SCANNED_ROWS], np.float32)
-        scores[:, start : start + len(block)] = np.einsum("rd,rd->r", block, block) - 2 * (queries @ block.T)
-    return scores
-
-
-def rescore(vectors: NDArray[np.float16], queries: Floats, candidates: Rows, count: int) -> tuple[Rows, Floats]:
-    """Order candidate rows by their true distance and keep the nearest ``count``.
-
-    Args:
-        vectors: [rows, size] float16
-        queries: [queries, size] float32
-        candidates: [queries, candidates] rows, `NO_ROW` where there is none.
-
-    Returns:
-        as `NeighborIndex.search`.
-    """
-    rows = np.full((len(queries), count), NO_ROW, np.int64)
-    distances = np.full((len(queries), count), np.inf, np.float32)
-    true = _measure_distances(vectors, queries, candidates)
-    order = np.lexsort((candidates, true), axis=1)[:, :count]
-    kept = order.shape[1]
-    distances[:, :kept] = np.take_along_axis(true, order, axis=1)
-    rows[:, :kept] = np.take_along_axis(candidates, order, axis=1)
-    return rows, distances
-
-
-def _measure_distances(vectors: NDArray[np.float16], queries: Floats, candidates: Rows) -> Floats:
-    """True distances [queries, candidates], infinite to `NO_ROW`; by differences, as expanded squares lose digits."""
-    rows = candidates.ravel()
-    owners = np.repeat(np.arange(len(queries)), candidates.shape[1])
-    distances = np.empty(len(rows), np.float32)
-    for start in range(0, len(rows), _SCANNED_ROWS):
-        part = slice(start, start + _SCANNED_ROWS)
-        difference = np.asarray(vectors[rows[part]], np.float32) - queries[owners[part]]
-        distances[part] = np.sqrt(np.einsum("rd,rd->r", difference, difference))
-    distances[rows == NO_ROW] = np.inf
-    return distances.reshape(candidates.shape)
 
 
 def _smallest(scores: Floats, count: int) -> Rows:

@@ -9,7 +9,8 @@ import numpy as np
 
 from exported_models.contract.arrays import Floats
 from state_store.context_scan import ContextScan, Hit
-from state_store.index import NO_ROW, NeighborIndex
+from state_store.distances import NO_ROW
+from state_store.index import NeighborIndex
 from state_store.pairs import StoredPair
 from state_store.spaces import Rows, Space
 

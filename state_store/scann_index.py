@@ -28,8 +28,9 @@ from exported_models.contract.arrays import Floats
 from exported_models.contract.publishing import explain_disk_errors
 from state_store import layout
 from state_store.arrays import map_array
+from state_store.distances import NO_ROW, rescore
 from state_store.errors import StateError, StoreError
-from state_store.index import NO_ROW, RECALL_COUNT, ExactIndex, NeighborIndex, measure_recall, rescore
+from state_store.index import RECALL_COUNT, ExactIndex, NeighborIndex, measure_recall
 from state_store.manifest import IndexEntry
 from state_store.spaces import Rows
 

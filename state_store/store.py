@@ -23,6 +23,7 @@ from state_store.global_maps import GlobalMap, MapBackground
 from state_store.manifest import SpaceEntry, StoreManifest, load_store_manifest
 from state_store.neighbors import Neighbor, NeighborSearch
 from state_store.pairs import PairTable, StoredPair
+from state_store.recent_search import RecentSearch
 from state_store.scann_index import load_index
 from state_store.spaces import Space
 
@@ -33,7 +34,7 @@ class OpenSpace:
 
     entry: SpaceEntry
     space: Space
-    search: NeighborSearch
+    search: RecentSearch
     calibration: Calibration
     maps: dict[str, GlobalMap]
     vocabulary: Sequence[str]
@@ -198,7 +199,7 @@ class StateStore:
             raise RequestError(f"The number of neighbors {k} is out of range; choose from 1 to {MAX_NEIGHBORS}.", "k")
         opened = self.space(space)
         own = frozenset[int]() if exclude_source is None else self.pairs.with_source(exclude_source)
-        found = opened.search.find(opened.space.normalize(states), k, [own] * len(states))
+        found = opened.search.find(opened.space.normalize(states), k, own)
         return [[self._describe(opened, hit) for hit in hits] for hits in found]
 
     def typicality(self, space: str, distance: float) -> float | None:
@@ -278,7 +279,7 @@ def _open_space(folder: Path, entry: SpaceEntry, sentences: int, vocabulary: Seq
     return OpenSpace(
         entry=entry,
         space=space,
-        search=NeighborSearch(space, index),
+        search=RecentSearch(NeighborSearch(space, index)),
         calibration=load_calibration(place),
         maps={kind: GlobalMap(place, kind, entry.rows) for kind in entry.maps},
         vocabulary=vocabulary,

@@ -11,6 +11,7 @@ from typing import Final, NoReturn
 
 import uvicorn
 from starlette.types import ASGIApp
+from threadpoolctl import threadpool_limits
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from dashboard.serving.limits import MAX_HEADER_BYTES, Limits
@@ -35,6 +36,9 @@ def serve(
     `SECONDS_TO_FINISH`, the process ends with exit code 0: a search in a thread cannot be interrupted.
     """
     sys.setswitchinterval(SWITCH_SECONDS)
+    # Requests share the processors already. Threads of matrix products wait for each other in a busy loop: with another
+    # process on two cores the same product took 15 times as long as on one thread.
+    threadpool_limits(1, "blas")
     limits = limits or Limits()
     config = uvicorn.Config(
         application,

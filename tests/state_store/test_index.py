@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from exported_models.contract.arrays import Floats
+from state_store.distances import NO_ROW
 from state_store.errors import StateError, StoreError
-from state_store.index import NO_ROW, ExactIndex, measure_recall
+from state_store.index import ExactIndex, measure_recall
 from state_store.manifest import IndexEntry
 from state_store.scann_index import (
     TREE_FROM_ROWS,

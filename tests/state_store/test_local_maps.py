@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.decomposition import PCA
-from sklearn.manifold import trustworthiness
+from sklearn.manifold import MDS, trustworthiness
 
 from exported_models.contract.arrays import Floats
 from state_store.errors import MapError
@@ -97,3 +97,10 @@ def test_mds_is_never_worse_than_where_it_starts(points: Floats) -> None:
 def test_an_unknown_kind_lists_the_known_ones() -> None:
     with pytest.raises(MapError, match=r"no local map 'umap' \(known: mds, pca, tsne\)"):
         project(make_points(5), cast(LocalMapKind, "umap"))
+
+
+@pytest.mark.parametrize("count", [60, 500])
+def test_the_stress_of_mds_is_within_five_percent_of_that_of_scikit_learn(count: int) -> None:
+    points = make_points(count)
+    reference = MDS(n_init=1, init="classical_mds", max_iter=1000, eps=1e-7).fit_transform(points)
+    assert stress_of(points, project(points, "mds")) <= 1.05 * stress_of(points, reference)

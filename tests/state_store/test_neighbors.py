@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,6 +14,7 @@ from state_store.context_scan import Hit
 from state_store.contexts import SENTENCE, tabulate_contexts
 from state_store.index import ExactIndex, NeighborIndex
 from state_store.neighbors import NeighborSearch
+from state_store.recent_search import RecentSearch
 from state_store.spaces import Rows, Space
 from tests.state_store.letters import Corpus
 
@@ -99,3 +102,34 @@ def test_what_an_index_does_not_find_is_found_by_looking_at_every_row(encoder_sp
     assert index.asked == sorted(index.asked)
     if k == 40:
         assert [hit.row for hit in found] == [hit.row for hit in find_by_hand(encoder_space, query[0], k, frozenset())]
+
+
+def test_states_seen_before_are_not_searched_again_and_the_least_recent_go_first(
+    encoder_search: NeighborSearch, encoder_space: Space
+) -> None:
+    first, second, third = (make_query(encoder_space, seed) for seed in (5, 6, 7))
+    searched = SearchThatCounts(encoder_search)
+    recent = RecentSearch(searched, limit=2)  # type: ignore[arg-type]
+    everything = np.concatenate([first, second])
+    expected = encoder_search.find(everything, 3, [{1}, {1}])
+    assert recent.find(everything, 3, {1}) == expected
+    assert recent.find(everything[::-1], 3, {1}) == expected[::-1]
+    assert searched.queries == 2
+    recent.find(np.concatenate([second, third]), 3, {1})
+    assert searched.queries == 3
+    recent.find(first, 3, {1})
+    assert searched.queries == 4, "two newer states had taken the place of the first"
+    assert recent.find(first, 4, {1}) == encoder_search.find(first, 4, [{1}]), "another number of neighbors"
+    assert recent.find(first, 3, {2}) == encoder_search.find(first, 3, [{2}]), "other sentences left out"
+
+
+class SearchThatCounts:
+    """Passes searches on and counts their queries."""
+
+    def __init__(self, search: NeighborSearch) -> None:
+        self._search = search
+        self.queries = 0
+
+    def find(self, queries: Floats, k: int, excluded: Sequence[Collection[int]]) -> list[list[Hit]]:
+        self.queries += len(queries)
+        return self._search.find(queries, k, excluded)
