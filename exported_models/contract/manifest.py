@@ -170,8 +170,21 @@ class WordTokenizerSpec(Frozen):
     after: tuple[int, ...] = Field(description="Ids put after a complete text; may be empty for a source.")
 
 
+class MergesSpec(Frozen):
+    """Byte pair encoding of words; ``file`` is a JSON list of pairs to merge, in order; ``vocabulary``, of tokens."""
+
+    kind: Literal["merges"] = "merges"
+    file: str
+    vocabulary: str
+    words: Literal["moses", "punctuation"] = Field(description="How a text is cut into words.")
+    language: str = Field(default="en", description="Language of the Moses tokenizer.")
+    lowercase: bool = False
+    unknown_id: int
+    end_id: int
+
+
 TokenizerSpec = Annotated[
-    CharacterTokenizerSpec | SentencePieceSpec | TokenizerJsonSpec | ByteTokenizerSpec | WordTokenizerSpec,
+    CharacterTokenizerSpec | SentencePieceSpec | TokenizerJsonSpec | ByteTokenizerSpec | WordTokenizerSpec | MergesSpec,
     Field(discriminator="kind"),
 ]
 """The tokenizer of one side; the files that it names lie in the model's folder."""

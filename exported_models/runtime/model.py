@@ -11,6 +11,7 @@ from exported_models.contract.integrity import Build, find_damage, identify_buil
 from exported_models.contract.manifest import (
     ByteTokenizerSpec,
     CharacterTokenizerSpec,
+    MergesSpec,
     ModelManifest,
     SentencePieceSpec,
     TokenizerJsonSpec,
@@ -33,6 +34,7 @@ from exported_models.runtime.sources import open_source_reader
 from exported_models.runtime.step_session import StepSession
 from exported_models.tokenizers.byte_level import make_byte_tokenizer
 from exported_models.tokenizers.characters import load_character_tokenizer
+from exported_models.tokenizers.merges import load_merges_tokenizer
 from exported_models.tokenizers.sentencepiece import load_sentencepiece_tokenizer
 from exported_models.tokenizers.tokenizer_json import load_json_tokenizer
 from exported_models.tokenizers.vocabulary import Tokenizer
@@ -130,13 +132,15 @@ def load_tokenizer(folder: Path, spec: TokenizerSpec, manifest: ModelManifest) -
         return make_byte_tokenizer(spec, manifest.special_ids)
     if isinstance(spec, TokenizerJsonSpec):
         return load_json_tokenizer(folder, spec, manifest.special_ids)
+    if isinstance(spec, MergesSpec):
+        return load_merges_tokenizer(folder, spec, manifest.special_ids)
     if isinstance(spec, WordTokenizerSpec):
         return load_word_tokenizer(folder, spec, manifest.special_ids)
     return load_character_tokenizer(folder / spec.file, manifest.end_id, manifest.special_ids)
 
 
 def _list_names(spec: TokenizerSpec) -> tuple[str, ...]:
-    if isinstance(spec, SentencePieceSpec | TokenizerJsonSpec):
+    if isinstance(spec, SentencePieceSpec | TokenizerJsonSpec | MergesSpec):
         return spec.file, spec.vocabulary
     return (spec.file,) if isinstance(spec, CharacterTokenizerSpec | WordTokenizerSpec) else ()
 

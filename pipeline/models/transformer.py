@@ -18,7 +18,7 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from pipeline.models.transformer_config import StackConfig, TransformerConfig
+from pipeline.models.transformer_config import RelativeBias, StackConfig, TransformerConfig
 from pipeline.models.transformer_layers import (
     Cell,
     DecoderLayer,
@@ -73,11 +73,13 @@ class Transformer(nn.Module):
         self.source_embedding = Embedding(config, config.source_vocabulary)
         self.encoder = nn.ModuleList(EncoderLayer(config) for _ in range(config.encoder.layers))
         self.encoder_norm = make_norm(config) if config.final_norm else None
-        self.encoder_bias = DistanceBias(relative, config.encoder.heads, both_sides=True) if relative else None
-        self.target_embedding = Embedding(config, config.target_vocabulary)
+        self.encoder_bias = _make_biases(relative, config.encoder, both_sides=True)
+        self.target_embedding = Embedding(
+            config, config.target_vocabulary, norm_before_positions=config.norm_before_positions
+        )
         self.decoder = nn.ModuleList(DecoderLayer(config) for _ in range(config.decoder.layers))
         self.decoder_norm = make_norm(config) if config.final_norm else None
-        self.decoder_bias = DistanceBias(relative, config.decoder.heads, both_sides=False) if relative else None
+        self.decoder_bias = _make_biases(relative, config.decoder, both_sides=False)
         transform = config.output_transform
         self.output_transform = OutputTransform(config, transform) if transform else None
         self.output = nn.Linear(config.size, config.target_vocabulary)
@@ -92,12 +94,11 @@ class Transformer(nn.Module):
         """
         sentences, length = source_ids.shape
         positions = torch.arange(length, device=source_ids.device)
-        bias = _padding_bias(source_mask)
-        if self.encoder_bias is not None:
-            bias = bias + self.encoder_bias(positions, positions)
+        biases = _add_distances(_padding_bias(source_mask), self.encoder_bias, self.config.encoder, positions)
         x = self.source_embedding(source_ids, positions).flatten(0, 1)
         attentions, layers = [], []
-        for layer, kept in zip(self.encoder, _split_mask(head_mask, self.config.encoder), strict=True):
+        masks = _split_mask(head_mask, self.config.encoder)
+        for layer, bias, kept in zip(self.encoder, biases, masks, strict=True):
             x, attention = layer(x, sentences, bias, kept)
             attentions.append(attention)
             layers.append(x.view(sentences, length, -1))
@@ -136,12 +137,12 @@ class Transformer(nn.Module):
             head_mask: [L, A], for the decoder's self-attention, as that of `encode`.
         """
         x = self.target_embedding(previous_ids, position)
-        bias, source_bias = self._step_bias(memory[0], position), _padding_bias(source_mask)
+        biases, source_bias = self._step_biases(memory[0], position), _padding_bias(source_mask)
         given, kept = self._by_layer(override), _split_mask(head_mask, self.config.decoder)
         cross, own, memories, layers, context = [], [], [], [], x
         for index in self._layers:
             x, found, attention, self_attention, remembered = self._decoder_layer(index).step(
-                x, memory[index], bias, kept[index], source[index], source_bias, given[index]
+                x, memory[index], biases[index], kept[index], source[index], source_bias, given[index]
             )
             context = found if index == self.context_layer else context
             cross.append(attention)
@@ -164,16 +165,15 @@ class Transformer(nn.Module):
         """
         sentences, length = previous_ids.shape
         positions = torch.arange(length, device=previous_ids.device)
-        bias = torch.triu(torch.full((length, length), _MASKED), diagonal=1)[None, None]
-        if self.decoder_bias is not None:
-            bias = bias + self.decoder_bias(positions, positions)
+        future = torch.triu(torch.full((length, length), _MASKED), diagonal=1)[None, None]
+        biases = _add_distances(future, self.decoder_bias, self.config.decoder, positions)
         source_bias, given = _padding_bias(source_mask), self._by_layer(override)
         kept = _split_mask(head_mask, self.config.decoder)
         x = self.target_embedding(previous_ids, positions).flatten(0, 1)
         cross, own, layers, context = [], [], [], x
         for index in self._layers:
             x, found, attention, self_attention = self._decoder_layer(index)(
-                x, sentences, bias, kept[index], source[index], source_bias, given[index]
+                x, sentences, biases[index], kept[index], source[index], source_bias, given[index]
             )
             context = found if index == self.context_layer else context
             cross.append(attention)
@@ -188,11 +188,13 @@ class Transformer(nn.Module):
     def _decoder_layer(self, index: int) -> DecoderLayer:
         return cast(DecoderLayer, self.decoder[index])
 
-    def _step_bias(self, memory: Memory, position: Tensor) -> Tensor | None:
-        if self.decoder_bias is None:
-            return None
+    def _step_biases(self, memory: Memory, position: Tensor) -> Sequence[Tensor | None]:
+        """The bias of every layer for one new token; None where distances have none."""
+        if not self.decoder_bias:
+            return [None] * self.config.decoder.layers
         past = cast(Keys, memory).keys.shape[2]
-        return cast(Tensor, self.decoder_bias(position, torch.arange(past + 1, device=position.device)))
+        keys = torch.arange(past + 1, device=position.device)
+        return _spread([bias(position, keys) for bias in self.decoder_bias], self.config.decoder)
 
     def _by_layer(self, override: Override | None) -> list[Override | None]:
         if override is None:
@@ -214,6 +216,24 @@ class Transformer(nn.Module):
         state = state if self.output_transform is None else self.output_transform(state)
         cross_attention = torch.cat(list(cross), dim=1)
         return Decoded(self.output(state), state, context, cross_attention, tuple(own), tuple(memory), tuple(layers))
+
+
+def _make_biases(relative: RelativeBias | None, stack: StackConfig, *, both_sides: bool) -> nn.ModuleList:
+    """The biases by distance: of every layer, or one for all, or none."""
+    count = 0 if relative is None else stack.layers if relative.by_layer else 1
+    return nn.ModuleList(
+        DistanceBias(cast(RelativeBias, relative), stack.heads, both_sides=both_sides) for _ in range(count)
+    )
+
+
+def _add_distances(bias: Tensor, distances: nn.ModuleList, stack: StackConfig, positions: Tensor) -> Sequence[Tensor]:
+    """The bias of every layer: ``bias``, and the layer's own by distance if it has one."""
+    return _spread([bias + distance(positions, positions) for distance in distances] or [bias], stack)
+
+
+def _spread(biases: Sequence[Tensor], stack: StackConfig) -> Sequence[Tensor]:
+    """A bias for every layer, of one that all share or of as many as there are layers."""
+    return biases if len(biases) == stack.layers else [biases[0]] * stack.layers
 
 
 def _split_mask(head_mask: Tensor | None, stack: StackConfig) -> Sequence[Tensor | None]:

@@ -29,11 +29,13 @@ class StackConfig:
 class RelativeBias:
     """Attention bias by distance (Raffel et al. 2020): a weight per head for each of ``buckets`` ranges of distances.
 
-    Distances of ``longest`` and more share the last bucket.
+    Distances of ``longest`` and more share the last bucket. Layers share one table of weights unless ``by_layer``, as
+    in UMT5 (Chung et al. 2023).
     """
 
     buckets: int
     longest: int
+    by_layer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class TransformerConfig:
         embedding_scale: factor of the token embeddings.
         output_scale: factor of the output projection's input.
         positions: rows of the table of absolute positions, or 0 for none.
+        norm_before_positions: whether the target's norm of embeddings stands before positions are added, not after.
         relative_bias: bias of self-attention by distance, or None.
         output_transform: activation of BERT's transform, a projection and a norm before the output projection; None
             for a model without it.
@@ -74,6 +77,7 @@ class TransformerConfig:
     embedding_scale: float = 1.0
     output_scale: float = 1.0
     positions: int = 0
+    norm_before_positions: bool = False
     relative_bias: RelativeBias | None = None
     output_transform: Activation | None = None
     tied: bool = False

@@ -251,8 +251,9 @@ class DecoderLayer(nn.Module):
 class Embedding(nn.Module):
     """Scaled token embeddings, with absolute positions and a norm if the model has them."""
 
-    def __init__(self, config: TransformerConfig, vocabulary: int) -> None:
+    def __init__(self, config: TransformerConfig, vocabulary: int, *, norm_before_positions: bool = False) -> None:
         super().__init__()
+        self.norm_before_positions = norm_before_positions
         self.tokens = nn.Embedding(vocabulary, config.size)
         self.positions = nn.Embedding(config.positions, config.size) if config.positions else None
         self.norm = make_norm(config) if config.embedding_norm else None
@@ -261,7 +262,11 @@ class Embedding(nn.Module):
     def forward(self, ids: Tensor, positions: Tensor) -> Tensor:
         """Embed ``ids`` [rows, tokens] at ``positions`` [tokens], or [rows] at [1]; the result has one more axis, D."""
         x = self.tokens(ids) * self.scale if self.scale != 1.0 else self.tokens(ids)
+        x = self._normalize(x) if self.norm_before_positions else x
         x = x if self.positions is None else x + self.positions(positions)
+        return x if self.norm_before_positions else self._normalize(x)
+
+    def _normalize(self, x: Tensor) -> Tensor:
         return x if self.norm is None else cast(Tensor, self.norm(x))
 
 

@@ -1,11 +1,13 @@
-"""BART and the families with the same modules: mBART, Pegasus, Marian, M2M100 (NLLB).
+"""BART and the families with the same modules, which differ by a row of `VARIANTS`.
 
-They differ in the place of norms, in the kind of positions, and in scale and norm of embeddings.
+Scale and norm of embeddings, a norm after the last layer, and biases are read from the checkpoint's modules.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, cast
 
 from torch import Tensor, nn
@@ -19,16 +21,54 @@ from pipeline.adapters.huggingface.weights import (
     join_linear,
     make_output,
 )
+from pipeline.errors import CheckpointError
 from pipeline.models.transformer_config import StackConfig, TransformerConfig
 
-_NORM_FIRST = frozenset({"mbart", "pegasus", "m2m_100"})
-_LEARNED_OFFSET = 2
-"""First row of BART's and mBART's tables of learned positions that is a position."""
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A family's own way of building BART.
+
+    Attributes:
+        norm_first: whether norms stand before each sublayer.
+        first_position: first row of the table of positions that is a position.
+        after_padding: whether the rows of positions begin after the id of padding.
+        norm_before_positions: whether the decoder's norm of embeddings stands before positions are added.
+    """
+
+    norm_first: bool = False
+    first_position: int = 0
+    after_padding: bool = False
+    norm_before_positions: bool = False
+
+
+VARIANTS: Mapping[str, Variant] = {
+    "bart": Variant(first_position=2),
+    "blenderbot": Variant(norm_first=True),
+    "blenderbot-small": Variant(norm_before_positions=True),
+    "fsmt": Variant(after_padding=True),
+    "m2m_100": Variant(norm_first=True, after_padding=True),
+    "marian": Variant(),
+    "mbart": Variant(norm_first=True, first_position=2),
+    "mvp": Variant(first_position=2),
+    "pegasus": Variant(norm_first=True),
+    "plbart": Variant(first_position=2),
+}
+"""By the ``model_type`` of a configuration."""
 
 
 def configure(model: PreTrainedModel) -> TransformerConfig:
-    """The configuration of the exported module."""
-    config = model.config
+    """The configuration of the exported module.
+
+    Raises:
+        CheckpointError: attention reads prompts, which are no tokens of a source.
+    """
+    config, variant = model.config, VARIANTS[model.config.model_type]
+    if getattr(config, "use_prompt", False):
+        raise CheckpointError(
+            f"The checkpoint {model.name_or_path} has use_prompt=true: its attention reads learned prompts besides the "
+            "tokens, which no graph of Beamscope has a place for; take the checkpoint without prompts."
+        )
     encoder, decoder, _ = find_parts(model)
     return TransformerConfig(
         source_vocabulary=encoder.embed_tokens.num_embeddings,
@@ -37,11 +77,12 @@ def configure(model: PreTrainedModel) -> TransformerConfig:
         encoder=_stack(config, "encoder"),
         decoder=_stack(config, "decoder"),
         activation=find_activation(config.activation_function, config),
-        norm_first=config.model_type in _NORM_FIRST,
+        norm_first=variant.norm_first,
         embedding_norm=hasattr(encoder, "layernorm_embedding"),
         final_norm=hasattr(encoder, "layer_norm"),
         embedding_scale=math.sqrt(config.d_model) if config.scale_embedding else 1.0,
         positions=len(_positions(encoder, model)),
+        norm_before_positions=variant.norm_before_positions,
         tied=is_tied(model),
     )
 
@@ -115,10 +156,9 @@ def _convert_cross_attention(target: str, layer: Any) -> dict[str, Tensor]:
 
 def _positions(module: Any, model: PreTrainedModel) -> Tensor:
     """The table of positions from the first token's row on."""
-    kind, table = model.config.model_type, module.embed_positions
-    if kind in ("bart", "mbart"):
-        return cast(Tensor, table.weight[_LEARNED_OFFSET:])
-    if kind == "m2m_100":
+    variant, table = VARIANTS[model.config.model_type], module.embed_positions
+    weight = table.weights if hasattr(table, "weights") else table.weight
+    if variant.after_padding:
         first = table.padding_idx + 1
-        return cast(Tensor, table.weights[first : first + model.config.max_position_embeddings])
-    return cast(Tensor, table.weight)
+        return cast(Tensor, weight[first : first + model.config.max_position_embeddings])
+    return cast(Tensor, weight[variant.first_position :])

@@ -42,13 +42,19 @@ def _of_t5(name: str) -> Family:
 
 FAMILIES: Mapping[str, Family] = {
     "bart": _of_bart("BART"),
+    "blenderbot": _of_bart("Blenderbot"),
+    "blenderbot-small": _of_bart("Blenderbot small"),
     "encoder-decoder": Family("EncoderDecoderModel", bert.configure, bert.convert, bert.find_contexts),
+    "fsmt": _of_bart("FSMT"),
     "m2m_100": _of_bart("M2M100"),
     "marian": _of_bart("Marian"),
     "mbart": _of_bart("mBART"),
     "mt5": _of_t5("mT5"),
+    "mvp": _of_bart("MVP"),
     "pegasus": _of_bart("Pegasus"),
+    "plbart": _of_bart("PLBART"),
     "t5": _of_t5("T5"),
+    "umt5": _of_t5("UMT5"),
 }
 """By the ``model_type`` of a configuration. NLLB is an M2M100; Flan-T5 and ByT5 are T5."""
 

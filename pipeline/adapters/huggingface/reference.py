@@ -14,7 +14,7 @@ from exported_models.contract.arrays import Floats
 from exported_models.contract.manifest import CONTEXT_SPACE, DECODER_SPACE, ENCODER_SPACE, GenerationDefaults
 from pipeline.adapters.huggingface.checkpoint import Checkpoint
 from pipeline.adapters.huggingface.generation import Generation
-from pipeline.adapters.huggingface.weights import find_parts
+from pipeline.adapters.huggingface.weights import find_embedding, find_parts
 from pipeline.models.checkpoint import ReferenceHypothesis, ReferenceSentence
 from pipeline.models.spaces import SOURCE_EMBEDDING_SPACE, TARGET_EMBEDDING_SPACE, name_lower_layers
 from pipeline.reference.torch_threads import step_by_step
@@ -59,7 +59,8 @@ class HuggingFaceReference:
             states={
                 ENCODER_SPACE: _floats(answer.encoder_last_hidden_state[0]),
                 DECODER_SPACE: _floats(seen[DECODER_SPACE][0]),
-                CONTEXT_SPACE: _floats(seen[CONTEXT_SPACE][0]),
+                # One sentence; FSMT's layers have its tokens on the first axis.
+                CONTEXT_SPACE: _floats(seen[CONTEXT_SPACE].flatten(0, 1)),
                 **name_lower_layers("encoder", [_floats(layer[0]) for layer in encoder]),
                 **name_lower_layers("decoder", [_floats(layer[0]) for layer in decoder]),
                 **self._look_up(source_ids, target_ids),
@@ -87,7 +88,7 @@ class HuggingFaceReference:
     def _look_up(self, source_ids: Sequence[int], target_ids: Sequence[int]) -> dict[str, Floats]:
         """Word embeddings of both sides."""
         parts = find_parts(self.model)
-        source, target = (side.get_input_embeddings().weight.detach() for side in (parts.encoder, parts.decoder))
+        source, target = (find_embedding(side).detach() for side in (parts.encoder, parts.decoder))
         return {
             SOURCE_EMBEDDING_SPACE: _floats(source[list(source_ids)]),
             TARGET_EMBEDDING_SPACE: _floats(target[list(target_ids)]),

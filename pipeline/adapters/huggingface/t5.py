@@ -1,4 +1,4 @@
-"""T5 (Raffel et al. 2020) with its versions 1.0 and 1.1, Flan-T5, ByT5, and mT5."""
+"""T5 (Raffel et al. 2020) with its versions 1.0 and 1.1, Flan-T5, ByT5, mT5, and UMT5 with a bias in every layer."""
 
 from __future__ import annotations
 
@@ -17,11 +17,14 @@ from pipeline.adapters.huggingface.weights import (
 )
 from pipeline.models.transformer_config import RelativeBias, StackConfig, TransformerConfig
 
+_SCALED_BY = {"t5": "scale_decoder_outputs", "umt5": "tie_word_embeddings"}
+"""Setting that scales the output projection's input, by family; mT5 never scales it."""
+
 
 def configure(model: PreTrainedModel) -> TransformerConfig:
     """The configuration of the exported module."""
     config = model.config
-    scaled = getattr(config, "scale_decoder_outputs", False) and config.model_type == "t5"
+    scaled = getattr(config, _SCALED_BY.get(config.model_type, ""), False)
     return TransformerConfig(
         source_vocabulary=config.vocab_size,
         target_vocabulary=config.vocab_size,
@@ -36,7 +39,11 @@ def configure(model: PreTrainedModel) -> TransformerConfig:
         gated=config.is_gated_act,
         bias=False,
         output_scale=config.d_model**-0.5 if scaled else 1.0,
-        relative_bias=RelativeBias(config.relative_attention_num_buckets, config.relative_attention_max_distance),
+        relative_bias=RelativeBias(
+            config.relative_attention_num_buckets,
+            config.relative_attention_max_distance,
+            by_layer=config.model_type == "umt5",
+        ),
         tied=is_tied(model),
     )
 
@@ -56,14 +63,15 @@ def find_contexts(model: PreTrainedModel) -> list[nn.Module]:
 
 
 def _convert_stack(embedding: str, stack: str, module: Any) -> dict[str, Tensor]:
-    first = module.block[0].layer[0].SelfAttention
     weights = {
         f"{embedding}.tokens.weight": module.embed_tokens.weight,
-        f"{stack}_bias.weight": first.relative_attention_bias.weight,
         **copy_linear(f"{stack}_norm", module.final_layer_norm),
     }
     for index, block in enumerate(module.block):
         weights |= _convert_block(f"{stack}.{index}", block.layer)
+        own = block.layer[0].SelfAttention
+        if own.has_relative_attention_bias:
+            weights[f"{stack}_bias.{index}.weight"] = own.relative_attention_bias.weight
     return weights
 
 

@@ -8,14 +8,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoTokenizer, ByT5Tokenizer, M2M100Tokenizer, MarianTokenizer
+from transformers import (
+    AutoTokenizer,
+    BlenderbotSmallTokenizer,
+    ByT5Tokenizer,
+    FSMTTokenizer,
+    M2M100Tokenizer,
+    MarianTokenizer,
+)
 
-from exported_models.contract.manifest import ByteTokenizerSpec, SentencePieceSpec, TokenizerJsonSpec, TokenizerSpec
+from exported_models.contract.manifest import (
+    ByteTokenizerSpec,
+    MergesSpec,
+    SentencePieceSpec,
+    TokenizerJsonSpec,
+    TokenizerSpec,
+)
 from pipeline.adapters.huggingface.checkpoint import Checkpoint, first_line, quiet_library
 from pipeline.errors import CheckpointError
 
 _VOCABULARY_FILE = "vocabulary.json"
 _TARGET_VOCABULARY_FILE = "target_vocabulary.json"
+_MERGES_FILE = "merges.json"
 _SIDES = ("source", "target")
 _PROBE = "a"
 
@@ -50,13 +64,17 @@ def read_tokenizers(checkpoint: Checkpoint, source_vocabulary: int, target_vocab
         return _read_marian(tokenizer, checkpoint.folder, source_vocabulary, target_vocabulary)
     if isinstance(tokenizer, M2M100Tokenizer):
         return _read_m2m100(tokenizer, checkpoint.folder, source_vocabulary)
+    if isinstance(tokenizer, FSMTTokenizer):
+        return _read_fsmt(tokenizer, checkpoint.folder, source_vocabulary, target_vocabulary)
+    if isinstance(tokenizer, BlenderbotSmallTokenizer):
+        return _read_blenderbot_small(tokenizer, checkpoint.folder, source_vocabulary)
     if isinstance(tokenizer, ByT5Tokenizer):
         return _read_byt5(tokenizer, source_vocabulary)
     if getattr(tokenizer, "backend_tokenizer", None) is not None:
         return _read_json(tokenizer, checkpoint.folder, source_vocabulary)
     raise CheckpointError(
         f"The tokenizer in {checkpoint.folder} is a {type(tokenizer).__name__}, which cannot travel inside a model; "
-        "supported are Marian's, M2M100's, ByT5's and those with a tokenizer.json."
+        "supported are Marian's, M2M100's, ByT5's, FSMT's, Blenderbot small's and those with a tokenizer.json."
     )
 
 
@@ -90,6 +108,48 @@ def _read_marian(tokenizer: Any, folder: Path, source_vocabulary: int, target_vo
         pad_id=int(tokenizer.pad_token_id),
         special_ids=_special_ids(tokenizer),
     )
+
+
+def _read_fsmt(tokenizer: Any, folder: Path, source_vocabulary: int, target_vocabulary: int) -> Tokenizers:
+    """Two vocabularies, and the merges of both; the library reads either side with the rules of the source language."""
+    target_ids = {token: token_id for token_id, token in tokenizer.decoder.items()}
+    files = {
+        _MERGES_FILE: _merges_bytes(tokenizer),
+        _VOCABULARY_FILE: _vocabulary_bytes(_list_tokens(tokenizer.encoder, source_vocabulary, folder)),
+        _TARGET_VOCABULARY_FILE: _vocabulary_bytes(_list_tokens(target_ids, target_vocabulary, folder)),
+    }
+    sides = ((tokenizer.src_lang, _VOCABULARY_FILE), (tokenizer.tgt_lang, _TARGET_VOCABULARY_FILE))
+    source, target = (
+        MergesSpec(
+            file=_MERGES_FILE,
+            vocabulary=vocabulary,
+            words="moses",
+            language=language,
+            lowercase=bool(tokenizer.do_lower_case),
+            unknown_id=tokenizer.unk_token_id,
+            end_id=tokenizer.sep_token_id,
+        )
+        for language, vocabulary in sides
+    )
+    return Tokenizers(source, target, files, tokenizer.pad_token_id, _special_ids(tokenizer))
+
+
+def _read_blenderbot_small(tokenizer: Any, folder: Path, vocabulary: int) -> Tokenizers:
+    spec = MergesSpec(
+        file=_MERGES_FILE,
+        vocabulary=_VOCABULARY_FILE,
+        words="punctuation",
+        unknown_id=tokenizer.unk_token_id,
+        end_id=tokenizer.eos_token_id,
+    )
+    tokens = _list_tokens(tokenizer.get_vocab(), vocabulary, folder)
+    files = {_MERGES_FILE: _merges_bytes(tokenizer), _VOCABULARY_FILE: _vocabulary_bytes(tokens)}
+    return Tokenizers(spec, spec, files, tokenizer.pad_token_id, _special_ids(tokenizer))
+
+
+def _merges_bytes(tokenizer: Any) -> bytes:
+    merges = sorted(tokenizer.bpe_ranks, key=tokenizer.bpe_ranks.__getitem__)
+    return (json.dumps(merges, ensure_ascii=False, separators=(",", ":")) + "\n").encode("utf-8")
 
 
 def _read_m2m100(tokenizer: Any, folder: Path, vocabulary: int) -> Tokenizers:

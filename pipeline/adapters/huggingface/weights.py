@@ -53,7 +53,14 @@ def make_output(weight: Tensor, bias: Tensor | None = None) -> dict[str, Tensor]
 def is_tied(model: PreTrainedModel) -> bool:
     """Whether the output projection is the table of target embeddings."""
     parts = find_parts(model)
-    return parts.decoder.get_input_embeddings().weight is parts.output.weight
+    return find_embedding(parts.decoder) is parts.output.weight
+
+
+def find_embedding(stack: Any) -> Tensor:
+    """The word embeddings of a stack. FSMT's stacks are plain modules, which have no method for it."""
+    table = stack.get_input_embeddings() if hasattr(stack, "get_input_embeddings") else stack.embed_tokens
+    weight: Tensor = table.weight
+    return weight
 
 
 class Parts(NamedTuple):
@@ -65,6 +72,8 @@ class Parts(NamedTuple):
 
 
 def find_parts(model: PreTrainedModel) -> Parts:
-    """Find the parts of a model."""
+    """Find the parts of a model. An FSMT has its output projection in its decoder."""
     untyped: Any = model
-    return Parts(untyped.get_encoder(), untyped.get_decoder(), untyped.get_output_embeddings())
+    encoder, decoder = untyped.get_encoder(), untyped.get_decoder()
+    inner = getattr(decoder, "output_projection", None)
+    return Parts(encoder, decoder, untyped.get_output_embeddings() if inner is None else inner)

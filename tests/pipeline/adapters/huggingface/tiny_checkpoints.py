@@ -78,6 +78,7 @@ def _pair(encoder: Mapping[str, Any], **decoder: Any) -> Mapping[str, Any]:
 
 
 _SCALED = {**_LIKE_BART, "scale_embedding": True}
+_PADDED_BY_ONE = {"pad_token_id": 1, "bos_token_id": 0}
 _GATED = {**_LIKE_T5, "feed_forward_proj": "gated-gelu", "tie_word_embeddings": False}
 
 FAMILIES: Mapping[str, tuple[str, str, Mapping[str, Any]]] = {
@@ -87,13 +88,30 @@ FAMILIES: Mapping[str, tuple[str, str, Mapping[str, Any]]] = {
         "EncoderDecoderModel",
         _pair(_LIKE_BERT, num_hidden_layers=3, num_attention_heads=3, intermediate_size=28, max_position_embeddings=48),
     ),
+    "blenderbot": (
+        "BlenderbotConfig",
+        "BlenderbotForConditionalGeneration",
+        {**_SCALED, "activation_function": "gelu"},
+    ),
+    "blenderbot-small": (
+        "BlenderbotSmallConfig",
+        "BlenderbotSmallForConditionalGeneration",
+        {**_LIKE_BART, "activation_function": "gelu"},
+    ),
     "byt5": ("T5Config", "T5ForConditionalGeneration", {**_GATED, "vocab_size": 270, "eos_token_id": 1}),
     "flan-t5": ("T5Config", "T5ForConditionalGeneration", _GATED),
-    "m2m100": ("M2M100Config", "M2M100ForConditionalGeneration", {**_SCALED, "pad_token_id": 1, "bos_token_id": 0}),
+    "fsmt": (
+        "FSMTConfig",
+        "FSMTForConditionalGeneration",
+        {**_SCALED, **_PADDED_BY_ONE, "src_vocab_size": 70, "tgt_vocab_size": VOCABULARY},
+    ),
+    "m2m100": ("M2M100Config", "M2M100ForConditionalGeneration", {**_SCALED, **_PADDED_BY_ONE}),
     "marian": ("MarianConfig", "MarianMTModel", {**_SCALED, "activation_function": "swish"}),
     "mbart": ("MBartConfig", "MBartForConditionalGeneration", _SCALED),
     "mt5": ("MT5Config", "MT5ForConditionalGeneration", _GATED),
+    "mvp": ("MvpConfig", "MvpForConditionalGeneration", {**_LIKE_BART, "activation_function": "gelu"}),
     "pegasus": ("PegasusConfig", "PegasusForConditionalGeneration", {**_SCALED, "activation_function": "relu"}),
+    "plbart": ("PLBartConfig", "PLBartForConditionalGeneration", {**_SCALED, "activation_function": "gelu"}),
     "roberta2bert": (
         "EncoderDecoderConfig",
         "EncoderDecoderModel",
@@ -105,6 +123,7 @@ FAMILIES: Mapping[str, tuple[str, str, Mapping[str, Any]]] = {
         {**_pair({**_LIKE_ROBERTA, "hidden_act": "relu"}, tie_word_embeddings=False), "decoder_start_token_id": 0},
     ),
     "t5": ("T5Config", "T5ForConditionalGeneration", {**_LIKE_T5, "feed_forward_proj": "relu"}),
+    "umt5": ("UMT5Config", "UMT5ForConditionalGeneration", _GATED),
 }
 """Classes of the library for configuration and model, and the configuration."""
 
@@ -137,6 +156,10 @@ def save_tiny_checkpoint(
         library.ByT5Tokenizer(extra_ids=0).save_pretrained(folder)
     elif family == "marian":
         _save_marian_tokenizer(folder, texts)
+    elif family == "fsmt":
+        _save_fsmt_tokenizer(folder, texts)
+    elif family == "blenderbot-small":
+        _save_blenderbot_small_tokenizer(folder, texts)
     elif family == "bert2bert":
         _save_word_pieces(folder, texts)
     else:
@@ -174,6 +197,43 @@ def _save_word_pieces(folder: Path, texts: Sequence[str]) -> None:
     ids = tokenizer.get_vocab()
     (folder / "vocab.txt").write_text("\n".join(sorted(ids, key=ids.__getitem__)) + "\n", encoding="utf-8")
     (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "BertTokenizer"}))
+
+
+def _learn_merges(texts: Sequence[str], special: Sequence[str], size: int) -> tuple[list[str], list[str]]:
+    """Pieces that end a word with ``</w>`` or go on, and the merges of them."""
+    tokenizer = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    trainer = trainers.BpeTrainer(
+        vocab_size=size, special_tokens=list(special), show_progress=False, end_of_word_suffix="</w>"
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    ids = tokenizer.get_vocab()
+    merges = json.loads(tokenizer.to_str())["model"]["merges"]
+    return sorted(ids, key=ids.__getitem__), [" ".join(pair) for pair in merges]
+
+
+def _save_fsmt_tokenizer(folder: Path, texts: Sequence[str]) -> None:
+    """Two vocabularies, the source's without its last pieces, so that some are unknown to it."""
+    pieces, merges = _learn_merges(texts, ("<s>", "<pad>", "</s>", "<unk>"), VOCABULARY)
+    for side, size in (("src", 70), ("tgt", VOCABULARY)):
+        known = {piece: index for index, piece in enumerate(pieces[:size])}
+        (folder / f"vocab-{side}.json").write_text(json.dumps(known))
+    (folder / "merges.txt").write_text("".join(f"{merge} 1\n" for merge in merges))
+    (folder / "tokenizer_config.json").write_text(
+        json.dumps({"tokenizer_class": "FSMTTokenizer", "langs": ["en", "de"], "do_lower_case": False})
+    )
+
+
+def _save_blenderbot_small_tokenizer(folder: Path, texts: Sequence[str]) -> None:
+    pieces, merges = _learn_merges(texts, ("__null__", "__start__", "__end__", "__unk__"), VOCABULARY)
+    names = [piece if piece.startswith("__") else _mark_as_blenderbot(piece) for piece in pieces]
+    (folder / "vocab.json").write_text(json.dumps({name: index for index, name in enumerate(names)}))
+    (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *merges]) + "\n")
+    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "BlenderbotSmallTokenizer"}))
+
+
+def _mark_as_blenderbot(piece: str) -> str:
+    return piece.removesuffix("</w>") if piece.endswith("</w>") else f"{piece}@@"
 
 
 def _save_marian_tokenizer(folder: Path, texts: Sequence[str]) -> None:
