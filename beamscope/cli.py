@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from beamscope.commands.build import build
+from beamscope.commands.compare import compare
 from beamscope.commands.demo import demo
 from beamscope.commands.doctor import doctor
 from beamscope.commands.export import export
@@ -20,7 +21,7 @@ from beamscope.commands.verify import verify
 from beamscope.failures import explain_failures
 from beamscope.priority import OWN_PROCESS
 
-_IN_ORDER_OF_USE = (demo, build, export, translate, neighbors, verify, serve, schedule, doctor)
+_IN_ORDER_OF_USE = (demo, build, export, translate, compare, neighbors, verify, serve, schedule, doctor)
 
 
 class CommandLine(click.Group):

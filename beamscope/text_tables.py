@@ -31,9 +31,9 @@ def format_table(rows: Sequence[Sequence[str]], *, right: frozenset[int] = froze
     return ["  ".join(_pad_row(row, widths, right)).rstrip() for row in rows]
 
 
-def count(number: int, noun: str) -> str:
+def count(number: int, noun: str, plural: str = "") -> str:
     """A number with its noun: ``1 file``, ``2 files``."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
 
 
 def _is_hidden(character: str) -> bool:

@@ -21,6 +21,21 @@ class Asked(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+class SideAsked(Asked):
+    """One side of a comparison: a request, and a hypothesis of it."""
+
+    request: RequestDocument
+    hypothesis: WholeNumber = Field(default=0, ge=0, description="Rank in the n-best list.")
+
+
+class CompareAsked(Asked):
+    """Which translations are compared."""
+
+    before: SideAsked = Field(examples=[{"request": {"model_id": "dates", "source": "March 3, 1999"}}])
+    after: SideAsked = Field(examples=[{"request": {"model_id": "dates", "source": "March 3, 1998"}}])
+    reference: str | None = Field(default=None, description="A translation to hold both against.")
+
+
 class NeighborsAsked(Asked):
     """Which state's neighbors are wanted: of one token of the source, or of one step of a hypothesis."""
 

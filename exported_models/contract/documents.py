@@ -144,6 +144,11 @@ class ChoiceDocument(_Document):
     probability: Rounded
     log_prob: Rounded
 
+    @classmethod
+    def of(cls, choice: TokenChoice) -> ChoiceDocument:
+        """The document of a choice."""
+        return cls(token=choice.token, probability=math.exp(choice.log_prob), log_prob=choice.log_prob)
+
 
 class NodeDocument(_Document):
     """One prefix that the beam held; its index is its place in the list, and the first is the start."""
@@ -211,7 +216,7 @@ class TraceDocument(_Document):
             model_hash=trace.model_hash,
             source=_source_documents(trace),
             attention=_nested(trace.attention(shown)),
-            top_k=[[_choice_document(choice) for choice in choices] for choices in trace.top_k(shown)],
+            top_k=[[ChoiceDocument.of(choice) for choice in choices] for choices in trace.top_k(shown)],
             hypotheses=[_hypothesis_document(hypothesis) for hypothesis in trace.hypotheses],
             tree=[_node_document(node) for node in trace.nodes],
             steps=[[_candidate_document(candidate) for candidate in step.candidates] for step in trace.steps],
@@ -233,10 +238,6 @@ def _source_documents(trace: Trace) -> list[SourceTokenDocument]:
     source = trace.source
     rows = zip(source.tokens, source.spans, source.words, strict=True)
     return [SourceTokenDocument(token=token, start=start, end=end, word=word) for token, (start, end), word in rows]
-
-
-def _choice_document(choice: TokenChoice) -> ChoiceDocument:
-    return ChoiceDocument(token=choice.token, probability=math.exp(choice.log_prob), log_prob=choice.log_prob)
 
 
 def _node_document(node: Node) -> NodeDocument:

@@ -17,7 +17,7 @@ from beamscope.failures import Failure, explain_failures, require_build_extra
 from exported_models.contract.workspace import Workspace
 from tests.beamscope.shell import Beamscope, Program, one_sentence
 
-COMMANDS = ("demo", "build", "export", "translate", "neighbors", "verify", "serve", "schedule", "doctor")
+COMMANDS = ("demo", "build", "export", "translate", "compare", "neighbors", "verify", "serve", "schedule", "doctor")
 HEAVY = ("dash", "numpy", "onnxruntime", "plotly", "prefect", "pydantic", "sklearn", "torch")
 
 
@@ -53,7 +53,7 @@ def test_every_command_has_examples_that_are_understood(beamscope: Beamscope, na
         assert set(known) <= {option for parameter in command.params for option in parameter.opts}
 
 
-@pytest.mark.parametrize("name", ["translate", "neighbors", "verify", "doctor"])
+@pytest.mark.parametrize("name", ["translate", "compare", "neighbors", "verify", "doctor"])
 def test_the_examples_that_only_read_do_work(
     beamscope: Beamscope, dates_workspace: Workspace, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

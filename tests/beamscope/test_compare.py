@@ -1,0 +1,71 @@
+"""`beamscope compare` on the dates model."""
+
+import json
+
+import pytest
+
+from exported_models.comparison.documents import ComparisonDocument
+from exported_models.contract.workspace import Workspace
+from tests.beamscope.shell import Beamscope, one_sentence
+
+SOURCE = "March 3, 1999"
+SECOND = '{"verb": "choose", "step": 3, "rank": 1}'
+
+
+@pytest.fixture
+def workspace(dates_workspace: Workspace) -> tuple[str, str]:
+    return "--workspace", str(dates_workspace.root)
+
+
+def test_the_text_marks_differences(beamscope: Beamscope, workspace: tuple[str, str]) -> None:
+    outcome = beamscope("compare", "dates", SOURCE, "--other-text", "March 3, 1998", *workspace)
+
+    assert (outcome.exit_code, outcome.stderr) == (0, "")
+    lines = outcome.stdout.splitlines()
+    assert lines[:3] == ["- 1999-03-03", "+ 1998-03-03", "1 of 1 word differ."]
+    assert [line.split()[1:4:2] for line in lines if line.startswith("~")] == [["9", "8"]]
+    assert "They part:" in lines
+
+
+def test_json_is_the_comparison_with_a_change(beamscope: Beamscope, workspace: tuple[str, str]) -> None:
+    outcome = beamscope(
+        "compare", "dates", SOURCE, "--change", SECOND, "--reference", "1999-03-03", "--json", *workspace
+    )
+
+    document = ComparisonDocument.model_validate_json(outcome.stdout)
+    assert document.split is not None
+    assert document.split.step_before == 3
+    assert document.after.request.prefix == document.after.tokens[:4]
+    assert document.reference is not None
+    assert document.reference.before.bleu == pytest.approx(100)
+
+
+def test_lines_of_a_file_are_ranked_by_their_difference(beamscope: Beamscope, workspace: tuple[str, str]) -> None:
+    stdin = f"{SOURCE}\n<\nMay 4, 2001\n"
+    change = '{"verb": "substitute", "word": 0, "text": "May"}'
+    outcome = beamscope("compare", "dates", "--file", "-", "--change", change, "--json", *workspace, stdin=stdin)
+
+    found = [json.loads(line) for line in outcome.stdout.splitlines()]
+    assert [one["line"] for one in found] == [1, 3]
+    assert found[0]["changed_share"] > found[1]["changed_share"] == 0
+    assert outcome.exit_code == 1
+    assert one_sentence(outcome.stderr).startswith("Line 2: ")
+    text = beamscope("compare", "dates", "--file", "-", "--change", change, *workspace, stdin=stdin)
+    assert text.stdout.startswith("1 of 2 lines differ.\n\n1. line 1: 100% of words")
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ('{"verb": "dance"}', "is no change: "),
+        ('{"verb": "choose"', "is not JSON"),
+        ('{"verb": "choose", "step": 99, "rank": 0}', "There is no step 99"),
+    ],
+)
+def test_a_change_that_cannot_be_made_is_one_sentence(
+    beamscope: Beamscope, workspace: tuple[str, str], change: str, expected: str
+) -> None:
+    outcome = beamscope("compare", "dates", SOURCE, "--change", change, *workspace)
+
+    assert outcome.exit_code in (1, 2)
+    assert expected in one_sentence(outcome.stderr)
