@@ -20,7 +20,7 @@ from benchmarks.measure import describe_machine
 from benchmarks.report import Report
 from exported_models.contract.errors import BeamscopeError
 
-BENCHMARKS = ("trace", "neighbors", "encode", "demo", "page")
+BENCHMARKS = ("trace", "neighbors", "encode", "demo", "page", "crowd")
 """Modules of this package, each with a ``run`` from the dates project to a report."""
 WORKSPACE = Path(__file__).resolve().parent.parent / "build" / "benchmarks"
 

@@ -1,7 +1,7 @@
 """Maps of one neighborhood, computed on request for a few hundred points; equal points give equal maps.
 
-``mds``  metric MDS by SMACOF (de Leeuw 1977), started from the classical solution; keeps distances best. With
-         Euclidean distances the classical solution alone is the PCA map.
+``mds``  metric MDS by SMACOF (de Leeuw 1977) with relaxed updates (de Leeuw & Heiser 1980), started from the classical
+         solution; keeps distances best. With Euclidean distances the classical solution alone is the PCA map.
 ``pca``  the two directions of largest variance.
 ``tsne`` t-SNE (van der Maaten & Hinton 2008), started from PCA; keeps neighbors together and does not keep distances.
 """
@@ -20,9 +20,12 @@ from state_store.errors import MapError
 LocalMapKind = Literal["mds", "pca", "tsne"]
 LOCAL_MAP_KINDS: tuple[LocalMapKind, ...] = get_args(LocalMapKind)
 
-_MOST_ITERATIONS = 100
-_WORK = 20_000_000
-_ENOUGH_IMPROVEMENT = 3e-4
+_MOST_UPDATES = 100
+_WORK = 10_000_000
+_ENOUGH_IMPROVEMENT = 3e-6
+"""Fall of the stress in one update, as a share of the summed squared distances, below which updates end."""
+_NEAREST = 1e-6
+"""Least distance on a map that is told from 0, as a share of the largest."""
 _PERPLEXITY = 30.0
 _FEWEST_TSNE_POINTS = 5
 _SEED = 20_260_101
@@ -81,29 +84,47 @@ def measure_all_distances(points: Doubles) -> Doubles:
 
 
 def _refine_stress(distances: Doubles, flat: Doubles) -> Doubles:
-    """Apply Guttman transforms until the stress hardly falls; fewer for many points, to bound the time."""
-    wanted, places = distances.astype(np.float32), flat.astype(np.float32)
-    iterations = int(np.clip(_WORK / len(flat) ** 2, 5, _MOST_ITERATIONS))
-    stress = np.inf
-    for _ in range(iterations):
-        mapped = _measure_plane(places)
-        current = float(np.square(wanted - mapped).sum())
-        if stress - current < _ENOUGH_IMPROVEMENT * current:
+    """Lower the stress by Guttman transforms until it hardly falls; fewer for many points, to bound the time.
+
+    Each update goes twice as far as the transform, which never raises the stress and takes about half as many updates.
+    The last one is plain: relaxed updates leave the scale of the map open. Float32 takes a third of the time.
+    """
+    updates = int(np.clip(_WORK / len(flat) ** 2, 5, _MOST_UPDATES))
+    scale = distances.max()
+    wanted = (distances / scale).astype(np.float32)
+    axes = np.ascontiguousarray(flat.T / scale, np.float32)
+    room = np.empty((2, *wanted.shape), np.float32)
+    enough = _ENOUGH_IMPROVEMENT * float(np.square(wanted).sum())
+    for _ in range(updates):
+        change = _guttman(wanted, axes, room) - axes
+        if _bound_fall(axes, change) < enough:
             break
-        stress = current
-        # Points at one place pull in no direction, so their ratio is left out.
-        ratio = np.divide(wanted, mapped, out=np.zeros_like(mapped), where=mapped > 0)
-        places = (ratio.sum(axis=1, keepdims=True) * places - ratio @ places) / len(places)
-    return np.asarray(places - places.mean(axis=0), np.float64)
+        axes = axes + 2 * change
+    refined = _guttman(wanted, axes, room).T.astype(np.float64) * scale
+    return np.asarray(refined - refined.mean(axis=0))
 
 
-def _measure_plane(places: Floats) -> Floats:
-    """Distances [points, points] in the plane, by differences: expanded squares lose too many digits in float32."""
-    across, down = (np.subtract.outer(axis, axis) for axis in np.ascontiguousarray(places.T))
-    across *= across
-    down *= down
-    across += down
-    return np.asarray(np.sqrt(across, out=across))
+def _bound_fall(axes: Floats, change: Floats) -> float:
+    """The least by which a plain update lowers the summed squared errors; a change of scale alone is left out."""
+    turned = change - axes * (np.vdot(change, axes) / np.vdot(axes, axes))
+    return float(2 * axes.shape[1] * np.square(turned).sum())
+
+
+def _guttman(wanted: Floats, axes: Floats, room: Floats) -> Floats:
+    """The Guttman transform of a map.
+
+    Args:
+        wanted: [points, points] distances to be kept, the largest 1.
+        axes: [2, points] coordinates.
+        room: [2, points, points] memory to work in.
+    """
+    ratio, other = room
+    for axis, squares in zip(axes, room, strict=True):
+        np.subtract(axis[:, None], axis, out=squares)
+        np.multiply(squares, squares, out=squares)
+    np.sqrt(np.add(ratio, other, out=ratio), out=ratio)
+    np.divide(wanted, np.maximum(ratio, np.float32(_NEAREST), out=ratio), out=ratio)
+    return np.asarray((axes * ratio.sum(axis=1) - axes @ ratio) / np.float32(len(wanted)), np.float32)
 
 
 def _project_tsne(points: Floats, start: Doubles) -> Doubles:

@@ -1,21 +1,68 @@
-"""The gate before calls that compute: a few at once, a bounded queue behind them, and 503 for the rest."""
+"""The gate before calls that compute: a few at once, a bounded queue behind them, and 503 for the rest.
+
+Calls that lay out maps take a share of the places and let smaller ones go first. A call whose client leaves is stopped.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from http import HTTPStatus
 from typing import Final
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboard.api.errors import ApiError
 from dashboard.api.routing import API_ROOT
 from dashboard.serving.errors import error_response
 from dashboard.serving.guards import replay
 from dashboard.serving.limits import Limits
+from exported_models.runtime.cancellation import begin_cancellable
 
 _COMPUTED: Final = (f"{API_ROOT}/", "/_pane/")
+_MAPS: Final = (f"{API_ROOT}/project", "/_pane/surroundings")
+"""Calls that lay out neighborhoods, and the corpus map."""
 RETRY_SECONDS: Final = 1
+
+
+class Places:
+    """Places for calls that compute, and who waits for one. Used on the event loop alone."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._free = limits.running
+        self._free_for_maps = limits.maps
+        self._small: deque[asyncio.Future[None]] = deque()
+        self._maps: deque[asyncio.Future[None]] = deque()
+
+    def count_waiting(self, *, is_map: bool) -> int:
+        """Number of calls that wait for such a place."""
+        return len(self._maps if is_map else self._small)
+
+    def ask(self, *, is_map: bool) -> asyncio.Future[None]:
+        """A place, which is done once the call has it; `end` must follow."""
+        place = asyncio.get_running_loop().create_future()
+        (self._maps if is_map else self._small).append(place)
+        self._hand_out()
+        return place
+
+    def end(self, place: asyncio.Future[None], *, is_map: bool) -> None:
+        """Give a place back, or stop waiting for it."""
+        if place.done():
+            self._count(1, is_map=is_map)
+            self._hand_out()
+        else:
+            (self._maps if is_map else self._small).remove(place)
+
+    def _hand_out(self) -> None:
+        """Hand free places to those who wait, small calls first."""
+        while self._free and (self._small or (self._maps and self._free_for_maps)):
+            is_map = not self._small
+            self._count(-1, is_map=is_map)
+            (self._maps if is_map else self._small).popleft().set_result(None)
+
+    def _count(self, change: int, *, is_map: bool) -> None:
+        self._free += change
+        self._free_for_maps += change * is_map
 
 
 class Gate:
@@ -24,67 +71,58 @@ class Gate:
     def __init__(self, app: ASGIApp, limits: Limits) -> None:
         self._app = app
         self._limits = limits
-        self._places = asyncio.Semaphore(limits.running)
-        self._waiting = 0
+        self._places = Places(limits)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a call on when it has a place; drop it where its client left meanwhile."""
+        """Pass a call on when it has a place, and stop it where its client leaves."""
         if scope["type"] != "http" or not scope["path"].startswith(_COMPUTED):
             await self._app(scope, receive, send)
             return
         body = await receive()  # whole, since `BodyLimit` stands before the gate
+        # After the whole body, only the end of the connection is received.
+        leaving = asyncio.ensure_future(receive())
+        is_map = scope["path"].startswith(_MAPS)
+        place = self._places.ask(is_map=is_map)
         try:
-            await self._take_place(receive)
-        except ApiError as error:
+            if await self._wait(place, leaving, is_map=is_map):
+                await self._compute(scope, replay(body, lambda: asyncio.shield(leaving)), send, leaving)
+        except _BusyError as error:
             refusal = error_response(error)
             refusal.headers["Retry-After"] = str(RETRY_SECONDS)
             await refusal(scope, receive, send)
-            return
-        except ConnectionAbortedError:
-            return
-        try:
-            await self._app(scope, replay(body, receive), send)
         finally:
-            self._places.release()
+            self._places.end(place, is_map=is_map)
+            leaving.cancel()
 
-    async def _take_place(self, receive: Receive) -> None:
-        """Wait for a place.
+    async def _wait(self, place: asyncio.Future[None], leaving: asyncio.Future[Message], *, is_map: bool) -> bool:
+        """Wait for a place; False where the client left before there was one.
 
         Raises:
-            ApiError: the queue is full, or did not move for too long.
-            ConnectionAbortedError: the client left.
+            _BusyError: the queue is full, or did not move for too long.
         """
-        if not self._places.locked():
-            await self._places.acquire()
-            return
-        if self._waiting >= self._limits.waiting:
-            raise self._busy()
-        self._waiting += 1
-        try:
-            await self._queue(receive)
-        finally:
-            self._waiting -= 1
+        if place.done():
+            return True
+        waiting = self._places.count_waiting(is_map=is_map) - 1
+        if waiting >= self._limits.waiting:
+            raise self._busy(waiting)
+        await asyncio.wait((place, leaving), timeout=self._limits.queue_seconds, return_when=asyncio.FIRST_COMPLETED)
+        if leaving.done():
+            return False
+        if not place.done():
+            raise self._busy(waiting)
+        return True
 
-    async def _queue(self, receive: Receive) -> None:
-        place = asyncio.ensure_future(self._places.acquire())
-        # After the whole body, only the end of the connection is received.
-        leaving = asyncio.ensure_future(receive())
-        try:
-            done, _ = await asyncio.wait(
-                (place, leaving), timeout=self._limits.queue_seconds, return_when=asyncio.FIRST_COMPLETED
-            )
-        finally:
-            place.cancel()
-            leaving.cancel()
-        if leaving in done:
-            if place in done:
-                self._places.release()
-            raise ConnectionAbortedError
-        if place not in done:
-            raise self._busy()
+    async def _compute(self, scope: Scope, receive: Receive, send: Send, leaving: asyncio.Future[Message]) -> None:
+        with begin_cancellable() as work:
+            leaving.add_done_callback(lambda _: work.cancel())
+            await self._app(scope, receive, send)
 
-    def _busy(self) -> ApiError:
-        return ApiError(
-            f"The server is busy: {self._limits.running} calls are computed and {self._waiting} wait. Ask again soon.",
+    def _busy(self, waiting: int) -> _BusyError:
+        return _BusyError(
+            f"The server is busy: {self._limits.running} calls are computed and {waiting} wait. Ask again soon.",
             HTTPStatus.SERVICE_UNAVAILABLE,
         )
+
+
+class _BusyError(ApiError):
+    """There is no place and no room in the queue."""

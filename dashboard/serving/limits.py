@@ -24,7 +24,8 @@ class Limits:
     Attributes:
         running: calls that compute at once, each in a thread. Threads take turns at Python's interpreter, so more of
             them make no answer sooner and every probe later.
-        waiting: calls that wait for one of those to end; one more is refused with 503.
+        maps: calls among those that lay out neighborhoods; smaller calls go before others of these.
+        waiting: calls that wait for one of those to end, and maps that wait; one more is refused with 503.
         queue_seconds: longest wait; a call that waited longer is refused with 503.
         connections: open connections; one more is closed at once.
         head_seconds: time for the request line and the headers to arrive, counted from the connection or the first
@@ -37,6 +38,7 @@ class Limits:
     """
 
     running: int = 4
+    maps: int = 2
     waiting: int = 32
     queue_seconds: float = 10.0
     connections: int = 500

@@ -8,6 +8,8 @@ from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from typing import Generic, TypeVar
 
+from exported_models.runtime.cancellation import UnwantedError, check_wanted
+
 Key = TypeVar("Key", bound=Hashable)
 Version = TypeVar("Version")
 Value = TypeVar("Value")
@@ -22,7 +24,8 @@ class OnceCache(Generic[Key, Value]):
     """A cache of values by key; the least recently used is dropped first. Safe to use from many threads.
 
     Threads that ask for one key at the same time wait for one of them to make the value, and all get its error if that
-    fails. A failure is not cached: the next call tries again.
+    fails. A failure is not cached: the next call tries again. Where the call that makes the value is cancelled, one of
+    those that wait makes it.
     """
 
     def __init__(
@@ -51,15 +54,14 @@ class OnceCache(Generic[Key, Value]):
         Raises:
             Exception: any that ``make`` raises.
         """
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key][0]
-            others = self._in_making.get(key)
-            if others is None:
-                self._in_making[key] = Future()
-        if others is not None:
-            return others.result()
+        check_wanted()
+        others = self._find(key)
+        while others is not None:
+            try:
+                return others.result()
+            except UnwantedError:
+                check_wanted()
+                others = self._find(key)
         try:
             value = make()
             self._keep(key, value)
@@ -68,6 +70,19 @@ class OnceCache(Generic[Key, Value]):
             raise
         self._finish(key).set_result(value)
         return value
+
+    def _find(self, key: Key) -> Future[Value] | None:
+        """The value, kept or in the making; None where the caller has to make it."""
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                found: Future[Value] = Future()
+                found.set_result(self._kept[key][0])
+                return found
+            others = self._in_making.get(key)
+            if others is None:
+                self._in_making[key] = Future()
+            return others
 
     def _keep(self, key: Key, value: Value) -> None:
         size = self._size_of(value)

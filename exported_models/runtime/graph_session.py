@@ -21,6 +21,7 @@ from exported_models.contract.graphs import (
     TensorSpec,
     memory_name,
 )
+from exported_models.runtime.cancellation import check_wanted, run_options
 from exported_models.runtime.providers import provider_order, runs_on_gpu, session_options
 
 DeviceTensor: TypeAlias = "ort.OrtValue | NDArray[np.generic]"
@@ -95,17 +96,23 @@ class GraphSession:
         Args:
             host: outputs that come to main memory.
             device: outputs that stay on the session's device.
+
+        Raises:
+            ModelError: the graph cannot be run.
+            UnwantedError: the call was cancelled.
         """
         return dict(zip((*host, *device), self.run_in_order(inputs, host, device), strict=True))
 
     def run_in_order(self, inputs: Tensors, host: Sequence[str], device: Sequence[str] = ()) -> Sequence[DeviceTensor]:
         """The values of `run` without their names, in the order of ``host`` and ``device``."""
+        check_wanted()
         try:
             if self._on_gpu:
                 return self._run_bound(inputs, host, device)
             # On the CPU, plain arrays take a third of the time that binding every tensor takes.
-            values: list[DeviceTensor] = self._session.run([*host, *device], inputs)
+            values: list[DeviceTensor] = self._session.run([*host, *device], inputs, run_options())
         except Exception as error:  # see __init__
+            check_wanted()
             raise ModelError(f"The graph could not be run ({_first_line(error)}); run `beamscope verify`.") from error
         return values
 
@@ -118,7 +125,7 @@ class GraphSession:
             binding.bind_output(name, "cpu")
         for name in device:
             binding.bind_output(name, "cuda")
-        self._session.run_with_iobinding(binding)
+        self._session.run_with_iobinding(binding, run_options())
         values: list[ort.OrtValue] = binding.get_outputs()
         return values
 

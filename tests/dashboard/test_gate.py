@@ -11,9 +11,11 @@ from starlette.types import Message, Receive, Scope, Send
 
 from dashboard.serving.gate import Gate
 from dashboard.serving.limits import Limits
+from exported_models.runtime.cancellation import UnwantedError, check_wanted
 
-LIMITS = Limits(running=2, waiting=3, queue_seconds=0.3)
+LIMITS = Limits(running=2, maps=1, waiting=3, queue_seconds=0.3)
 COMPUTED = "/api/v1/translate"
+MAP = "/api/v1/project"
 
 
 class Computing:
@@ -21,12 +23,18 @@ class Computing:
 
     def __init__(self) -> None:
         self.begun = 0
+        self.stopped = 0
         self.go = asyncio.Event()
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         self.begun += 1
         assert (await receive())["body"] == b"asked"
         await self.go.wait()
+        try:
+            check_wanted()
+        except UnwantedError:
+            self.stopped += 1
+            return
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
@@ -145,4 +153,56 @@ def test_who_leaves_the_queue_makes_room_and_is_not_computed() -> None:
         assert computing.begun == 5
         assert [client.status for client in (*clients, *later)] == [200, 200, None, None, None, 200, 200, 200]
 
-    run(scenario, Limits(running=2, waiting=3, queue_seconds=20))
+    run(scenario, Limits(running=2, maps=1, waiting=3, queue_seconds=20))
+
+
+def test_the_work_of_a_client_that_leaves_is_stopped() -> None:
+    async def scenario(gate: Gate, computing: Computing) -> None:
+        leaving, staying = Client(gate), Client(gate)
+        await settle()
+        leaving.leave.set()
+        await settle()
+        computing.go.set()
+        await asyncio.gather(leaving.call, staying.call)
+
+        assert (leaving.status, staying.status) == (None, 200)
+        assert computing.stopped == 1
+
+    run(scenario)
+
+
+def test_maps_leave_places_to_small_calls_and_let_them_go_first() -> None:
+    async def scenario(gate: Gate, computing: Computing) -> None:
+        maps = [Client(gate, MAP) for _ in range(3)]
+        await settle()
+        assert computing.begun == 1
+
+        running, waiting = Client(gate), Client(gate)
+        await settle()
+        assert computing.begun == 2
+        computing.go.set()
+        finished = [await one for one in asyncio.as_completed([name_when_done(c) for c in (*maps, running, waiting)])]
+        assert finished.index(waiting.call) < finished.index(maps[1].call)
+        assert {client.status for client in (*maps, running, waiting)} == {200}
+
+    run(scenario, Limits(running=2, maps=1, waiting=3, queue_seconds=20))
+
+
+async def name_when_done(client: Client) -> asyncio.Task[None]:
+    await client.call
+    return client.call
+
+
+def test_a_queue_full_of_maps_refuses_no_small_call() -> None:
+    async def scenario(gate: Gate, computing: Computing) -> None:
+        maps = [Client(gate, MAP) for _ in range(6)]
+        await settle()
+        small = [Client(gate) for _ in range(3)]
+        await settle()
+        computing.go.set()
+        await asyncio.gather(*(client.call for client in (*maps, *small)))
+
+        assert [client.status for client in maps] == [200] * 4 + [503] * 2
+        assert {client.status for client in small} == {200}
+
+    run(scenario, Limits(running=2, maps=1, waiting=3, queue_seconds=20))

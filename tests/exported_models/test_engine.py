@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,10 +14,11 @@ import pytest
 
 from exported_models.contract.errors import ArtefactError, ModelError, RequestError, WorkspaceError
 from exported_models.contract.publishing import list_files, publish, read_manifest
-from exported_models.contract.request import AttentionOverride, Request
+from exported_models.contract.request import AttentionOverride, HeadAblation, Request
 from exported_models.contract.trace import Trace
 from exported_models.contract.workspace import Workspace
 from exported_models.engine import Engine
+from exported_models.runtime.cancellation import UnwantedError, begin_cancellable
 from exported_models.runtime.model import ExportedModel
 from exported_models.search.greedy import translate_batch
 from exported_models.search.scoring import force_batch
@@ -220,6 +222,27 @@ def test_a_small_cache_forgets_the_oldest_trace_but_still_answers(random_workspa
 
     assert again is not first
     assert again.best == first.best
+
+
+@pytest.mark.parametrize("ablations", [(), (HeadAblation("cross", 0, 0),)], ids=["in one call", "step by step"])
+def test_a_search_that_nobody_waits_for_is_stopped(
+    dates_workspace: Workspace, ablations: tuple[HeadAblation, ...]
+) -> None:
+    """It takes seconds, and ends soon after it was cancelled; the engine answers the same request later."""
+    engine = Engine(dates_workspace, threads=1)
+    long = Request("dates", "March 3, 1996", beam_size=60, top_k=60, max_length=250, early_stopping="never")
+    long = replace(long, length_penalty=10.0, ablations=ablations)
+    engine.translate(Request("dates", "March 3, 1996", ablations=ablations))
+
+    begun = time.monotonic()
+    with begin_cancellable() as work:
+        threading.Timer(0.05, work.cancel).start()
+        with pytest.raises(UnwantedError):
+            engine.translate(long)
+    stopped = time.monotonic() - begun
+    engine.translate(long)
+
+    assert stopped < (time.monotonic() - begun - stopped) / 3
 
 
 def _truncate(path: Path) -> None:

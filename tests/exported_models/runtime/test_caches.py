@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exported_models.runtime.caches import NewestCache, OnceCache
+from exported_models.runtime.cancellation import Cancellation, UnwantedError, begin_cancellable, check_wanted
 
 
 class Maker:
@@ -150,3 +151,31 @@ def test_a_name_does_not_wait_for_the_making_of_another() -> None:
         go_on.set()
         assert [future.result(timeout=10) for future in slow] == ["slow", "slow"]
     assert sum(maker.calls for maker in makers) == 1
+
+
+def test_where_the_maker_is_cancelled_one_that_waits_makes_the_value() -> None:
+    cache: OnceCache[str, str] = OnceCache(1)
+    making, going_on = threading.Event(), threading.Event()
+    begun: list[Cancellation] = []
+
+    def make_until_cancelled() -> str:
+        making.set()
+        going_on.wait(20)
+        check_wanted()
+        return "not reached"
+
+    def ask_and_leave() -> str:
+        with begin_cancellable() as work:
+            begun.append(work)
+            return cache.get("a", make_until_cancelled)
+
+    with ThreadPoolExecutor(2) as threads:
+        leaving = threads.submit(ask_and_leave)
+        assert making.wait(20)
+        staying = threads.submit(cache.get, "a", lambda: "made by the other")
+        begun[0].cancel()
+        going_on.set()
+
+        assert staying.result(20) == "made by the other"
+        with pytest.raises(UnwantedError):
+            leaving.result(20)
