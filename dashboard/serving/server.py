@@ -36,11 +36,9 @@ def serve(
     `SECONDS_TO_FINISH`, the process ends with exit code 0: a search in a thread cannot be interrupted.
     """
     sys.setswitchinterval(SWITCH_SECONDS)
-<<<<<<< HEAD
     # Requests share the processors already. Threads of matrix products wait for each other in a busy loop: with another
     # process on two cores the same product took 15 times as long as on one thread.
     threadpool_limits(1, "blas")
-=======
     limits = limits or Limits()
     config = uvicorn.Config(
         application,

@@ -10,11 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.decomposition import PCA
-<<<<<<< HEAD
-from sklearn.manifold import MDS, trustworthiness
-=======
-from sklearn.manifold import smacof, trustworthiness
->>>>>>> b176f39 (Stop work that nobody waits for, let small calls go before maps, and lay maps out in a sixth of the time)
+from sklearn.manifold import MDS, smacof, trustworthiness
 
 from exported_models.contract.arrays import Floats
 from state_store.errors import MapError
