@@ -1,0 +1,131 @@
+"""Two beam trees laid over each other: prefixes of both, and of one only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from exported_models.contract.trace import ROOT, Candidate, Fate, Hypothesis, PrunedBy, Trace
+
+
+class Found(StrEnum):
+    """The search, or searches, that held a prefix."""
+
+    BOTH = "both"
+    BEFORE = "before"
+    AFTER = "after"
+
+
+@dataclass(frozen=True, slots=True)
+class OverlaidNode:
+    """A prefix that one search or both held.
+
+    Attributes:
+        parent: its place in the list of overlaid nodes; -1 for the start.
+        before, after: the node in each trace, or None.
+    """
+
+    parent: int
+    token: str
+    before: int | None
+    after: int | None
+
+    @property
+    def found(self) -> Found:
+        """The searches that held the prefix."""
+        if self.before is None:
+            return Found.AFTER
+        return Found.BEFORE if self.after is None else Found.BOTH
+
+
+@dataclass(frozen=True, slots=True)
+class LostPath:
+    """The place where a search left the hypothesis that the other search shows.
+
+    Attributes:
+        step: the step at which the path was lost.
+        token: the path's token there.
+        rank: its place among the candidates; None where it was not considered.
+        pruned_by: the reason; None where it was not considered, or where it was kept but not continued.
+        behind: by how much its score was below that of the worst candidate that was kept or finished, in natural
+            log-probability; negative where it was above. None where it was not considered, or a forced prefix
+            demanded another token.
+    """
+
+    step: int
+    token: str
+    rank: int | None
+    pruned_by: PrunedBy | None
+    behind: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class TreeOverlay:
+    """Two beam trees.
+
+    Attributes:
+        nodes: the start first, each parent before its children.
+        lost_before: where the search after lost the hypothesis shown before; None where it holds the whole of it.
+        lost_after: where the search before lost the hypothesis shown after.
+    """
+
+    nodes: tuple[OverlaidNode, ...]
+    lost_before: LostPath | None
+    lost_after: LostPath | None
+
+    def count(self, found: Found) -> int:
+        """Number of prefixes that these searches held, the start left out."""
+        return sum(node.found is found for node in self.nodes[1:])
+
+
+def overlay_trees(before: Trace, shown_before: Hypothesis, after: Trace, shown_after: Hypothesis) -> TreeOverlay:
+    """Lay the trees of two traces with equal vocabularies over each other."""
+    return TreeOverlay(
+        _merge(before, after), find_lost(after, shown_before), find_lost(before, shown_after)
+    )
+
+
+def find_lost(trace: Trace, wanted: Hypothesis) -> LostPath | None:
+    """The step at which a search left the path of another one's hypothesis; None where its tree holds the whole path."""
+    children = {(node.parent, node.token_id): node.index for node in trace.nodes[1:]}
+    node = ROOT
+    for step, (token_id, token) in enumerate(zip(wanted.token_ids, wanted.tokens, strict=True)):
+        child = children.get((node, token_id))
+        if child is None:
+            return _describe_loss(trace, step, node, token_id, token)
+        node = child
+    return None
+
+
+def _merge(before: Trace, after: Trace) -> tuple[OverlaidNode, ...]:
+    nodes = [OverlaidNode(-1, before.nodes[ROOT].token, ROOT, ROOT)]
+    places: dict[tuple[int, str], int] = {}
+    placed = {ROOT: 0}
+    for node in before.nodes[1:]:
+        placed[node.index] = places[placed[node.parent], node.token] = len(nodes)
+        nodes.append(OverlaidNode(placed[node.parent], node.token, node.index, None))
+    placed = {ROOT: 0}
+    for node in after.nodes[1:]:
+        parent = placed[node.parent]
+        place = places.get((parent, node.token))
+        if place is None:
+            place = len(nodes)
+            nodes.append(OverlaidNode(parent, node.token, None, node.index))
+        else:
+            nodes[place] = OverlaidNode(parent, node.token, nodes[place].before, node.index)
+        placed[node.index] = place
+    return tuple(nodes)
+
+
+def _describe_loss(trace: Trace, step: int, parent: int, token_id: int, token: str) -> LostPath:
+    candidates = trace.steps[step].candidates if step < len(trace.steps) else ()
+    found = next((one for one in candidates if (one.parent, one.token_id) == (parent, token_id)), None)
+    if found is None:
+        return LostPath(step, token, None, None, None)
+    return LostPath(step, token, found.rank, found.pruned_by, _measure(found, candidates))
+
+
+def _measure(lost: Candidate, candidates: Sequence[Candidate]) -> float | None:
+    kept = [one.score for one in candidates if one.fate is not Fate.PRUNED]
+    return min(kept) - lost.score if kept and lost.pruned_by is not PrunedBy.PREFIX else None
