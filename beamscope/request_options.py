@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, get_args
 
 import click
@@ -41,6 +41,9 @@ class RequestOptions:
     top_k: int
     early_stopping: EarlyStopping | None
     ablate: tuple[HeadAblation, ...]
+    source_language: str | None
+    target_language: str | None
+    cut: bool
 
     def request(self, engine: Engine, model_id: str, text: str) -> Request:
         """The request for one source text.
@@ -49,29 +52,31 @@ class RequestOptions:
             WorkspaceError, ArtefactError: the model is not there or damaged.
             RequestError: the prefix is not made of tokens that the model knows.
         """
-        from exported_models.contract.wishes import StartOver
+        from exported_models.contract.wishes import SetLanguages, StartOver
         from exported_models.edits import revise, start
 
-        first = start(StartOver(text, model_id))
-        return functools.reduce(revise, self._wishes(engine, model_id), first)
+        first = replace(start(StartOver(text, model_id)), cut_source=self.cut)
+        spoken = revise(first, SetLanguages(self.source_language, self.target_language))
+        return functools.reduce(revise, self._wishes(engine, spoken), spoken)
 
-    def _wishes(self, engine: Engine, model_id: str) -> Iterator[PlainWish]:
-        """The options as wishes."""
+    def _wishes(self, engine: Engine, spoken: Request) -> Iterator[PlainWish]:
+        """The options as wishes; languages are set already, as the prefix begins with the target's."""
         from exported_models.contract.wishes import Ablate, Attend, Force, SetSearch
 
         yield SetSearch(self.beam, self.length_penalty, self.max_length, self.early_stopping, self.top_k)
-        yield Force(self._prefix_tokens(engine, model_id))
+        yield Force(self._prefix_tokens(engine, spoken))
         yield Ablate(self.ablate)
         for override in self.attend:
             yield Attend(override.step, override.weights, override.layer, override.head)
 
-    def _prefix_tokens(self, engine: Engine, model_id: str) -> tuple[str, ...]:
+    def _prefix_tokens(self, engine: Engine, spoken: Request) -> tuple[str, ...]:
         from exported_models.engine import tokenize_target
+        from exported_models.runtime.languages import speak
 
         if not self.prefix:
             return ()
         try:
-            return tokenize_target(self.prefix, engine.model(model_id), end=False).tokens
+            return tokenize_target(self.prefix, speak(engine.model(spoken.model_id), spoken), end=False).tokens
         except RequestError as error:
             raise RequestError(f"In the prefix: {error}", field=error.field) from error
 
@@ -120,6 +125,21 @@ def _refuse_nan(_context: click.Context, _parameter: click.Parameter, value: flo
 
 
 _OPTIONS = (
+    click.option(
+        "--from",
+        "source_language",
+        metavar="CODE",
+        show_default=_DEFAULT,
+        help="Language of the source, for a model of several.",
+    ),
+    click.option(
+        "--to",
+        "target_language",
+        metavar="CODE",
+        show_default=_DEFAULT,
+        help="Language to write, for a model of several.",
+    ),
+    click.option("--cut", is_flag=True, help="Cut a source of more tokens than the model reads, and say so."),
     click.option("--prefix", default="", metavar="TEXT", help="Text that the translation must begin with."),
     click.option(
         "--attend",

@@ -16,10 +16,25 @@ _SMALLEST_WRITTEN_OUT = 1e-4
 
 def describe_trace(trace: Trace) -> str:
     """The trace as text, without a line break at the end."""
-    parts = [[show_plainly(trace.best.text)], _n_best(trace), _steps(trace)]
+    parts = [[show_plainly(trace.best.text)], *_reading(trace), _n_best(trace), _steps(trace)]
     if trace.stop is Stop.MAX_LENGTH:
         parts.append(["The search ended at the longest allowed target; --max-length raises it."])
     return "\n\n".join("\n".join(lines) for lines in parts)
+
+
+def _reading(trace: Trace) -> list[list[str]]:
+    """What the encoder read besides the text, where there is something to say."""
+    source, request = trace.source, trace.request
+    lines = []
+    if request.source_language or request.target_language:
+        read, written = (code or "any language" for code in (request.source_language, request.target_language))
+        lines.append(f"From {read} to {written}.")
+    if source.unknown:
+        pieces = ", ".join(quote_token(source.payload[slice(*source.spans[place])]) for place in source.unknown)
+        lines.append(f"The model does not know {len(source.unknown)} of the {len(source)} source tokens: {pieces}.")
+    if source.cut:
+        lines.append(f"The source has {len(source) + source.cut} tokens; the model read {len(source)} of them.")
+    return [lines] if lines else []
 
 
 def _n_best(trace: Trace) -> list[str]:

@@ -26,6 +26,7 @@ from exported_models.contract.wishes import (
     PlainWish,
     Replace,
     Restore,
+    SetLanguages,
     SetSearch,
     StartOver,
     Substitute,
@@ -36,6 +37,7 @@ from exported_models.wording import (
     AS_IS,
     PairWriter,
     describe_heads,
+    describe_languages,
     describe_override,
     describe_own_attention,
     describe_prefix,
@@ -96,6 +98,8 @@ def revise(request: Request, wish: PlainWish) -> Request:
             return replace(request, ablations=tuple(sorted({*request.ablations} - {*wish.heads})))
         case EditSource():
             return _edit_source(request, wish.text)
+        case SetLanguages():
+            return _set_languages(request, wish)
         case SetSearch():
             return replace(request, **_list_settings(wish))
         case StartOver():
@@ -193,6 +197,16 @@ def _edit_source(request: Request, source: str) -> Request:
     return request if source == request.source else replace(request, source=source, prefix=(), overrides=())
 
 
+def _set_languages(request: Request, wish: SetLanguages) -> Request:
+    """Another language is another source to the encoder, or another target: as in `_edit_source`."""
+    wanted = {"source_language": wish.source, "target_language": wish.target}
+    changes: dict[str, Any] = {
+        name: None if code == "default" else code for name, code in wanted.items() if code is not None
+    }
+    changed = replace(request, **changes)
+    return request if changed == request else replace(changed, prefix=(), overrides=())
+
+
 def _start_over(request: Request, wish: StartOver) -> Request:
     model_id = wish.model_id or request.model_id
     if model_id != request.model_id:
@@ -215,6 +229,12 @@ def _check(what: str, value: int, count: int) -> None:
         )
 
 
+def _describe_settings(wish: SetLanguages | SetSearch) -> str:
+    if isinstance(wish, SetLanguages):
+        return describe_languages(wish) or "same languages"
+    return describe_search(wish) or "same search"
+
+
 def _describe(wish: Wish, plain: PlainWish, trace: Trace, hypothesis: Hypothesis, text: PairWriter) -> str:
     if isinstance(wish, Substitute):
         start, end = _find_word(trace.source, wish.word)
@@ -234,8 +254,8 @@ def _describe(wish: Wish, plain: PlainWish, trace: Trace, hypothesis: Hypothesis
             return describe_heads(back or plain.heads, ablated=False)
         case EditSource():
             return describe_source(plain.text)
-        case SetSearch():
-            return describe_search(plain) or "same search"
+        case SetLanguages() | SetSearch():
+            return _describe_settings(plain)
         case StartOver():
             return describe_source(plain.source)
         case _:

@@ -32,6 +32,7 @@ from exported_models.contract.workspace import Workspace
 from exported_models.runtime.caches import NewestCache, OnceCache
 from exported_models.runtime.file_watch import FileWatch
 from exported_models.runtime.freed_memory import return_freed_memory
+from exported_models.runtime.languages import find_language, speak
 from exported_models.runtime.model import ExportedModel
 from exported_models.runtime.providers import choose_threads
 from exported_models.search.ablation import check_ablations, mask_heads
@@ -52,8 +53,8 @@ RECORDED_SOURCES = 4
 LARGE_REQUEST_BYTES = 64 << 20
 """Estimated record of a request from which on one runs at a time, and freed memory is returned afterwards."""
 
-_RecordingKey = tuple[Build, str, tuple[HeadAblation, ...]]
-"""The build of the model, the key of the source, and the ablated heads."""
+_RecordingKey = tuple[Build, str, tuple[HeadAblation, ...], tuple[str | None, str | None, bool]]
+"""The build of the model, the key of the source, the ablated heads, and how the source is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +149,9 @@ class Engine:
         Raises:
             RequestError: the request cannot be answered as asked.
         """
-        model = self.model(request.model_id)
+        model = speak(self.model(request.model_id), request)
         complete = complete_request(request, model)
-        source = model.read_source(complete.source)
+        source = model.read_source(complete.source, cut=complete.cut_source)
         settings, overrides = search_settings(complete, model), canonical_overrides(request)
         check_overrides(overrides, model.manifest, len(source), settings.max_length)
         check_ablations(complete.ablations, model.manifest)
@@ -162,9 +163,9 @@ class Engine:
         Raises:
             RequestError: the target is empty, or the vocabulary cannot express it.
         """
-        model = self.model(request.model_id)
+        model = speak(self.model(request.model_id), request)
         complete = complete_request(request, model)
-        source = model.read_source(complete.source)
+        source = model.read_source(complete.source, cut=complete.cut_source)
         wanted = tokenize_target(target, model)
         settings, overrides = search_settings(complete, model), canonical_overrides(request)
         check_overrides(overrides, model.manifest, len(source), settings.max_length)
@@ -216,7 +217,8 @@ class Engine:
     def _search(self, request: CompletedRequest, model: ExportedModel, source: Source) -> Trace:
         settings = search_settings(request, model)
         size = self._check_size(model, settings, len(source))
-        key = (model.build, source.key, request.ablations)
+        reading = (request.source_language, request.target_language, request.cut_source)
+        key = (model.build, source.key, request.ablations, reading)
         recording = self._recordings.get(key, lambda: record_source(model, source, request.ablations))
         if size < LARGE_REQUEST_BYTES:
             return search(model, request, settings, source, recording)
@@ -276,6 +278,9 @@ def complete_request(request: Request, model: ExportedModel) -> CompletedRequest
         top_k=request.top_k,
         early_stopping=request.early_stopping or defaults.early_stopping,
         ablations=tuple(sorted(set(request.ablations))),
+        source_language=find_language(model.manifest, request.source_language, "source"),
+        target_language=find_language(model.manifest, request.target_language, "target"),
+        cut_source=request.cut_source,
     )
 
 

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from exported_models.contract.request import AttentionOverride, HeadAblation, Request
 from exported_models.contract.trace import Hypothesis, Trace
-from exported_models.contract.wishes import SetSearch
+from exported_models.contract.wishes import SetLanguages, SetSearch
 
 MAX_LABEL: Final = 24
 """Characters of a source text that name it."""
@@ -62,6 +62,7 @@ def describe_change(before: Trace, hypothesis: Hypothesis, after: Trace, text: P
     changes = [
         _compare_overrides(old, after, text) or _compare_prefixes(old, new, hypothesis.tokens, text),
         _compare_ablations(old, new),
+        describe_languages(_compare_languages(old, new)),
         describe_search(_compare_search(old, new)),
     ]
     return ", ".join(change for change in changes if change) or "other options"
@@ -100,6 +101,12 @@ def describe_heads(heads: Sequence[HeadAblation], *, ablated: bool) -> str:
     return f"{'without' if ablated else 'with'} {one or f'{len(heads)} heads'}"
 
 
+def describe_languages(wish: SetLanguages) -> str:
+    """The languages that a wish changes; empty where it changes none."""
+    changes = (_name_setting("from", wish.source), _name_setting("to", wish.target))
+    return ", ".join(change for change in changes if change)
+
+
 def describe_search(wish: SetSearch) -> str:
     """The search settings that a wish changes; empty where it changes none."""
     changes = (
@@ -136,6 +143,13 @@ def _compare_ablations(before: Request, after: Request) -> str:
         for one, other in ((after.ablations, before.ablations), (before.ablations, after.ablations))
     )
     return describe_heads(fresh, ablated=True) if fresh else describe_heads(back, ablated=False) if back else ""
+
+
+def _compare_languages(before: Request, after: Request) -> SetLanguages:
+    return SetLanguages(
+        source=after.source_language if after.source_language != before.source_language else None,
+        target=after.target_language if after.target_language != before.target_language else None,
+    )
 
 
 def _compare_search(before: Request, after: Request) -> SetSearch:

@@ -71,6 +71,9 @@ class RequestDocument(_Document):
     top_k: WholeNumber = Field(default=5, ge=1, le=MAX_TOP_K)
     early_stopping: EarlyStopping | None = None
     ablations: list[AblationDocument] = []
+    source_language: str | None = Field(default=None, description="Code of the source's language.", max_length=40)
+    target_language: str | None = Field(default=None, description="Code of the target's language.", max_length=40)
+    cut_source: bool = Field(default=False, description="Cut a source that is longer than the model reads.")
 
     @classmethod
     def of(cls, request: Request) -> RequestDocument:
@@ -88,6 +91,9 @@ class RequestDocument(_Document):
             ablations=[
                 AblationDocument(kind=entry.kind, layer=entry.layer, head=entry.head) for entry in request.ablations
             ],
+            source_language=request.source_language,
+            target_language=request.target_language,
+            cut_source=request.cut_source,
         )
 
     def to_request(self) -> Request:
@@ -105,6 +111,9 @@ class RequestDocument(_Document):
             top_k=self.top_k,
             early_stopping=self.early_stopping,
             ablations=tuple(HeadAblation(entry.kind, entry.layer, entry.head) for entry in self.ablations),
+            source_language=self.source_language,
+            target_language=self.target_language,
+            cut_source=self.cut_source,
         )
 
 
@@ -135,6 +144,7 @@ class SourceTokenDocument(_Document):
     start: int
     end: int
     word: int
+    unknown: bool = Field(default=False, description="Whether the token stands for what the vocabulary lacks.")
 
 
 class ChoiceDocument(_Document):
@@ -194,7 +204,8 @@ class TraceDocument(_Document):
     hypothesis: int = Field(default=0, description="Its rank in the n-best list; 0 is the best hypothesis.")
     request: RequestDocument = Field(description="The request as answered, defaults filled in.")
     model_hash: str
-    source: list[SourceTokenDocument]
+    source: list[SourceTokenDocument] = Field(description="What the encoder read, tags of languages included.")
+    source_cut: int = Field(default=0, description="Source tokens that were left out, since the model reads fewer.")
     attention: list[list[list[list[Rounded]]]] | None = Field(
         description="Cross-attention of the hypothesis in view: [target][layer][head][source]; null without attention."
     )
@@ -215,6 +226,7 @@ class TraceDocument(_Document):
             request=RequestDocument.of(trace.request),
             model_hash=trace.model_hash,
             source=_source_documents(trace),
+            source_cut=trace.source.cut,
             attention=_nested(trace.attention(shown)),
             top_k=[[ChoiceDocument.of(choice) for choice in choices] for choices in trace.top_k(shown)],
             hypotheses=[_hypothesis_document(hypothesis) for hypothesis in trace.hypotheses],
@@ -237,7 +249,10 @@ def _override_document(override: AttentionOverride) -> OverrideDocument:
 def _source_documents(trace: Trace) -> list[SourceTokenDocument]:
     source = trace.source
     rows = zip(source.tokens, source.spans, source.words, strict=True)
-    return [SourceTokenDocument(token=token, start=start, end=end, word=word) for token, (start, end), word in rows]
+    return [
+        SourceTokenDocument(token=token, start=start, end=end, word=word, unknown=place in source.unknown)
+        for place, (token, (start, end), word) in enumerate(rows)
+    ]
 
 
 def _node_document(node: Node) -> NodeDocument:

@@ -140,6 +140,7 @@ class TokenizerJsonSpec(Frozen):
     kind: Literal["tokenizer_json"] = "tokenizer_json"
     file: str
     vocabulary: str
+    unknown_id: int | None = Field(default=None, description="Id of what the vocabulary lacks; None where it has all.")
     before: tuple[int, ...] = Field(default=(), description="Ids put before every text.")
     after: tuple[int, ...] = Field(description="Ids put after a complete text, the end of sentence among them.")
     continuing: str = Field(
@@ -306,6 +307,20 @@ class SourceSpec(Frozen):
     input: str = Field(default=TEXT_INPUT.name, description="The encoder's input that has a row for each position.")
 
 
+class Languages(Frozen):
+    """Languages of a model that reads or writes several, and where their tags stand."""
+
+    tags: dict[str, int] = Field(description="Code of a language -> id of its tag.")
+    source: str | None = Field(description="Language of sources whose request names none; None for no tag.")
+    target: str | None = Field(description="Language of targets whose request names none; None for no tag.")
+    source_tag: Literal["before", "after"] | None = Field(
+        description="Place of the source language's tag: before or after the text; None for a model that has none."
+    )
+    target_tag: Literal["first", "start", "source"] = Field(
+        description="Place of the target language's tag: the first token of a target, its start, or before the source."
+    )
+
+
 class HeadGrid(Frozen):
     """Layers and heads of one kind of attention."""
 
@@ -327,6 +342,7 @@ class ModelManifest(ArtefactManifest):
     decoder_self_attention: HeadGrid | None = None
     spaces: tuple[SpaceSpec, ...]
     source: SourceSpec = SourceSpec()
+    languages: Languages | None = Field(default=None, description="None for a model without tags of languages.")
     source_tokenizer: TokenizerSpec
     target_tokenizer: TokenizerSpec
     pad_id: int

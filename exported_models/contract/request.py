@@ -72,6 +72,9 @@ class Request:
         max_length: maximum number of target tokens, end of sentence and prefix included; None for the model's default.
         top_k: number of most probable next tokens recorded for every beam row.
         early_stopping: rule that stops the search; None for the model's default.
+        source_language, target_language: codes as the model has them, or the part before ``_`` that one language begins
+            with; None for the model's own.
+        cut_source: whether a source of more tokens than the model reads is cut, and not refused.
     """
 
     model_id: str
@@ -84,6 +87,9 @@ class Request:
     top_k: int = 5
     early_stopping: EarlyStopping | None = None
     ablations: tuple[HeadAblation, ...] = ()
+    source_language: str | None = None
+    target_language: str | None = None
+    cut_source: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,6 +34,8 @@ class Source:
         words: index of the word that each position belongs to; positions that go together are shown as one.
         ids: token id of each position; empty where positions are no tokens of a vocabulary.
         features: [positions, size] float32 that the encoder reads instead of ids, or None.
+        unknown: positions whose token stands for what the vocabulary lacks.
+        cut: number of tokens of the payload that were left out, since the model reads fewer.
     """
 
     payload: str
@@ -43,11 +45,15 @@ class Source:
     words: tuple[int, ...]
     ids: tuple[int, ...] = ()
     features: Floats | None = field(default=None, compare=False)
+    unknown: tuple[int, ...] = ()
+    cut: int = 0
 
     @classmethod
-    def of_text(cls, encoding: Encoding) -> Source:
-        """A tokenized text."""
-        return cls(encoding.text, encoding.text, encoding.tokens, encoding.spans, encoding.words, encoding.ids)
+    def of_text(cls, encoding: Encoding, *, unknown_id: int | None = None, cut: int = 0) -> Source:
+        """A tokenized text; ``cut`` of its tokens are left out already."""
+        unknown = tuple(place for place, token_id in enumerate(encoding.ids) if token_id == unknown_id)
+        names = (encoding.tokens, encoding.spans, encoding.words, encoding.ids)
+        return cls(encoding.text, encoding.text, *names, unknown=unknown, cut=cut)
 
     @property
     def rows(self) -> SourceRows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -24,3 +25,13 @@ class Encoding:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def keep(self, places: Sequence[int]) -> Encoding:
+        """The encoding with the tokens at these places alone; spans still point into the whole text."""
+        return Encoding(
+            self.text,
+            tuple(self.ids[place] for place in places),
+            tuple(self.tokens[place] for place in places),
+            tuple(self.spans[place] for place in places),
+            tuple(self.words[place] for place in places),
+        )

@@ -153,6 +153,18 @@ class EditSource(_Verb):
 
 
 @dataclass(frozen=True, slots=True)
+class SetLanguages(_Verb):
+    """Read the source as another language, or write another; None leaves a side, ``"default"`` takes the model's own.
+
+    Prefix and overrides, which belong to the old languages, are dropped.
+    """
+
+    source: Annotated[str, Field(max_length=40)] | None = None
+    target: Annotated[str, Field(max_length=40)] | None = None
+    verb: Literal["set_languages"] = field(default="set_languages", kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
 class SetSearch(_Verb):
     """Search with other settings; None leaves a setting as it is, ``"default"`` takes the model's own."""
 
@@ -179,7 +191,7 @@ class StartOver(_Verb):
     verb: Literal["start_over"] = field(default="start_over", kw_only=True)
 
 
-PlainWish = Force | Attend | OwnAttention | Ablate | Restore | EditSource | SetSearch | StartOver
+PlainWish = Force | Attend | OwnAttention | Ablate | Restore | EditSource | SetLanguages | SetSearch | StartOver
 """Wishes that can be applied to a request alone."""
 
 Wish = PlainWish | Choose | Replace | ForceNode | ForceCandidate | Substitute

@@ -104,9 +104,9 @@ class ExportedModel:
             embeddings=EmbeddingSession(folder, threads, tables) if tables else None,
         )
 
-    def read_source(self, payload: str) -> Source:
+    def read_source(self, payload: str, *, cut: bool = False) -> Source:
         """The source that a request names; see `exported_models.runtime.sources.SourceReader.read`."""
-        return open_source_reader(self.manifest, self.source_tokenizer).read(payload)
+        return open_source_reader(self.manifest, self.source_tokenizer).read(payload, cut=cut)
 
     @property
     def folder(self) -> Path:

@@ -14,14 +14,18 @@ from exported_models.contract.errors import ArtefactError, RequestError
 from exported_models.contract.manifest import ModelManifest
 from exported_models.contract.source import Source
 from exported_models.contract.texts import check_text
+from exported_models.contract.tokens import Encoding
 from exported_models.tokenizers.vocabulary import Tokenizer
 
 
 class SourceReader(Protocol):
     """Makes sources for one model."""
 
-    def read(self, payload: str) -> Source:
+    def read(self, payload: str, *, cut: bool = False) -> Source:
         """The source that a request names.
+
+        Args:
+            cut: whether what is longer than the model reads is cut, and not refused.
 
         Raises:
             RequestError: the model cannot read it.
@@ -35,21 +39,32 @@ class TextReader:
     tokenizer: Tokenizer
     model_id: str
     max_tokens: int
+    unknown_id: int | None = None
 
-    def read(self, payload: str) -> Source:
-        """Tokenize a text.
+    def read(self, payload: str, *, cut: bool = False) -> Source:
+        """Tokenize a text. What is cut off are the last tokens of the text; those after it, its end, stay.
 
         Raises:
             RequestError: the text is empty, too long, holds a control character, or cannot be expressed.
         """
         check_text(payload, "source text", "source")
         encoding = self.tokenizer.encode(payload, end=True)
-        if len(encoding) > self.max_tokens:
+        surplus = max(0, len(encoding) - self.max_tokens)
+        if surplus and not cut:
             raise RequestError(
-                f"The source text has {len(encoding)} tokens; {self.model_id} reads at most {self.max_tokens}.",
+                f"The source text has {len(encoding)} tokens; {self.model_id} reads at most {self.max_tokens}. "
+                "Shorten it, or ask for it to be cut.",
                 field="source",
             )
-        return Source.of_text(encoding)
+        if surplus:
+            encoding = _cut(encoding, surplus, len(encoding) - len(self.tokenizer.encode(payload, end=False)))
+        return Source.of_text(encoding, unknown_id=self.unknown_id, cut=surplus)
+
+
+def _cut(encoding: Encoding, surplus: int, after: int) -> Encoding:
+    """An encoding without its last tokens but for the ``after`` ones that follow the text."""
+    kept = [*range(len(encoding) - after - surplus), *range(len(encoding) - after, len(encoding))]
+    return encoding.keep(kept)
 
 
 OpenReader = Callable[[ModelManifest, Tokenizer], SourceReader]
@@ -57,7 +72,8 @@ OpenReader = Callable[[ModelManifest, Tokenizer], SourceReader]
 
 
 def _open_text_reader(manifest: ModelManifest, tokenizer: Tokenizer) -> SourceReader:
-    return TextReader(tokenizer, manifest.model_id, manifest.max_source_tokens)
+    unknown_id = getattr(manifest.source_tokenizer, "unknown_id", None)
+    return TextReader(tokenizer, manifest.model_id, manifest.max_source_tokens, unknown_id)
 
 
 SOURCE_READERS: dict[str, OpenReader] = {"text": _open_text_reader}

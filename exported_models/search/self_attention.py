@@ -8,6 +8,7 @@ import numpy as np
 
 from exported_models.contract.arrays import Floats, Mask
 from exported_models.contract.trace import Hypothesis, Trace
+from exported_models.runtime.languages import speak
 from exported_models.runtime.model import ExportedModel
 from exported_models.search.ablation import mask_heads
 from exported_models.search.overrides import override_row
@@ -31,6 +32,7 @@ class SelfAttention:
 
 def find_self_attention(model: ExportedModel, trace: Trace, hypothesis: Hypothesis) -> SelfAttention | None:
     """Self-attention under a trace's request, its overrides included; None if the model has none."""
+    model = speak(model, trace.request)
     if model.self_attention is None:
         return None
     rows, mask = pad_sources([trace.source.rows], model.manifest.pad_id)

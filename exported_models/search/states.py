@@ -16,6 +16,7 @@ from exported_models.contract.arrays import Floats, Ids, Mask
 from exported_models.contract.manifest import SpaceSpec
 from exported_models.contract.source import SourceRows
 from exported_models.contract.trace import Hypothesis, Trace
+from exported_models.runtime.languages import speak
 from exported_models.runtime.model import ExportedModel
 from exported_models.runtime.sessions import EVERY_HEAD, HeadMasks
 from exported_models.search.ablation import mask_heads
@@ -41,6 +42,7 @@ def find_states(model: ExportedModel, trace: Trace, space: str, hypothesis: Hypo
     Raises:
         ModelError: the model has no such space; the message lists the known ones.
     """
+    model = speak(model, trace.request)
     spec = model.manifest.space(space)
     chosen = hypothesis or trace.best
     if spec.kind == "recorded":

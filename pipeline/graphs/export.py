@@ -107,6 +107,7 @@ def describe_model(model: LoadedCheckpoint, model_id: str, origin: CheckpointOri
         max_source_tokens=model.max_source_tokens,
         max_target_tokens=model.max_target_tokens,
         generation=model.generation,
+        languages=model.languages,
         parity=None,
         checkpoint=origin,
         notices=model.notices,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from exported_models.contract.arrays import Floats
 from exported_models.contract.graphs import TensorSpec
-from exported_models.contract.manifest import GenerationDefaults, HeadGrid, SpaceSpec, TokenizerSpec
+from exported_models.contract.manifest import GenerationDefaults, HeadGrid, Languages, SpaceSpec, TokenizerSpec
 
 if TYPE_CHECKING:
     from torch import nn
@@ -84,6 +84,7 @@ class LoadedCheckpoint:
         encoder_self_attention, decoder_self_attention: layers and heads of self-attention that can be ablated, or
             None. With a value, the modules of that side read a head mask too (``ENCODER_HEAD_MASK`` and
             ``DECODER_HEAD_MASK`` of `exported_models.contract.graphs`), the encoder as its third argument.
+        languages: languages of a model that reads or writes several.
         parity_sentences: number of made-up sentences that an export without a corpus is verified on.
     """
 
@@ -115,4 +116,5 @@ class LoadedCheckpoint:
     choose_context: Callable[[int], LoadedCheckpoint] | None = None
     encoder_self_attention: HeadGrid | None = None
     decoder_self_attention: HeadGrid | None = None
+    languages: Languages | None = None
     parity_sentences: int = 200

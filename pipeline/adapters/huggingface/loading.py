@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from exported_models.contract.manifest import Languages
 from pipeline.adapters.huggingface.checkpoint import read_checkpoint
-from pipeline.adapters.huggingface.generation import Generation, read_generation
+from pipeline.adapters.huggingface.generation import read_generation
+from pipeline.adapters.huggingface.languages import describe_languages
 from pipeline.adapters.huggingface.reference import HuggingFaceReference
-from pipeline.adapters.huggingface.tokenizers import Tokenizers, read_tokenizers
+from pipeline.adapters.huggingface.tokenizers import read_tokenizers
 from pipeline.adapters.transformer_graphs import describe_transformer, transformer_spaces
 from pipeline.models.checkpoint import LoadedCheckpoint
 from pipeline.models.transformer import Transformer
@@ -34,6 +36,7 @@ def load_checkpoint(folder: Path) -> LoadedCheckpoint:
     tokenizers = read_tokenizers(checkpoint, config.source_vocabulary, config.target_vocabulary)
     limit = config.positions or None
     generation = read_generation(checkpoint.model, config.target_vocabulary, limit, tokenizers.first_id)
+    languages = describe_languages(tokenizers.tags, tokenizers.target_tag, tokenizers.source, generation)
     reference = HuggingFaceReference(checkpoint, generation, tokenizers.pad_id)
 
     def choose_context(layer: int) -> LoadedCheckpoint:
@@ -55,18 +58,19 @@ def load_checkpoint(folder: Path) -> LoadedCheckpoint:
         generation=generation.defaults,
         reference=reference,
         choose_context=choose_context,
-        notices=(*generation.notices, *_language_notices(tokenizers, generation)),
+        notices=(*generation.notices, *_language_notices(languages)),
+        languages=languages,
         parity_sentences=_PARITY_SENTENCES,
     )
     return source
 
 
-def _language_notices(tokenizers: Tokenizers, generation: Generation) -> tuple[str, ...]:
-    if not tokenizers.lacks_language or generation.defaults.forced_first_id is not None:
+def _language_notices(languages: Languages | None) -> tuple[str, ...]:
+    if languages is None or languages.target is not None:
         return ()
     return (
-        "No target language is set, so the model chooses one: set tgt_lang in tokenizer_config.json, or "
-        "forced_bos_token_id in generation_config.json, and export again.",
+        "No target language is set, so the model chooses one where a request names none (--to): set tgt_lang in "
+        "tokenizer_config.json, or forced_bos_token_id in generation_config.json, and export again.",
     )
 
 

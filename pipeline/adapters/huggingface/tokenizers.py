@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from exported_models.contract.manifest import (
     TokenizerSpec,
 )
 from pipeline.adapters.huggingface.checkpoint import Checkpoint, first_line, quiet_library
+from pipeline.adapters.huggingface.languages import TargetTag, find_tags, place_target_tag
 from pipeline.errors import CheckpointError
 
 _VOCABULARY_FILE = "vocabulary.json"
@@ -40,7 +41,8 @@ class Tokenizers:
 
     Attributes:
         first_id: token of the target language that the tokenizer is set to, or None.
-        lacks_language: whether the tokenizer knows languages and has no target language set.
+        tags: id of every language's tag, by code.
+        target_tag: place of the target language's tag.
     """
 
     source: TokenizerSpec
@@ -49,7 +51,8 @@ class Tokenizers:
     pad_id: int
     special_ids: tuple[int, ...]
     first_id: int | None = None
-    lacks_language: bool = False
+    tags: Mapping[str, int] = field(default_factory=dict)
+    target_tag: TargetTag = "source"
 
 
 def read_tokenizers(checkpoint: Checkpoint, source_vocabulary: int, target_vocabulary: int) -> Tokenizers:
@@ -107,11 +110,12 @@ def _read_marian(tokenizer: Any, folder: Path, source_vocabulary: int, target_vo
         },
         pad_id=int(tokenizer.pad_token_id),
         special_ids=_special_ids(tokenizer),
+        tags=find_tags(tokenizer, tokenizer.encoder),
     )
 
 
 def _read_fsmt(tokenizer: Any, folder: Path, source_vocabulary: int, target_vocabulary: int) -> Tokenizers:
-    """Two vocabularies, and the merges of both; the library reads either side with the rules of the source language."""
+    """A vocabulary for each side, and one list of merges for both."""
     target_ids = {token: token_id for token_id, token in tokenizer.decoder.items()}
     files = {
         _MERGES_FILE: _merges_bytes(tokenizer),
@@ -176,7 +180,12 @@ def _read_json(tokenizer: Any, folder: Path, vocabulary: int) -> Tokenizers:
     continuing = json.loads(content)["model"].get("continuing_subword_prefix") or ""
     source, target = (
         TokenizerJsonSpec(
-            file="tokenizer.json", vocabulary=_VOCABULARY_FILE, before=before, after=after, continuing=continuing
+            file="tokenizer.json",
+            vocabulary=_VOCABULARY_FILE,
+            unknown_id=tokenizer.unk_token_id,
+            before=before,
+            after=after,
+            continuing=continuing,
         )
         for before, after in (_find_frame(tokenizer, side) for side in _SIDES)
     )
@@ -192,16 +201,24 @@ def _finish(
     content: bytes,
 ) -> Tokenizers:
     """Tokenizers whose two sides run the same file."""
-    tokens = _list_tokens(tokenizer.get_vocab(), vocabulary, folder)
+    # M2M100's tokenizer leaves the tags of languages out of its vocabulary.
+    tags = {
+        token: token_id
+        for token, token_id in getattr(tokenizer, "lang_token_to_id", {}).items()
+        if token_id < vocabulary
+    }
+    tokens = _list_tokens({**tokenizer.get_vocab(), **tags}, vocabulary, folder)
     language = _target_language(tokenizer)
+    known = language is not None
     return Tokenizers(
         source=source,
         target=target,
         files={source.file: content, _VOCABULARY_FILE: _vocabulary_bytes(tokens)},
         pad_id=tokenizer.pad_token_id,
-        special_ids=_special_ids(tokenizer),
+        special_ids=tuple(sorted({*_special_ids(tokenizer), *tags.values()})),
         first_id=target.before[0] if language and target.before else None,
-        lacks_language=language == "",
+        tags=find_tags(tokenizer, {token: token_id for token_id, token in enumerate(tokens)}) if known else {},
+        target_tag=place_target_tag(tokenizer),
     )
 
 

@@ -36,7 +36,7 @@ SPEC = SourceSpec(kind="features", input="source_features")
 class FeatureReader:
     """Reads a JSON list of feature rows."""
 
-    def read(self, payload: str) -> Source:
+    def read(self, payload: str, *, cut: bool = False) -> Source:  # noqa: ARG002 (features have no limit)
         features = np.array(json.loads(payload), np.float32)
         if features.ndim != 2:
             raise RequestError("The features are no list of rows.", field="source")

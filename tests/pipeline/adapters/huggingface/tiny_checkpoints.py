@@ -25,6 +25,10 @@ TEXTS = (
     "the five boxing wizards jump quickly",
 )
 VOCABULARY = 90
+_LETTERS = {
+    piece: index for index, piece in enumerate(["<s>", "<pad>", "</s>", "<unk>", *"\u2581abcdefghijklmnopqrstuvwxyz"])
+}
+"""A vocabulary of letters, with the ids of special tokens that fairseq gives them."""
 _LIKE_BART: Mapping[str, Any] = {
     "vocab_size": VOCABULARY,
     "d_model": 24,
@@ -138,20 +142,8 @@ def save_tiny_checkpoint(
         deviation: of the random weights; with the default beams branch, smaller ones can be trained.
         generation: settings of its generation_config.json.
     """
-    torch.manual_seed(11)
     config_class, model_class, settings = FAMILIES[family]
-    model = getattr(library, model_class)(getattr(library, config_class)(**settings))
-    with torch.no_grad():
-        for name, weight in model.named_parameters():
-            if weight.dim() > 1 and "position" not in name:
-                weight.normal_(std=deviation)
-            elif name.endswith("bias"):
-                weight.normal_(std=0.1)
-        if hasattr(model, "final_logits_bias"):
-            model.final_logits_bias.normal_(std=0.2)
-    model.generation_config.update(**{"num_beams": 4, "max_length": 14, **generation})
-    with quiet_library():
-        model.eval().save_pretrained(folder)
+    _save_model(config_class, model_class, settings, folder, deviation, **generation)
     if family == "byt5":
         library.ByT5Tokenizer(extra_ids=0).save_pretrained(folder)
     elif family == "marian":
@@ -165,6 +157,66 @@ def save_tiny_checkpoint(
     else:
         save_json_tokenizer(folder, settings["pad_token_id"], texts)
     return folder
+
+
+def _save_model(
+    config_class: str,
+    model_class: str,
+    settings: Mapping[str, Any],
+    folder: Path,
+    deviation: float,
+    **generation: Any,
+) -> Path:
+    """Write a model with random weights."""
+    torch.manual_seed(11)
+    model = getattr(library, model_class)(getattr(library, config_class)(**settings))
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if weight.dim() > 1 and "position" not in name:
+                weight.normal_(std=deviation)
+            elif name.endswith("bias"):
+                weight.normal_(std=0.1)
+        if hasattr(model, "final_logits_bias"):
+            model.final_logits_bias.normal_(std=0.2)
+    model.generation_config.update(**{"num_beams": 4, "max_length": 14, **generation})
+    with quiet_library():
+        model.eval().save_pretrained(folder)
+    return folder
+
+
+def save_tagged_checkpoint(family: str, folder: Path) -> Path:
+    """Write a model of several languages, with the family's own tokenizer: English to German, or to Romanian."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if family == "nllb":
+        codes = ["deu_Latn", "eng_Latn", "fra_Latn"]
+        tokenizer = library.NllbTokenizer(
+            vocab=_LETTERS, merges=[], src_lang="eng_Latn", tgt_lang="deu_Latn", extra_special_tokens=codes
+        )
+    elif family == "m2m100":
+        (folder / "vocab.json").write_text(json.dumps(_LETTERS))
+        _train_pieces(folder, "sentencepiece.bpe", TEXTS)
+        tokenizer = library.M2M100Tokenizer(
+            str(folder / "vocab.json"), str(folder / "sentencepiece.bpe.model"), src_lang="en", tgt_lang="de"
+        )
+    else:
+        scores = [(piece, -float(index)) for index, piece in enumerate(_LETTERS)]
+        tagged = library.MBart50Tokenizer if family == "mbart50" else library.MBartTokenizer
+        tokenizer = tagged(vocab=scores, src_lang="en_XX", tgt_lang="de_DE" if family == "mbart50" else "ro_RO")
+    with quiet_library():
+        tokenizer.save_pretrained(folder)
+    # M2M100's tokenizer leaves the tags out of its vocabulary.
+    tags = getattr(tokenizer, "lang_code_to_id", {})
+    size = 1 + max(*tokenizer.get_vocab().values(), *tags.values())
+    ids = {"vocab_size": size, "pad_token_id": 1, "bos_token_id": 0}
+    start = tokenizer.convert_tokens_to_ids("ro_RO") if family == "mbart" else 2
+    names = ("M2M100Config", "M2M100ForConditionalGeneration")
+    names = ("MBartConfig", "MBartForConditionalGeneration") if family.startswith("mbart") else names
+    return _save_model(
+        *names,
+        {**_SCALED, **ids, "encoder_layers": 1, "decoder_layers": 2, "decoder_start_token_id": start},
+        folder,
+        0.35,
+    )
 
 
 def save_two_models(folder: Path, **decoder: Any) -> None:
@@ -236,17 +288,22 @@ def _mark_as_blenderbot(piece: str) -> str:
     return piece.removesuffix("</w>") if piece.endswith("</w>") else f"{piece}@@"
 
 
-def _save_marian_tokenizer(folder: Path, texts: Sequence[str]) -> None:
+def _train_pieces(folder: Path, name: str, texts: Sequence[str]) -> None:
+    """Train a SentencePiece model: ``<name>.model`` and ``<name>.vocab``."""
     corpus = folder / "corpus.txt"
     corpus.write_text("\n".join(texts), encoding="utf-8")
     SentencePieceTrainer.train(
-        input=str(corpus), model_prefix=str(folder / "source"), vocab_size=60, minloglevel=2, hard_vocab_limit=False
+        input=str(corpus), model_prefix=str(folder / name), vocab_size=60, minloglevel=2, hard_vocab_limit=False
     )
+    corpus.unlink()
+
+
+def _save_marian_tokenizer(folder: Path, texts: Sequence[str]) -> None:
+    _train_pieces(folder, "source", texts)
     (folder / "source.model").rename(folder / "source.spm")
     (folder / "target.spm").write_bytes((folder / "source.spm").read_bytes())
     pieces = [line.split("\t")[0] for line in (folder / "source.vocab").read_text(encoding="utf-8").splitlines()]
     tokens = ["<pad>", "<s>", "</s>", "<unk>", *(piece for piece in pieces if not piece.startswith("<"))]
     (folder / "vocab.json").write_text(json.dumps({token: index for index, token in enumerate(tokens)}))
     (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "MarianTokenizer"}))
-    for name in ("corpus.txt", "source.vocab"):
-        (folder / name).unlink()
+    (folder / "source.vocab").unlink()
