@@ -13,6 +13,7 @@ from exported_models.contract.workspace import Workspace
 
 WORKSPACE_VARIABLE = "BEAMSCOPE_WORKSPACE"
 HOST_VARIABLE = "BEAMSCOPE_HOST"
+TOKEN_FILE_VARIABLE = "BEAMSCOPE_TOKEN_FILE"
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8050
 EXAMPLES = ("dates", "translation")
@@ -35,6 +36,22 @@ def resolve_workspace(path: Path) -> Workspace:
     if found and not root.is_dir():
         raise CommandError(f"The workspace {root} is a file; name a folder.")
     return Workspace(root)
+
+
+def read_token(path: Path) -> str:
+    """The secret in a file, without white space around it.
+
+    Raises:
+        CommandError: the file cannot be read, or is empty.
+    """
+    try:
+        token = path.expanduser().read_text(encoding="utf-8").strip()
+    except (RuntimeError, OSError, ValueError) as error:
+        reason = shorten(getattr(error, "strerror", None) or str(error))
+        raise CommandError(f"The token file {shorten(str(path))} cannot be read ({reason}).") from error
+    if not token:
+        raise CommandError(f"The token file {shorten(str(path))} is empty; write a secret into it.")
+    return token
 
 
 def find_example(name: str) -> Path:

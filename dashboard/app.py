@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from pathlib import Path
 from typing import Final
 
@@ -14,37 +16,44 @@ from dashboard.views.page import lay_out_page
 ASSETS: Final = Path(__file__).parent / "assets"
 
 # The theme is set before the first paint, so that a dark page never flashes white.
-INDEX: Final = """<!DOCTYPE html>
-<html lang="en">
-<head>
-{%metas%}
-<title>{%title%}</title>
-<link rel="icon" type="image/svg+xml" href="assets/favicon.svg">
-<script>
+_SET_THEME: Final = """
 (function () {
   var kept = null;
   try { kept = localStorage.getItem("beamscope-theme"); } catch (error) { kept = null; }
   var dark = window.matchMedia("(prefers-color-scheme: dark)").matches;
   document.documentElement.dataset.theme = kept || (dark ? "dark" : "light");
 })();
-</script>
-{%css%}
+"""
+
+INDEX: Final = f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+{{%metas%}}
+<title>{{%title%}}</title>
+<link rel="icon" type="image/svg+xml" href="assets/favicon.svg">
+<script>{_SET_THEME}</script>
+{{%css%}}
 </head>
 <body>
-{%app_entry%}
-<footer hidden>{%config%}{%scripts%}{%renderer%}</footer>
+{{%app_entry%}}
+<footer hidden>{{%config%}}{{%scripts%}}{{%renderer%}}</footer>
 </body>
 </html>"""
 
 
-def create_page(services: Services) -> dash.Dash:
-    """The page as a Dash app of its own, without the answers to its panes; nothing is shared between two apps."""
+def create_page(services: Services, path_prefix: str = "") -> dash.Dash:
+    """The page as a Dash app of its own, without the answers to its panes; nothing is shared between two apps.
+
+    ``path_prefix`` is its path in the browser, as ``/beamscope``; on the server it stands at the root.
+    """
     app = dash.Dash(
         "beamscope",
         title="Beamscope",
         update_title=None,  # type: ignore[arg-type]  # None keeps the title still; Dash documents it so
         assets_folder=str(ASSETS),
         index_string=INDEX,
+        requests_pathname_prefix=f"{path_prefix}/",
+        routes_pathname_prefix="/",
         serve_locally=True,
         suppress_callback_exceptions=True,
     )
@@ -52,3 +61,9 @@ def create_page(services: Services) -> dash.Dash:
     header.register(app)
     pane.register(app)
     return app
+
+
+def list_script_hashes(page: dash.Dash) -> list[str]:
+    """The inline scripts of the page as sources of a Content-Security-Policy."""
+    digest = base64.b64encode(hashlib.sha256(_SET_THEME.encode()).digest()).decode()
+    return [f"'sha256-{digest}'", *page.csp_hashes()]

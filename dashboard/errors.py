@@ -2,7 +2,8 @@
 
 BeamscopeError          (exported_models.contract.errors)
 └── DashboardError      something the page was asked for cannot be done
-    └── LinkError       a link's fragment does not hold a request
+    ├── LinkError       a link's fragment does not hold a request
+    └── SiteError       (dashboard.site) the application cannot be served as asked
 """
 
 from exported_models.contract.errors import BeamscopeError

@@ -136,6 +136,11 @@ class Engine:
         return self._word_tables.get((model.build, space), lambda: WordTable.open(model, space))
 
     @property
+    def cached_bytes(self) -> int:
+        """Memory of the cached traces."""
+        return self._traces.size
+
+    @property
     def watch(self) -> FileWatch:
         """The check of large files; shared by the models of this engine and their stores."""
         return self._watch

@@ -12,13 +12,13 @@ _SECONDS_TO_STOP = 30
 
 
 @contextmanager
-def running_workbench(command: str, workspace: Path) -> Iterator[str]:
+def running_workbench(command: str, workspace: Path, *options: str) -> Iterator[str]:
     """Run ``beamscope serve`` or ``demo`` on a free port of this machine; the value is its address.
 
     Raises:
         RuntimeError: it ended before it had an address; the message has what it said.
     """
-    arguments = [sys.executable, "-m", "beamscope", command, "--port", "0", "--workspace", str(workspace)]
+    arguments = [sys.executable, "-m", "beamscope", command, "--port", "0", "--workspace", str(workspace), *options]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:

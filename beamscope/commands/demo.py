@@ -11,6 +11,7 @@ from beamscope.failures import require_build_extra
 from beamscope.listening import address_of, listen_nearby
 from beamscope.options import port_option, workspace_option
 from beamscope.workbench import open_workbench
+from dashboard.site import Site
 from exported_models.contract.workspace import Workspace
 
 
@@ -38,7 +39,7 @@ def demo(example: str, port: int, open_browser: bool, workspace: Workspace) -> N
     listening = listen_nearby(settings.DEFAULT_HOST, port)
     if open_browser:
         webbrowser.open(address_of(listening))
-    open_workbench(listening, settings.DEFAULT_HOST, workspace)
+    open_workbench(listening, workspace, Site(settings.DEFAULT_HOST))
 
 
 def _bring_up_to_date(example: str, workspace: Workspace) -> None:

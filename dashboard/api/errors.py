@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import Final
 
 from dashboard.api.types import ErrorDocument
+from dashboard.request_id import point_to_log
 from exported_models.contract.errors import (
     ArtefactError,
     BeamscopeError,
@@ -19,8 +20,6 @@ from exported_models.contract.errors import (
     WorkspaceError,
 )
 from state_store.errors import MapError, SpaceError, StoreError
-
-UNEXPECTED: Final = "Something went wrong inside Beamscope; the server's log says what."
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +62,11 @@ def document_of(error: BeamscopeError) -> ErrorDocument:
     """The JSON answer for an error with a message for people."""
     named = error.field if isinstance(error, (ApiError, RequestError)) else ""
     return ErrorDocument(error=str(error), field=named or _kind_of(error).field)
+
+
+def say_unexpected() -> str:
+    """The sentence for an error that nobody foresaw."""
+    return f"Something went wrong inside Beamscope; {point_to_log()}."
 
 
 def say_no_store(model_id: str) -> str:

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dashboard.api.errors import UNEXPECTED, ApiError, document_of, status_of
+from dashboard.api.errors import ApiError, document_of, say_unexpected, status_of
 from dashboard.api.routing import JSON_TYPE
 from dashboard.api.validation import error_of_validation
 from exported_models.contract.errors import BeamscopeError, shorten
@@ -77,7 +77,7 @@ class UnexpectedErrors:
             if started or scope["type"] != "http":
                 raise
             _LOG.error("%s %s failed", scope["method"], shorten(scope["path"]), exc_info=error)
-            await error_response(ApiError(UNEXPECTED, HTTPStatus.INTERNAL_SERVER_ERROR))(scope, receive, send)
+            await error_response(ApiError(say_unexpected(), HTTPStatus.INTERNAL_SERVER_ERROR))(scope, receive, send)
 
 
 def _asked_by(route: APIRoute) -> type[BaseModel]:

@@ -17,6 +17,7 @@ from dashboard.api.routing import API_ROOT
 from dashboard.serving.errors import error_response
 from dashboard.serving.guards import replay
 from dashboard.serving.limits import Limits
+from dashboard.serving.metrics import Metrics
 from exported_models.runtime.cancellation import begin_cancellable
 
 _COMPUTED: Final = (f"{API_ROOT}/", "/_pane/")
@@ -68,10 +69,11 @@ class Places:
 class Gate:
     """Let a bounded number of calls compute. Probes and the files of the page pass by."""
 
-    def __init__(self, app: ASGIApp, limits: Limits) -> None:
+    def __init__(self, app: ASGIApp, limits: Limits, metrics: Metrics) -> None:
         self._app = app
         self._limits = limits
         self._places = Places(limits)
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a call on when it has a place, and stop it where its client leaves."""
@@ -105,7 +107,10 @@ class Gate:
         waiting = self._places.count_waiting(is_map=is_map) - 1
         if waiting >= self._limits.waiting:
             raise self._busy(waiting)
-        await asyncio.wait((place, leaving), timeout=self._limits.queue_seconds, return_when=asyncio.FIRST_COMPLETED)
+        with self._metrics.waiting.labels("map" if is_map else "small").track_inprogress():
+            await asyncio.wait(
+                (place, leaving), timeout=self._limits.queue_seconds, return_when=asyncio.FIRST_COMPLETED
+            )
         if leaving.done():
             return False
         if not place.done():
@@ -113,9 +118,13 @@ class Gate:
         return True
 
     async def _compute(self, scope: Scope, receive: Receive, send: Send, leaving: asyncio.Future[Message]) -> None:
-        with begin_cancellable() as work:
+        async def send_while_there(message: Message) -> None:
+            if not leaving.done():
+                await send(message)
+
+        with begin_cancellable() as work, self._metrics.running.track_inprogress():
             leaving.add_done_callback(lambda _: work.cancel())
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, send_while_there)
 
     def _busy(self, waiting: int) -> _BusyError:
         return _BusyError(

@@ -7,33 +7,95 @@ import ipaddress
 from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Final
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
+from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboard.api.errors import ApiError
 from dashboard.serving.errors import error_response
 from dashboard.serving.limits import Limits, max_body_bytes
 
-_HEADERS: Final = {"X-Frame-Options": "DENY", "X-Content-Type-Options": "nosniff"}
+_HEADERS: Final = {
+    "X-Frame-Options": "DENY",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+}
+_SAFE_METHODS: Final = ("GET", "HEAD", "OPTIONS")
+
+
+def write_policy(script_hashes: Iterable[str]) -> str:
+    """The Content-Security-Policy: everything from this server, inline scripts only with these hashes.
+
+    Mantine and plotly write styles of their own, which need no script.
+    """
+    return "; ".join(
+        (
+            "default-src 'self'",
+            " ".join(("script-src 'self'", *script_hashes)),
+            "style-src 'self' 'unsafe-inline'",
+            "img-src 'self' data: blob:",
+            "object-src 'none'",
+            "base-uri 'none'",
+            "form-action 'self'",
+            "frame-ancestors 'none'",
+        )
+    )
 
 
 class SecurityHeaders:
-    """Keep other sites from framing an answer and browsers from guessing at its type."""
+    """Keep other sites from framing an answer, foreign scripts from it, and browsers from guessing at its type."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, policy: str) -> None:
         self._app = app
+        self._headers = {**_HEADERS, "Content-Security-Policy": policy}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Add the headers to each answer."""
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(_HEADERS)
+                MutableHeaders(scope=message).update(self._headers)
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
+
+
+class PathPrefix:
+    """Serve the application under a path: the prefix is taken off, whether or not a proxy did so already."""
+
+    def __init__(self, app: ASGIApp, prefix: str) -> None:
+        self._app = app
+        self._prefix = prefix
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on with the rest of its path; lead the prefix alone to the page below it."""
+        if self._prefix and scope["type"] == "http":
+            if scope["path"] == self._prefix:
+                to_page = RedirectResponse(f"{self._prefix}/", HTTPStatus.PERMANENT_REDIRECT)
+                await to_page(scope, receive, send)
+                return
+            if scope["path"].startswith(f"{self._prefix}/"):
+                raw = scope["raw_path"].removeprefix(self._prefix.encode())
+                scope = {**scope, "path": scope["path"].removeprefix(self._prefix), "raw_path": raw}
+        await self._app(scope, receive, send)
+
+
+class OriginCheck:
+    """Refuse what a page of another site asks in the name of its visitor, but for looking."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or refuse it with 403."""
+        if scope["type"] != "http" or scope["method"] in _SAFE_METHODS or _is_own(Headers(scope=scope)):
+            await self._app(scope, receive, send)
+            return
+        reason = "A page of another site asked this; only pages of this server may."
+        await error_response(ApiError(reason, HTTPStatus.FORBIDDEN))(scope, receive, send)
 
 
 class HeadAsGet:
@@ -53,9 +115,9 @@ class HostCheck:
     A server bound to every interface was opened on purpose, under names that are not known here: it answers all.
     """
 
-    def __init__(self, app: ASGIApp, bound_host: str) -> None:
+    def __init__(self, app: ASGIApp, bound_host: str, names: Iterable[str] = ()) -> None:
         self._app = app
-        self._bound_host = bound_host.lower()
+        self._names = {bound_host.lower(), *map(str.lower, names)}
         self._answers_all = _is_unspecified(bound_host)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -63,12 +125,12 @@ class HostCheck:
         if scope["type"] != "http" or self._knows(Headers(scope=scope).get("host", "")):
             await self._app(scope, receive, send)
             return
-        reason = "This server answers only on the address that it printed at its start."
+        reason = "This server answers only on the address that it printed at its start, and on names it was given."
         await error_response(ApiError(reason, HTTPStatus.MISDIRECTED_REQUEST))(scope, receive, send)
 
     def _knows(self, host: str) -> bool:
         name = _name_of(host)
-        return self._answers_all or name == self._bound_host or _is_loopback(name)
+        return self._answers_all or name in self._names or _is_loopback(name)
 
 
 class BodyLimit:
@@ -138,6 +200,18 @@ def replay(first: Message, receive: Receive) -> Receive:
         return await receive()
 
     return receive_again
+
+
+def _is_own(headers: Headers) -> bool:
+    """Whether a page of this server asks, or a program, which has no page.
+
+    Browsers say so in ``Sec-Fetch-Site``, whatever a proxy does to names; older ones name the page's host alone.
+    """
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        return site in ("same-origin", "none")
+    origin = headers.get("origin")
+    return origin is None or urlsplit(origin).netloc == headers.get("host", "")
 
 
 def _name_of(host: str) -> str:

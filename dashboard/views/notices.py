@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from dashboard.request_id import point_to_log
 from exported_models.contract.errors import BeamscopeError
-
-UNEXPECTED = "Something went wrong here, and it is not your input. The server's log has the details; try again."
 
 
 def notice(kind: Literal["error", "info"], text: str) -> dict[str, str]:
@@ -16,4 +15,6 @@ def notice(kind: Literal["error", "info"], text: str) -> dict[str, str]:
 
 def describe_error(error: Exception) -> str:
     """The sentence for a person."""
-    return str(error) if isinstance(error, BeamscopeError) else UNEXPECTED
+    if isinstance(error, BeamscopeError):
+        return str(error)
+    return f"Something went wrong here, and it is not your input; {point_to_log()}. Try again."

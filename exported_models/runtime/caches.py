@@ -48,6 +48,11 @@ class OnceCache(Generic[Key, Value]):
         self._in_making: dict[Key, Future[Value]] = {}
         self._lock = threading.Lock()
 
+    @property
+    def size(self) -> int:
+        """Summed sizes of the values that are kept."""
+        return self._size
+
     def get(self, key: Key, make: Callable[[], Value]) -> Value:
         """The value of ``key``, made by ``make`` where it is not cached.
 

@@ -115,13 +115,46 @@ def test_a_busy_port_is_one_sentence_with_the_remedy(program: Program) -> None:
     assert "--port" in outcome.stderr
 
 
-def test_every_interface_is_served_with_a_warning(tmp_path: Path) -> None:
-    with started("serve", "--host", "0.0.0.0", "--port", "0", cwd=tmp_path) as server:
-        assert server.address.startswith("http://0.0.0.0:")
-        exit_code, stderr = server.end()
+def test_every_interface_is_not_served_without_a_log_in(program: Program) -> None:
+    outcome = program("serve", "--host", "0.0.0.0", "--port", "0")
 
-    assert exit_code == 0
-    assert "no log-in" in one_sentence(stderr)
+    assert outcome.returncode == 1
+    assert "--token-file" in one_sentence(outcome.stderr)
+
+
+def test_every_interface_is_served_to_those_who_know_the_token(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("a secret of a team\n", encoding="utf-8")
+    arguments = ["serve", "--host", "0.0.0.0", "--port", "0", "--token-file", "token", "--path-prefix", "/lab"]
+    with started(*arguments, cwd=tmp_path) as server:
+        assert re.fullmatch(r"http://0\.0\.0\.0:\d+/lab/", server.address)
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            get(server.address)
+        knows = {"Authorization": "Bearer a secret of a team"}
+        assert "Beamscope" in get(urllib.request.Request(server.address, headers=knows))
+        assert server.end() == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--token-file", "missing"], "cannot be read"),
+        (["--token-file", "empty"], "is empty"),
+        (["--token-file", "short"], "at least 16"),
+        (["--user-header", "X-User"], "needs the address of the proxy"),
+        (["--user-header", "X-User", "--trusted-proxy", "nobody"], "is not an address"),
+        (["--path-prefix", "lab"], "is not a path"),
+    ],
+)
+def test_a_site_that_cannot_be_is_one_sentence(
+    tmp_path: Path, program: Program, options: list[str], words: str
+) -> None:
+    (tmp_path / "empty").touch()
+    (tmp_path / "short").write_text("secret", encoding="utf-8")
+
+    outcome = program("serve", "--port", "0", *options, cwd=tmp_path)
+
+    assert outcome.returncode == 1
+    assert words in one_sentence(outcome.stderr)
 
 
 @pytest.fixture

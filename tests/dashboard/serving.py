@@ -9,6 +9,7 @@ from fastapi.testclient import TestClient
 
 from dashboard.api.readiness import OPENING
 from dashboard.serving import create_application
+from dashboard.site import Site
 from exported_models.contract.workspace import Workspace
 
 LOOPBACK = "http://127.0.0.1"
@@ -18,7 +19,12 @@ OPENING_SECONDS = 60
 
 def client_of(workspace: Workspace, host: str = "127.0.0.1") -> TestClient:
     """A client of the application over a workspace, as bound to ``host``."""
-    return TestClient(create_application(workspace, host), base_url=LOOPBACK)
+    return client_at(workspace, Site(host=host))
+
+
+def client_at(workspace: Workspace, site: Site, address: str = "testclient") -> TestClient:
+    """A client, at an address of its own, of the application at a site."""
+    return TestClient(create_application(workspace, site), base_url=LOOPBACK, client=(address, 50_000))
 
 
 def probe(client: TestClient) -> Any:

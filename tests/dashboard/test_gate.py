@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 from starlette.types import Message, Receive, Scope, Send
 
+from dashboard.services import Services
 from dashboard.serving.gate import Gate
 from dashboard.serving.limits import Limits
+from dashboard.serving.metrics import Metrics
+from exported_models.contract.workspace import Workspace
 from exported_models.runtime.cancellation import UnwantedError, check_wanted
 
 LIMITS = Limits(running=2, maps=1, waiting=3, queue_seconds=0.3)
@@ -68,7 +72,8 @@ class Client:
 def run(scenario: Callable[[Gate, Computing], Awaitable[Any]], limits: Limits = LIMITS) -> None:
     async def play() -> None:
         computing = Computing()
-        await asyncio.wait_for(scenario(Gate(computing, limits), computing), timeout=20)
+        metrics = Metrics(Services.open(Workspace(Path())))
+        await asyncio.wait_for(scenario(Gate(computing, limits, metrics), computing), timeout=20)
 
     asyncio.run(play())
 
