@@ -11,7 +11,6 @@ from beamscope.failures import require_build_extra
 from beamscope.listening import address_of, listen_nearby
 from beamscope.options import port_option, workspace_option
 from beamscope.workbench import open_workbench
-from dashboard.site import Site
 from exported_models.contract.workspace import Workspace
 
 
@@ -39,7 +38,7 @@ def demo(example: str, port: int, open_browser: bool, workspace: Workspace) -> N
     listening = listen_nearby(settings.DEFAULT_HOST, port)
     if open_browser:
         webbrowser.open(address_of(listening))
-    open_workbench(listening, workspace, Site(settings.DEFAULT_HOST))
+    open_workbench(listening, workspace)
 
 
 def _bring_up_to_date(example: str, workspace: Workspace) -> None:

@@ -9,8 +9,7 @@ import click
 from beamscope import settings
 from beamscope.listening import listen
 from beamscope.options import port_option, workspace_option
-from beamscope.workbench import LogFormat, Logging, open_workbench
-from dashboard.site import Access, Site, read_network
+from beamscope.workbench import LogFormat, Service, open_workbench
 from exported_models.contract.request import DEFAULT_REQUEST_BYTES
 from exported_models.contract.workspace import Workspace
 
@@ -65,6 +64,14 @@ from exported_models.contract.workspace import Workspace
     help="Write each request to standard error: its path and outcome, and no text. Errors are always written.",
 )
 @click.option("--log-texts", is_flag=True, help="Write messages of unexpected errors too, which may hold source texts.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Answer from N processes; SIGHUP replaces one after the other, and each answers what it was asked.",
+)
 @port_option
 @workspace_option
 def serve(
@@ -77,6 +84,7 @@ def serve(
     request_megabytes: int,
     log_format: LogFormat | None,
     log_texts: bool,
+    workers: int,
     port: int,
     workspace: Workspace,
 ) -> None:
@@ -93,8 +101,10 @@ def serve(
       beamscope serve --path-prefix /beamscope --public-name lab.example \\
           --user-header X-Forwarded-User --trusted-proxy 127.0.0.1
     """
+    from dashboard.site import Access, Site, read_network
+
     token = settings.read_token(token_file) if token_file else ""
     access = Access(token, user_header, tuple(map(read_network, proxies)))
     site = Site(host, names, path_prefix.rstrip("/"), access)
-    logging = Logging(log_format, with_texts=log_texts)
-    open_workbench(listen(host, port), workspace, site, request_megabytes * 1_000_000, logging)
+    service = Service(request_megabytes * 1_000_000, log_format, log_texts, workers)
+    open_workbench(listen(host, port), workspace, site, service)

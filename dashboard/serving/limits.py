@@ -33,6 +33,7 @@ class Limits:
         body_seconds: time for a whole body to arrive.
         idle_seconds: time that a connection is kept open between two requests.
         send_seconds: time that a client may leave a full buffer unread.
+        finish_seconds: time that running requests have to finish after the server was told to stop.
         request_bytes: largest estimated record of a search that is answered, see
             `exported_models.search.footprint.estimate_bytes`.
     """
@@ -46,6 +47,7 @@ class Limits:
     body_seconds: float = 10.0
     idle_seconds: int = 60
     send_seconds: float = 30.0
+    finish_seconds: float = 1.0
     request_bytes: int = DEFAULT_REQUEST_BYTES
 
 

@@ -16,8 +16,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from dashboard.serving.limits import MAX_HEADER_BYTES, Limits
 
-SECONDS_TO_FINISH: Final = 1.0
-"""Time that running requests have to finish after the server was told to stop."""
+SECONDS_TO_ASK: Final = 0.5
+"""Time in which an open connection may still bring a request after the server was told to stop."""
 SWITCH_SECONDS: Final = 0.001
 """Longest time that a thread which computes keeps the interpreter from the event loop; Python's own value is 0.005."""
 
@@ -33,7 +33,7 @@ def serve(
 
     ``when_ready`` is called when requests are answered and both signals end the server in good order.
     The signal is raised again at the end, for the handler that was set before. Where a request still runs after
-    `SECONDS_TO_FINISH`, the process ends with exit code 0: a search in a thread cannot be interrupted.
+    `Limits.finish_seconds`, the process ends with exit code 0: a search in a thread cannot be interrupted.
     """
     sys.setswitchinterval(SWITCH_SECONDS)
     # Requests share the processors already. Threads of matrix products wait for each other in a busy loop: with another
@@ -54,15 +54,16 @@ def serve(
         timeout_keep_alive=limits.idle_seconds,
         h11_max_incomplete_event_size=MAX_HEADER_BYTES,
     )
-    _Server(config, when_ready).run(sockets=[listening])
+    _Server(config, when_ready, limits.finish_seconds).run(sockets=[listening])
 
 
 class _Server(uvicorn.Server):
     """A server that says when it is ready, and whose end does not wait for searches."""
 
-    def __init__(self, config: uvicorn.Config, when_ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, when_ready: Callable[[], None], finish_seconds: float) -> None:
         super().__init__(config)
         self._when_ready = when_ready
+        self._finish_seconds = finish_seconds
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to answer; signals are handled already."""
@@ -72,7 +73,7 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let running requests finish; end the process where they take too long, or at a second Ctrl-C."""
-        timer = asyncio.get_running_loop().call_later(SECONDS_TO_FINISH, _end_process)
+        timer = asyncio.get_running_loop().call_later(self._finish_seconds, _end_process)
         await super().shutdown(sockets)
         if self.server_state.tasks:
             _end_process()
@@ -112,6 +113,7 @@ class _Connection(H11Protocol):
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._arrival = _Timer(self.limits.head_seconds, transport.abort)
         self._stall = _Timer(self.limits.send_seconds, transport.abort)
+        self._draining = False
         self._arrival.start()
         if len(self.connections) > self.limits.connections:
             transport.abort()
@@ -119,10 +121,27 @@ class _Connection(H11Protocol):
     def data_received(self, data: bytes) -> None:
         """Read a part of a request; its head is complete when an answer is under way."""
         super().data_received(data)
-        if self.cycle is None or self.cycle.response_complete:  # type: ignore[redundant-expr]  # None before a request
+        if self._is_idle():
             self._arrival.start()
         else:
             self._arrival.stop()
+            self.cycle.keep_alive = self.cycle.keep_alive and not self._draining
+
+    def shutdown(self) -> None:
+        """Close after the answer that is under way, or after one to a request that may be on its way."""
+        self._draining = True
+        if self._is_idle():
+            asyncio.get_running_loop().call_later(SECONDS_TO_ASK, self._close_if_idle)
+        else:
+            super().shutdown()
+
+    def _close_if_idle(self) -> None:
+        if self._is_idle():
+            super().shutdown()
+
+    def _is_idle(self) -> bool:
+        # The cycle is None before the first request.
+        return self.cycle is None or self.cycle.response_complete  # type: ignore[redundant-expr]
 
     def pause_writing(self) -> None:
         """Begin to wait for the client to read."""

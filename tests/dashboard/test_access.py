@@ -85,13 +85,11 @@ def test_a_header_of_anybody_else_is_not_believed(dates_workspace: Workspace) ->
     assert client.get("/api/v1/models", headers={"X-Forwarded-User": "ada"}).status_code == 401
 
 
-@pytest.mark.parametrize(
-    ("access", "words"),
-    [(("short",), "at least 16"), (("", "X-User"), "address of the proxy")],
-)
-def test_an_access_that_lets_in_too_many_is_refused(access: tuple[str, ...], words: str) -> None:
-    with pytest.raises(SiteError, match=words):
-        Access(*access)
+def test_an_access_that_lets_in_too_many_is_refused() -> None:
+    with pytest.raises(SiteError, match="at least 16"):
+        Access("short")
+    with pytest.raises(SiteError, match="address of the proxy"):
+        Access(user_header="X-User")
 
 
 @pytest.mark.parametrize(
