@@ -11,6 +11,7 @@ from dashboard.drawing.links import prune
 from dashboard.drawing.words import TokenText, count, percent, signed
 from dashboard.state.page_state import Selection, Side
 from exported_models.contract.arrays import Floats
+from exported_models.contract.source import Source
 from exported_models.contract.trace import Fate, Hypothesis, Trace
 
 CLOSE_CALL = 0.2
@@ -82,6 +83,15 @@ def find_search(trace: Trace, hypothesis: Hypothesis) -> Finding:
         return Finding(f"one hypothesis, {pruned:,} pruned", False)
     best, second = trace.hypotheses[0].normalized, trace.hypotheses[1].normalized
     return Finding(f"best {signed(best)}, next {signed(second)} a token", best - second < CLOSE_SCORES)
+
+
+def find_reading(source: Source) -> Finding | None:
+    """Stage 1, before its states: tokens that the model does not know, or did not read; None where it read the text."""
+    if source.cut:
+        return Finding(f"{source.cut} of {len(source) + source.cut} tokens were cut off", True)
+    if source.unknown:
+        return Finding(f"{len(source.unknown)} of {len(source)} tokens are unknown to the model", True)
+    return None
 
 
 def find_encoder(own: int, words: int) -> Finding:

@@ -19,7 +19,7 @@ def segmented(pane: str, role: str, options: Mapping[str, str], value: str, labe
     return html.Div(control, **as_control(pane, role))
 
 
-def select(pane: str, role: str, options: Mapping[str, str], value: str, label: str, **more: Any) -> Component:
+def select(pane: str, role: str, options: Mapping[str, str], value: str | None, label: str, **more: Any) -> Component:
     """One of several choices, in a list that opens. ``options``: value -> text."""
     control = mantine.select(control_id(pane, role), options, value, label, **more)
     return html.Div(control, **as_control(pane, role))

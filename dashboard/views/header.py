@@ -10,9 +10,10 @@ from dashboard.drawing.typography import text_width
 from dashboard.views.browser import run_in_browser
 from dashboard.views.controls import select
 from dashboard.views.ids import HeaderRole, as_control, as_role, control_id
-from dashboard.views.mantine import popover
+from dashboard.views.mantine import as_options, popover
 from dashboard.views.parts import Part, Parts, attributes_part, control_part
 from dashboard.views.shown import Shown
+from exported_models.contract.manifest import ModelManifest, Owner
 from exported_models.contract.request import MAX_BEAM_SIZE, MAX_LENGTH_PENALTY
 
 SHORTCUTS = (
@@ -32,7 +33,8 @@ SHORTCUTS = (
 PICKER_SIDES = 40.0
 NARROWEST_PICKER = 110.0
 WIDEST_PICKER = 260.0
-"""Pixels of the picker of models: around the longest name, at least and at most."""
+LANGUAGE_PICKER = 112
+"""Pixels of the picker of models: around the longest name, at least and at most; and of those of languages."""
 
 
 def layout(models: tuple[str, ...]) -> Component:
@@ -42,6 +44,8 @@ def layout(models: tuple[str, ...]) -> Component:
             html.H1([html.Span(className="brand-mark"), "Beamscope"], className="brand"),
             _model_picker(models),
             _source_form(),
+            _language_picker(HeaderRole.SOURCE_LANGUAGE, "from", "Language of the source"),
+            _language_picker(HeaderRole.TARGET_LANGUAGE, "to", "Language of the target"),
             _number(HeaderRole.BEAM_SIZE, "beam", "Beam size", 1, MAX_BEAM_SIZE, 1),
             _number(
                 HeaderRole.LENGTH_PENALTY, "length α", "Length penalty", -MAX_LENGTH_PENALTY, MAX_LENGTH_PENALTY, 0.1
@@ -63,6 +67,8 @@ def register(app: Dash) -> None:
         Input(HeaderRole.BEAM_SIZE, "value"),
         Input(HeaderRole.LENGTH_PENALTY, "value"),
         Input(HeaderRole.MODEL, "value"),
+        Input(HeaderRole.SOURCE_LANGUAGE, "value"),
+        Input(HeaderRole.TARGET_LANGUAGE, "value"),
         State(HeaderRole.SOURCE, "value"),
     )
 
@@ -75,6 +81,8 @@ def draw(shown: Shown) -> Parts:
         HeaderRole.BEAM_SIZE: control_part(value=request.beam_size),
         HeaderRole.LENGTH_PENALTY: control_part(value=request.length_penalty),
         HeaderRole.SOURCE: Part({"fill": request.source}),
+        HeaderRole.SOURCE_LANGUAGE: _fill_languages(shown.manifest, request.source_language, "source"),
+        HeaderRole.TARGET_LANGUAGE: _fill_languages(shown.manifest, request.target_language, "target"),
         HeaderRole.UNDO: attributes_part(disabled=shown.past.undo_target is None),
         HeaderRole.REDO: attributes_part(disabled=shown.past.redo_target is None),
     }
@@ -86,6 +94,20 @@ def _model_picker(models: tuple[str, ...]) -> Component:
     names = {model: model for model in models}
     picker = select("", HeaderRole.MODEL, names, models[0], "Model", searchable=len(models) > 8)
     return html.Div(picker, className="model-picker", title="Model", style=style)
+
+
+def _language_picker(role: HeaderRole, text: str, title: str) -> Component:
+    """A list that is filled, and seen, where a model has languages."""
+    picker = select("", role, {}, None, title, searchable=True, placeholder=text, display="none", w=LANGUAGE_PICKER)
+    return html.Div(picker, className="language-picker", title=title)
+
+
+def _fill_languages(manifest: ModelManifest, chosen: str | None, side: Owner) -> Part:
+    languages = manifest.languages
+    if languages is None or (side == "source" and languages.source_tag is None):
+        return control_part(data=[], value=None, display="none")
+    codes = {code: code for code in sorted(languages.tags)}
+    return control_part(data=as_options(codes), value=chosen, display="block")
 
 
 def _source_form() -> Component:

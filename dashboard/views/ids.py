@@ -61,6 +61,8 @@ class HeaderRole(StrEnum):
 
     MODEL = "header-model"
     SOURCE = "header-source"
+    SOURCE_LANGUAGE = "header-source-language"
+    TARGET_LANGUAGE = "header-target-language"
     TRANSLATE = "header-translate"
     BEAM_SIZE = "header-beam-size"
     LENGTH_PENALTY = "header-length-penalty"

@@ -44,7 +44,7 @@ def segmented_control(control_id: ControlId, options: Mapping[str, str], value: 
     return control
 
 
-def select(control_id: ControlId, options: Mapping[str, str], value: str, label: str, **more: Any) -> Component:
+def select(control_id: ControlId, options: Mapping[str, str], value: str | None, label: str, **more: Any) -> Component:
     """One of several choices, in a list that opens. ``more``: properties of `dmc.Select`."""
     control: Component = dmc.Select(
         id=control_id,

@@ -18,6 +18,7 @@ from dashboard.state.question import Options
 from dashboard.views.scene import Scene, choose_space, find_map, maps_of, open_scene, spaces_of
 from exported_models.contract.arrays import Floats
 from exported_models.contract.manifest import STAGES, ModelManifest, SpaceSpec
+from exported_models.contract.source import Source
 from state_store.neighborhood import Neighborhood, TokenEvidence
 
 
@@ -59,6 +60,7 @@ class Surroundings:
     """Where the states of a request lie among those of the training data.
 
     Attributes:
+        source: what the encoder read.
         spaces: those that can be shown.
         scene: the states of the shown space; None without a store to use, and ``missing`` then says why.
         found: the scene on the map that is shown.
@@ -70,6 +72,7 @@ class Surroundings:
     state: PageState
     options: Options
     selection: Selection | None
+    source: Source
     spaces: tuple[SpaceSpec, ...]
     scene: Scene | None
     missing: str
@@ -106,6 +109,7 @@ def look_around(
         state,
         fitted,
         selection,
+        services.trace(state.request).source,
         spaces,
         scene,
         missing,

@@ -14,6 +14,7 @@ from dashboard.drawing.findings import (
     find_decoder,
     find_encoder,
     find_prediction,
+    find_reading,
     find_search,
 )
 from dashboard.drawing.picture import Picture
@@ -59,10 +60,13 @@ def button_role(number: int) -> str:
 
 
 def find_in_states(around: Surroundings) -> tuple[Finding, Finding]:
-    """Stages 1 and 2: whether the nearest training states are of the same words; a store need not hold both spaces."""
+    """Stages 1 and 2: whether the nearest training states are of the same words; a store need not hold both spaces.
+
+    Tokens that the model does not know, or did not read, are said before.
+    """
     own, agreeing = around.stages[1], around.stages[2]
     return (
-        NO_INDEX if own is None else find_encoder(_count_at_home(own), len(own)),
+        find_reading(around.source) or (NO_INDEX if own is None else find_encoder(_count_at_home(own), len(own))),
         NO_INDEX if agreeing is None else find_decoder(_count_at_home(agreeing), len(agreeing)),
     )
 

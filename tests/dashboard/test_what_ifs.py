@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from dashboard.drawing.findings import Finding, find_reading
 from dashboard.state.page_state import PageState, Selection, Side
 from dashboard.views.head_ablation import choose_wish
 from dashboard.views.wishes import start_over
@@ -23,6 +24,16 @@ def test_a_word_of_the_top_k_is_chosen_after_the_words_before_it() -> None:
     request = apply(Choose(3, 1), TRACE, BEST).request
 
     assert request.prefix == (*BEST.tokens[:3], TRACE.top_k(BEST)[3][1].token)
+
+
+def test_tokens_that_the_model_does_not_know_or_read_are_said_before_its_states() -> None:
+    source = TRACE.source
+
+    assert find_reading(source) is None
+    unknown = find_reading(replace(source, unknown=(0, 2)))
+    cut = find_reading(replace(source, unknown=(0, 2), cut=7))
+    assert unknown == Finding(f"2 of {len(source)} tokens are unknown to the model", look=True)
+    assert cut == Finding(f"7 of {len(source) + 7} tokens were cut off", look=True)
 
 
 def test_a_kept_node_forces_its_path() -> None:

@@ -265,10 +265,10 @@ def _learn_merges(texts: Sequence[str], special: Sequence[str], size: int) -> tu
 
 
 def _save_fsmt_tokenizer(folder: Path, texts: Sequence[str]) -> None:
-    """Two vocabularies, the source's without its last pieces, so that some are unknown to it."""
-    pieces, merges = _learn_merges(texts, ("<s>", "<pad>", "</s>", "<unk>"), VOCABULARY)
-    for side, size in (("src", 70), ("tgt", VOCABULARY)):
-        known = {piece: index for index, piece in enumerate(pieces[:size])}
+    """Two vocabularies with other ids for the same pieces."""
+    pieces, merges = _learn_merges(texts, ("<s>", "<pad>", "</s>", "<unk>"), 70)
+    for side, ordered in (("src", pieces), ("tgt", [*pieces[:4], *reversed(pieces[4:])])):
+        known = {piece: index for index, piece in enumerate(ordered)}
         (folder / f"vocab-{side}.json").write_text(json.dumps(known))
     (folder / "merges.txt").write_text("".join(f"{merge} 1\n" for merge in merges))
     (folder / "tokenizer_config.json").write_text(
