@@ -1,14 +1,18 @@
 """The house stands as ARCHITECTURE.md draws it: layers, a light serving side, wheels without artefacts."""
 
+import json
+import os
 import shutil
 import subprocess
 import sys
+import urllib.request
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from exported_models.contract.workspace import RESERVED_NAMES
+from exported_models.contract.workspace import RESERVED_NAMES, Workspace
+from scripts.running_workbench import find_address
 
 ROOT = Path(__file__).resolve().parent.parent
 CONTRACTS = ("exported_models", "state_store")
@@ -99,8 +103,8 @@ def test_the_serving_side_starts_without_what_only_building_needs(module: str) -
 
 
 @pytest.fixture(scope="module")
-def wheel_files(tmp_path_factory: pytest.TempPathFactory) -> frozenset[str]:
-    """The names of all files in a wheel that was built from a house with artefacts in it."""
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A wheel that was built from a house with artefacts in it."""
     house = tmp_path_factory.mktemp("house")
     copy_house(house)
     for artifact in ("exported_models/dates", "state_store/dates"):
@@ -110,6 +114,12 @@ def wheel_files(tmp_path_factory: pytest.TempPathFactory) -> frozenset[str]:
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "."]
     subprocess.run([*command, "--wheel-dir", "dist"], cwd=house, check=True)
     (wheel,) = (house / "dist").glob("*.whl")
+    return wheel
+
+
+@pytest.fixture(scope="module")
+def wheel_files(wheel: Path) -> frozenset[str]:
+    """The names of all files in the wheel."""
     with zipfile.ZipFile(wheel) as archive:
         return frozenset(archive.namelist())
 
@@ -125,6 +135,35 @@ def test_the_wheel_holds_no_artifact(wheel_files: frozenset[str]) -> None:
     folders = {name.rpartition("/")[0] for name in wheel_files if name.partition("/")[0] in CONTRACTS}
 
     assert folders == {*CONTRACTS, *(f"{package}/{name}" for package in CONTRACTS for name in code_folders(package))}
+
+
+@pytest.mark.slow
+def test_the_wheel_alone_serves_a_workspace(wheel: Path, dates_workspace: Workspace, tmp_path: Path) -> None:
+    """Without the checkout, and without a package of the extra `build`."""
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "site")
+    (tmp_path / "site" / "sitecustomize.py").write_text(BLOCK_BUILD_ONLY, encoding="utf-8")
+    command = [sys.executable, "-P", "-m", "beamscope", "serve", "--port", "0"]
+    with subprocess.Popen(
+        [*command, "--workspace", str(dates_workspace.root)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "site")},
+        text=True,
+        stdout=subprocess.PIPE,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            address = find_address(process.stdout)
+            asked = json.dumps({"request": {"model_id": "dates", "source": "May 5, 1971"}, "space": "decoder"})
+            request = urllib.request.Request(
+                f"{address}api/v1/project", asked.encode(), {"Content-Type": "application/json"}
+            )
+            with urllib.request.urlopen(request, timeout=60) as reply:
+                assert json.load(reply)["space"] == "decoder"
+            with urllib.request.urlopen(f"{address}assets/app.js", timeout=60) as reply:
+                assert reply.status == 200
+        finally:
+            process.kill()
 
 
 def test_names_of_code_folders_are_reserved() -> None:
