@@ -16,10 +16,10 @@ import torch
 from transformers import AutoModelForSeq2SeqLM, PreTrainedModel
 from transformers.utils import logging as library_logging
 
-from exported_models.contract.errors import shorten
 from exported_models.contract.json_text import parse_json
 from pipeline.adapters.huggingface.families import Family, find_family
-from pipeline.adapters.huggingface.files import CONFIG_FILE, INDEX_SUFFIX, WEIGHT_FILES
+from pipeline.adapters.huggingface.files import CONFIG_FILE, WEIGHT_FILES
+from pipeline.adapters.huggingface.shards import check_weight_files
 from pipeline.errors import CheckpointError
 
 
@@ -44,7 +44,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
             f"The checkpoint {folder} has no model.safetensors and no pytorch_model.bin; weights in other files are "
             "not read: save it again with transformers' save_pretrained."
         )
-    _check_shards(folder)
+    check_weight_files(folder)
     model = _load_model(folder)
     _check_finite(model, folder)
     return Checkpoint(folder, model, family)
@@ -80,18 +80,6 @@ def _read_config(folder: Path) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise CheckpointError(f"{path} is not a JSON object; copy the checkpoint again.")
     return config
-
-
-def _check_shards(folder: Path) -> None:
-    """Refuse an index that names shards of weights in another folder, which the library would read."""
-    for path in (folder / name for name in WEIGHT_FILES if name.endswith(INDEX_SUFFIX) and (folder / name).is_file()):
-        try:
-            shards = {str(name) for name in parse_json(path.read_text(encoding="utf-8"))["weight_map"].values()}
-        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-            raise CheckpointError(f"{path} does not say which file holds which weight; copy it again.") from error
-        for name in shards:
-            if name != Path(name).name:
-                raise CheckpointError(f"{path} names {shorten(name)!r}, which is not a file beside it; copy it again.")
 
 
 def _load_model(folder: Path) -> PreTrainedModel:

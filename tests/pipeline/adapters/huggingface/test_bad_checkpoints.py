@@ -21,6 +21,7 @@ from pipeline.progress import SilentProgress
 from tests.pipeline.adapters.huggingface.tiny_checkpoints import save_tiny_checkpoint
 
 WEIGHTS = "model.safetensors"
+SHARDS = ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")
 
 Damage = Callable[[Path], object]
 
@@ -86,6 +87,56 @@ def _name_shards(name: str) -> Damage:
     return damage
 
 
+def _shard(folder: Path) -> dict[str, str]:
+    """Divide the weights among two files; returns the file of each."""
+    weights = load_file(folder / WEIGHTS)
+    (folder / WEIGHTS).unlink()
+    places = {name: SHARDS[index % 2] for index, name in enumerate(sorted(weights))}
+    for shard in SHARDS:
+        part = {name: weights[name] for name, place in places.items() if place == shard}
+        save_file(part, folder / shard, {"format": "pt"})
+    _write_index(folder, json.dumps(places))
+    return places
+
+
+def _write_index(folder: Path, weight_map: str) -> None:
+    content = f'{{"metadata": {{"total_size": 1}}, "weight_map": {weight_map}}}'
+    (folder / "model.safetensors.index.json").write_text(content)
+
+
+def _lose_a_shard(folder: Path) -> None:
+    _shard(folder)
+    (folder / SHARDS[1]).unlink()
+
+
+def _tear_a_shard(folder: Path) -> None:
+    _shard(folder)
+    path = folder / SHARDS[1]
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def _name_a_weight_twice(folder: Path) -> None:
+    places = _shard(folder)
+    first = next(iter(places))
+    _write_index(folder, json.dumps(places).replace("{", f'{{"{first}": "{SHARDS[1]}", ', 1))
+
+
+def _store_a_weight_twice(folder: Path) -> None:
+    _shard(folder)
+    first, second = (load_file(folder / shard) for shard in SHARDS)
+    name = next(iter(first))
+    save_file({**second, name: first[name] + 1}, folder / SHARDS[1], {"format": "pt"})
+
+
+def _name_another_shard(folder: Path) -> None:
+    places = _shard(folder)
+    _write_index(folder, json.dumps({**places, next(iter(places)): SHARDS[1]}))
+
+
+def _quantize(weights: dict[str, torch.Tensor]) -> None:
+    weights["model.encoder.layers.0.fc1.weight"] = weights["model.encoder.layers.0.fc1.weight"].to(torch.int8)
+
+
 def _garble_the_index(folder: Path) -> None:
     (folder / WEIGHTS).unlink()
     (folder / "model.safetensors.index.json").write_text('{"weight_map": ["model.safetensors"]}')
@@ -113,6 +164,12 @@ def _garble_the_index(folder: Path) -> None:
         (_name_shards("../outside.safetensors"), "names '../outside.safetensors', which is not a file beside it"),
         (_name_shards("{folder}/outside.safetensors"), "which is not a file beside it"),
         (_garble_the_index, "does not say which file holds which weight"),
+        (_lose_a_shard, f"names 2 files of weights, and 1 of them are not there, for instance {SHARDS[1]}"),
+        (_tear_a_shard, f"{SHARDS[1]} could not be loaded: it holds"),
+        (_name_a_weight_twice, "names the weight 'final_logits_bias' twice"),
+        (_store_a_weight_twice, f"stands in {SHARDS[0]} and in {SHARDS[1]}"),
+        (_name_another_shard, f"says that {SHARDS[1]} holds final_logits_bias, which it does not"),
+        (_edit_weights(_quantize), "fc1.weight in "),
         (_remove("source.spm"), "is missing or damaged"),
         (_remove("vocab.json"), "is missing or damaged"),
         (_write("target.spm", b"no model"), "is missing or damaged"),
@@ -126,6 +183,19 @@ def test_it_is_refused_in_one_sentence(checkpoint: Path, damage: Damage, message
     assert message in str(caught.value)
     assert str(checkpoint) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_weights_of_several_precisions_in_shards_are_the_weights(sound: Path, checkpoint: Path) -> None:
+    kinds = (torch.float32, torch.bfloat16, torch.float16)
+    _edit_weights(lambda weights: weights.update(_round(weights, kinds)))(checkpoint)
+    _shard(checkpoint)
+    mixed = load_adapter("huggingface").load(checkpoint).encoder.state_dict()
+    for name, weight in load_adapter("huggingface").load(sound).encoder.state_dict().items():
+        torch.testing.assert_close(mixed[name], weight, rtol=1e-2, atol=1e-2)
+
+
+def _round(weights: dict[str, torch.Tensor], kinds: tuple[torch.dtype, ...]) -> dict[str, torch.Tensor]:
+    return {name: weight.to(kinds[index % 3]) for index, (name, weight) in enumerate(sorted(weights.items()))}
 
 
 def test_nothing_is_published(checkpoint: Path, tmp_path: Path) -> None:

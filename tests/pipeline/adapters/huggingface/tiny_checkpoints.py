@@ -107,7 +107,7 @@ FAMILIES: Mapping[str, tuple[str, str, Mapping[str, Any]]] = {
     "fsmt": (
         "FSMTConfig",
         "FSMTForConditionalGeneration",
-        {**_SCALED, **_PADDED_BY_ONE, "src_vocab_size": 70, "tgt_vocab_size": VOCABULARY},
+        {**_SCALED, **_PADDED_BY_ONE, "src_vocab_size": 85, "tgt_vocab_size": VOCABULARY},
     ),
     "m2m100": ("M2M100Config", "M2M100ForConditionalGeneration", {**_SCALED, **_PADDED_BY_ONE}),
     "marian": ("MarianConfig", "MarianMTModel", {**_SCALED, "activation_function": "swish"}),
@@ -266,7 +266,7 @@ def _learn_merges(texts: Sequence[str], special: Sequence[str], size: int) -> tu
 
 def _save_fsmt_tokenizer(folder: Path, texts: Sequence[str]) -> None:
     """Two vocabularies with other ids for the same pieces."""
-    pieces, merges = _learn_merges(texts, ("<s>", "<pad>", "</s>", "<unk>"), 70)
+    pieces, merges = _learn_merges(texts, ("<s>", "<pad>", "</s>", "<unk>"), 85)
     for side, ordered in (("src", pieces), ("tgt", [*pieces[:4], *reversed(pieces[4:])])):
         known = {piece: index for index, piece in enumerate(ordered)}
         (folder / f"vocab-{side}.json").write_text(json.dumps(known))
