@@ -96,15 +96,23 @@ window.probe = (() => {
   const hover = async () => {
     const times = [];
     for (const word of document.querySelectorAll('.target-words button, .source-words button')) {
-      await nextFrame();
-      const started = performance.now();
+      let started = await nextFrame().then(() => performance.now());
       word.dispatchEvent(new MouseEvent('mouseover', { bubbles: true }));
-      times.push(await afterPaint() - started);
+      const frames = [await afterPaint() - started];
+      for (let frame = 1; frame < 4; frame += 1) {
+        started = await nextFrame().then(() => performance.now());
+        frames.push(await afterPaint() - started);
+      }
+      times.push(Math.max(...frames));
     }
     document.querySelector('.target-words button').dispatchEvent(new MouseEvent('mouseout', { bubbles: true }));
     return times;
   };
-  return { open, click, hover, quiet };
+  const alternatives = () => [...document.querySelectorAll('.top-k .top-column')].slice(0, -1)
+    .flatMap((column, step) => [...column.children].map((cell, rank) => [cell, [step, rank]]))
+    .filter(([cell]) => !cell.classList.contains('chosen')).map(([, place]) => place)
+    .sort(([step, rank], [other, below]) => rank - below || step - other);
+  return { open, click, hover, quiet, alternatives };
 })();
 """
 EMPTY_TRIP = """() => new Promise((resolve) => {
@@ -129,7 +137,7 @@ class PageTimes:
         fetch: an empty call without Dash, as a pane makes it.
         shown: from a click on a word of the top k to the second frame with the new words and the new tree.
         around: from that click to the map and the neighbors.
-        hover: work of the frame that lights a word in every view.
+        hover: work of the busiest of the four frames in which a word is lit in every view.
     """
 
     empty: list[float]
@@ -196,11 +204,8 @@ def _run_rounds(page: Page, empty: Page, fragment: str, rounds: int) -> PageTime
 
 
 def _cells(page: Page) -> Iterator[list[int]]:
-    """Step and rank of each alternative, the first choices left out; no two are the same request."""
-    steps = page.locator(".top-k .top-column").count()
-    ranks = page.locator(".top-k .top-column").first.locator("button").count()
-    while True:
-        yield from ([step, rank] for rank in range(1, ranks) for step in range(steps - 1))
+    """Step and rank of each word of the top k that is not in the translation, most probable first."""
+    return iter(page.evaluate("() => window.probe.alternatives()"))
 
 
 def _open(page: Page, address: str, selector: str) -> Page:

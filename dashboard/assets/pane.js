@@ -22,15 +22,17 @@
       this.asking = false;
       this.follows = false;
       this.looking = null;
+      this.lighting = false;
+      this.room = this.measureRoom();
       this.watchRoom();
     }
 
     /* Only the room of the columns is the server's business; views fit themselves. */
     watchRoom() {
-      let told = this.room();
       new ResizeObserver(() => {
-        if (this.room() !== told) {
-          told = this.room();
+        const room = this.measureRoom();
+        if (this.room !== room) {
+          this.room = room;
           if (this.state) {
             this.change();
           }
@@ -87,7 +89,7 @@
     }
 
     question(wish) {
-      const options = Object.assign({}, this.options, { room: this.room(), theme: scope.theme() });
+      const options = Object.assign({}, this.options, { room: this.room, theme: scope.theme() });
       return {
         wish: wish,
         state: this.state,
@@ -100,7 +102,7 @@
     }
 
     /** Pixels for the columns, in steps of 20 so that a drag of the window does not flood the server. */
-    room() {
+    measureRoom() {
       const scroller = this.root.querySelector("[data-gutter]");
       return Math.max(200, Math.floor((scroller.clientWidth - Number(scroller.dataset.gutter) - 32) / 20) * 20);
     }
