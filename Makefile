@@ -9,7 +9,7 @@ TIMED := scripts/timed.sh
 CODE := beamscope dashboard exported_models pipeline state_store
 FAST := not slow and not browser and not oracle
 
-.PHONY: help install demo test test-fast oracles lint format types imports lock screenshots benchmarks clean
+.PHONY: help install demo test test-fast oracles lint format types imports lock screenshots families benchmarks clean
 
 help: ## print what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -67,6 +67,10 @@ lock: .venv/.installed-tests ## resolve every dependency again and write require
 screenshots: .venv/.installed-tests ## take docs/workbench-light.png and docs/workbench-dark.png
 	@scripts/preflight.sh browser
 	@$(BIN)/python -m scripts.screenshots
+
+families: .venv/.installed-tests ## write docs/families.md, the table of what each family of models offers
+	@$(BIN)/python -m scripts.families_table > docs/families.md.new
+	@mv docs/families.md.new docs/families.md
 
 benchmarks: .venv/.installed-tests ## measure decoding, neighbor search, encoding, the demo and the page
 	@$(BIN)/python -m benchmarks

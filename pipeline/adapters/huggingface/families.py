@@ -59,6 +59,20 @@ FAMILIES: Mapping[str, Family] = {
 """By the ``model_type`` of a configuration. NLLB is an M2M100; Flan-T5 and ByT5 are T5."""
 
 
+MISSING: Mapping[str, str] = {
+    "bigbird_pegasus": "attention to random blocks of the source",
+    "led": "attention to a window of the source, with global tokens",
+    "longt5": "attention to a window of the source, with the means of blocks",
+    "nllb-moe": "routed experts in place of a feed-forward layer",
+    "pegasus_x": "attention to blocks of the source, with global tokens that are none of its own",
+    "prophetnet": "a decoder that predicts several tokens at once",
+    "switch_transformers": "routed experts in place of a feed-forward layer",
+    "t5gemma": "rotary positions, heads that share keys, and capped scores",
+    "t5gemma2": "rotary positions, heads that share keys, and one attention to source and target",
+}
+"""By the ``model_type`` of a configuration: parts that an exported module lacks for it."""
+
+
 def find_family(config: Mapping[str, Any], path: Path) -> Family:
     """The family of a configuration read from ``path``.
 
@@ -73,5 +87,10 @@ def find_family(config: Mapping[str, Any], path: Path) -> Family:
         raise CheckpointError(
             f"{path} describes a {kind!r} model, which is not an encoder with a decoder: there is nothing to translate "
             f"from or to; {supported}."
+        )
+    missing = MISSING.get(kind) if isinstance(kind, str) else None
+    if missing:
+        raise CheckpointError(
+            f"{path} describes a {kind!r} model, which has {missing}: Beamscope has no graph of that; {supported}."
         )
     raise CheckpointError(f"{path} describes a {kind!r} model, which no adapter can export; {supported}.")
