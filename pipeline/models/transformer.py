@@ -18,8 +18,10 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
+from pipeline.models.source_blocks import SourceBlocks
 from pipeline.models.transformer_config import RelativeBias, StackConfig, TransformerConfig
 from pipeline.models.transformer_layers import (
+    MASKED,
     Cell,
     DecoderLayer,
     DistanceBias,
@@ -31,9 +33,6 @@ from pipeline.models.transformer_layers import (
     Override,
     make_norm,
 )
-
-_MASKED = -1e9
-"""Added to the scores of masked keys. Finite, so that the softmax over a row of padding alone is a number."""
 
 
 class Encoded(NamedTuple):
@@ -74,6 +73,8 @@ class Transformer(nn.Module):
         self.encoder = nn.ModuleList(EncoderLayer(config) for _ in range(config.encoder.layers))
         self.encoder_norm = make_norm(config) if config.final_norm else None
         self.encoder_bias = _make_biases(relative, config.encoder, both_sides=True)
+        block = config.window.block if config.window else 0
+        self.source_blocks = SourceBlocks(block, relative, config.encoder.heads) if block and relative else None
         self.target_embedding = Embedding(
             config, config.target_vocabulary, norm_before_positions=config.norm_before_positions
         )
@@ -94,12 +95,16 @@ class Transformer(nn.Module):
         """
         sentences, length = source_ids.shape
         positions = torch.arange(length, device=source_ids.device)
-        biases = _add_distances(_padding_bias(source_mask), self.encoder_bias, self.config.encoder, positions)
+        hidden = _padding_bias(source_mask)
+        if self.config.window is not None:
+            hidden = hidden + _hide_far(positions, self.config.window.radius)
+        blocks = None if self.source_blocks is None else self.source_blocks(source_mask)
+        biases = _add_distances(hidden, self.encoder_bias, self.config.encoder, positions)
         x = self.source_embedding(source_ids, positions).flatten(0, 1)
         attentions, layers = [], []
         masks = _split_mask(head_mask, self.config.encoder)
         for layer, bias, kept in zip(self.encoder, biases, masks, strict=True):
-            x, attention = layer(x, sentences, bias, kept)
+            x, attention = layer(x, sentences, bias, kept, blocks)
             attentions.append(attention)
             layers.append(x.view(sentences, length, -1))
         x = x if self.encoder_norm is None else self.encoder_norm(x)
@@ -165,7 +170,7 @@ class Transformer(nn.Module):
         """
         sentences, length = previous_ids.shape
         positions = torch.arange(length, device=previous_ids.device)
-        future = torch.triu(torch.full((length, length), _MASKED), diagonal=1)[None, None]
+        future = torch.triu(torch.full((length, length), MASKED), diagonal=1)[None, None]
         biases = _add_distances(future, self.decoder_bias, self.config.decoder, positions)
         source_bias, given = _padding_bias(source_mask), self._by_layer(override)
         kept = _split_mask(head_mask, self.config.decoder)
@@ -241,6 +246,12 @@ def _split_mask(head_mask: Tensor | None, stack: StackConfig) -> Sequence[Tensor
     return [None] * stack.layers if head_mask is None else torch.split(head_mask.view(-1, stack.heads, 1, 1), 1)
 
 
+def _hide_far(positions: Tensor, radius: int) -> Tensor:
+    """`MASKED` between positions that are more than ``radius`` apart, and zero between others, [1, 1, S, S]."""
+    distance = (positions[None, :] - positions[:, None]).abs()
+    return ((distance > radius).to(torch.float32) * MASKED)[None, None]
+
+
 def _padding_bias(mask: Tensor) -> Tensor:
-    """Zero on tokens and `_MASKED` on padding, [N, 1, 1, S]."""
-    return (mask.to(torch.float32) - 1.0)[:, None, None, :] * -_MASKED
+    """Zero on tokens and `MASKED` on padding, [N, 1, 1, S]."""
+    return (mask.to(torch.float32) - 1.0)[:, None, None, :] * -MASKED

@@ -39,6 +39,19 @@ class RelativeBias:
 
 
 @dataclass(frozen=True, slots=True)
+class Window:
+    """Self-attention of the encoder to near tokens alone (Guo et al. 2022).
+
+    Attributes:
+        radius: largest distance of a token that is attended to.
+        block: number of tokens of a block whose sum is attended to besides; 0 for none.
+    """
+
+    radius: int
+    block: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class TransformerConfig:
     """Sizes and variants of a model.
 
@@ -54,6 +67,7 @@ class TransformerConfig:
         positions: rows of the table of absolute positions, or 0 for none.
         norm_before_positions: whether the target's norm of embeddings stands before positions are added, not after.
         relative_bias: bias of self-attention by distance, or None.
+        window: reach of the encoder's self-attention; None for the whole source.
         output_transform: activation of BERT's transform, a projection and a norm before the output projection; None
             for a model without it.
         tied: whether the output projection is the table of target embeddings.
@@ -79,6 +93,7 @@ class TransformerConfig:
     positions: int = 0
     norm_before_positions: bool = False
     relative_bias: RelativeBias | None = None
+    window: Window | None = None
     output_transform: Activation | None = None
     tied: bool = False
     recurrent: bool = False

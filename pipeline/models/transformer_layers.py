@@ -42,6 +42,10 @@ Memory: TypeAlias = Keys | Cell
 """Values that a decoder layer passes to the next step."""
 
 
+MASKED = -1e9
+"""Added to the scores of masked keys. Finite, so that the softmax over a row of padding alone is a number."""
+
+
 class Override(NamedTuple):
     """Cross-attention that replaces the model's own: ``weights`` [N, L x A, Q, S] where ``on`` [N, L x A, Q, 1]."""
 
@@ -81,6 +85,27 @@ class FeedForward(nn.Module):
         return cast(Tensor, self.contract(inner))
 
 
+class Blocks(NamedTuple):
+    """``members`` [N, G, S], 1 for tokens of a block, and ``bias`` [N, A, S, G] of the attention to blocks."""
+
+    members: Tensor
+    bias: Tensor
+
+
+class BlockSums(nn.Module):
+    """Sums of the tokens of blocks, which self-attention reads by the same projection as tokens."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.norm = make_norm(config)
+
+    def forward(self, x: Tensor, blocks: Blocks) -> Tensor:
+        """Normalized sums [N x G, D] of the tokens [N x S, D] of every block."""
+        sentences, size = blocks.members.shape[0], x.shape[-1]
+        sums = blocks.members @ x.view(sentences, -1, size)
+        return cast(Tensor, self.norm(sums.flatten(0, 1)))
+
+
 class SelfAttention(nn.Module):
     """Attention of a sequence to itself and to its past; ``project`` computes query, key and value together."""
 
@@ -89,21 +114,50 @@ class SelfAttention(nn.Module):
         self.heads, self.head_size = stack.heads, stack.head_size
         self.project = nn.Linear(config.size, 3 * stack.heads * stack.head_size, config.bias)
         self.output = nn.Linear(stack.heads * stack.head_size, config.size, config.bias)
+        reads_blocks = stack is config.encoder and config.window is not None and config.window.block > 0
+        self.blocks = BlockSums(config) if reads_blocks else None
 
-    def forward(self, x: Tensor, rows: int, bias: Tensor | None, kept: Tensor | None) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, x: Tensor, rows: int, bias: Tensor | None, kept: Tensor | None, blocks: Blocks | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Attend within each row.
 
         Args:
             x: [rows x tokens, D].
             bias: added to the scores, broadcast to [rows, A, tokens, tokens].
             kept: [1, A, 1, 1], 0 for a head that is ablated and 1 for the others; None keeps all.
+            blocks: blocks of tokens to attend to besides. The attention that is returned is that to tokens.
         """
-        projected = self.project(x).view(rows, -1, 3 * self.heads, self.head_size).transpose(1, 2)
-        query, keys, values = projected.chunk(3, dim=1)
+        query, keys, values = self._project(x, rows)
+        if blocks is not None and self.blocks is not None and bias is not None:
+            return self._attend_to_blocks(query, keys, values, bias, kept, blocks, self.blocks(x, blocks))
         scores = query @ keys.transpose(-1, -2)
         attention = _ablate(torch.softmax(scores if bias is None else scores + bias, dim=-1), kept)
         mixed = (attention @ values).transpose(1, 2).reshape(-1, self.heads * self.head_size)
         return self.output(mixed), attention
+
+    def _project(self, x: Tensor, rows: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Query, keys and values, each [rows, A, tokens, E]."""
+        projected = self.project(x).view(rows, -1, 3 * self.heads, self.head_size).transpose(1, 2)
+        query, keys, values = projected.chunk(3, dim=1)
+        return query, keys, values
+
+    def _attend_to_blocks(
+        self,
+        query: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        bias: Tensor,
+        kept: Tensor | None,
+        blocks: Blocks,
+        sums: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        _, block_keys, block_values = self._project(sums, query.shape[0])
+        near = query @ keys.transpose(-1, -2) + bias
+        far = query @ block_keys.transpose(-1, -2) + blocks.bias
+        attention = _ablate(torch.softmax(torch.cat([near, far], dim=-1), dim=-1), kept)
+        mixed = (attention @ torch.cat([values, block_values], dim=2)).transpose(1, 2)
+        return self.output(mixed.reshape(-1, self.heads * self.head_size)), attention[..., : keys.shape[2]]
 
     def step(self, x: Tensor, past: Memory, bias: Tensor | None, kept: Tensor | None) -> tuple[Tensor, Tensor, Keys]:
         """Attend from one new token a row [R, D] to itself and to the past. A single token needs no transposition."""
@@ -186,8 +240,10 @@ class EncoderLayer(nn.Module):
         self.feed_forward = FeedForward(config, config.encoder)
         self.feed_forward_norm = make_norm(config)
 
-    def forward(self, x: Tensor, rows: int, bias: Tensor, kept: Tensor | None) -> tuple[Tensor, Tensor]:
-        change, attention = self.attention(_before(self, self.attention_norm, x), rows, bias, kept)
+    def forward(
+        self, x: Tensor, rows: int, bias: Tensor, kept: Tensor | None, blocks: Blocks | None = None
+    ) -> tuple[Tensor, Tensor]:
+        change, attention = self.attention(_before(self, self.attention_norm, x), rows, bias, kept, blocks)
         x = _after(self, self.attention_norm, x + change)
         change = self.feed_forward(_before(self, self.feed_forward_norm, x))
         return _after(self, self.feed_forward_norm, x + change), attention
@@ -298,8 +354,11 @@ class DistanceBias(nn.Module):
 
     def forward(self, queries: Tensor, keys: Tensor) -> Tensor:
         """Bias [1, A, queries, keys] between positions."""
-        distance = (keys[None, :] - queries[:, None]).clamp(-self.longest, self.longest) + self.longest
-        return self.weight[self.buckets[distance]].permute(2, 0, 1).unsqueeze(0)
+        return self.weigh(keys[None, :] - queries[:, None]).permute(2, 0, 1).unsqueeze(0)
+
+    def weigh(self, distance: Tensor) -> Tensor:
+        """Bias [..., A] of distances, each a key's position minus a query's."""
+        return self.weight[self.buckets[distance.clamp(-self.longest, self.longest) + self.longest]]
 
 
 def make_norm(config: TransformerConfig) -> nn.Module:

@@ -46,6 +46,7 @@ FAMILIES: Mapping[str, Family] = {
     "blenderbot-small": _of_bart("Blenderbot small"),
     "encoder-decoder": Family("EncoderDecoderModel", bert.configure, bert.convert, bert.find_contexts),
     "fsmt": _of_bart("FSMT"),
+    "longt5": _of_t5("LongT5"),
     "m2m_100": _of_bart("M2M100"),
     "marian": _of_bart("Marian"),
     "mbart": _of_bart("mBART"),
@@ -62,7 +63,6 @@ FAMILIES: Mapping[str, Family] = {
 MISSING: Mapping[str, str] = {
     "bigbird_pegasus": "attention to random blocks of the source",
     "led": "attention to a window of the source, with global tokens",
-    "longt5": "attention to a window of the source, with the means of blocks",
     "nllb-moe": "routed experts in place of a feed-forward layer",
     "pegasus_x": "attention to blocks of the source, with global tokens that are none of its own",
     "prophetnet": "a decoder that predicts several tokens at once",

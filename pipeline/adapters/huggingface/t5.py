@@ -1,11 +1,14 @@
-"""T5 (Raffel et al. 2020) with its versions 1.0 and 1.1, Flan-T5, ByT5, mT5, and UMT5 with a bias in every layer."""
+"""T5 (Raffel et al. 2020) with its versions 1.0 and 1.1, Flan-T5, ByT5, mT5, UMT5 and LongT5.
+
+UMT5 has a bias in every layer; LongT5's encoder attends to a window, and may attend to blocks of tokens.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 from torch import Tensor, nn
-from transformers import PreTrainedModel
+from transformers import PretrainedConfig, PreTrainedModel
 
 from pipeline.adapters.huggingface.weights import (
     copy_linear,
@@ -15,9 +18,9 @@ from pipeline.adapters.huggingface.weights import (
     join_linear,
     make_output,
 )
-from pipeline.models.transformer_config import RelativeBias, StackConfig, TransformerConfig
+from pipeline.models.transformer_config import RelativeBias, StackConfig, TransformerConfig, Window
 
-_SCALED_BY = {"t5": "scale_decoder_outputs", "umt5": "tie_word_embeddings"}
+_SCALED_BY = {"longt5": "scale_decoder_outputs", "t5": "scale_decoder_outputs", "umt5": "tie_word_embeddings"}
 """Setting that scales the output projection's input, by family; mT5 never scales it."""
 
 
@@ -44,8 +47,16 @@ def configure(model: PreTrainedModel) -> TransformerConfig:
             config.relative_attention_max_distance,
             by_layer=config.model_type == "umt5",
         ),
+        window=_find_window(config),
         tied=is_tied(model),
     )
+
+
+def _find_window(config: PretrainedConfig) -> Window | None:
+    if config.model_type != "longt5":
+        return None
+    block = config.global_block_size if config.encoder_attention_type == "transient-global" else 0
+    return Window(config.local_radius, block)
 
 
 def convert(model: PreTrainedModel) -> dict[str, Tensor]:
@@ -69,14 +80,16 @@ def _convert_stack(embedding: str, stack: str, module: Any) -> dict[str, Tensor]
     }
     for index, block in enumerate(module.block):
         weights |= _convert_block(f"{stack}.{index}", block.layer)
-        own = block.layer[0].SelfAttention
+        own = _find_own(block.layer)
+        if hasattr(own, "global_relative_attention_bias"):
+            weights["source_blocks.distance.weight"] = own.global_relative_attention_bias.weight
         if own.has_relative_attention_bias:
             weights[f"{stack}_bias.{index}.weight"] = own.relative_attention_bias.weight
     return weights
 
 
 def _convert_block(target: str, layers: Any) -> dict[str, Tensor]:
-    own, dense = layers[0].SelfAttention, layers[-1].DenseReluDense
+    own, dense = _find_own(layers), layers[-1].DenseReluDense
     weights = {
         **join_linear(
             f"{target}.attention.project",
@@ -89,12 +102,19 @@ def _convert_block(target: str, layers: Any) -> dict[str, Tensor]:
         **copy_linear(f"{target}.feed_forward.contract", dense.wo),
         **copy_linear(f"{target}.feed_forward_norm", layers[-1].layer_norm),
     }
+    if hasattr(own, "global_input_layer_norm"):
+        weights |= copy_linear(f"{target}.attention.blocks.norm", own.global_input_layer_norm)
     if hasattr(dense, "wi_0"):
         weights |= copy_linear(f"{target}.feed_forward.expand", dense.wi_0)
         weights |= copy_linear(f"{target}.feed_forward.gate", dense.wi_1)
     else:
         weights |= copy_linear(f"{target}.feed_forward.expand", dense.wi)
     return weights | (_convert_cross_attention(target, layers[1]) if len(layers) > 2 else {})
+
+
+def _find_own(layers: Any) -> Any:
+    """Self-attention of a block; LongT5 names it after its kind."""
+    return next(part for name, part in layers[0].named_children() if name.endswith("SelfAttention"))
 
 
 def _convert_cross_attention(target: str, layer: Any) -> dict[str, Tensor]:

@@ -82,6 +82,7 @@ def _pair(encoder: Mapping[str, Any], **decoder: Any) -> Mapping[str, Any]:
 
 
 _SCALED = {**_LIKE_BART, "scale_embedding": True}
+_NEAR = {"encoder_attention_type": "local", "local_radius": 3}
 _PADDED_BY_ONE = {"pad_token_id": 1, "bos_token_id": 0}
 _GATED = {**_LIKE_T5, "feed_forward_proj": "gated-gelu", "tie_word_embeddings": False}
 
@@ -108,6 +109,12 @@ FAMILIES: Mapping[str, tuple[str, str, Mapping[str, Any]]] = {
         "FSMTConfig",
         "FSMTForConditionalGeneration",
         {**_SCALED, **_PADDED_BY_ONE, "src_vocab_size": 85, "tgt_vocab_size": VOCABULARY},
+    ),
+    "longt5": ("LongT5Config", "LongT5ForConditionalGeneration", {**_GATED, **_NEAR}),
+    "longt5-blocks": (
+        "LongT5Config",
+        "LongT5ForConditionalGeneration",
+        {**_GATED, **_NEAR, "encoder_attention_type": "transient-global", "global_block_size": 4},
     ),
     "m2m100": ("M2M100Config", "M2M100ForConditionalGeneration", {**_SCALED, **_PADDED_BY_ONE}),
     "marian": ("MarianConfig", "MarianMTModel", {**_SCALED, "activation_function": "swish"}),
