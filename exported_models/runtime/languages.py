@@ -10,6 +10,7 @@ from dataclasses import replace
 from exported_models.contract.errors import RequestError, shorten
 from exported_models.contract.manifest import Languages, ModelManifest, SentencePieceSpec, TokenizerJsonSpec
 from exported_models.contract.request import Request
+from exported_models.runtime.language_codes import THREE_LETTERS
 from exported_models.runtime.model import ExportedModel
 from exported_models.tokenizers.vocabulary import Tokenizer
 
@@ -23,7 +24,7 @@ Framed = SentencePieceSpec | TokenizerJsonSpec
 def find_language(manifest: ModelManifest, wanted: str | None, side: str) -> str | None:
     """The code of a language as the model has it; the model's own for None.
 
-    A part of a code that only one language begins with is enough: ``de`` for ``de_DE``.
+    A part of a code that only one language begins with is enough: ``de`` for ``de_DE``, and for ``deu_Latn``.
 
     Args:
         side: ``source`` or ``target``.
@@ -42,9 +43,9 @@ def find_language(manifest: ModelManifest, wanted: str | None, side: str) -> str
     if wanted is None:
         return languages.source if side == "source" else languages.target
     found = _match(languages, wanted)
-    if found is None:
-        raise RequestError(_describe_unknown(manifest.model_id, languages, wanted), field=field)
-    return found
+    if len(found) != 1:
+        raise RequestError(_describe_unknown(manifest.model_id, languages, wanted, found), field=field)
+    return found[0]
 
 
 def speak(model: ExportedModel, request: Request) -> ExportedModel:
@@ -109,16 +110,19 @@ def _frame(tokenizer: Tokenizer, spec: object) -> Tokenizer:
     return framed
 
 
-def _match(languages: Languages, wanted: str) -> str | None:
+def _match(languages: Languages, wanted: str) -> list[str]:
+    """The codes that a name may mean."""
     if wanted in languages.tags:
-        return wanted
+        return [wanted]
     folded = wanted.casefold().replace("-", "_")
     whole = [code for code in languages.tags if code.casefold() == folded]
-    parts = whole or [code for code in languages.tags if code.casefold().partition("_")[0] == folded]
-    return parts[0] if len(parts) == 1 else None
+    names = {folded, THREE_LETTERS.get(folded, folded)}
+    return whole or [code for code in languages.tags if code.casefold().partition("_")[0] in names]
 
 
-def _describe_unknown(model_id: str, languages: Languages, wanted: str) -> str:
+def _describe_unknown(model_id: str, languages: Languages, wanted: str, meant: list[str]) -> str:
+    if meant:
+        return f"{shorten(wanted)!r} may be several languages of {model_id}; name one of {', '.join(meant)}."
     codes = sorted(languages.tags)
     near = difflib.get_close_matches(wanted, codes, n=_NAMED, cutoff=0.5) or codes[:_NAMED]
     more = "" if len(codes) == len(near) else f", … {len(codes)} in all"

@@ -17,15 +17,20 @@ DEFAULT_MAX_LENGTH = 200
 """Most target tokens if neither the settings nor the positions set a limit."""
 
 _NEUTRAL: dict[str, Any] = {
+    "constraints": None,
     "diversity_penalty": 0.0,
     "do_sample": False,
     "encoder_repetition_penalty": 1.0,
     "exponential_decay_length_penalty": None,
+    "force_words_ids": None,
     "guidance_scale": None,
+    "max_time": None,
     "num_beam_groups": 1,
     "penalty_alpha": None,
     "renormalize_logits": False,
     "sequence_bias": None,
+    "stop_strings": None,
+    "watermarking_config": None,
 }
 """Settings that the engine does not support, with the value at which they have no effect."""
 

@@ -57,11 +57,22 @@ def test_the_longest_target_is_what_the_positions_allow(tmp_path: Path) -> None:
     assert source.max_target_tokens == source.generation.max_length == 64
 
 
+def test_the_settings_of_blenderbots_checkpoints_are_honored(tmp_path: Path) -> None:
+    settings = {"no_repeat_ngram_size": 3, "encoder_no_repeat_ngram_size": 3, "forced_eos_token_id": 2, "min_length": 5}
+    source = _load(tmp_path, **settings)
+    rules = source.generation
+    assert (rules.ngram_size, rules.source_ngram_size, rules.forces_end, rules.min_length) == (3, 3, True, 5)
+    assert source.notices == ()
+
+
 @pytest.mark.parametrize(
     ("settings", "notice"),
     [
         ({"encoder_repetition_penalty": 1.2}, "encoder_repetition_penalty=1.2 is not supported"),
         ({"exponential_decay_length_penalty": [3, 1.1]}, "exponential_decay_length_penalty=[3, 1.1] is not supported"),
+        ({"diversity_penalty": 0.5}, "diversity_penalty=0.5 is not supported"),
+        ({"num_beam_groups": 2}, "num_beam_groups=2 is not supported"),
+        ({"max_time": 2.5}, "max_time=2.5 is not supported"),
         ({"eos_token_id": [2, 3]}, "Only the first of the end-of-sentence tokens"),
     ],
 )

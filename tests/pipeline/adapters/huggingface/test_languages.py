@@ -72,12 +72,10 @@ def test_the_target_begins_as_the_family_does_it(case: Case) -> None:
         assert (manifest.start_id, manifest.generation.forced_first_id) == (source.start_id, tag)
 
 
-@pytest.mark.parametrize(
-    ("wanted", "found"), [("eng_Latn", "eng_Latn"), ("ENG-latn", "eng_Latn"), ("eng", "eng_Latn"), (None, "eng_Latn")]
-)
-def test_a_language_is_found_by_what_people_write(tmp_path: Path, wanted: str | None, found: str) -> None:
+@pytest.mark.parametrize("wanted", ["eng_Latn", "ENG-latn", "eng", "en", None])
+def test_a_language_is_found_by_what_people_write(tmp_path: Path, wanted: str | None) -> None:
     source = load_adapter("huggingface").load(save_tagged_checkpoint("nllb", tmp_path))
-    assert find_language(_describe(source), wanted, "source") == found
+    assert find_language(_describe(source), wanted, "source") == "eng_Latn"
     with pytest.raises(RequestError, match=r"tiny has no language 'xx'; it has deu_Latn, eng_Latn, fra_Latn\."):
         find_language(_describe(source), "xx", "target")
 
@@ -155,3 +153,15 @@ def test_a_longer_source_is_refused_with_both_numbers_or_cut(served: tuple[Engin
     source = engine.translate(Request("tiny", long, cut_source=True, max_length=3)).source
     assert (len(source), source.cut) == (limit, 163 - limit)
     assert (source.tokens[0], source.tokens[-1]) == ("eng_Latn", "</s>")
+
+
+def test_a_name_of_several_languages_is_refused_with_all_of_them(tmp_path: Path) -> None:
+    source = load_adapter("huggingface").load(save_tagged_checkpoint("nllb", tmp_path))
+    manifest = _describe(source)
+    assert manifest.languages is not None
+    tags = {"zho_Hans": 1, "zho_Hant": 2}
+    several = manifest.model_copy(update={"languages": manifest.languages.model_copy(update={"tags": tags})})
+    with pytest.raises(RequestError, match="'zh' may be several languages of tiny; name one of zho_Hans, zho_Hant"):
+        find_language(several, "zh", "target")
+    with pytest.raises(RequestError, match="tiny has no source language to choose; leave 'en' out"):
+        find_language(manifest.model_copy(update={"languages": None}), "en", "source")
