@@ -8,6 +8,8 @@ LOCK := requirements/lock.txt
 TIMED := scripts/timed.sh
 CODE := beamscope dashboard exported_models pipeline state_store
 FAST := not slow and not browser and not oracle
+# Files of tests run side by side; more processes than cores would only make browsers wait for each other.
+SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile
 
 .PHONY: help install demo test test-fast oracles lint format types imports lock screenshots families benchmarks clean
 
@@ -37,10 +39,10 @@ test: .venv/.installed-tests ## run every check: lint, types, layers and all tes
 	@scripts/preflight.sh browser
 	@$(MAKE) --no-print-directory lint types imports
 	@mkdir -p reports
-	@$(TIMED) "tests" $(BIN)/pytest --durations=10 --junitxml=reports/pytest.xml
+	@$(TIMED) "tests" $(BIN)/pytest $(SIDE_BY_SIDE) --durations=10 --junitxml=reports/pytest.xml
 
 test-fast: .venv/.installed-tests ## run the tests that need neither a browser nor patience
-	@$(TIMED) "fast tests" $(BIN)/pytest -m "$(FAST)"
+	@$(TIMED) "fast tests" $(BIN)/pytest $(SIDE_BY_SIDE) -m "$(FAST)"
 
 oracles: .venv/.installed-tests ## compare with other implementations at length (figures: reports/oracles.xml); needs BEAMSCOPE_MATERIALS
 	@mkdir -p reports

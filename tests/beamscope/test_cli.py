@@ -24,7 +24,7 @@ HEAVY = ("dash", "numpy", "onnxruntime", "plotly", "prefect", "pydantic", "sklea
 def examples_of(command: click.Command) -> Iterator[list[str]]:
     """The example lines of a command's help, as arguments."""
     _, _, examples = (command.help or "").partition("Examples:")
-    for line in examples.strip().splitlines():
+    for line in examples.replace("\\\n", " ").strip().splitlines():
         yield shlex.split(line.strip(), comments=True)
 
 
