@@ -11,7 +11,7 @@ FAST := not slow and not browser and not oracle
 # Files of tests run side by side; more processes than cores would only make browsers wait for each other.
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile
 
-.PHONY: help install demo test test-fast oracles lint format types imports lock screenshots families benchmarks clean
+.PHONY: help install demo test test-fast oracles campaign lint format types imports lock screenshots families benchmarks clean
 
 help: ## print what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +47,9 @@ test-fast: .venv/.installed-tests ## run the tests that need neither a browser n
 oracles: .venv/.installed-tests ## compare with other implementations at length (figures: reports/oracles.xml); needs BEAMSCOPE_MATERIALS
 	@mkdir -p reports
 	@$(TIMED) "oracles" $(BIN)/pytest -m oracle --timeout=7200 --junitxml=reports/oracles.xml
+
+campaign: .venv/.installed-tests ## put a served workspace through hostile inputs, damage, kills and crowds (hours; docs/reliability.md)
+	@$(BIN)/python -m campaign
 
 lint: .venv/.installed-tests ## check style and formatting
 	@$(TIMED) "lint" $(BIN)/ruff check

@@ -1,0 +1,218 @@
+"""Inputs that nobody would write: of the API, of the page, of links, of the command line and of project files."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import schemathesis
+from click.testing import CliRunner
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from hypothesis.errors import Unsatisfiable
+from schemathesis import GenerationMode
+from schemathesis.core.result import Ok
+
+from beamscope.cli import command_line
+from campaign.outcome import Outcome, Setting
+from dashboard.serving import create_application
+from dashboard.state.page_state import PageState
+from dashboard.state.past import Past
+from dashboard.state.url_state import decode_fragment, encode_fragment
+from exported_models.contract.errors import BeamscopeError
+from exported_models.contract.request import Request
+from pipeline.build.project_file import load_project
+
+LOOPBACK = "http://127.0.0.1"
+LONGEST_SENTENCE = 300
+SERVER_ERROR = 500
+BUSY = 503
+_UNFORESEEN = "Something went wrong"
+"""The page is told of an error that nobody foresaw in a notice, with status 200."""
+_MODEL = "dates"
+_STATE = PageState(Request(_MODEL, "March 3, 1999"))
+_QUESTION: dict[str, Any] = {
+    "wish": {"verb": "choose", "step": 3, "rank": 1},
+    "state": _STATE.to_json(),
+    "selection": {"side": "target", "index": 1},
+    "history": Past().visit(_STATE, "first").to_json(),
+    "options": {"mass": 75, "layer": 0, "head": 0, "space": "decoder", "room": 800, "offset": 0},
+    "held": {},
+}
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def fuzz_api(setting: Setting) -> Outcome:
+    """Calls that the OpenAPI description allows, and calls that it does not, half of them about the model served."""
+    application, outcome = create_application(setting.workspace), Outcome()
+    schema = schemathesis.openapi.from_dict(application.openapi())
+    operations = [found.ok() for found in schema.get_all_operations() if isinstance(found, Ok)]
+    modes = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
+    chance = random.Random(3)
+    with _client_of(application) as client:
+        for operation in operations:
+            for mode in modes:
+
+                def ask(case: Any) -> None:
+                    _ask_case(client, case, chance, outcome)
+
+                with contextlib.suppress(Unsatisfiable):  # nothing can be wrong about a call without parameters
+                    strategy = operation.as_strategy(generation_mode=mode)
+                    _run(ask, strategy, setting.cases // (len(operations) * len(modes)))
+    return outcome
+
+
+def fuzz_page(setting: Setting) -> Outcome:
+    """Questions of the page with one field replaced, and fragments of links cut and changed."""
+    outcome = Outcome()
+    with _client_of(create_application(setting.workspace)) as client:
+
+        def ask(drawn: tuple[str, tuple[str, ...], Any]) -> None:
+            path, place, value = drawn
+            body = _replace(_QUESTION, place, value)
+            reply = client.post(path, content=json.dumps(body), headers={"Content-Type": "application/json"})
+            _note_reply(outcome, reply.status_code, reply.text, f"{path} {place} {value!r}")
+
+        paths, places = st.sampled_from(["/_pane/answer", "/_pane/surroundings"]), list(_places_in(_QUESTION))
+        _run(ask, st.tuples(paths, st.sampled_from(places), values), setting.cases * 2 // 3)
+    _run(lambda text: _read_link(text, outcome), _damaged_links(), setting.cases // 3)
+    return outcome
+
+
+def fuzz_command_line(setting: Setting) -> Outcome:
+    """Commands with options and values that do not belong together, and project files with one value replaced."""
+    outcome, runner = Outcome(), CliRunner()
+    project = setting.scratch / "project.toml"
+    text = setting.project.read_text(encoding="utf-8")
+    words = st.sampled_from(
+        ["--json", "--beam", "--model", "--space", "--port", "-1", "1e400", "dates", "..", "--host", "~x"]
+    )
+    commands = st.tuples(
+        st.sampled_from(["translate", "neighbors", "verify", "doctor", "compare"]),
+        st.lists(words | st.text(max_size=12), max_size=5),
+    )
+
+    def call(command: str, arguments: list[str]) -> None:
+        named = [*arguments, "--workspace", str(setting.workspace.root)]
+        result = runner.invoke(command_line, [command, *named], prog_name="beamscope")
+        _note_command(outcome, result.exit_code, result.stderr, f"{command} {arguments}")
+
+    def build(line: int, value: str) -> None:
+        lines = [*text.splitlines()]
+        name = lines[line % len(lines)].partition("=")[0]
+        lines[line % len(lines)] = f"{name}= {value}"
+        project.write_text("\n".join(lines), encoding="utf-8", errors="replace")
+        try:
+            load_project(project)
+            outcome.note("project read")
+        except BeamscopeError:
+            outcome.note("project refused")
+        except Exception as error:
+            outcome.note("project failed", f"{name}= {value[:100]}: {error!r}")
+
+    _run(lambda drawn: call(*drawn), commands, setting.cases // 2)
+    toml = values.map(lambda value: json.dumps(value))
+    _run(lambda drawn: build(*drawn), st.tuples(st.integers(0, 99), toml), setting.cases // 2)
+    return outcome
+
+
+def _client_of(application: FastAPI) -> TestClient:
+    return TestClient(application, base_url=LOOPBACK, raise_server_exceptions=False)
+
+
+def _ask_case(client: TestClient, case: Any, chance: random.Random, outcome: Outcome) -> None:
+    if chance.random() < 0.5:
+        _name_model(case.body)
+        _name_model(case.query)
+    arguments = case.as_transport_kwargs(base_url=LOOPBACK)
+    arguments.pop("cookies", None)
+    if isinstance(arguments.get("data"), (str, bytes)):
+        arguments["content"] = arguments.pop("data")
+    try:
+        reply = client.request(**arguments)
+    except (ValueError, TypeError):  # a header or an address that no client can send
+        outcome.note("not sent")
+        return
+    _note_reply(outcome, reply.status_code, reply.text, f"{case.method} {case.path} {case.body!r}")
+
+
+def _name_model(asked: Any) -> None:
+    """Ask about the model that is served."""
+    if isinstance(asked, dict):
+        for part in (asked, asked.get("request")):
+            if isinstance(part, dict) and "model_id" in part:
+                part["model_id"] = _MODEL
+
+
+def _note_reply(outcome: Outcome, status: int, text: str, asked: str) -> None:
+    broken = (status >= SERVER_ERROR and status != BUSY) or _UNFORESEEN in text
+    outcome.note(str(status), f"{status} for {asked[:300]}: {text[:200]}" if broken else "")
+
+
+def _note_command(outcome: Outcome, code: int, stderr: str, asked: str) -> None:
+    if "defect of Beamscope" in stderr or "Traceback" in stderr:
+        outcome.note("defect", f"{asked[:300]}: {stderr[:300]}")
+    elif code and len(stderr.strip()) > LONGEST_SENTENCE + len("beamscope: "):
+        outcome.note("long", f"{asked[:300]}: {len(stderr)} characters")
+    else:
+        outcome.note(f"exit {code}")
+
+
+def _read_link(fragment: str, outcome: Outcome) -> None:
+    try:
+        decode_fragment(fragment)
+        outcome.note("link read")
+    except BeamscopeError:
+        outcome.note("link refused")
+    except Exception as error:
+        outcome.note("link failed", f"{fragment!r}: {error!r}")
+
+
+def _damaged_links() -> st.SearchStrategy[str]:
+    whole = encode_fragment(_STATE)
+    cut = st.integers(0, len(whole)).map(lambda end: whole[:end])
+    changed = st.tuples(st.integers(0, len(whole) - 1), st.characters()).map(
+        lambda drawn: whole[: drawn[0]] + drawn[1] + whole[drawn[0] + 1 :]
+    )
+    return cut | changed | st.text(max_size=60)
+
+
+def _places_in(value: Any, at: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for name, part in value.items():
+        yield (*at, name)
+        if isinstance(part, dict):
+            yield from _places_in(part, (*at, name))
+
+
+def _replace(value: Any, place: tuple[str, ...], new: Any) -> Any:
+    if not place:
+        return new
+    return {**value, place[0]: _replace(value[place[0]], place[1:], new)}
+
+
+def _run(act: Callable[[Any], None], strategy: st.SearchStrategy[Any], cases: int) -> None:
+    """Act on ``cases`` examples, always the same ones."""
+
+    @settings(
+        max_examples=max(cases, 1),
+        database=None,
+        deadline=None,
+        derandomize=True,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(strategy)
+    def run(drawn: Any) -> None:
+        act(drawn)
+
+    run()

@@ -1,0 +1,191 @@
+"""Load: analysts at work, hundreds of connections, builds that are swapped meanwhile, and hours of requests."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import itertools
+import json
+import random
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
+
+from benchmarks.crowd import GOALS, Crowd, ask_once, let_in
+from campaign.outcome import Outcome, Setting
+from exported_models.contract.publishing import publish, read_manifest
+from exported_models.contract.workspace import Workspace
+from scripts.running_workbench import running_workbench
+
+_MODEL = "dates"
+_SOURCES = [f"{day}/{month}/19{year}" for year in range(50, 99, 7) for month in range(1, 13) for day in (3, 14, 27)]
+_FLAT = 1.05
+_PROBE_SECONDS = 0.1
+_SWAP_SECONDS = 1.0
+_PROBE = """
+import http.client, select, sys, time
+while not select.select([sys.stdin], [], [], 0.05)[0]:
+    begun = time.perf_counter()
+    connection = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]), timeout=60)
+    connection.request("GET", "/healthz")
+    connection.getresponse().read()
+    connection.close()
+    print(time.perf_counter() - begun)
+"""
+
+
+def let_analysts_in(setting: Setting) -> Outcome:
+    """Analysts who translate, look at neighbors and maps, and think in between."""
+    outcome = Outcome()
+    with running_workbench("serve", setting.workspace.root) as address:
+        ask_once(address, _MODEL, _SOURCES[0])
+        heard = let_in(address, _MODEL, _SOURCES, Crowd(setting.cases, setting.seconds))
+    for kind, one in heard.items():
+        late = sorted(one.seconds)[int(0.95 * len(one.seconds))] if one.seconds else float("inf")
+        outcome.counts.update({"answered": len(one.seconds), "busy": one.refused, "failed": one.failed})
+        outcome.figures[f"{kind} p95, s"] = round(late, 3)
+        if one.failed or late > GOALS[kind]:
+            outcome.broken.append(f"{kind}: p95 {late:.2f} s of {GOALS[kind]:g}, {one.failed} failed")
+    return outcome
+
+
+def hold_connections(setting: Setting) -> Outcome:
+    """Connections that ask nothing, and others that ask for maps at once, while the probe is asked."""
+    outcome, statuses = Outcome(), list[int]()
+    with running_workbench("serve", setting.workspace.root) as address, contextlib.ExitStack() as held:
+        ask_once(address, _MODEL, _SOURCES[0])
+        place = urlsplit(address)
+        for _ in range(setting.cases // 2):
+            held.enter_context(socket.create_connection((place.hostname or "", place.port or 0)))
+        crowd = [
+            threading.Thread(target=lambda source=source: statuses.append(_ask(address, "project", source)))
+            for source in itertools.islice(itertools.cycle(_SOURCES), setting.cases // 2)
+        ]
+        for thread in crowd:
+            thread.start()
+        probes = _probe_while(place.port or 0, lambda: any(thread.is_alive() for thread in crowd))
+    for status in statuses:
+        outcome.note(str(status), f"{status} for a map" if status not in (200, 503) else "")
+    late = sorted(probes)[int(0.95 * len(probes))]
+    outcome.figures |= {"probes": len(probes), "probe p95, s": round(late, 4), "longest, s": round(max(probes), 4)}
+    if late > _PROBE_SECONDS:
+        outcome.broken.append(f"95 of 100 probes took up to {late:.3f} s")
+    return outcome
+
+
+def swap_builds(setting: Setting) -> Outcome:
+    """Publish other builds of the model and its store while maps are asked for; no answer mixes two builds."""
+    outcome, copy = Outcome(), Workspace(setting.scratch / "swapped")
+    for folder in (setting.workspace.models_folder, setting.workspace.stores_folder):
+        shutil.copytree(folder.resolve(), copy.root / folder.name, symlinks=True)
+    with running_workbench("serve", copy.root) as address:
+        ask_once(address, _MODEL, _SOURCES[0])
+        with _asking(address, 4, outcome):
+            end = time.monotonic() + setting.seconds
+            for number in itertools.count():
+                if time.monotonic() > end:
+                    break
+                _publish_model(copy, number)
+                _publish_store(copy, number)
+                outcome.figures["swaps"] = number + 1
+                time.sleep(_SWAP_SECONDS)
+    return outcome
+
+
+def soak(setting: Setting) -> Outcome:
+    """Ask without end; memory at the end is that of the middle, within 5 percent."""
+    outcome, memory = Outcome(), list[float]()
+    with running_workbench("serve", setting.workspace.root) as address:
+        ask_once(address, _MODEL, _SOURCES[0])
+        with _asking(address, 2, outcome):
+            end = time.monotonic() + setting.seconds
+            while time.monotonic() < end:
+                time.sleep(min(5.0, setting.seconds / 20))
+                memory.append(_read_memory(address))
+    middle, last = max(memory[len(memory) // 3 : 2 * len(memory) // 3]), max(memory[2 * len(memory) // 3 :])
+    outcome.figures |= {"memory in the middle, MB": round(middle), "at the end, MB": round(last)}
+    if last > middle * _FLAT:
+        outcome.broken.append(f"memory grew from {middle:.0f} to {last:.0f} MB")
+    return outcome
+
+
+@contextlib.contextmanager
+def _asking(address: str, clients: int, outcome: Outcome) -> Iterator[None]:
+    """Clients that ask for maps and translations until the block ends."""
+    over, lock = threading.Event(), threading.Lock()
+
+    def work(number: int) -> None:
+        chance = random.Random(number)
+        while not over.is_set():
+            kind = chance.choice(list(GOALS))
+            status = _ask(address, kind, chance.choice(_SOURCES))
+            with lock:
+                outcome.note(str(status), f"{status} for {kind}" if status not in (200, 503) else "")
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(clients)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+
+
+def _ask(address: str, kind: str, source: str) -> int:
+    request: dict[str, object] = {"model_id": _MODEL, "source": source}
+    asked = request if kind == "translate" else {"request": request, "space": "decoder"}
+    body = json.dumps(asked | ({"step": 0} if kind == "neighbors" else {}))
+    headers = {"Content-Type": "application/json"}
+    return _call(address, lambda one: one.request("POST", f"/api/v1/{kind}", body, headers))[0]
+
+
+def _get(address: str, path: str) -> str:
+    return _call(address, lambda one: one.request("GET", f"/{path}"))[1].decode()
+
+
+def _call(address: str, ask: Callable[[http.client.HTTPConnection], None]) -> tuple[int, bytes]:
+    place = urlsplit(address)
+    with contextlib.closing(http.client.HTTPConnection(place.hostname or "", place.port, timeout=120)) as connection:
+        ask(connection)
+        reply = connection.getresponse()
+        return reply.status, reply.read()
+
+
+def _read_memory(address: str) -> float:
+    """Resident memory of the server in MB, as its own metrics have it."""
+    lines = _get(address, "metrics").splitlines()
+    return float(next(line.split()[1] for line in lines if line.startswith("process_resident_memory_bytes"))) / 1e6
+
+
+def _probe_while(port: int, going_on: Callable[[], bool]) -> list[float]:
+    """Seconds that the probe took each time, asked by another process than the crowd's."""
+    command = [sys.executable, "-c", _PROBE, str(port)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        while going_on():
+            time.sleep(0.1)
+        said, _ = process.communicate("")
+    return [float(line) for line in said.split()]
+
+
+def _publish_model(copy: Workspace, number: int) -> None:
+    """Publish the model with another default, so that its store stays its own."""
+    staged = copy.root / "staged"
+    shutil.copytree(copy.model_folder(_MODEL), staged)
+    manifest = read_manifest(staged)
+    generation = {**manifest["generation"], "max_length": 60 + number % 2}
+    publish(staged, copy.models_folder / _MODEL, {**manifest, "generation": generation}, {})
+
+
+def _publish_store(copy: Workspace, number: int) -> None:
+    """Publish the store with one file more."""
+    staged = copy.root / "staged"
+    shutil.copytree(copy.store_folder(_MODEL), staged)
+    (staged / "note.txt").write_text(str(number), encoding="utf-8")
+    publish(staged, copy.stores_folder / _MODEL, read_manifest(staged), {})

@@ -1,0 +1,69 @@
+"""A sample of each part of the campaign, in seconds; docs/reliability.md says what the whole found."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from campaign.__main__ import PARTS
+from campaign.builds import fill_disk, kill_builds, project_of
+from campaign.damage import corrupt_files
+from campaign.inputs import fuzz_api, fuzz_command_line, fuzz_page
+from campaign.load import hold_connections, soak, swap_builds
+from campaign.outcome import Outcome, Setting
+from exported_models.contract.workspace import Workspace
+
+GUIDE = Path(__file__).resolve().parent.parent / "docs" / "reliability.md"
+
+
+@pytest.fixture
+def setting(dates_workspace: Workspace, tmp_path: Path) -> Callable[..., Setting]:
+    def make(cases: int = 0, seconds: float = 0.0) -> Setting:
+        return Setting(dates_workspace, project_of(tmp_path), tmp_path, cases, seconds)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("part", "cases"), [(fuzz_api, 60), (fuzz_page, 12), (fuzz_command_line, 24), (corrupt_files, 3)]
+)
+def test_inputs_and_damage_break_nothing(
+    setting: Callable[..., Setting], part: Callable[[Setting], Outcome], cases: int
+) -> None:
+    outcome = part(setting(cases))
+
+    assert outcome.broken == []
+    assert outcome.cases >= cases // 2
+
+
+def test_builds_are_swapped_under_load(setting: Callable[..., Setting]) -> None:
+    outcome = swap_builds(setting(seconds=1.5))
+
+    assert outcome.broken == []
+    assert outcome.counts["200"] > 0
+    assert outcome.figures["swaps"] >= 1
+
+
+@pytest.mark.slow
+def test_connections_and_hours_of_requests_fail_nobody(setting: Callable[..., Setting]) -> None:
+    held, soaked = hold_connections(setting(20)), soak(setting(seconds=3.0))
+
+    assert set(held.counts) <= {"200", "503"}
+    assert set(soaked.counts) <= {"200", "503"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", [kill_builds, fill_disk])
+def test_builds_go_on(setting: Callable[..., Setting], part: Callable[[Setting], Outcome]) -> None:
+    outcome = part(setting(1))
+
+    assert outcome.broken == []
+    assert outcome.counts["same hashes"] == 1
+
+
+def test_the_guide_has_every_part() -> None:
+    rows = re.findall(r"^\| `([a-z-]+)` \|", GUIDE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert rows == list(PARTS)
