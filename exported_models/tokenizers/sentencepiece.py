@@ -35,9 +35,10 @@ class SentencePieceTokenizer(Vocabulary):
     spec: SentencePieceSpec
 
     def encode(self, text: str, *, end: bool) -> Encoding:
-        before = [_Piece(token_id, (0, 0)) for token_id in self.spec.before]
-        after = [_Piece(token_id, (len(text), len(text))) for token_id in (self.spec.after if end else ())]
         code = self._cut_code(text)
+        # A code in the text stands in place of the one that the model is set to.
+        before = [] if code else [_Piece(token_id, (0, 0)) for token_id in self.spec.before]
+        after = [_Piece(token_id, (len(text), len(text))) for token_id in (self.spec.after if end else ())]
         pieces = [*before, *code, *self._cut(text, code[-1].span[1] if code else 0), *after]
         spans = tuple(piece.span for piece in pieces)
         ids = tuple(piece.token_id for piece in pieces)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from pipeline.adapters import load_adapter
 from pipeline.graphs.export import describe_model, write_graphs
 from pipeline.models.checkpoint import LoadedCheckpoint
 from tests.oracles.library import Library, compare
-from tests.pipeline.adapters.huggingface.tiny_checkpoints import save_tagged_checkpoint
+from tests.pipeline.adapters.huggingface.tiny_checkpoints import save_tagged_checkpoint, save_tiny_checkpoint
 from tests.pipeline.tiny_exports import open_unverified
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -165,3 +166,17 @@ def test_a_name_of_several_languages_is_refused_with_all_of_them(tmp_path: Path)
         find_language(several, "zh", "target")
     with pytest.raises(RequestError, match="tiny has no source language to choose; leave 'en' out"):
         find_language(manifest.model_copy(update={"languages": None}), "en", "source")
+
+
+def test_marian_reads_the_target_language_before_the_text(tmp_path: Path) -> None:
+    folder = save_tiny_checkpoint("marian", tmp_path / "checkpoint")
+    vocabulary = json.loads((folder / "vocab.json").read_text())
+    (folder / "vocab.json").write_text(json.dumps({**vocabulary, ">>fra<<": 80, ">>deu<<": 81}))
+    source = load_adapter("huggingface").load(folder)
+    for name, content in source.tokenizer_files.items():
+        (tmp_path / name).write_bytes(content)
+    manifest = set_languages(_describe(source), None, find_language(_describe(source), "fra", "target"))
+    own = load_tokenizer(tmp_path, manifest.source_tokenizer, manifest)
+    library: Any = transformers.AutoTokenizer.from_pretrained(str(folder))
+    assert list(own.encode(LINE, end=True).ids) == library(f">>fra<< {LINE}")["input_ids"]
+    assert own.encode(f">>deu<< {LINE}", end=True).ids[:2] == tuple(library(f">>deu<< {LINE}")["input_ids"][:2])
