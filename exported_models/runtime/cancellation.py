@@ -15,6 +15,7 @@ import onnxruntime as ort
 
 from exported_models.contract.errors import BeamscopeError
 
+_FATAL = 4
 _CURRENT: ContextVar[Cancellation | None] = ContextVar("cancellation", default=None)
 
 
@@ -27,6 +28,7 @@ class Cancellation:
 
     def __init__(self) -> None:
         self.options = ort.RunOptions()
+        self.options.log_severity_level = _FATAL  # a call that is stopped is no news for the log
         self._cancelled = False
 
     def cancel(self) -> None:

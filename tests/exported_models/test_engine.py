@@ -226,7 +226,7 @@ def test_a_small_cache_forgets_the_oldest_trace_but_still_answers(random_workspa
 
 @pytest.mark.parametrize("ablations", [(), (HeadAblation("cross", 0, 0),)], ids=["in one call", "step by step"])
 def test_a_search_that_nobody_waits_for_is_stopped(
-    dates_workspace: Workspace, ablations: tuple[HeadAblation, ...]
+    dates_workspace: Workspace, ablations: tuple[HeadAblation, ...], capfd: pytest.CaptureFixture[str]
 ) -> None:
     """It takes seconds, and ends soon after it was cancelled; the engine answers the same request later."""
     engine = Engine(dates_workspace, threads=1)
@@ -243,6 +243,7 @@ def test_a_search_that_nobody_waits_for_is_stopped(
     engine.translate(long)
 
     assert stopped < (time.monotonic() - begun - stopped) / 3
+    assert capfd.readouterr().err == ""
 
 
 def _truncate(path: Path) -> None:
