@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from dashboard.state.past import Past
 from dashboard.state.question import Options, Translate
 from dashboard.state.url_state import encode_fragment
 from dashboard.views.answers import ANSWER, SURROUNDINGS, link_to
+from dashboard.views.header import draw as draw_header
 from dashboard.views.history import extend
 from dashboard.views.ids import HeaderRole, TranslationRole, TreeRole
 from dashboard.views.shown import Surroundings, look, look_around
@@ -24,6 +26,7 @@ from dashboard.views.stages import NO_INDEX, find_in_states
 from dashboard.views.wishes import open_link, translate
 from exported_models.contract.documents import TraceDocument
 from exported_models.contract.errors import RequestError
+from exported_models.contract.manifest import Languages
 from exported_models.contract.request import Request
 from exported_models.contract.workspace import Workspace
 from tests.dashboard.serving import client_of
@@ -268,6 +271,23 @@ def test_the_strip_compares_states_with_the_corpus(services: Services) -> None:
 
 def test_a_store_without_the_spaces_of_the_strip_has_nothing_to_judge(contexts_workspace: Workspace) -> None:
     assert find_in_states(around(Services.open(contexts_workspace))) == (NO_INDEX, NO_INDEX)
+
+
+def test_languages_are_lists_beside_the_source_where_the_model_has_some(services: Services) -> None:
+    shown = look(services, STATE, Options(), Past())
+    languages = Languages(tags={"en": 5, "de": 4}, source="en", target=None, source_tag="before", target_tag="first")
+    spoken = replace(shown, manifest=shown.manifest.model_copy(update={"languages": languages}))
+
+    without, listed = (draw_header(each)[HeaderRole.SOURCE_LANGUAGE].content["control"] for each in (shown, spoken))
+
+    assert (without["data"], without["display"]) == ([], "none")
+    assert ([each["value"] for each in listed["data"]], listed["display"]) == (["de", "en"], "block")
+
+
+def test_a_language_that_the_model_lacks_is_refused_in_a_sentence(app: TestClient) -> None:
+    answer = ask(app, {"wish": {"verb": "set_languages", "target": "xx"}})
+
+    assert answer["notice"]["text"] == "dates has no target language to choose; leave 'xx' out."
 
 
 def test_a_layer_that_the_model_lacks_becomes_the_clearest(services: Services) -> None:
