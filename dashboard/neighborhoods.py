@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -37,6 +38,7 @@ class NeighborhoodCache:
     def __init__(self, limit: int = 64) -> None:
         self._evidence: OnceCache[EvidenceKey, tuple[TokenEvidence, ...]] = OnceCache(limit)
         self._maps: OnceCache[tuple[EvidenceKey, MapKind], Neighborhood] = OnceCache(limit)
+        self._merged: OnceCache[tuple[tuple[EvidenceKey, ...], MapKind], tuple[Neighborhood, ...]] = OnceCache(limit)
 
     def evidence(
         self, store: StateStore, trace: Trace, hypothesis: int, space: str, *, k: int = NEIGHBORS_A_WORD
@@ -64,6 +66,25 @@ class NeighborhoodCache:
             return map_evidence(store, items, [evidence], space, map_kind=map_kind)[0]
 
         return self._maps.get((_make_key(store, trace, hypothesis, space, k), map_kind), lay_out)
+
+    def merged(
+        self,
+        store: StateStore,
+        items: Sequence[tuple[Trace, int]],
+        space: str,
+        *,
+        map_kind: MapKind,
+        k: int = NEIGHBORS_A_WORD,
+    ) -> tuple[Neighborhood, ...]:
+        """The neighbors of several traces, each with the rank of its hypothesis, placed on one map."""
+
+        def lay_out() -> tuple[Neighborhood, ...]:
+            evidence = [self.evidence(store, trace, rank, space, k=k) for trace, rank in items]
+            shown = [(trace, trace.hypotheses[rank]) for trace, rank in items]
+            return map_evidence(store, shown, evidence, space, map_kind=map_kind)
+
+        keys = tuple(_make_key(store, trace, rank, space, k) for trace, rank in items)
+        return self._merged.get((keys, map_kind), lay_out)
 
 
 def _make_key(store: StateStore, trace: Trace, hypothesis: int, space: str, k: int) -> EvidenceKey:

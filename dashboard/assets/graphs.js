@@ -135,9 +135,9 @@
     cy.viewport({ zoom: zoom, pan: { x: MARGIN - box.x1 * zoom, y: MARGIN - box.y1 * zoom } });
   }
 
-  /* The start, and what stands for candidates that are not drawn, lead nowhere. */
+  /* The start, what stands for candidates that are not drawn, and prefixes of the pinned search alone lead nowhere. */
   function isInert(node) {
-    return node.id() === "0" || node.hasClass("group");
+    return node.id() === "0" || node.hasClass("group") || node.hasClass("before");
   }
 
   function force(holder, node) {
@@ -153,7 +153,8 @@
     const edge = node.incomers("edge");
     const probability = edge.length ? ", " + edge[0].data("p") + " percent" : "";
     const kind = node.hasClass("pruned") ? ", pruned" : node.hasClass("best") ? ", in the chosen translation" : "";
-    return node.data("label") + probability + kind;
+    const held = node.hasClass("before") ? ", only pivot" : node.hasClass("after") ? ", only compare" : "";
+    return node.data("label") + probability + kind + held;
   }
 
   function setCursor(holder, cy, node) {

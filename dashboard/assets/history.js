@@ -14,9 +14,16 @@
     return ["span", { class: "joint", title: "From number " + (parent + 1) }, ["↰ " + (parent + 1)]];
   }
 
-  function moment(label, index, here) {
+  /* The pinned moment is the pivot; while one is pinned, the shown one is what is compared with it. */
+  function look(pane, index) {
+    const here = index === pane.history.current ? " here" : "";
+    const pinned = index === pane.pinned ? " pinned" : "";
+    return "moment" + here + pinned;
+  }
+
+  function moment(label, index, here, names) {
     const attributes = {
-      class: here ? "moment here" : "moment",
+      class: names,
       "data-value": String(index),
       "aria-current": here ? "true" : "false",
     };
@@ -31,7 +38,7 @@
       const nodes = past.moments.map(([label, parent], index) => [
         "span",
         { role: "listitem" },
-        [joint(parent, index), moment(label, index, index === past.current)],
+        [joint(parent, index), moment(label, index, index === past.current, look(pane, index))],
       ]);
       scope.draw(strip, nodes);
     }

@@ -28,14 +28,34 @@
   }
 
   function letGo() {
-    if (!scope.closePanels() && !scope.restoreCard()) {
-      scope.select(scope.active(), null);
+    const pane = scope.active();
+    if (scope.closePanels() || scope.restoreCard()) {
+      return;
+    }
+    if (pane.selection) {
+      scope.select(pane, null);
+    } else if (pane.state && pane.state.pinned) {
+      pane.wish({ verb: "unpin" });
+    }
+  }
+
+  /* The moment of the history that has the focus, else the shown answer. */
+  function pin() {
+    const moment = document.activeElement.closest(".moment");
+    scope.active().wish({ verb: "pin", value: moment ? Number(moment.dataset.value) : null });
+  }
+
+  function swap() {
+    if (scope.active().state && scope.active().state.pinned) {
+      scope.active().wish({ verb: "swap" });
     }
   }
 
   const SHORTCUTS = {
     "/": focusSource,
     a: toggleMode,
+    p: pin,
+    s: swap,
     f: () => scope.toggleCard(),
     u: () => travel("undo"),
     r: () => travel("redo"),

@@ -16,6 +16,7 @@
       this.options = {};
       this.held = {};
       this.lit = null;
+      this.pinned = null;
       this.draft = { step: null, weights: {} };
       this.wishes = [];
       this.changed = false;
@@ -29,7 +30,7 @@
 
     /* Only the room of the columns is the server's business; views fit themselves. */
     watchRoom() {
-      new ResizeObserver(() => {
+      const observer = new ResizeObserver(() => {
         const room = this.measureRoom();
         if (this.room !== room) {
           this.room = room;
@@ -37,7 +38,8 @@
             this.change();
           }
         }
-      }).observe(this.root.querySelector("[data-gutter]"));
+      });
+      this.root.querySelectorAll("[data-gutter]").forEach((scroller) => observer.observe(scroller));
     }
 
     /** The place of a role: below the root, or in the page's frame, which shows the active pane. */
@@ -103,7 +105,9 @@
 
     /** Pixels for the columns, in steps of 20 so that a drag of the window does not flood the server. */
     measureRoom() {
-      const scroller = this.root.querySelector("[data-gutter]");
+      const scrollers = Array.from(this.root.querySelectorAll("[data-gutter]"));
+      // Of translation and comparison one is on view.
+      const scroller = scrollers.find((one) => one.clientWidth) || scrollers[0];
       return Math.max(200, Math.floor((scroller.clientWidth - Number(scroller.dataset.gutter) - 32) / 20) * 20);
     }
 
@@ -123,8 +127,13 @@
       this.selection = answer.selection;
       this.history = answer.history;
       this.root.dataset.shown = "yes";
+      this.pinned = answer.pinned;
+      this.root.dataset.compares = answer.compares ? "yes" : "no";
       this.place(answer.parts);
       scope.drawHistory(this);
+      if (active === this) {
+        document.body.dataset.comparing = answer.compares ? "yes" : "no";
+      }
       if (wish) {
         scope.notify("info", "");
         scope.setDraft(this, { step: null, weights: {} });

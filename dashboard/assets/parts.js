@@ -141,6 +141,9 @@
     if (part.graph) {
       scope.drawGraph(element, part.graph);
     }
+    if (part.paths) {
+      scope.drawPaths(element, part.paths);
+    }
     if (part.figure) {
       scope.drawFigure(element, part.figure);
     }

@@ -50,6 +50,25 @@ class Layer(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class RivalPath:
+    """The states of another answer on the map of this one.
+
+    Attributes:
+        words: one a state, as drawn.
+        path: [words, 2] position of each state.
+        neighbors: [rows, 2] positions of the neighbors that only this answer has.
+        joined: pairs of a state of this answer and a state of the other one that are the same step.
+        labels: the states of this answer that are labeled, since the other answer has another word there.
+    """
+
+    words: tuple[str, ...]
+    path: Points
+    neighbors: Points
+    joined: tuple[tuple[int, int], ...]
+    labels: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class MapDrawing:
     """The content of a map.
 
@@ -60,6 +79,8 @@ class MapDrawing:
         neighbors: for each word [its neighbors, 2] their positions.
         notes: for each word, one hover text a neighbor.
         background: [points, 2] positions of corpus states, drawn gray; empty on a local map.
+        tones: for each word, the name of the color of each neighbor; empty where all are gray.
+        rival: the states of another answer that this one is compared with.
     """
 
     side: Side
@@ -68,17 +89,24 @@ class MapDrawing:
     neighbors: tuple[Points, ...]
     notes: tuple[tuple[str, ...], ...]
     background: Points
+    tones: tuple[tuple[str, ...], ...] = ()
+    rival: RivalPath | None = None
 
 
 def draw_map(drawing: MapDrawing, chosen: int | None, colors: Mapping[str, str]) -> Json:
-    """The figure; ``chosen`` is the index of the selected word."""
+    """The figure; ``chosen`` is the index of the selected word.
+
+    Beside another answer the path of this one is drawn in the color of what is compared.
+    """
     frame = _frame(drawing)
+    own = {**colors, "pivot": colors["cmp"]} if drawing.rival else colors
     return {
         "data": [
-            _line_trace(drawing, colors),
+            _line_trace(drawing, own),
             _neighbor_trace(drawing, chosen, colors),
-            _state_trace(drawing, colors),
+            _state_trace(drawing, own),
             _chosen_trace(drawing, chosen, colors),
+            *(_rival_traces(drawing.rival, drawing.path, colors) if drawing.rival else ()),
         ],
         "layout": {
             **_BARE,
@@ -106,11 +134,13 @@ def turn_to_fit(drawing: MapDrawing) -> MapDrawing:
 
     Only distances mean anything on a local map. Corpus maps keep their orientation: do not turn those.
     """
-    points = np.concatenate([drawing.path, *(points.reshape(-1, 2) for points in drawing.neighbors)])
+    points = _all_points(drawing)
     turns = [_rotation(angle) for angle in _TURNS]
     best = min(turns, key=lambda turn: _unit(points @ turn))
     neighbors = tuple(points.reshape(-1, 2) @ best for points in drawing.neighbors)
-    return replace(drawing, path=drawing.path @ best, neighbors=neighbors)
+    other = drawing.rival
+    rival = other and replace(other, path=other.path @ best, neighbors=other.neighbors @ best)
+    return replace(drawing, path=drawing.path @ best, neighbors=neighbors, rival=rival)
 
 
 def draw_nothing() -> Json:
@@ -121,11 +151,8 @@ def draw_nothing() -> Json:
 
 def neighbor_colors(drawing: MapDrawing, chosen: int | None, colors: Mapping[str, str]) -> list[str]:
     """One color a neighbor, word by word; red for those of the chosen word."""
-    return [
-        colors["hot"] if index == chosen else colors["link"]
-        for index, points in enumerate(drawing.neighbors)
-        for _ in range(len(points))
-    ]
+    tones = drawing.tones or tuple(("link",) * len(points) for points in drawing.neighbors)
+    return [colors["hot" if index == chosen else tone] for index, own in enumerate(tones) for tone in own]
 
 
 def chosen_point(drawing: MapDrawing, chosen: int | None) -> Json:
@@ -140,11 +167,17 @@ def chosen_point(drawing: MapDrawing, chosen: int | None) -> Json:
 
 def _frame(drawing: MapDrawing) -> Box:
     """The visible part of the map in its own units, at the panel's proportions; ``top`` < ``bottom``."""
-    points = np.concatenate([drawing.path, *(points.reshape(-1, 2) for points in drawing.neighbors)])
+    points = _all_points(drawing)
     low, high = points.min(axis=0), points.max(axis=0)
     half = _unit(points) * np.array([WIDTH, HEIGHT]) / 2
     (left, top), (right, bottom) = (low + high) / 2 - half, (low + high) / 2 + half
     return Box(float(left), float(top), float(right), float(bottom))
+
+
+def _all_points(drawing: MapDrawing) -> Points:
+    """[n, 2] every point that must be visible."""
+    rival = (drawing.rival.path, drawing.rival.neighbors) if drawing.rival else ()
+    return np.concatenate([drawing.path, *(points.reshape(-1, 2) for points in (*drawing.neighbors, *rival))])
 
 
 def _unit(points: Points) -> float:
@@ -218,6 +251,38 @@ def _chosen_trace(drawing: MapDrawing, chosen: int | None, colors: Mapping[str, 
     }
 
 
+def _rival_traces(rival: RivalPath, path: Points, colors: Mapping[str, str]) -> list[Json]:
+    """The other answer in front of nothing: its neighbors, its way, its states, and the joints of equal steps."""
+    tone = {"color": colors["pivot"]}
+    joints = np.array([point for one, other in rival.joined for point in (rival.path[one], path[other])]).reshape(-1, 2)
+    lines = {"x": _interrupt(joints[:, 0]), "y": _interrupt(joints[:, 1])}
+    quiet = {"type": "scatter", "hoverinfo": "skip"}
+    return [
+        {**quiet, "mode": "lines", **lines, "line": {"color": colors["link"], "width": 1, "dash": "dot"}},
+        {
+            **quiet,
+            "mode": "markers",
+            **_xy(rival.neighbors),
+            "marker": {"size": 6, **tone, "opacity": 0.45, "line": {"color": colors["card"], "width": 0.75}},
+        },
+        {**quiet, "mode": "lines", **_xy(rival.path), "line": {**tone, "width": 1.3, "dash": "dash"}, "opacity": 0.8},
+        {
+            "type": "scatter",
+            "mode": "markers",
+            **_xy(rival.path),
+            "text": [as_plain_text(f"{_place_note(rival.words, n)} · pivot") for n in range(len(rival.words))],
+            "hoverinfo": "text",
+            "marker": {"size": 8, "color": colors["card"], "line": {**tone, "width": 2}, "opacity": 1},
+        },
+    ]
+
+
+def _interrupt(values: Points) -> list[float | None]:
+    """Ends of lines, two each, with a gap after each line."""
+    pairs = np.round(values.reshape(-1, 2), 4).tolist()
+    return [value for pair in pairs for value in (*pair, None)]
+
+
 def _state_trace(drawing: MapDrawing, colors: Mapping[str, str]) -> Json:
     count = len(drawing.words)
     return {
@@ -254,6 +319,7 @@ def _annotations(drawing: MapDrawing, chosen: int | None, frame: Box, colors: Ma
     """A label a state where there is room; the chosen word, the start and the end come first."""
     unit = (frame.right - frame.left) / WIDTH
     first = {chosen: 0, 0: 1, len(drawing.words) - 1: 1}
+    words, path, tones = _labeled(drawing, colors)
     labels = [
         Label(
             (float(x) - frame.left) / unit,
@@ -261,7 +327,7 @@ def _annotations(drawing: MapDrawing, chosen: int | None, frame: Box, colors: Ma
             text_width(word, _LABEL_SIZE, 600) + _LABEL_PADDING,
             first.get(index, 2),
         )
-        for index, (word, (x, y)) in enumerate(zip(drawing.words, drawing.path, strict=True))
+        for index, (word, (x, y)) in enumerate(zip(words, path, strict=True))
     ]
     boxes = place_labels(labels, Box(0, 0, WIDTH, HEIGHT))
     # A halo in place of a filled box: what lies behind a label stays visible.
@@ -274,8 +340,19 @@ def _annotations(drawing: MapDrawing, chosen: int | None, frame: Box, colors: Ma
             "yshift": label.y - (box.top + box.bottom) / 2,
             "text": f"<b>{as_plain_text(word)}</b>",
             "showarrow": False,
-            "font": {"size": _LABEL_SIZE, "shadow": halo},
+            "font": {"size": _LABEL_SIZE, "shadow": halo, **tone},
         }
-        for word, (x, y), label, box in zip(drawing.words, drawing.path, labels, boxes, strict=True)
+        for word, (x, y), tone, label, box in zip(words, path, tones, labels, boxes, strict=True)
         if box is not None
     ]
+
+
+def _labeled(drawing: MapDrawing, colors: Mapping[str, str]) -> tuple[tuple[str, ...], Points, list[Json]]:
+    """Words, places and colors of all labels; those of another answer come last, in its color."""
+    rival = drawing.rival
+    own: list[Json] = [{} for _ in drawing.words]
+    if rival is None:
+        return drawing.words, drawing.path, own
+    more = list(rival.labels)
+    words = (*drawing.words, *(rival.words[index] for index in more))
+    return words, np.concatenate([drawing.path, rival.path[more]]), [*own, *({"color": colors["pivot"]} for _ in more)]

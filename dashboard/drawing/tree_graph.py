@@ -37,8 +37,23 @@ def tree_stylesheet(theme: Theme) -> list[dict[str, Any]]:
         {"selector": "edge.pruned", "style": {"line-style": "dotted"}},
         {"selector": "node.group", "style": _group_style(color["soft"], color["mute"])},
         {"selector": "edge.group", "style": {"line-style": "dotted", "width": 1, "target-label": ""}},
+        *_overlay_styles(color),
         {"selector": "node.cursor", "style": {"border-width": 1.5, "border-color": color["acc"]}},
         {"selector": "node.lit", "style": {"color": color["hot"]}},
+    ]
+
+
+def _overlay_styles(color: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Colors of two trees in one drawing; ``q`` is the percent of both sides."""
+    return [
+        *({"selector": f"edge.{found}", "style": {"target-label": "data(q)"}} for found in ("both", "before", "after")),
+        *(
+            {"selector": f"{kind}.{found}", "style": {name: color[tone]}}
+            for found, tone in (("before", "pivot"), ("after", "cmp"))
+            for kind, name in (("edge", "line-color"), ("node", "color"))
+        ),
+        {"selector": "edge.rival", "style": {"line-opacity": 1, "width": "mapData(p, 0, 100, 1, 6)"}},
+        {"selector": "node.rival", "style": {"font-weight": 600}},
     ]
 
 

@@ -85,9 +85,9 @@ def percent(log_prob: float) -> str:
     return str(round(100 * math.exp(log_prob)))
 
 
-def signed(score: float) -> str:
-    """A score to two decimals, with a true minus sign unless it rounds to zero."""
-    return f"{round(score, 2) + 0.0:.2f}".replace("-", "−")
+def signed(score: float, decimals: int = 2) -> str:
+    """A score with a true minus sign unless it rounds to zero."""
+    return f"{round(score, decimals) + 0.0:.{decimals}f}".replace("-", "−")
 
 
 def count(number: int, noun: str, plural: str = "") -> str:

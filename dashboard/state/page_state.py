@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,29 +16,57 @@ Side = Literal["source", "target"]
 Json = dict[str, Any]
 
 
-class StateDocument(BaseModel):
-    """A page state in JSON."""
+class _AnswerDocument(BaseModel):
+    """A request and the hypothesis of its answer in JSON."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     request: RequestDocument
     hypothesis: WholeNumber = Field(ge=0)
 
+
+class StateDocument(_AnswerDocument):
+    """A page state in JSON."""
+
+    pinned: _AnswerDocument | None = None
+
     def to_state(self) -> PageState:
         """The state of this document."""
-        return PageState(self.request.to_request(), self.hypothesis)
+        beside = self.pinned
+        pinned = PageState(beside.request.to_request(), beside.hypothesis) if beside else None
+        return PageState(self.request.to_request(), self.hypothesis, pinned)
 
 
 @dataclass(frozen=True, slots=True)
 class PageState:
-    """A request, and the hypothesis of its answer that is shown."""
+    """A request, and the hypothesis of its answer that is shown.
+
+    Attributes:
+        pinned: the state that this one is compared with, itself without a pin; None where nothing is pinned.
+    """
 
     request: Request
     hypothesis: int = 0
+    pinned: PageState | None = None
+
+    @property
+    def bare(self) -> PageState:
+        """The same answer without a pin."""
+        return replace(self, pinned=None)
+
+    @property
+    def compares(self) -> bool:
+        """Whether another answer is pinned than the one that is shown."""
+        return self.pinned is not None and self.pinned != self.bare
+
+    def pin(self, pinned: PageState | None) -> PageState:
+        """The same answer beside another one."""
+        return replace(self, pinned=pinned and pinned.bare)
 
     def to_json(self) -> Json:
         document = RequestDocument.of(self.request).model_dump(mode="json", exclude_defaults=True)
-        return {"request": document, "hypothesis": self.hypothesis}
+        pinned = {"pinned": self.pinned.to_json()} if self.pinned else {}
+        return {"request": document, "hypothesis": self.hypothesis, **pinned}
 
     @classmethod
     def from_json(cls, value: object) -> PageState:

@@ -72,8 +72,17 @@ class Past:
             raise DashboardError(f"There is no moment {index + 1} in this history of {len(self.moments)}.")
         return self.moments[index].state
 
+    def find(self, state: PageState | None) -> int | None:
+        """The moment of that request, or None."""
+        places = (index for index, moment in enumerate(self.moments) if state and moment.state.request == state.request)
+        return next(places, None)
+
     def visit(self, state: PageState, label: str) -> Past:
-        """Go to the moment of that request; a request not seen before becomes a child of the current moment."""
+        """Go to the moment of that request; a request not seen before becomes a child of the current moment.
+
+        Moments are kept without a pin, which belongs to the pane.
+        """
+        state = state.bare
         for index, moment in enumerate(self.moments):
             if moment.state.request == state.request:
                 return self._with(index, replace(moment, state=state))._remember_way_to(index)

@@ -74,6 +74,28 @@ class Revisit(_FromBrowser):
     value: int = Field(ge=0)
 
 
+class Pin(_FromBrowser):
+    """Keep an answer to compare others with: a moment of the history, or the shown one.
+
+    To pin the answer that is pinned already lets go of it.
+    """
+
+    verb: Literal["pin"]
+    value: int | None = Field(None, ge=0)
+
+
+class Unpin(_FromBrowser):
+    """Compare no more."""
+
+    verb: Literal["unpin"]
+
+
+class Swap(_FromBrowser):
+    """Show the pinned answer, and pin the shown one."""
+
+    verb: Literal["swap"]
+
+
 class Export(_FromBrowser):
     """Write what the pane shows to a file."""
 
@@ -81,7 +103,7 @@ class Export(_FromBrowser):
     value: Literal["trace", "picture"]
 
 
-PageWish = Open | Translate | Hypothesis | Neighbor | Undo | Redo | Revisit | Export
+PageWish = Open | Translate | Hypothesis | Neighbor | Undo | Redo | Revisit | Pin | Unpin | Swap | Export
 """Wishes of the page; all others change the shown request and are those of `exported_models.contract.wishes`."""
 
 Wish = Annotated[wishes.Wish | PageWish, Field(discriminator="verb")]
@@ -95,6 +117,8 @@ class Options(_FromBrowser):
         mass: least share of a word's attention that the drawn links carry, in percent.
         layer, head: counted from 0; ``best`` for the clearest, ``mean`` for the mean of all.
         extent: what the tree shows.
+        comparison: how two answers are drawn beside each other.
+        reference: a translation to judge both answers of a comparison by; empty for none.
         space: of states; empty for the one that the model suggests.
         map, method: extent of the map and how it is made.
         offset: which token of a neighbor is highlighted, from its own.
@@ -107,6 +131,8 @@ class Options(_FromBrowser):
     layer: int | Literal["best", "mean"] = "best"
     head: int | Literal["best", "mean"] = "best"
     extent: Literal["kept", "all", "text"] = "kept"
+    comparison: Literal["links", "moved", "matrix", "text"] = "links"
+    reference: str | None = None
     space: str = ""
     map: Literal["local", "corpus"] = "local"
     method: str = "mds"

@@ -15,7 +15,20 @@ from dashboard.services import Services
 from dashboard.state.page_state import Json, PageState, Selection
 from dashboard.state.question import Export, Options, Question
 from dashboard.state.url_state import encode_fragment
-from dashboard.views import exports, header, history, nbest, neighborhood, neighbors, stages, translation, tree
+from dashboard.views import (
+    changes,
+    comparison,
+    exports,
+    header,
+    history,
+    nbest,
+    neighborhood,
+    neighbors,
+    stages,
+    translation,
+    tree,
+)
+from dashboard.views.compared import Compared, look_at_both
 from dashboard.views.notices import describe_error, notice
 from dashboard.views.parts import Parts
 from dashboard.views.shown import Shown, Surroundings, look, look_around
@@ -24,17 +37,26 @@ from exported_models.contract.errors import BeamscopeError
 
 _LOG = logging.getLogger(__name__)
 
-Value = TypeVar("Value", Shown, Surroundings)
+Value = TypeVar("Value", Shown, Compared, Surroundings)
 
 ANSWER: Final = "/_pane/answer"
 SURROUNDINGS: Final = "/_pane/surroundings"
 
 VIEWS: Final[tuple[Callable[[Shown], Parts], ...]] = (
     header.draw,
+    history.draw,
     stages.draw,
     translation.draw,
     nbest.draw,
     tree.draw,
+)
+VIEWS_OF_ANSWERS: Final[tuple[Callable[[Shown], Parts], ...]] = (header.draw, history.draw)
+"""What is drawn of the shown answer where another one is pinned beside it."""
+VIEWS_OF_COMPARISON: Final[tuple[Callable[[Compared], Parts], ...]] = (
+    stages.draw_comparison,
+    comparison.draw,
+    changes.draw,
+    tree.draw_overlaid,
 )
 VIEWS_OF_STATES: Final[tuple[Callable[[Surroundings], Parts], ...]] = (
     stages.draw_states,
@@ -75,9 +97,19 @@ def _fill_views(services: Services, turn: Turn, state: PageState, question: Ques
         "state": state.to_json(),
         "selection": selection and selection.to_json(),
         "history": past.to_json(),
+        "pinned": past.find(state.pinned),
+        "compares": state.compares,
         "link": link_to(state),
-        "parts": _pack(_draw(VIEWS, shown), question.held),
+        "parts": _pack(_draw_answer(services, shown), question.held),
     }
+
+
+def _draw_answer(services: Services, shown: Shown) -> Parts:
+    """Every view of the answer; beside a pinned one, those that compare both."""
+    pinned = shown.state.pinned
+    if pinned is None or not shown.state.compares:
+        return _draw(VIEWS, shown)
+    return {**_draw(VIEWS_OF_ANSWERS, shown), **_draw(VIEWS_OF_COMPARISON, look_at_both(services, shown, pinned))}
 
 
 def surround(services: Services, question: Question) -> Json:

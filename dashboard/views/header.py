@@ -23,9 +23,11 @@ SHORTCUTS = (
     ("← → ↑ ↓", "walk along the words, the top k, the tree"),
     ("a", "change attention, or back to words"),
     ("u, r", "undo, redo"),
+    ("p", "pin the answer, or the chosen moment, and compare others with it"),
+    ("s", "swap pivot and compare"),
     ("t", "light or dark"),
     ("f", "enlarge a card to the whole page, or back"),
-    ("Esc", "bring an enlarged card back, let go of the chosen word"),
+    ("Esc", "bring an enlarged card back, let go of the chosen word, end comparing"),
     ("?", "this list"),
 )
 

@@ -104,6 +104,34 @@ class TranslationRole(StrEnum):
     TOP_K = "translation-top-k"
 
 
+class ComparisonRole(StrEnum):
+    """The pinned answer (before) and the shown one (after) in common columns."""
+
+    CARD = "comparison-card"
+    DRAWING = "comparison-comparison"
+    BEFORE_NAME = "comparison-before-name"
+    AFTER_NAME = "comparison-after-name"
+    CANVAS = "comparison-canvas"
+    CHOICES_BEFORE = "comparison-choices-before"
+    BEFORE = "comparison-before"
+    LINKS_BEFORE = "comparison-links-before"
+    SOURCE = "comparison-source"
+    LINKS_AFTER = "comparison-links-after"
+    AFTER = "comparison-after"
+    CHOICES_AFTER = "comparison-choices-after"
+    MATRIX = "comparison-matrix"
+    TWIN = "comparison-twin"
+
+
+class ChangesRole(StrEnum):
+    """What changed between the compared answers, in sentences and numbers."""
+
+    CARD = "changes-card"
+    CONTENT = "changes-content"
+    REFERENCE = "changes-reference"
+    REFERENCE_PANEL = "changes-reference-panel"
+
+
 class AttentionRole(StrEnum):
     """Attention mode: a draft of an override."""
 
@@ -122,6 +150,7 @@ class TreeRole(StrEnum):
     GRAPH = "tree-graph"
     FIT = "tree-fit"
     TWIN = "tree-twin"
+    OVERLAY = "tree-overlay"
     CURSOR = "tree-cursor"
 
 
@@ -137,6 +166,7 @@ class HistoryRole(StrEnum):
     """The strip of what-ifs."""
 
     STRIP = "history-strip"
+    PIN = "history-pin"
 
 
 class NeighborhoodRole(StrEnum):
@@ -153,6 +183,7 @@ class NeighborhoodRole(StrEnum):
     FOCUS = "neighborhood-focus"
     TWIN = "neighborhood-twin"
     PICTOGRAMS = "neighborhood-pictograms"
+    OF_BOTH = "neighborhood-of-both"
 
 
 class NeighborsRole(StrEnum):

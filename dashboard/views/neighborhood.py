@@ -16,6 +16,7 @@ from dashboard.drawing.map_figure import (
     Layer,
     MapDrawing,
     Points,
+    RivalPath,
     chosen_point,
     draw_map,
     draw_nothing,
@@ -30,16 +31,21 @@ from dashboard.state.page_state import Json, Selection
 from dashboard.views.controls import card, placeholder, segmented
 from dashboard.views.ids import NeighborhoodRole, as_role, control_id
 from dashboard.views.mantine import as_options, popover
+from dashboard.views.merged import Merged
+from dashboard.views.merged_neighbors import draw_neighbors_of_both
 from dashboard.views.missing_store import explain_missing_store
 from dashboard.views.parts import Part, Parts, attributes_part, control_part, figure_part, html_part
 from dashboard.views.scene import Scene
 from dashboard.views.shown import LOCAL_METHODS, Surroundings, methods_of
+from exported_models.comparison.alignment import Change, align, list_tokens
 from exported_models.contract.manifest import SpaceSpec
 from state_store.manifest import GLOBAL_MAP_KINDS
 from state_store.neighborhood import Neighborhood, TokenEvidence
+from state_store.neighbors import Neighbor
 
 EXTENTS = {"local": "Local map", "corpus": "Corpus map"}
 
+_OF_BOTH = as_role(NeighborhoodRole.OF_BOTH) | wild(aria_label="Neighbors of the chosen word on both sides")
 _GRAPH_CONFIG: Any = {
     "displaylogo": False,
     "showSendToCloud": False,
@@ -67,6 +73,7 @@ def layout(pane: str) -> Component:
             summary,
             html.Div(graph, role="group", className="map-frame", **frame),
             html.Div(className="pictograms", **as_role(NeighborhoodRole.PICTOGRAMS)),
+            html.Div(className="of-both", tabIndex="0", role="group", **_OF_BOTH),
             html.Div(className="spoken", **as_role(NeighborhoodRole.TWIN)),
             placeholder("Translate a text to see its states."),
         ],
@@ -106,7 +113,8 @@ def _draw_states(around: Surroundings) -> Parts:
             NeighborhoodRole.PICTOGRAMS: html_part(None),
             NeighborhoodRole.TWIN: html_part(None),
         }
-    drawing, focus = drawing_of(scene, found), focus_index(scene, around.selection)
+    drawing, focus = drawing_of(scene, found, around.merged), focus_index(scene, around.selection)
+    of_both = draw_neighbors_of_both(scene, around.merged, focus) if around.merged else None
     key = [around.state.to_json(), scene.trace.model_hash, scene.space, found.map_kind, theme]
     sprite = draw_pictograms(drawing.path, drawing.neighbors, colors(theme))
     return {
@@ -118,13 +126,16 @@ def _draw_states(around: Surroundings) -> Parts:
         NeighborhoodRole.PICTOGRAMS: html_part(
             lay_out_pictograms(scene, focus), style={"--pictograms": f'url("{sprite}")'}
         ),
-        NeighborhoodRole.SUMMARY: html_part(summarize(scene, found), title=_explain_space(around)),
+        NeighborhoodRole.SUMMARY: html_part(
+            _summarize_both(around) or summarize(scene, found), title=_explain_space(around)
+        ),
         NeighborhoodRole.TWIN: html_part(tabulate(scene)),
+        NeighborhoodRole.OF_BOTH: html_part(of_both),
     }
 
 
-def drawing_of(scene: Scene, found: Neighborhood) -> MapDrawing:
-    """The points, words and notes of a scene on a map."""
+def drawing_of(scene: Scene, found: Neighborhood, merged: Merged | None = None) -> MapDrawing:
+    """The points, words and notes of a scene on a map, beside those of the pinned answer where it is compared."""
     place_of = dict(zip(found.neighbor_rows.tolist(), found.neighbor_positions, strict=True))
     groups = found.neighbors
     neighbors = tuple(_places([place_of[other.row] for other in group]) for group in groups)
@@ -138,8 +149,40 @@ def drawing_of(scene: Scene, found: Neighborhood) -> MapDrawing:
         neighbors=neighbors,
         notes=notes,
         background=_background(scene, found),
+        tones=_tones(merged, groups) if merged else (),
+        rival=_draw_rival(merged) if merged else None,
     )
     return drawing if found.map_kind in GLOBAL_MAP_KINDS else turn_to_fit(drawing)
+
+
+def _tones(merged: Merged, groups: Sequence[Sequence[Neighbor]]) -> tuple[tuple[str, ...], ...]:
+    """Gray for neighbors that both answers have, the color of what is compared for those that came."""
+    stayed = frozenset(merged.before.neighbor_rows.tolist())
+    return tuple(tuple("link" if other.row in stayed else "cmp" for other in group) for group in groups)
+
+
+def _draw_rival(merged: Merged) -> RivalPath:
+    """The states of the pinned answer, and the neighbors that left."""
+    before, after = merged.before, merged.after
+    left = ~np.isin(before.neighbor_rows, after.neighbor_rows)
+    columns = align(list_tokens(before.tokens), list_tokens(after.tokens))
+    return RivalPath(
+        words=merged.rival.words.show_all(before.tokens),
+        path=before.positions,
+        neighbors=before.neighbor_positions[left],
+        joined=tuple((column.before[0], column.after[0]) for column in columns if column.before and column.after),
+        labels=tuple(column.before[0] for column in columns if column.before and column.change is not Change.EQUAL),
+    )
+
+
+def _summarize_both(around: Surroundings) -> str:
+    """The content of the map of a comparison in a line; empty where nothing is compared."""
+    if not around.state.compares:
+        return ""
+    if around.merged is None:
+        return "only the shown answer: states of two models share no map"
+    stayed, came, left = around.merged.counts
+    return f"neighbors: {stayed} stayed, {came} came, {left} left · pivot dashed"
 
 
 def focus_index(scene: Scene, selection: Selection | None) -> int:

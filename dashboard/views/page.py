@@ -7,7 +7,18 @@ from dash.development.base_component import Component
 
 from dashboard.drawing.attributes import wild
 from dashboard.services import Services
-from dashboard.views import header, history, neighborhood, neighbors, pane, stages, translation, tree
+from dashboard.views import (
+    changes,
+    comparison,
+    header,
+    history,
+    neighborhood,
+    neighbors,
+    pane,
+    stages,
+    translation,
+    tree,
+)
 from dashboard.views.ids import MAIN_PANE, PageRole, as_role
 from dashboard.views.mantine import provide
 from exported_models.contract.workspace import Workspace
@@ -35,8 +46,8 @@ def lay_out_workbench(models: tuple[str, ...]) -> list[Component]:
 
 def lay_out_pane(name: str) -> list[Component]:
     """The views of one request: translation and tree at the left, states at the right."""
-    left = html.Div([translation.layout(name), tree.layout(name)], className="column")
-    right = html.Div([neighborhood.layout(name), neighbors.layout(name)], className="column")
+    left = html.Div([translation.layout(name), comparison.layout(name), tree.layout(name)], className="column")
+    right = html.Div([changes.layout(name), neighborhood.layout(name), neighbors.layout(name)], className="column")
     return [left, right, *pane.layout(name)]
 
 

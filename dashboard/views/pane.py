@@ -13,7 +13,16 @@ from dash import MATCH, Dash, Input, Output, dcc
 from dash.development.base_component import Component
 
 from dashboard.views.browser import run_in_browser
-from dashboard.views.ids import NeighborhoodRole, NeighborsRole, PaneRole, TranslationRole, TreeRole, control_id
+from dashboard.views.ids import (
+    ChangesRole,
+    ComparisonRole,
+    NeighborhoodRole,
+    NeighborsRole,
+    PaneRole,
+    TranslationRole,
+    TreeRole,
+    control_id,
+)
 
 OPTIONS = (
     TranslationRole.MODE,
@@ -22,6 +31,8 @@ OPTIONS = (
     TranslationRole.LAYER,
     TranslationRole.HEAD,
     TreeRole.EXTENT,
+    ComparisonRole.DRAWING,
+    ChangesRole.REFERENCE,
 )
 """Controls of what the trace decides. The part of a role after its hyphen is the name in `question.Options`."""
 

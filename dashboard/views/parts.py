@@ -7,6 +7,8 @@ A part belongs to a role. It is one of these:
 - ``{"graph": [element, ...]}``: elements of a Cytoscape graph.
 - ``{"figure": {...}}``: a plotly figure; ``{"of": role, "restyle": [[properties, trace], ...]}``: changes to the figure
   of a role.
+- ``{"paths": [[path, width, class, target column, source column], ...]}``: links of a comparison
+  (`assets/compare.js`).
 - ``{"search": {...}}``: the beam search as a table (`assets/tree_twin.js`).
 - ``{"control": {...}}``: properties of a control.
 - ``{"fill": text}``: the value of a text field, unless someone is typing there.

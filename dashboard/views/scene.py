@@ -65,10 +65,15 @@ def open_scene(services: Services, state: PageState, space: str | None) -> Scene
 
 def find_map(services: Services, scene: Scene, wanted: str | None) -> Neighborhood:
     """The scene on the wanted kind of map if its space has it, else on the default."""
+    kind = fit_map_kind(scene, wanted)
+    return services.neighborhoods.get(scene.store, scene.trace, scene.rank, scene.space, map_kind=kind)
+
+
+def fit_map_kind(scene: Scene, wanted: str | None) -> MapKind:
+    """The wanted kind of map if the scene's space has it, else the default."""
     kind = next((kind for kind in MAP_KINDS if kind == wanted), DEFAULT_METHOD)
     kept = scene.store.manifest.space(scene.space).maps
-    kind = DEFAULT_METHOD if kind in GLOBAL_MAP_KINDS and kind not in kept else kind
-    return services.neighborhoods.get(scene.store, scene.trace, scene.rank, scene.space, map_kind=kind)
+    return DEFAULT_METHOD if kind in GLOBAL_MAP_KINDS and kind not in kept else kind
 
 
 def maps_of(services: Services, state: PageState, space: str | None) -> tuple[GlobalMapKind, ...]:

@@ -15,6 +15,7 @@ from dashboard.services import Services
 from dashboard.state.page_state import PageState, Selection
 from dashboard.state.past import Past
 from dashboard.state.question import Options
+from dashboard.views.merged import Merged, merge
 from dashboard.views.scene import Scene, choose_space, find_map, maps_of, open_scene, spaces_of
 from exported_models.contract.arrays import Floats
 from exported_models.contract.manifest import STAGES, ModelManifest, SpaceSpec
@@ -64,6 +65,7 @@ class Surroundings:
         spaces: those that can be shown.
         scene: the states of the shown space; None without a store to use, and ``missing`` then says why.
         found: the scene on the map that is shown.
+        merged: the states of the pinned answer and of the shown one on one map; None where nothing is compared.
         corpus_maps: kinds of the corpus map that the store keeps of the space.
         stages: for each stage that is about states, their neighbors; None where the stage's space is not indexed.
         stage_spaces: for each stage, the space that it is about, where that can be shown.
@@ -77,6 +79,7 @@ class Surroundings:
     scene: Scene | None
     missing: str
     found: Neighborhood | None
+    merged: Merged | None
     corpus_maps: tuple[str, ...]
     stages: Mapping[int, Sequence[TokenEvidence] | None]
     stage_spaces: Mapping[int, str]
@@ -105,6 +108,7 @@ def look_around(
     fitted = options.model_copy(update={"space": space or "", **fit_maps(options.map, options.method, corpus_maps)})
     _, missing = services.store_or_reason(state.request.model_id)
     stage_spaces = find_stage_spaces(spaces)
+    merged = merge(services, scene, state.pinned, fitted.method) if state.compares else None
     return Surroundings(
         state,
         fitted,
@@ -113,7 +117,8 @@ def look_around(
         spaces,
         scene,
         missing,
-        find_map(services, scene, fitted.method) if scene else None,
+        merged.after if merged else find_map(services, scene, fitted.method) if scene else None,
+        merged,
         corpus_maps,
         {stage: _evidence(services, state, stage_spaces.get(stage)) for stage in (1, 2)},
         stage_spaces,

@@ -8,6 +8,7 @@ from dash import html
 from dash.development.base_component import Component
 
 from dashboard.drawing.attributes import wild
+from dashboard.drawing.comparison_sentences import find_changes
 from dashboard.drawing.findings import (
     Finding,
     find_attention,
@@ -18,7 +19,9 @@ from dashboard.drawing.findings import (
     find_search,
 )
 from dashboard.drawing.picture import Picture
+from dashboard.views.compared import Compared
 from dashboard.views.ids import StagesRole, as_role
+from dashboard.views.merged import Merged
 from dashboard.views.parts import Part, Parts, attributes_part, html_part
 from dashboard.views.shown import Shown, Surroundings
 from state_store.neighborhood import TokenEvidence
@@ -40,13 +43,32 @@ def draw(shown: Shown) -> Parts:
     return {sentence_role(number): _draw_sentence(number, finding) for number, finding in enumerate(found, 3)}
 
 
+def draw_comparison(compared: Compared) -> Parts:
+    """The sentences of all stages but the decoder's, whose states take longer."""
+    found = find_changes(compared.picture)
+    return {
+        sentence_role(number): _draw_sentence(number, finding)
+        for number, finding in zip((1, 3, 4, 5), found, strict=True)
+    }
+
+
 def draw_states(around: Surroundings) -> Parts:
     """The sentences of stages 1 and 2, and the space of states that each stage is about."""
-    found = find_in_states(around)
-    sentences = {sentence_role(number): _draw_sentence(number, finding) for number, finding in enumerate(found, 1)}
+    found = dict(enumerate(find_in_states(around), 1))
+    if around.state.compares:
+        found = {2: find_merged(around.merged)}
+    sentences = {sentence_role(number): _draw_sentence(number, finding) for number, finding in found.items()}
     numbers = range(1, len(NAMES) + 1)
     spaces = {button_role(number): attributes_part(data_space=around.stage_spaces.get(number)) for number in numbers}
     return {**sentences, **spaces}
+
+
+def find_merged(merged: Merged | None) -> Finding:
+    """Stage 2 of a comparison: how many neighbors both answers share."""
+    if merged is None:
+        return Finding("states are not compared", None)
+    stayed, came, left = merged.counts
+    return Finding(f"{stayed} stayed, {came} came, {left} left", came + left > stayed)
 
 
 def sentence_role(number: int) -> str:

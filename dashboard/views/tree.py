@@ -13,8 +13,10 @@ from dashboard.drawing.attributes import wild
 from dashboard.drawing.picture import GUTTER, Picture
 from dashboard.drawing.tree_graph import tree_elements, tree_stylesheet
 from dashboard.drawing.tree_layout import Extent, grow, place_twigs
+from dashboard.drawing.tree_overlay import describe_overlay, draw_overlay, tabulate_overlay
 from dashboard.drawing.tree_twin import tabulate_search
 from dashboard.drawing.words import count
+from dashboard.views.compared import Compared
 from dashboard.views.controls import card, placeholder, segmented
 from dashboard.views.ids import TreeRole, as_role
 from dashboard.views.parts import Part, Parts, attributes_part, graph_part, html_part
@@ -38,6 +40,7 @@ def layout(pane: str) -> Component:
         [
             _graph(),
             html.Div(className="tree-twin", **as_role(TreeRole.TWIN)),
+            html.Div(className="tree-twin", **as_role(TreeRole.OVERLAY)),
             html.Div(className="spoken", role="status", **(as_role(TreeRole.CURSOR) | wild(aria_live="polite"))),
         ],
         "5",
@@ -50,9 +53,27 @@ def draw(shown: Shown) -> Parts:
     drawn: dict[str, Part] = {
         TreeRole.CARD: attributes_part(data_extent=shown.options.extent),
         TreeRole.TWIN: Part({"search": search}),
+        TreeRole.OVERLAY: html_part(None),
         TreeRole.SUMMARY: html_part(summary),
     }
     return drawn if search else {**drawn, TreeRole.GRAPH: graph_part(elements)}
+
+
+def draw_overlaid(compared: Compared) -> Parts:
+    """Both beam trees in one drawing, or as a table; where the vocabularies differ, the shown one alone."""
+    found, trees, extent = compared.found, compared.found.trees, compared.shown.options.extent
+    if trees is None:
+        return draw(compared.shown)
+    words = compared.texts[1].target
+    drawn: dict[str, Part] = {
+        TreeRole.CARD: attributes_part(data_extent=extent),
+        TreeRole.TWIN: Part({"search": None}),
+        TreeRole.SUMMARY: html_part(describe_overlay(trees)),
+    }
+    if extent == "text":
+        return {**drawn, TreeRole.OVERLAY: html_part(tabulate_overlay(found, trees, words))}
+    elements = draw_overlay(found, trees, words, compared.shown.options.room + GUTTER)
+    return {**drawn, TreeRole.OVERLAY: html_part(None), TreeRole.GRAPH: graph_part(elements)}
 
 
 def draw_tree(picture: Picture, extent: str, room: float) -> tuple[Any, Any, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 from dashboard.services import Services
 from dashboard.state import question as asked
@@ -12,8 +13,11 @@ from dashboard.state.question import Options
 from dashboard.state.url_state import decode_fragment
 from exported_models.contract.errors import RequestError
 from exported_models.contract.request import Request
-from exported_models.contract.wishes import SetSearch, StartOver, Wish
+from exported_models.contract.wishes import EditSource, SetSearch, StartOver, Substitute, Wish
 from exported_models.edits import apply, revise, start
+
+COMPARED_AT_ONCE: Final = (EditSource, Substitute)
+"""Wishes that show their answer beside the one they changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +37,19 @@ class Turn:
 
 
 def grant(services: Services, turn: Turn, wish: Wish | asked.PageWish, options: Options) -> Turn:
-    """The turn after a wish; its request is not decoded yet.
+    """The turn after a wish; its request is not decoded yet. The pin stays, unless the wish is about it.
 
     Raises:
         BeamscopeError: the wish cannot be granted; the message says why.
     """
+    after = _grant(services, turn, wish, options)
+    if after.state is None or isinstance(wish, asked.Open | asked.Pin | asked.Unpin | asked.Swap):
+        return after
+    pinned = turn.state and (turn.state.pinned or (turn.state if isinstance(wish, COMPARED_AT_ONCE) else None))
+    return replace(after, state=after.state.pin(pinned))
+
+
+def _grant(services: Services, turn: Turn, wish: Wish | asked.PageWish, options: Options) -> Turn:
     match wish:
         case asked.Open():
             return _show(turn, open_link(services, wish.fragment))
@@ -53,6 +65,8 @@ def grant(services: Services, turn: Turn, wish: Wish | asked.PageWish, options: 
             return _show(turn, PageState(shown_state(turn).request, wish.value))
         case asked.Neighbor():
             return open_neighbor(services, turn, options.space, wish.value)
+        case asked.Pin() | asked.Unpin() | asked.Swap():
+            return _show(turn, _move_pin(turn, wish))
         case asked.Export():
             return turn
         case _:
@@ -66,6 +80,28 @@ def edit(services: Services, turn: Turn, wish: Wish) -> Turn:
     return replace(turn, state=PageState(changed.request), label=changed.words)
 
 
+def _move_pin(turn: Turn, wish: asked.Pin | asked.Unpin | asked.Swap) -> PageState:
+    match wish:
+        case asked.Pin():
+            return pin(turn, wish.value)
+        case asked.Unpin():
+            return shown_state(turn).bare
+        case asked.Swap():
+            return swap(shown_state(turn))
+
+
+def pin(turn: Turn, moment: int | None) -> PageState:
+    """The shown state beside a moment of the history, or beside itself; without a pin where that was pinned."""
+    state = shown_state(turn)
+    wanted = state.bare if moment is None else turn.past.state_at(moment)
+    return state.pin(None if wanted == state.pinned else wanted)
+
+
+def swap(state: PageState) -> PageState:
+    """The pinned state beside the shown one; the shown one where nothing is pinned."""
+    return state.pinned.pin(state) if state.pinned else state
+
+
 def open_link(services: Services, fragment: str) -> PageState | None:
     """The request of a link; without a fragment the first model's example, if there is one.
 
@@ -74,6 +110,10 @@ def open_link(services: Services, fragment: str) -> PageState | None:
     state = decode_fragment(fragment) if fragment.strip("#") else _first_request(services)
     if state is None:
         return None
+    return _within_list(services, state).pin(state.pinned and _within_list(services, state.pinned))
+
+
+def _within_list(services: Services, state: PageState) -> PageState:
     trace = services.trace(state.request)
     return PageState(state.request, min(state.hypothesis, len(trace.hypotheses) - 1))
 

@@ -1,0 +1,40 @@
+"""Pin an answer, change it, and read both side by side."""
+
+from __future__ import annotations
+
+from playwright.sync_api import expect
+
+from dashboard.views.ids import ChangesRole, ComparisonRole
+from tests.browser.conftest import Visit
+from tests.browser.workbench import END, LIT, Workbench
+
+
+def test_a_what_if_beside_its_origin_by_keys_alone(workbench: Workbench, come: Visit, address: str) -> None:
+    workbench.expect_target("2005-03-04")
+    page = workbench.page
+    page.keyboard.press("p")
+    expect(page.get_by_role("button", name="Pinned")).to_be_visible()
+    workbench.top_k(6).nth(1).press("Enter")
+
+    before = workbench.part(ComparisonRole.BEFORE).get_by_role("button")
+    after = workbench.part(ComparisonRole.AFTER).get_by_role("button")
+    expect(before).to_have_text([*"2005-03-04", END])
+    expect(after).to_have_text([*"2005-09-04", END])
+    changes = workbench.part(ChangesRole.CONTENT)
+    expect(changes).to_contain_text("“2005-03-04” became “2005-09-04”")
+    expect(workbench.translation).to_be_hidden()
+
+    after.nth(6).hover()
+    expect(before.nth(6)).to_have_class(LIT)
+
+    other = come(address).open(fragment=page.url.partition("#")[2])
+    expect(other.part(ComparisonRole.BEFORE)).to_have_text(f"2005-03-04{END}")
+    other.settle()
+
+    page.keyboard.press("s")
+    expect(before).to_have_text([*"2005-09-04", END])
+    workbench.settle()
+    page.keyboard.press("Escape")
+    workbench.expect_target("2005-03-04")
+    expect(workbench.moments()).to_have_count(2)
+    workbench.expect_neighborhood()

@@ -1,0 +1,146 @@
+"""Pin an answer and look at another one beside it."""
+
+from __future__ import annotations
+
+import pytest
+
+from dashboard.errors import DashboardError
+from dashboard.services import Services
+from dashboard.state.page_state import Json, PageState
+from dashboard.state.question import Question
+from dashboard.state.url_state import decode_fragment
+from dashboard.views.answers import answer, surround
+from exported_models.contract.request import Request
+from exported_models.contract.workspace import Workspace
+
+ORIGIN = PageState(Request("dates", "03/04/05"))
+OTHER = PageState(Request("dates", "03/04/06"))
+
+
+@pytest.fixture(scope="module")
+def services(dates_workspace: Workspace) -> Services:
+    return Services.open(dates_workspace)
+
+
+def ask(services: Services, wish: Json | None, before: Json | None = None, **more: object) -> Json:
+    """The answer to a wish after another answer; without one, to the wish on a page that shows `ORIGIN`."""
+    state = before["state"] if before else ORIGIN.to_json()
+    history = before["history"] if before else None
+    return answer(services, Question.model_validate({"wish": wish, "state": state, "history": history, **more}))
+
+
+def compare(services: Services, state: PageState = OTHER, pinned: PageState = ORIGIN, **options: object) -> Json:
+    question = {"state": state.pin(pinned).to_json(), "options": options}
+    return answer(services, Question.model_validate(question))
+
+
+def parts_of(found: Json) -> dict[str, Json]:
+    return {role: content for role, _, content in found["parts"]}
+
+
+def text_of(node: object) -> str:
+    """The text of drawn nodes."""
+    if isinstance(node, str):
+        return node
+    assert isinstance(node, list)
+    children = node[2] if len(node) == 3 and isinstance(node[1], dict) else node
+    return " ".join(text_of(child) for child in children)
+
+
+def test_a_pinned_answer_stays_while_others_are_shown(services: Services) -> None:
+    pinned = ask(services, {"verb": "pin"})
+    changed = ask(services, {"verb": "choose", "step": 6, "rank": 1}, pinned)
+
+    assert not pinned["compares"]
+    assert changed["compares"]
+    assert changed["pinned"] == 0
+    assert PageState.from_json(changed["state"]).pinned == ORIGIN
+    assert "comparison-after" in parts_of(changed)
+    assert "translation-target-words" not in parts_of(changed)
+
+
+def test_swapping_twice_changes_nothing(services: Services) -> None:
+    pinned = ask(services, {"verb": "pin"})
+    changed = ask(services, {"verb": "choose", "step": 6, "rank": 1}, pinned)
+    swapped = ask(services, {"verb": "swap"}, changed)
+    back = ask(services, {"verb": "swap"}, swapped)
+
+    assert swapped["state"]["request"] == changed["state"]["pinned"]["request"]
+    assert back["state"] == changed["state"]
+    assert len(back["history"]["moments"]) == 2
+
+
+def test_unpinning_ends_comparing(services: Services) -> None:
+    found = ask(services, {"verb": "unpin"}, ask(services, {"verb": "choose", "step": 6, "rank": 1}))
+
+    assert not found["compares"]
+    assert found["state"].get("pinned") is None
+    assert "translation-target-words" in parts_of(found)
+
+
+def test_any_moment_can_be_pinned_and_none_beyond_the_history(services: Services) -> None:
+    changed = ask(services, {"verb": "choose", "step": 6, "rank": 1}, ask(services, None))
+    pinned = ask(services, {"verb": "pin", "value": 0}, changed)
+
+    assert pinned["compares"]
+    assert ask(services, {"verb": "pin", "value": 0}, pinned)["compares"] is False
+    with pytest.raises(DashboardError, match="no moment 10"):
+        ask(services, {"verb": "pin", "value": 9}, changed)
+
+
+def test_editing_the_source_compares_with_what_it_was(services: Services) -> None:
+    found = ask(services, {"verb": "edit_source", "text": "03/04/06"})
+
+    assert found["compares"]
+    assert PageState.from_json(found["state"]).pinned == ORIGIN
+
+
+def test_the_link_keeps_both_answers(services: Services) -> None:
+    found = compare(services)
+    opened = decode_fragment(found["link"]["fragment"])
+
+    assert opened.pinned == ORIGIN
+    assert opened.bare == OTHER
+    assert ask(services, {"verb": "open", "fragment": found["link"]["fragment"]})["compares"]
+
+
+def test_what_changed_is_said_in_words_and_numbers(services: Services) -> None:
+    said = text_of(parts_of(compare(services, reference="2005-03-04"))["changes-content"]["html"])
+
+    assert "Source: “5” became “6”" in said
+    assert "1 of 1 word differ" in said
+    assert "part at step" in said
+    assert "Pivot against the reference: BLEU 100" in said
+
+
+@pytest.mark.parametrize(
+    ("drawing", "role"),
+    [("links", "comparison-links-after"), ("matrix", "comparison-matrix"), ("text", "comparison-twin")],
+)
+def test_attention_is_drawn_as_it_is_looked_at(services: Services, drawing: str, role: str) -> None:
+    assert role in parts_of(compare(services, comparison=drawing))
+
+
+def test_an_answer_beside_itself_moves_nothing(services: Services) -> None:
+    other = PageState(Request("dates", "03/04/05", beam_size=4))
+    found = parts_of(compare(services, other, comparison="moved"))
+
+    assert found["comparison-links-before"]["paths"] == []
+    assert "Both give the same words." in text_of(found["changes-content"]["html"])
+
+
+def test_both_trees_are_one_drawing(services: Services) -> None:
+    graph = parts_of(compare(services))["tree-graph"]["graph"]
+    kinds = {kind for element in graph for kind in element["classes"].split()}
+
+    assert {"both", "before", "after"} <= kinds
+    assert len({element["data"]["id"] for element in graph}) == len(graph)
+
+
+def test_both_trajectories_are_on_one_map(services: Services) -> None:
+    question = {"state": OTHER.pin(ORIGIN).to_json()}
+    parts = parts_of(surround(services, Question.model_validate(question)))
+
+    assert len(parts["neighborhood-graph"]["figure"]["data"]) == 8
+    assert "stayed" in text_of(parts["neighborhood-summary"]["html"])
+    assert "Neighbors of" in text_of(parts["neighborhood-of-both"]["html"])
