@@ -56,6 +56,7 @@
     a: toggleMode,
     p: pin,
     s: swap,
+    e: () => scope.rewriteChosen(scope.active()),
     f: () => scope.toggleCard(),
     u: () => travel("undo"),
     r: () => travel("redo"),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from dash import html
 from dash.development.base_component import Component
@@ -10,6 +11,7 @@ from dash.development.base_component import Component
 from dashboard.drawing.attributes import wild
 from dashboard.drawing.comparison_picture import ComparedColumn, ComparedWord, ComparisonPicture, source_boxes
 from dashboard.drawing.geometry import Column
+from dashboard.drawing.source_words import name_word
 from exported_models.comparison.alignment import Change
 from exported_models.comparison.attention import Move
 
@@ -44,11 +46,12 @@ def draw_sources(picture: ComparisonPicture) -> list[Component]:
             drawn += [
                 _chip(column.before, boxes[0], column, f"s{index}", "source", "before"),
                 html.Span("›", className="arrow", style={"left": round(boxes[0].right)}),
-                _chip(column.after, boxes[1], column, f"s{index}", "source", "after"),
+                _chip(column.after, boxes[1], column, f"s{index}", "source", "after", _name_after(picture, column)),
             ]
         else:
             word = column.after or column.before
-            drawn += [_chip(word, column.box, column, f"s{index}", "source")] if word else []
+            named = _name_after(picture, column)
+            drawn += [_chip(word, column.box, column, f"s{index}", "source", "", named)] if word else []
     return drawn
 
 
@@ -93,15 +96,28 @@ def _twin_row(picture: ComparisonPicture, index: int, moves: Sequence[Move]) -> 
     return html.Tr([*(html.Td(cell) for cell in cells), html.Td(SPOKEN[column.change]), html.Td(moved)])
 
 
-def _chip(word: ComparedWord, box: Column, column: ComparedColumn, name: str, side: str, part: str = "") -> Component:
-    linked = column.after if column.after else None
+def _name_after(picture: ComparisonPicture, column: ComparedColumn) -> dict[str, str]:
+    """The word of the shown answer, which can be written anew; none where only the pivot has one."""
+    return name_word(picture.found.after.trace.source, column.after.place) if column.after else {}
+
+
+def _chip(
+    word: ComparedWord,
+    box: Column,
+    column: ComparedColumn,
+    name: str,
+    side: str,
+    part: str = "",
+    named: Mapping[str, str] = MappingProxyType({}),
+) -> Component:
+    linked = column.after
     selects = wild(data_side=side, data_index=str(linked.place)) if linked else {}
     return html.Button(
         word.text,
         className=f"{column.change} {part}".strip(),
         style={"left": round(box.left), "width": round(box.width)},
         title=None if column.change is Change.EQUAL else SPOKEN[column.change],
-        **(wild(data_column=name) | selects),
+        **(wild(data_column=name) | selects | dict(named)),
     )
 
 

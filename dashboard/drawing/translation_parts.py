@@ -13,10 +13,12 @@ from dashboard.drawing.attributes import wild
 from dashboard.drawing.geometry import GAP, WIDEST_CELL, Column
 from dashboard.drawing.links import Link
 from dashboard.drawing.picture import GUTTER, Picture
+from dashboard.drawing.source_words import name_word
 from dashboard.drawing.typography import shorten, text_width
 from dashboard.drawing.words import as_plain_text, percent
 from dashboard.state.page_state import Side
 from exported_models.contract.arrays import Floats
+from exported_models.contract.source import Source
 from exported_models.contract.trace import TokenChoice
 
 Figure = dict[str, Any]
@@ -31,13 +33,19 @@ WIDEST_LABEL = 260.0
 """Pixels of a row label; a longer one is cut at its end and shown whole on hover."""
 
 
-def draw_words(side: Side, words: Sequence[str], columns: Sequence[Column]) -> list[Component]:
-    """One button a word, placed over its column. The browser lights and selects words by side and index."""
+def draw_words(
+    side: Side, words: Sequence[str], columns: Sequence[Column], source: Source | None = None
+) -> list[Component]:
+    """One button a word, placed over its column. The browser lights and selects words by side and index.
+
+    Args:
+        source: the source whose words these are; each box then names the whole word that it belongs to.
+    """
     return [
         html.Button(
             word,
             style={"left": round(column.left), "width": round(column.width)},
-            **wild(data_side=side, data_index=str(index)),
+            **(wild(data_side=side, data_index=str(index)) | (name_word(source, index) if source else {})),
         )
         for index, (word, column) in enumerate(zip(words, columns, strict=True))
     ]

@@ -25,6 +25,7 @@ SHORTCUTS = (
     ("u, r", "undo, redo"),
     ("p", "pin the answer, or the chosen moment, and compare others with it"),
     ("s", "swap pivot and compare"),
+    ("e", "write another word in place of the chosen source word; a double click does the same"),
     ("t", "light or dark"),
     ("f", "enlarge a card to the whole page, or back"),
     ("Esc", "bring an enlarged card back, let go of the chosen word, end comparing"),

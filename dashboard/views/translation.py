@@ -69,7 +69,7 @@ def draw(shown: Shown) -> Parts:
 def lay_out_words(picture: Picture) -> tuple[list[Component], list[Component], list[Component], dict[str, Any]]:
     """Source words, target words, top k, and the sizes of their canvas."""
     return (
-        draw_words("source", picture.source_words, picture.sources),
+        draw_words("source", picture.source_words, picture.sources, picture.trace.source),
         draw_words("target", picture.target_words, picture.targets),
         draw_top_k(picture),
         canvas_style(picture),

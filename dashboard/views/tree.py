@@ -40,7 +40,12 @@ def layout(pane: str) -> Component:
         [
             _graph(),
             html.Div(className="tree-twin", **as_role(TreeRole.TWIN)),
-            html.Div(className="tree-twin", **as_role(TreeRole.OVERLAY)),
+            html.Div(
+                className="tree-twin",
+                tabIndex="0",
+                role="group",
+                **(as_role(TreeRole.OVERLAY) | wild(aria_label="Both beam trees in words")),
+            ),
             html.Div(className="spoken", role="status", **(as_role(TreeRole.CURSOR) | wild(aria_live="polite"))),
         ],
         "5",

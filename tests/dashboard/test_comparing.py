@@ -144,3 +144,13 @@ def test_both_trajectories_are_on_one_map(services: Services) -> None:
     assert len(parts["neighborhood-graph"]["figure"]["data"]) == 8
     assert "stayed" in text_of(parts["neighborhood-summary"]["html"])
     assert "Neighbors of" in text_of(parts["neighborhood-of-both"]["html"])
+
+
+def test_a_source_word_is_written_anew_beside_the_old(services: Services) -> None:
+    chips = parts_of(ask(services, None))["translation-source-words"]["html"]
+    named = chips[0][1]
+    found = ask(services, {"verb": "substitute", "word": int(named["data-word"]), "text": "03/04/06"})
+
+    assert named["data-text"] == "03/04/05"
+    assert found["compares"]
+    assert found["history"]["moments"][-1][0] == "“03/04/05” → “03/04/06”"
