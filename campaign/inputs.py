@@ -35,6 +35,8 @@ BUSY = 503
 _UNFORESEEN = "Something went wrong"
 """The page is told of an error that nobody foresaw in a notice, with status 200."""
 _MODEL = "dates"
+_SERVED = {"model_id": _MODEL, "source": "March 3, 1999", "space": "decoder"}
+_SHARE_SERVED = 0.6
 _STATE = PageState(Request(_MODEL, "March 3, 1999"))
 _QUESTION: dict[str, Any] = {
     "wish": {"verb": "choose", "step": 3, "rank": 1},
@@ -53,7 +55,7 @@ values = st.recursive(
 
 
 def fuzz_api(setting: Setting) -> Outcome:
-    """Calls that the OpenAPI description allows, and calls that it does not, half of them about the model served."""
+    """Calls that the OpenAPI description allows, and calls that it does not, most of them about what is served."""
     application, outcome = create_application(setting.workspace), Outcome()
     schema = schemathesis.openapi.from_dict(application.openapi())
     operations = [found.ok() for found in schema.get_all_operations() if isinstance(found, Ok)]
@@ -131,9 +133,9 @@ def _client_of(application: FastAPI) -> TestClient:
 
 
 def _ask_case(client: TestClient, case: Any, chance: random.Random, outcome: Outcome) -> None:
-    if chance.random() < 0.5:
-        _name_model(case.body)
-        _name_model(case.query)
+    if chance.random() < _SHARE_SERVED:
+        _ask_what_is_served(case.body)
+        _ask_what_is_served(case.query)
     arguments = case.as_transport_kwargs(base_url=LOOPBACK)
     arguments.pop("cookies", None)
     if isinstance(arguments.get("data"), (str, bytes)):
@@ -146,12 +148,11 @@ def _ask_case(client: TestClient, case: Any, chance: random.Random, outcome: Out
     _note_reply(outcome, reply.status_code, reply.text, f"{case.method} {case.path} {case.body!r}")
 
 
-def _name_model(asked: Any) -> None:
-    """Ask about the model that is served."""
+def _ask_what_is_served(asked: Any) -> None:
+    """Name a model, a text and a space that there are, so that the rest of a call is looked at."""
     if isinstance(asked, dict):
-        for part in (asked, asked.get("request")):
-            if isinstance(part, dict) and "model_id" in part:
-                part["model_id"] = _MODEL
+        asked |= {name: value for name, value in _SERVED.items() if name in asked}
+        _ask_what_is_served(asked.get("request"))
 
 
 def _note_reply(outcome: Outcome, status: int, text: str, asked: str) -> None:
