@@ -1,6 +1,7 @@
 """Take pictures of the workbench over the demo: docs/workbench-light.png and docs/workbench-dark.png.
 
     python -m scripts.screenshots
+    python -m scripts.screenshots --state compare       # those of docs/compare.md
     python -m scripts.screenshots --size 1920x1080 --out build/screenshots
     python -m scripts.screenshots --command serve --workspace FOLDER --model multi30k --source "Ein Hund."
     python -m scripts.screenshots --state matrix --state help --out build/screenshots
@@ -42,6 +43,7 @@ STATES: Mapping[str, Sequence[tuple[str, str]]] = {
     "hypotheses": (("panel", "Choose another hypothesis"),),
     "help": (("panel", "Keyboard shortcuts"),),
     "corpus-map": (("panel", "Which map"), ("radio", "Corpus map")),
+    "compare": (("button", "Pin"), ("choice", "7.2")),
     "large-map": (("button", "Enlarge Neighborhood"),),
     "large-tree": (("button", "Enlarge Beam tree"), ("radio", "All")),
 }
@@ -111,8 +113,17 @@ def take_picture(browser: Browser, address: str, theme: Literal["light", "dark"]
 
 
 def press(page: Page, kind: str, name: str) -> None:
-    """Press a control of the page. ``kind``: ``radio``, ``button``, ``panel`` (its button), or ``tree`` (a radio)."""
-    if kind == "tree":
+    """Press a control of the page.
+
+    Args:
+        kind: ``radio``, ``button``, ``panel`` (its button), ``tree`` (a radio), or ``choice``: a word of the top k.
+        name: of the control; of a word of the top k its step and rank, counted from 1.
+    """
+    if kind == "choice":
+        step, rank = (int(number) - 1 for number in name.split("."))
+        page.locator(f'[data-role="translation-top-k"] [data-index="{step}"] button').nth(rank).click()
+        page.mouse.move(0, 0)  # nothing is lit by the pointer
+    elif kind == "tree":
         page.get_by_role("region", name="Beam tree").get_by_role("radio", name=name, exact=True).check()
     elif kind == "panel":
         page.get_by_title(name, exact=True).and_(page.get_by_role("button")).click()

@@ -13,6 +13,7 @@ from exported_models.comparison.attention import AttentionDifference
 from exported_models.comparison.comparison import Comparison
 from exported_models.comparison.reference import AgainstReference, ReferenceComparison
 from exported_models.comparison.trees import LostPath, TreeOverlay
+from exported_models.contract.trace import PrunedBy
 
 _PUNCTUATION = ".,;:!?"
 MOST_NAMED = 4
@@ -134,6 +135,8 @@ def _say_loss(lost: LostPath, text: TokenText) -> str:
     word = f"“{text.show(lost.token)}”"
     if lost.rank is None:
         return f"{word} was not among its candidates"
+    if lost.pruned_by is PrunedBy.PREFIX:
+        return f"its forced prefix demands another word than {word}"
     ranked = f"{word} ranked {lost.rank + 1}"
     if lost.behind is None:
         return ranked

@@ -61,7 +61,7 @@ def _content(compared: Compared) -> Sequence[Component]:
     sentences = [say_sources(compared.picture), say_words(found)]
     parts: list[Component] = [html.P(html.B(text)) for text in sentences if text]
     parts.append(_scores(found.scores))
-    if found.split:
+    if found.split and found.trees is not None:
         rows = align_choices(found.split, old.target, new.target)
         parts += [_split(name_split(found.split), rows)] if rows else []
     details = [say_attention(compared.picture, found.attention), *say_lost(found.trees, old.target, new.target)]

@@ -15,6 +15,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from dashboard.state.page_state import PageState
+from dashboard.views.ids import ComparisonRole
 from exported_models.contract.request import Request
 from scripts.running_workbench import running_workbench
 from tests.browser.conftest import AMBIGUOUS, Visit
@@ -85,6 +86,14 @@ def what_if(workbench: Workbench) -> None:
     expect(workbench.moments()).to_have_count(2)
 
 
+def comparison(workbench: Workbench) -> None:
+    """A what-if beside the pinned answer, both trees in words."""
+    workbench.page.get_by_role("button", name="Pin", exact=True).click()
+    workbench.top_k(6).nth(1).click()
+    expect(workbench.part(ComparisonRole.AFTER).get_by_role("button").first).to_be_visible()
+    workbench.choose(workbench.tree, "Text")
+
+
 STATES: tuple[Callable[[Workbench], None], ...] = (
     attention_mode,
     whole_tree,
@@ -95,6 +104,7 @@ STATES: tuple[Callable[[Workbench], None], ...] = (
     model_list,
     stage,
     what_if,
+    comparison,
 )
 
 
