@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 
 from dashboard.state.page_state import PageState
 from dashboard.state.url_state import encode_fragment
+from dashboard.views.ids import TranslationRole
 from exported_models.contract.request import Request
 from exported_models.contract.workspace import Workspace
 from scripts.running_workbench import running_workbench
@@ -28,7 +29,7 @@ def test_a_link_is_opened_after_the_log_in_and_under_a_path_prefix(
         page.get_by_label("Token", exact=True).fill(TOKEN)
         page.get_by_role("button", name="Log in").click()
 
-        expect(page.locator(".target-words")).to_contain_text("2005")
+        expect(page.locator(f'[data-role="{TranslationRole.TARGET_WORDS}"]')).to_contain_text("2005")
         expect(page.get_by_role("button", name="Log in")).to_have_count(0)
         assert page.url.startswith(f"{address}#")
         # The browser reports the page that asked to log in as an error of loading.
