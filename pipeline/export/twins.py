@@ -17,7 +17,7 @@ from pipeline.corpus.readers import open_corpus
 from pipeline.errors import QuantizationError
 from pipeline.export.planned import FinishedModel, PlannedModel, PublishedModel, find_model, publish_model, twin_id
 from pipeline.export.summary import TwinSummary
-from pipeline.graphs.export import SHARED_WEIGHTS_FILE, seal
+from pipeline.graphs.export import WEIGHTS_FILE, seal
 from pipeline.graphs.quantize import METHOD, quantize_graphs
 from pipeline.parity.twins import ComparedSentences, compare_twin, make_up_sentences, read_sentences
 from pipeline.progress import Progress
@@ -178,12 +178,12 @@ def _write_files(full: ExportedModel, staged: Path) -> int:
     with explain_disk_errors(staged):
         shutil.rmtree(staged, ignore_errors=True)
     _copy_other_files(full.folder, full.manifest, staged)
-    return quantize_graphs(full.folder, staged, SHARED_WEIGHTS_FILE)
+    return quantize_graphs(full.folder, staged, WEIGHTS_FILE)
 
 
 def _copy_other_files(full: Path, manifest: ModelManifest, folder: Path) -> None:
     """Copy the files that a twin shares with the full model: the tokenizers."""
-    rewritten = {SHARED_WEIGHTS_FILE, *(graph.filename for graph in Graph)}
+    rewritten = {WEIGHTS_FILE, *(graph.filename for graph in Graph)}
     with explain_disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         for file in sorted(manifest.files.keys() - rewritten):

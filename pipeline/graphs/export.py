@@ -37,8 +37,8 @@ from pipeline.graphs.modules import (
     StepGraph,
 )
 from pipeline.graphs.plain_step import derive_plain_step
-from pipeline.graphs.shared_weights import share_weights
 from pipeline.graphs.state_graphs import divide_states
+from pipeline.graphs.weights_file import WeightsFile, write_weights
 from pipeline.models.checkpoint import LoadedCheckpoint
 
 _GraphModule = EncoderGraph | StepGraph | ForcedGraph | SelfAttentionGraph | EmbeddingGraph
@@ -46,7 +46,7 @@ _GraphModule = EncoderGraph | StepGraph | ForcedGraph | SelfAttentionGraph | Emb
 if TYPE_CHECKING:
     from torch.export.dynamic_shapes import _DimHint
 
-SHARED_WEIGHTS_FILE = "weights.bin"
+WEIGHTS_FILE = "weights.bin"
 OPSET = 20
 """Newest operator set that the exporter writes without converting."""
 
@@ -65,18 +65,19 @@ def write_graphs(model: LoadedCheckpoint, folder: Path) -> None:
     """
     with explain_disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    exported = {graph: _export(graph, module.eval(), model) for graph, module in _graph_modules(model)}
+    with write_weights(folder / WEIGHTS_FILE) as weights:
+        exported = {graph: _export(graph, module.eval(), model, weights) for graph, module in _graph_modules(model)}
     protos = divide_states(exported, model.spaces)
     plain = derive_plain_step(protos[Graph.DECODER_STEP])
     if plain is not None:
         protos[Graph.PLAIN_STEP] = plain
         if model.generation.goes_by_probability:
             protos |= derive_searches(plain, folded=derive_folded_step(plain))
-    shared = share_weights(list(protos.values()), SHARED_WEIGHTS_FILE)
-    if shared:
-        write_bytes_atomically(folder / SHARED_WEIGHTS_FILE, shared)
     for graph, proto in protos.items():
         write_bytes_atomically(folder / graph.filename, bytes(proto.SerializeToString(deterministic=True)))
+    for graph in exported:
+        # By its path, as a graph in memory has no weights to check.
+        onnx.checker.check_model(str(folder / graph.filename))
     write_tokenizers(model, folder)
 
 
@@ -136,7 +137,7 @@ def _graph_modules(model: LoadedCheckpoint) -> Iterator[tuple[Graph, _GraphModul
         yield Graph.EMBEDDINGS, EmbeddingGraph(model)
 
 
-def _export(graph: Graph, module: _GraphModule, model: LoadedCheckpoint) -> onnx.ModelProto:
+def _export(graph: Graph, module: _GraphModule, model: LoadedCheckpoint, weights: WeightsFile) -> onnx.ModelProto:
     examples = tuple(_example(spec, model) for spec in module.inputs)
     try:
         with _quiet_exporter(), torch.no_grad():
@@ -154,9 +155,9 @@ def _export(graph: Graph, module: _GraphModule, model: LoadedCheckpoint) -> onnx
     except Exception as error:  # the exporter's errors have no public type and messages of a page
         raise ExportError(f"The {graph.value} graph could not be exported: {_reason(error)}.") from error
     assert program is not None
+    weights.take_from_model(program.model)
     proto: onnx.ModelProto = program.model_proto
     _tidy(proto, module.inputs, module.outputs)
-    onnx.checker.check_model(proto)
     return proto
 
 

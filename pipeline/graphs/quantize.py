@@ -30,7 +30,7 @@ from pipeline.errors import ExportError
 from pipeline.graphs.beam_search import derive_searches
 from pipeline.graphs.fused_attention import fuse_self_attention
 from pipeline.graphs.rewriting import RUNTIME_DOMAIN, attributes, drop_unused_weights, use_runtime_operators
-from pipeline.graphs.shared_weights import share_weights
+from pipeline.graphs.weights_file import read_tensor, write_weights
 
 METHOD = "large products in int8, a scale for each output, inputs quantized as they come; the rest in float32"
 LARGE = 1 << 15
@@ -43,7 +43,7 @@ _PLAIN = {"alpha": 1.0, "beta": 1.0, "transA": 0}
 def quantize_graphs(source: Path, destination: Path, weights_file: str) -> int:
     """Write quantized graphs of the exported model ``source`` into ``destination``; return the number of products.
 
-    Tensors that several graphs have are written to ``weights_file``, beside the graphs. Equal graphs give equal bytes.
+    Their tensors are written to ``weights_file``, beside the graphs. Equal graphs give equal bytes.
 
     Raises:
         ExportError: no product is large enough.
@@ -52,17 +52,20 @@ def quantize_graphs(source: Path, destination: Path, weights_file: str) -> int:
     searches = (source / Graph.BEAM_SEARCH.filename).is_file()
     graphs = [graph for graph in Graph if graph not in (Graph.BEAM_SEARCH, Graph.FOLDED_BEAM_SEARCH)]
     protos: dict[Graph, onnx.ModelProto] = {
-        graph: onnx.load(source / graph.filename) for graph in graphs if (source / graph.filename).is_file()
+        graph: onnx.load(source / graph.filename, load_external_data=False)
+        for graph in graphs
+        if (source / graph.filename).is_file()
     }
-    products = sum(_quantize(proto) for proto in protos.values())
-    if not products:
-        raise ExportError(f"No product in {source.name} has {LARGE:,} weights or more: there is nothing to quantize.")
+    products = 0
+    with write_weights(destination / weights_file) as weights:
+        for proto in protos.values():
+            products += _quantize(proto, source)
+            weights.take(proto.graph, source)
+        if not products:
+            raise ExportError(f"No product in {source.name} has {LARGE:,} weights or more; nothing can be quantized.")
     fuse_self_attention(protos[Graph.DECODER_STEP])
     if searches:
         protos |= derive_searches(protos[Graph.PLAIN_STEP])
-    shared = share_weights(list(protos.values()), weights_file)
-    if shared:
-        write_bytes_atomically(destination / weights_file, shared)
     for graph, proto in protos.items():
         write_bytes_atomically(destination / graph.filename, bytes(proto.SerializeToString(deterministic=True)))
     return products
@@ -73,13 +76,14 @@ class _Weights:
     """The constants of a graph, and the quantized form of those that were quantized."""
 
     given: Mapping[str, onnx.TensorProto]
+    folder: Path
     made: dict[str, tuple[onnx.TensorProto, onnx.TensorProto]] = field(default_factory=dict)
     """name -> (weights [inputs, outputs] int8, scales [outputs] float32)."""
 
     def quantize(self, name: str, *, transposed: bool) -> tuple[str, str]:
         """Names of the quantized weights and their scales; ``transposed`` for weights given as [outputs, inputs]."""
         if name not in self.made:
-            weights = numpy_helper.to_array(self.given[name])
+            weights = read_tensor(self.given[name], self.folder).astype(np.float32, copy=False)
             values, scales = _round(weights.T if transposed else weights)
             self.made[name] = (
                 numpy_helper.from_array(values, f"{name}.int8"),
@@ -89,10 +93,10 @@ class _Weights:
         return values_tensor.name, scales_tensor.name
 
 
-def _quantize(proto: onnx.ModelProto) -> int:
-    """Replace the large products of a graph, in place; return their number."""
+def _quantize(proto: onnx.ModelProto, folder: Path) -> int:
+    """Replace the large products of a graph from ``folder``, in place; return their number."""
     graph = proto.graph
-    weights = _Weights({tensor.name: tensor for tensor in graph.initializer})
+    weights = _Weights({tensor.name: tensor for tensor in graph.initializer}, folder)
     replaced = {place: node for place, node in enumerate(graph.node) if _is_large_product(node, weights.given)}
     for place, node in replaced.items():
         graph.node[place].CopyFrom(_in_integers(node, weights))
