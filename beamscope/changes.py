@@ -26,7 +26,7 @@ def apply_changes(engine: Engine, request: Request, wishes: Sequence[Wish]) -> R
 
     for wish in wishes:
         trace = engine.translate(request)
-        request = apply(wish, trace, trace.best).request
+        request = apply(wish, trace, trace.best, target=engine.target_text(request.model_id)).request
     return request
 
 

@@ -6,19 +6,28 @@ before anything is decoded. All functions are pure: the engine answers the reque
 
 from __future__ import annotations
 
+import functools
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
 from exported_models.contract.errors import RequestError
-from exported_models.contract.request import AttentionOverride, HeadAblation, Request
+from exported_models.contract.request import AttentionOverride, ForbiddenPhrase, HeadAblation, Request
 from exported_models.contract.source import Source
+from exported_models.contract.target_text import NO_TARGET_TEXT, TargetText
 from exported_models.contract.trace import Hypothesis, Trace
 from exported_models.contract.wishes import (
     Ablate,
+    Allow,
     Attend,
+    AttendEvenly,
+    AttendSteps,
     Choose,
+    CopyAttention,
     EditSource,
+    EditTarget,
+    Forbid,
     Force,
     ForceCandidate,
     ForceNode,
@@ -30,20 +39,26 @@ from exported_models.contract.wishes import (
     SetSearch,
     StartOver,
     Substitute,
+    SubstituteTarget,
     Wish,
 )
 from exported_models.search.overrides import by_place
 from exported_models.wording import (
     AS_IS,
     PairWriter,
+    describe_copy,
     describe_heads,
     describe_languages,
     describe_override,
     describe_own_attention,
+    describe_phrase,
     describe_prefix,
     describe_search,
     describe_source,
+    describe_steps,
 )
+
+_WORD = re.compile(r"\S+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +69,30 @@ class Edit:
     words: str
 
 
-def apply(wish: Wish, trace: Trace, hypothesis: Hypothesis, text: PairWriter = AS_IS) -> Edit:
+def apply(
+    wish: Wish,
+    trace: Trace,
+    hypothesis: Hypothesis,
+    text: PairWriter = AS_IS,
+    target: TargetText = NO_TARGET_TEXT,
+) -> Edit:
     """Change the request of a trace.
 
     Args:
         hypothesis: the hypothesis in view, whose steps choices and overrides name.
         text: writes tokens in `Edit.words`.
+        target: reads the texts of wishes that hold one (`Engine.target_text`).
 
     Raises:
-        RequestError: the wish names a step, rank, node or word that the trace does not have.
+        RequestError: the wish names a step, rank, node or word that the trace does not have, or a text that the
+            vocabulary cannot express.
     """
-    plain = resolve(wish, trace, hypothesis)
     before = trace.request.as_request()
-    if isinstance(plain, Attend):
-        before = _pin(before, hypothesis, plain.step)
+    if isinstance(wish, SubstituteTarget) and _repeats_word(wish, hypothesis, target):
+        return Edit(before, "same word")
+    plain = resolve(wish, trace, hypothesis, target)
+    if isinstance(plain, Attend | AttendSteps) and (steps := _list_steps(plain)):
+        before = _pin(before, hypothesis, min(steps))
     return Edit(revise(before, plain), _describe(wish, plain, trace, hypothesis, text))
 
 
@@ -82,13 +107,15 @@ def start(wish: StartOver) -> Request:
     return revise(Request(wish.model_id, wish.source), wish)
 
 
-def revise(request: Request, wish: PlainWish) -> Request:
+def revise(request: Request, wish: PlainWish) -> Request:  # noqa: C901 - one case a verb
     """Apply a wish that needs no trace to a request."""
     match wish:
         case Force():
             return _force(request, wish.tokens)
         case Attend():
             return _attend(request, wish)
+        case AttendSteps():
+            return functools.reduce(_attend, wish.overrides, request)
         case OwnAttention():
             kept = tuple(entry for entry in request.overrides if wish.step not in (None, entry.step))
             return replace(request, overrides=kept)
@@ -96,6 +123,11 @@ def revise(request: Request, wish: PlainWish) -> Request:
             return replace(request, ablations=tuple(sorted({*request.ablations, *wish.heads})))
         case Restore():
             return replace(request, ablations=tuple(sorted({*request.ablations} - {*wish.heads})))
+        case Forbid():
+            return replace(request, forbidden=(*request.forbidden, ForbiddenPhrase(wish.tokens, wish.step)))
+        case Allow():
+            kept_out = tuple(phrase for phrase in request.forbidden if wish.tokens not in ((), phrase.tokens))
+            return replace(request, forbidden=kept_out)
         case EditSource():
             return _edit_source(request, wish.text)
         case SetLanguages():
@@ -108,11 +140,13 @@ def revise(request: Request, wish: PlainWish) -> Request:
             assert_never(wish)
 
 
-def resolve(wish: Wish, trace: Trace, hypothesis: Hypothesis) -> PlainWish:
-    """Replace a wish that points into a trace by one that does not.
+def resolve(  # noqa: C901 - one case a verb
+    wish: Wish, trace: Trace, hypothesis: Hypothesis, target: TargetText = NO_TARGET_TEXT
+) -> PlainWish:
+    """Replace a wish that points into a trace, or holds a target text, by one that does not.
 
     Raises:
-        RequestError: the trace has no such step, rank, node or word.
+        RequestError: the trace has no such step, rank, node or word, or the vocabulary cannot express the text.
     """
     match wish:
         case Choose():
@@ -130,11 +164,42 @@ def resolve(wish: Wish, trace: Trace, hypothesis: Hypothesis) -> PlainWish:
             return Force(_find_candidate_path(trace, wish))
         case Substitute():
             return EditSource(substitute_word(trace.source, wish.word, wish.text))
-        case Attend():
-            _check("step", wish.step, len(hypothesis.tokens))
+        case EditTarget():
+            return Force(target.read(wish.text, ends=wish.ends) if wish.text else ())
+        case SubstituteTarget():
+            return Force(_substitute_target(wish, hypothesis, target))
+        case Forbid():
+            return wish if wish.tokens else Forbid(target.read(wish.text, ends=False), step=wish.step)
+        case AttendEvenly():
+            weights = tuple((position, 1.0) for position in range(len(trace.source)))
+            return resolve(Attend(wish.step, weights, wish.layer, wish.head), trace, hypothesis)
+        case CopyAttention():
+            return resolve(_copy_attention(wish, trace, hypothesis), trace, hypothesis)
+        case Attend() | AttendSteps():
+            for step in _list_steps(wish):
+                _check("step", step, len(hypothesis.tokens))
             return wish
         case _:
             return wish
+
+
+def read_weights(
+    trace: Trace, hypothesis: Hypothesis, step: int, layer: int | None = None, head: int | None = None
+) -> tuple[tuple[int, float], ...]:
+    """The attention of a step as the weights of an override; the mean where a layer or head is None.
+
+    Raises:
+        RequestError: the model has no attention, or no such step, layer or head.
+    """
+    attention = trace.attention(hypothesis)
+    if attention is None:
+        raise RequestError(f"The model {trace.request.model_id} has no attention to copy.", field="wish")
+    _check("step", step, attention.shape[0])
+    _check("layer", layer or 0, attention.shape[1])
+    _check("head", head or 0, attention.shape[2])
+    chosen = attention[step] if layer is None else attention[step, layer : layer + 1]
+    chosen = chosen if head is None else chosen[:, head : head + 1]
+    return tuple(enumerate(chosen.mean(axis=(0, 1), dtype=float).tolist()))
 
 
 def toggle_heads(request: Request, heads: Sequence[HeadAblation]) -> Ablate | Restore:
@@ -150,6 +215,45 @@ def substitute_word(source: Source, word: int, text: str) -> str:
     """
     start, end = _find_word(source, word)
     return source.payload[:start] + text + source.payload[end:]
+
+
+def _copy_attention(wish: CopyAttention, trace: Trace, hypothesis: Hypothesis) -> Attend:
+    origin = wish.step if wish.from_step is None else wish.from_step
+    weights = read_weights(trace, hypothesis, origin, wish.from_layer, wish.from_head)
+    return Attend(wish.step, weights, wish.layer, wish.head)
+
+
+def _list_steps(wish: Attend | AttendSteps) -> list[int]:
+    return [wish.step] if isinstance(wish, Attend) else [entry.step for entry in wish.overrides]
+
+
+def _find_target_word(step: int, hypothesis: Hypothesis, target: TargetText) -> tuple[int, int]:
+    """The characters of the target word that a token belongs to.
+
+    Raises:
+        RequestError: there is no such token, or it stands for no text.
+    """
+    _check("step", step, len(hypothesis.tokens))
+    start, end = target.locate(hypothesis.token_ids, hypothesis.text)[step]
+    written = hypothesis.text[start:end]
+    if not written.strip():
+        raise RequestError(f"The target token {step} stands for no text; choose another one.", field="wish.step")
+    start += len(written) - len(written.lstrip())
+    word = next(match for match in _WORD.finditer(hypothesis.text) if match.end() > start)
+    return word.span()
+
+
+def _repeats_word(wish: SubstituteTarget, hypothesis: Hypothesis, target: TargetText) -> bool:
+    start, end = _find_target_word(wish.step, hypothesis, target)
+    return hypothesis.text[start:end] == wish.text
+
+
+def _substitute_target(wish: SubstituteTarget, hypothesis: Hypothesis, target: TargetText) -> tuple[str, ...]:
+    """The tokens up to the new word: the hypothesis' own before it, as far as the text is spelled alike."""
+    start, _ = _find_target_word(wish.step, hypothesis, target)
+    if not wish.text.strip():
+        raise RequestError("There is no word to write; type at least one character.", field="wish.text")
+    return target.read(hypothesis.text[:start] + wish.text, ends=False)
 
 
 def _find_candidate_path(trace: Trace, wish: ForceCandidate) -> tuple[str, ...]:
@@ -193,8 +297,11 @@ def _override_of(wish: Attend) -> AttentionOverride:
 
 
 def _edit_source(request: Request, source: str) -> Request:
-    """Heads stay ablated: they are of the model. Prefix and overrides are of the old source."""
-    return request if source == request.source else replace(request, source=source, prefix=(), overrides=())
+    """Ablated heads and phrases forbidden everywhere stay: they are of the model. The rest is of the old source."""
+    if source == request.source:
+        return request
+    everywhere = tuple(phrase for phrase in request.forbidden if phrase.step is None)
+    return replace(request, source=source, prefix=(), overrides=(), forbidden=everywhere)
 
 
 def _set_languages(request: Request, wish: SetLanguages) -> Request:
@@ -211,7 +318,7 @@ def _start_over(request: Request, wish: StartOver) -> Request:
     model_id = wish.model_id or request.model_id
     if model_id != request.model_id:
         request = Request(model_id, wish.source, top_k=request.top_k)
-    cleared = replace(request, source=wish.source, prefix=(), overrides=(), ablations=())
+    cleared = replace(request, source=wish.source, prefix=(), overrides=(), ablations=(), forbidden=())
     return revise(cleared, wish.search)
 
 
@@ -235,7 +342,15 @@ def _describe_settings(wish: SetLanguages | SetSearch) -> str:
     return describe_search(wish) or "same search"
 
 
-def _describe(wish: Wish, plain: PlainWish, trace: Trace, hypothesis: Hypothesis, text: PairWriter) -> str:
+def _describe(  # noqa: C901 - one case a verb
+    wish: Wish, plain: PlainWish, trace: Trace, hypothesis: Hypothesis, text: PairWriter
+) -> str:
+    if isinstance(wish, AttendEvenly):
+        return f"{wish.step + 1}: even attention"
+    if isinstance(wish, CopyAttention):
+        return describe_copy(wish)
+    if isinstance(wish, EditTarget) and wish.text:
+        return f"{'target' if wish.ends else 'begin with'} {describe_source(wish.text)}"
     if isinstance(wish, Substitute):
         start, end = _find_word(trace.source, wish.word)
         return f"“{trace.source.payload[start:end]}” → “{wish.text}”"
@@ -244,8 +359,14 @@ def _describe(wish: Wish, plain: PlainWish, trace: Trace, hypothesis: Hypothesis
             return describe_prefix(plain.tokens, hypothesis.tokens, text)
         case Attend():
             return describe_override(_override_of(plain), trace.source.tokens, text)
+        case AttendSteps():
+            return describe_steps([entry.step for entry in plain.overrides])
         case OwnAttention():
             return describe_own_attention(plain.step)
+        case Forbid():
+            return describe_phrase(plain.tokens, plain.step, text, forbidden=True)
+        case Allow():
+            return describe_phrase(plain.tokens, None, text, forbidden=False)
         case Ablate():
             fresh = tuple(head for head in plain.heads if head not in trace.request.ablations)
             return describe_heads(fresh or plain.heads, ablated=True)

@@ -21,10 +21,12 @@ from exported_models.contract.request import (
     MAX_TOP_K,
     AttentionOverride,
     CompletedRequest,
+    ForbiddenPhrase,
     HeadAblation,
     Request,
 )
 from exported_models.contract.source import Source
+from exported_models.contract.target_text import TargetText
 from exported_models.contract.texts import check_text
 from exported_models.contract.tokens import Encoding
 from exported_models.contract.trace import Trace
@@ -41,9 +43,11 @@ from exported_models.search.footprint import count_trace, estimate_bytes
 from exported_models.search.overrides import check_overrides, override_rows
 from exported_models.search.recording import Recording
 from exported_models.search.repetition import RepetitionPenalty
+from exported_models.search.rules import ForbiddenIds
 from exported_models.search.scoring import force_batch
 from exported_models.search.search import record_source, search
 from exported_models.search.word_table import WordTable
+from exported_models.tokenizers.spans import find_spans
 
 WORD_TABLES = 4
 """Most tables of word embeddings that are kept: both sides of a model and of another one."""
@@ -134,6 +138,10 @@ class Engine:
         """
         model = self.model(model_id)
         return self._word_tables.get((model.build, space), lambda: WordTable.open(model, space))
+
+    def target_text(self, model_id: str) -> TargetText:
+        """Reads and locates target texts of a model, for wishes that hold a text."""
+        return _ModelText(self.model(model_id))
 
     @property
     def cached_bytes(self) -> int:
@@ -256,6 +264,19 @@ class Engine:
         return estimate
 
 
+@dataclass(frozen=True, slots=True)
+class _ModelText:
+    """The target text of one model; see `TargetText`."""
+
+    model: ExportedModel
+
+    def read(self, text: str, *, ends: bool) -> tuple[str, ...]:
+        return tokenize_target(text, self.model, end=ends).tokens
+
+    def locate(self, token_ids: Sequence[int], text: str) -> tuple[tuple[int, int], ...]:
+        return find_spans(self.model.target_tokenizer, token_ids, text)
+
+
 def complete_request(request: Request, model: ExportedModel) -> CompletedRequest:
     """Fill in the model's defaults, so that equal questions are equal values.
 
@@ -286,6 +307,9 @@ def complete_request(request: Request, model: ExportedModel) -> CompletedRequest
         source_language=find_language(model.manifest, request.source_language, "source"),
         target_language=find_language(model.manifest, request.target_language, "target"),
         cut_source=request.cut_source,
+        forbidden=tuple(
+            sorted(set(request.forbidden), key=lambda one: (one.tokens, -1 if one.step is None else one.step))
+        ),
     )
 
 
@@ -295,12 +319,12 @@ def canonical_overrides(request: Request) -> tuple[AttentionOverride, ...]:
 
 
 def search_settings(request: CompletedRequest, model: ExportedModel) -> SearchSettings:
-    """A completed request as numbers, the prefix as ids.
+    """A completed request as numbers, the prefix and forbidden phrases as ids.
 
     Raises:
-        RequestError: the prefix holds an unknown token, or does not fit the maximum length.
+        RequestError: the prefix or a phrase holds an unknown token, or the prefix does not fit the maximum length.
     """
-    prefix = tuple(_prefix_id(token, model) for token in request.prefix)
+    prefix = tuple(_target_id(token, model, "prefix") for token in request.prefix)
     if len(prefix) > request.max_length:
         raise RequestError(
             f"The prefix has {len(prefix)} tokens, more than the maximum length of {request.max_length}.",
@@ -322,6 +346,7 @@ def search_settings(request: CompletedRequest, model: ExportedModel) -> SearchSe
         early_stopping=request.early_stopping,
         top_k=min(request.top_k, len(model.target_tokenizer.tokens)),
         prefix=prefix,
+        forbidden=tuple(_forbid(phrase, model) for phrase in request.forbidden),
     )
 
 
@@ -358,14 +383,21 @@ def _check_within(step: int, output: Sequence[str]) -> None:
         )
 
 
-def _prefix_id(token: str, model: ExportedModel) -> int:
+def _forbid(phrase: ForbiddenPhrase, model: ExportedModel) -> ForbiddenIds:
+    if not phrase.tokens:
+        raise RequestError("A forbidden phrase is empty; name at least one token.", field="forbidden")
+    return tuple(_target_id(token, model, "forbidden") for token in phrase.tokens), phrase.step
+
+
+def _target_id(token: str, model: ExportedModel, field: str) -> int:
     # Special tokens are allowed: a model may propose one, and every proposal can be chosen.
     token_id = model.target_tokenizer.token_id(token)
     if token_id is None:
+        whole = "prefix" if field == "prefix" else "forbidden phrase"
         raise RequestError(
-            f"The prefix token {shorten(token)!r} is not one the model can produce; a prefix is made of its target "
+            f"The {field} token {shorten(token)!r} is not one the model can produce; a {whole} is made of its target "
             "tokens.",
-            field="prefix",
+            field=field,
         )
     return token_id
 

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from exported_models.contract.request import AttentionOverride, HeadAblation, Request
 from exported_models.contract.trace import Hypothesis, Trace
-from exported_models.contract.wishes import SetLanguages, SetSearch
+from exported_models.contract.wishes import CopyAttention, SetLanguages, SetSearch
 
 MAX_LABEL: Final = 24
 """Characters of a source text that name it."""
@@ -63,6 +63,7 @@ def describe_change(before: Trace, hypothesis: Hypothesis, after: Trace, text: P
         _compare_overrides(old, after, text) or _compare_prefixes(old, new, hypothesis.tokens, text),
         _compare_ablations(old, new),
         describe_languages(_compare_languages(old, new)),
+        _compare_phrases(old, new, text),
         describe_search(_compare_search(old, new)),
     ]
     return ", ".join(change for change in changes if change) or "other options"
@@ -93,6 +94,28 @@ def describe_override(override: AttentionOverride, source: Sequence[str], text: 
 def describe_own_attention(step: int | None = None) -> str:
     """Overrides that are dropped, of one step or of all."""
     return "own attention" if step is None else f"{step + 1}: own attention"
+
+
+def describe_steps(steps: Sequence[int]) -> str:
+    """Overrides of several steps."""
+    listed = ", ".join(str(step + 1) for step in sorted(set(steps)))
+    return f"attention of steps {listed}"
+
+
+def describe_copy(wish: CopyAttention) -> str:
+    """Attention that is taken from another place."""
+    step = "" if wish.from_step in (None, wish.step) else f" of step {wish.from_step + 1}"
+    layer = "" if wish.from_layer is None else f" of layer {wish.from_layer + 1}"
+    head = "" if wish.from_head is None else f" of head {wish.from_head + 1}"
+    return f"{wish.step + 1}: attention{step}{layer}{head}"
+
+
+def describe_phrase(tokens: Sequence[str], step: int | None, text: PairWriter, *, forbidden: bool) -> str:
+    """A phrase that is forbidden or allowed again."""
+    if not tokens:
+        return "every word allowed"
+    place = "" if step is None else f"{step + 1}: "
+    return f"{place}{'without' if forbidden else 'with'} “{' '.join(text.target.show(token) for token in tokens)}”"
 
 
 def describe_heads(heads: Sequence[HeadAblation], *, ablated: bool) -> str:
@@ -150,6 +173,16 @@ def _compare_languages(before: Request, after: Request) -> SetLanguages:
         source=after.source_language if after.source_language != before.source_language else None,
         target=after.target_language if after.target_language != before.target_language else None,
     )
+
+
+def _compare_phrases(before: Request, after: Request, text: PairWriter) -> str:
+    fresh, back = (
+        [phrase for phrase in one if phrase not in other]
+        for one, other in ((after.forbidden, before.forbidden), (before.forbidden, after.forbidden))
+    )
+    if fresh:
+        return describe_phrase(fresh[-1].tokens, fresh[-1].step, text, forbidden=True)
+    return describe_phrase(back[-1].tokens, None, text, forbidden=False) if back else ""
 
 
 def _compare_search(before: Request, after: Request) -> SetSearch:

@@ -32,13 +32,15 @@ def translate(asked: RequestDocument, services: ServicesOfApp) -> TraceDocument:
 def what_if(asked: WhatIfDocument, services: ServicesOfApp) -> WhatIfAnswer:
     """The trace after a change, and the change in words.
 
-    A wish names the change by its verb: choose another token of the top k, follow a node of the beam tree, override or
-    restore attention, ablate heads, substitute a source word, change the search. Steps, ranks and nodes are those of
-    the request's own trace and of one of its hypotheses.
+    A wish names the change by its verb: choose another token of the top k, follow a node of the beam tree, forbid
+    words, override, copy or restore attention, ablate heads, substitute a word of the source or the target, edit
+    either text, change the languages or the search. Steps, ranks and nodes are those of the request's own trace and of
+    one of its hypotheses.
     """
     trace = services.trace(asked.request.to_request())
     text = services.token_text(asked.request.model_id)
-    edit = apply(asked.wish, trace, choose_hypothesis(trace, asked.hypothesis), text)
+    target = services.engine.target_text(asked.request.model_id)
+    edit = apply(asked.wish, trace, choose_hypothesis(trace, asked.hypothesis), text, target)
     return WhatIfAnswer(words=edit.words, trace=TraceDocument.of(services.trace(edit.request)))
 
 

@@ -25,6 +25,7 @@ _REASONS = {
     PrunedBy.MIN_LENGTH: "pruned: the model's settings want a longer sentence",
     PrunedBy.REPEATED: "pruned: the model's settings forbid this repetition",
     PrunedBy.BAD_WORDS: "pruned: the model's settings forbid these words",
+    PrunedBy.FORBIDDEN: "pruned: you forbade these words",
 }
 
 

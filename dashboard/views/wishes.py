@@ -76,7 +76,9 @@ def _grant(services: Services, turn: Turn, wish: Wish | asked.PageWish, options:
 def edit(services: Services, turn: Turn, wish: Wish) -> Turn:
     """The turn after a change of the shown request."""
     state = shown_state(turn)
-    changed = apply(wish, *services.chosen(state), services.token_text(state.request.model_id))
+    model_id = state.request.model_id
+    text, target = services.token_text(model_id), services.engine.target_text(model_id)
+    changed = apply(wish, *services.chosen(state), text, target)
     return replace(turn, state=PageState(changed.request), label=changed.words)
 
 

@@ -108,9 +108,7 @@ def _fill(before: Sequence[Unit], after: Sequence[Unit], likeness: Floats | None
     return costs
 
 
-def _pair_cost(
-    before: Sequence[Unit], after: Sequence[Unit], row: int, column: int, likeness: Floats | None
-) -> float:
+def _pair_cost(before: Sequence[Unit], after: Sequence[Unit], row: int, column: int, likeness: Floats | None) -> float:
     unlike = 0.0 if likeness is None else 1 - float(likeness[row, column])
     return (before[row].text != after[column].text) + _TIE * unlike
 
@@ -126,7 +124,11 @@ def _trace_back(
     row, column = len(before), len(after)
     while row or column:
         cost = costs[row][column]
-        if row and column and cost == costs[row - 1][column - 1] + _pair_cost(before, after, row - 1, column - 1, likeness):
+        if (
+            row
+            and column
+            and cost == costs[row - 1][column - 1] + _pair_cost(before, after, row - 1, column - 1, likeness)
+        ):
             row, column = row - 1, column - 1
             pairs.append((row, column))
         elif row and cost == costs[row - 1][column] + 1:

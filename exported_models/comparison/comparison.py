@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -142,9 +141,7 @@ def _align_sources(before: Side, after: Side) -> tuple[Column, ...]:
     return align(list_words(old.payload, old.spans, ends[0]), list_words(new.payload, new.spans, ends[1]))
 
 
-def _align_targets(
-    before: Side, after: Side, source: Sequence[Column], same_vocabulary: bool
-) -> tuple[Column, ...]:
+def _align_targets(before: Side, after: Side, source: Sequence[Column], same_vocabulary: bool) -> tuple[Column, ...]:
     old, new = (_list_units(side, same_vocabulary) for side in (before, after))
     places = [unit.places for unit in old], [unit.places for unit in new]
     return align(old, new, measure_likeness(before, after, places, source))
@@ -158,7 +155,8 @@ def _list_units(side: Side, by_token: bool) -> tuple[Unit, ...]:
 def _find_split(before: Side, after: Side, columns: Sequence[Column], by_token: bool) -> Split | None:
     if by_token:
         old, new = before.hypothesis.tokens, after.hypothesis.tokens
-        shared = len(os.path.commonprefix([old, new]))
+        pairs = zip(old, new, strict=False)
+        shared = next((step for step, (one, other) in enumerate(pairs) if one != other), min(len(old), len(new)))
         return None if old == new else _describe_split(before, after, shared, shared)
     steps = (0, 0)
     for column in columns:
@@ -193,9 +191,7 @@ def _list_not_compared(before: Side, after: Side, same_vocabulary: bool) -> Iter
 
 
 def _list_attention_limits(before: Side, after: Side, names: str) -> Iterator[str]:
-    without = [
-        side.trace.request.model_id for side in (before, after) if not side.model.manifest.has_attention
-    ]
+    without = [side.trace.request.model_id for side in (before, after) if not side.model.manifest.has_attention]
     if without:
         yield f"{without[0]} has no attention, so attention is not compared."
         return

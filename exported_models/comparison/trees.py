@@ -81,13 +81,11 @@ class TreeOverlay:
 
 def overlay_trees(before: Trace, shown_before: Hypothesis, after: Trace, shown_after: Hypothesis) -> TreeOverlay:
     """Lay the trees of two traces with equal vocabularies over each other."""
-    return TreeOverlay(
-        _merge(before, after), find_lost(after, shown_before), find_lost(before, shown_after)
-    )
+    return TreeOverlay(_merge(before, after), find_lost(after, shown_before), find_lost(before, shown_after))
 
 
 def find_lost(trace: Trace, wanted: Hypothesis) -> LostPath | None:
-    """The step at which a search left the path of another one's hypothesis; None where its tree holds the whole path."""
+    """The step at which a search left the path of a hypothesis; None where its tree holds the whole path."""
     children = {(node.parent, node.token_id): node.index for node in trace.nodes[1:]}
     node = ROOT
     for step, (token_id, token) in enumerate(zip(wanted.token_ids, wanted.tokens, strict=True)):

@@ -19,6 +19,7 @@ from exported_models.contract.request import (
     MAX_TOP_K,
     AttentionOverride,
     EarlyStopping,
+    ForbiddenPhrase,
     HeadAblation,
     HeadKind,
     Request,
@@ -56,6 +57,15 @@ class AblationDocument(_Document):
     head: WholeNumber = Field(ge=0, description="Counted from 0.")
 
 
+class ForbiddenDocument(_Document):
+    """A phrase that no hypothesis may have; see `ForbiddenPhrase`."""
+
+    tokens: list[str] = Field(description="Target tokens.")
+    step: WholeNumber | None = Field(
+        default=None, ge=0, description="Target step at which they may not begin, counted from 0; null for every step."
+    )
+
+
 class RequestDocument(_Document):
     """A request; fields that are left out have the model's defaults. See `Request`."""
 
@@ -74,6 +84,7 @@ class RequestDocument(_Document):
     source_language: str | None = Field(default=None, description="Code of the source's language.", max_length=40)
     target_language: str | None = Field(default=None, description="Code of the target's language.", max_length=40)
     cut_source: bool = Field(default=False, description="Cut a source that is longer than the model reads.")
+    forbidden: list[ForbiddenDocument] = []
 
     @classmethod
     def of(cls, request: Request) -> RequestDocument:
@@ -94,6 +105,7 @@ class RequestDocument(_Document):
             source_language=request.source_language,
             target_language=request.target_language,
             cut_source=request.cut_source,
+            forbidden=[ForbiddenDocument(tokens=list(entry.tokens), step=entry.step) for entry in request.forbidden],
         )
 
     def to_request(self) -> Request:
@@ -114,6 +126,7 @@ class RequestDocument(_Document):
             source_language=self.source_language,
             target_language=self.target_language,
             cut_source=self.cut_source,
+            forbidden=tuple(ForbiddenPhrase(tuple(entry.tokens), entry.step) for entry in self.forbidden),
         )
 
 

@@ -54,6 +54,19 @@ class HeadAblation:
     head: int
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class ForbiddenPhrase:
+    """Target tokens that no hypothesis may have in this order.
+
+    Attributes:
+        step: the target step at which they may not begin, counted from 0; None for every step, as Hugging Face's
+            ``bad_words_ids``.
+    """
+
+    tokens: tuple[str, ...]
+    step: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One question to the engine.
@@ -75,6 +88,7 @@ class Request:
         source_language, target_language: codes as the model has them, or the part before ``_`` that one language begins
             with; None for the model's own.
         cut_source: whether a source of more tokens than the model reads is cut, and not refused.
+        forbidden: phrases that the search leaves out; the tokens of ``prefix`` are free of them.
     """
 
     model_id: str
@@ -90,14 +104,15 @@ class Request:
     source_language: str | None = None
     target_language: str | None = None
     cut_source: bool = False
+    forbidden: tuple[ForbiddenPhrase, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompletedRequest(Request):
     """A request as the engine answers it. The type of its own keeps raw requests from being taken for completed ones.
 
-    Every setting has its value, weights and ablations are in ascending order, and ``prefix`` covers the steps before
-    each override. Equal questions about one model are equal values. A completed request can be asked again.
+    Every setting has its value, weights, ablations and phrases are in ascending order, and ``prefix`` covers the steps
+    before each override. Equal questions about one model are equal values. A completed request can be asked again.
     """
 
     beam_size: int

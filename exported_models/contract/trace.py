@@ -49,6 +49,8 @@ class PrunedBy(StrEnum):
     """It repeats an n-gram of the target, or of the source, which the generation settings forbid."""
     BAD_WORDS = "bad_words"
     """It completes a sequence that the generation settings rule out, or is ruled out as a first token."""
+    FORBIDDEN = "forbidden"
+    """It completes a phrase that the request forbids."""
 
 
 class Stop(StrEnum):

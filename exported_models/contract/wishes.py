@@ -177,6 +177,85 @@ class SetSearch(_Verb):
 
 
 @dataclass(frozen=True, slots=True)
+class Forbid(_Verb):
+    """Search without a phrase, at one step or everywhere.
+
+    Attributes:
+        tokens: target tokens of the phrase.
+        text: the phrase as text where there are no ``tokens``.
+        step: the target step at which it may not begin; None for every step.
+    """
+
+    tokens: tuple[str, ...] = ()
+    text: str = ""
+    step: Index | None = None
+    verb: Literal["forbid"] = field(default="forbid", kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Allow(_Verb):
+    """Allow a phrase again, wherever it was forbidden; without tokens every phrase."""
+
+    tokens: tuple[str, ...] = ()
+    verb: Literal["allow"] = field(default="allow", kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class EditTarget(_Verb):
+    """Score ``text`` as the whole target; with ``ends`` False decode on from it. Without a text nothing is forced."""
+
+    text: str
+    ends: bool = True
+    verb: Literal["edit_target"] = field(default="edit_target", kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class SubstituteTarget(_Verb):
+    """Write ``text`` in place of the target word that token ``step`` belongs to, and decode on after it."""
+
+    step: Index
+    text: str
+    verb: Literal["substitute_target"] = field(default="substitute_target", kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class AttendEvenly(_Verb):
+    """Override the cross-attention of one step by equal weights on all source positions; None for all layers, heads."""
+
+    step: Index
+    layer: WholeNumber | None = None
+    head: WholeNumber | None = None
+    verb: Literal["attend_evenly"] = field(default="attend_evenly", kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class CopyAttention(_Verb):
+    """Override the cross-attention of one step by that of a step, layer and head of the hypothesis in view.
+
+    Attributes:
+        from_step: the step whose weights are taken; None for ``step`` itself.
+        from_layer, from_head: None for the mean of all.
+        layer, head: where the weights are put; None for all.
+    """
+
+    step: Index
+    from_step: Index | None = None
+    from_layer: WholeNumber | None = None
+    from_head: WholeNumber | None = None
+    layer: WholeNumber | None = None
+    head: WholeNumber | None = None
+    verb: Literal["copy_attention"] = field(default="copy_attention", kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class AttendSteps(_Verb):
+    """Several overrides of cross-attention at once; the steps before the first are pinned to the hypothesis."""
+
+    overrides: tuple[Attend, ...]
+    verb: Literal["attend_steps"] = field(default="attend_steps", kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
 class StartOver(_Verb):
     """Translate a source text with nothing forced, overridden or ablated.
 
@@ -191,10 +270,34 @@ class StartOver(_Verb):
     verb: Literal["start_over"] = field(default="start_over", kw_only=True)
 
 
-PlainWish = Force | Attend | OwnAttention | Ablate | Restore | EditSource | SetLanguages | SetSearch | StartOver
+PlainWish = (
+    Force
+    | Attend
+    | AttendSteps
+    | OwnAttention
+    | Ablate
+    | Restore
+    | Forbid
+    | Allow
+    | EditSource
+    | SetLanguages
+    | SetSearch
+    | StartOver
+)
 """Wishes that can be applied to a request alone."""
 
-Wish = PlainWish | Choose | Replace | ForceNode | ForceCandidate | Substitute
+Wish = (
+    PlainWish
+    | Choose
+    | Replace
+    | ForceNode
+    | ForceCandidate
+    | AttendEvenly
+    | CopyAttention
+    | EditTarget
+    | Substitute
+    | SubstituteTarget
+)
 """Every wish."""
 
 WishDocument = Annotated[Wish, Field(discriminator="verb")]

@@ -31,13 +31,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exported_models.contract.arrays import Floats, Ids
+from exported_models.contract.errors import RequestError
 from exported_models.contract.graphs import STEP_NORMALIZER
 from exported_models.contract.manifest import ModelManifest
 from exported_models.contract.request import EarlyStopping
 from exported_models.contract.trace import ROOT, Fate, PrunedBy, Stop
 from exported_models.runtime.sessions import StepOutput
 from exported_models.search.repetition import RepetitionPenalty
-from exported_models.search.rules import Said, TokenRules
+from exported_models.search.rules import ForbiddenIds, Said, TokenRules
 
 Verdict: TypeAlias = Fate | PrunedBy
 """Fate of a candidate: kept, finished, or the reason for which it is pruned."""
@@ -47,7 +48,7 @@ _HOPELESS = 1e-290
 
 @dataclass(frozen=True, slots=True)
 class SearchSettings:
-    """The numbers of a completed request; ``prefix`` as token ids."""
+    """The numbers of a completed request; prefix and forbidden phrases as token ids."""
 
     beam_size: int
     length_penalty: float
@@ -55,6 +56,7 @@ class SearchSettings:
     early_stopping: EarlyStopping
     top_k: int
     prefix: tuple[int, ...]
+    forbidden: tuple[ForbiddenIds, ...] = ()
 
     @property
     def candidate_count(self) -> int:
@@ -152,7 +154,7 @@ class Beam:
     def free_steps(self) -> int:
         """Number of steps ahead that scores alone decide: 0 under a prefix, rules or a repetition penalty."""
         generation = self.manifest.generation
-        if self.forced_id is not None or not generation.goes_by_probability:
+        if self.forced_id is not None or self.rules.active or self.penalty.active:
             return 0
         forces_first = not self.decisions and generation.forced_first_id is not None
         return 1 if forces_first else self.settings.max_length - self.position
@@ -240,7 +242,12 @@ class Beam:
         reasons: list[PrunedBy | None] = [None] * len(order)
         if any(ruled_out):
             found = [ruled_out[place // width].get(tokens[place]) for place in order]
-            if not all(found):  # where all are forbidden, as in a tiny vocabulary, none is
+            if PrunedBy.FORBIDDEN in found and all(found):
+                raise RequestError(
+                    f"The forbidden words leave nothing to write at step {self.position + 1}; allow one of them.",
+                    field="forbidden",
+                )
+            if not all(found):  # where the model's settings forbid all, as in a tiny vocabulary, they forbid none
                 reasons = found
                 count = _count_with(found, count)
         order = order[:count]
@@ -255,7 +262,7 @@ class Beam:
     def _propose_forced(self, output: StepOutput, forced_id: int) -> Proposals:
         """The candidates of the only row, the forced token among them; rules do not apply."""
         never = forced_id in self.manifest.generation.suppressed_ids
-        free = never or any(forced_id in self.rules.find(said) for said in self.said)
+        free = never or any(forced_id in self.rules.find_of_model(said) for said in self.said)
         log_prob = np.zeros((1, 1), np.float32) if free else output.floats("scored_log_probs")[:, None]
         counted = log_prob if free else self._weigh(output, log_prob, np.array([[forced_id]], np.int64))
         wanted = (0, forced_id, float(log_prob[0, 0]), self.scores[self.live[0]] + float(counted[0, 0]), None)

@@ -1,4 +1,4 @@
-"""Rules of a model's generation settings: tokens that may not follow a prefix, as in Hugging Face ``generate``.
+"""Rules of a model's generation settings and of a request: tokens that may not follow a prefix, as in ``generate``.
 
 Tokens that are never produced have no probability in the graphs already. The tokens here depend on the prefix, and are
 left out of a search after the step has run: the others keep their probabilities, as in ``generate``.
@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from exported_models.contract.manifest import GenerationDefaults, ModelManifest
 from exported_models.contract.trace import PrunedBy
 
+ForbiddenIds = tuple[tuple[int, ...], int | None]
+"""Token ids of a phrase that a request forbids, and the step at which it may not begin; None for every step."""
 _Grams = Mapping[tuple[int, ...], frozenset[int]]
 """All but the last token of an n-gram -> the last tokens that were found after them."""
 
@@ -40,6 +42,7 @@ class TokenRules:
     Attributes:
         source_grams: n-grams of the source, of the size that the target may not repeat.
         active: whether there is any rule. A search asks for every row of every step.
+        forbidden: phrases that the request forbids.
     """
 
     generation: GenerationDefaults
@@ -47,13 +50,17 @@ class TokenRules:
     end_id: int
     source_grams: _Grams
     active: bool
+    forbidden: Sequence[ForbiddenIds] = ()
 
     @classmethod
-    def of(cls, manifest: ModelManifest, source_ids: Sequence[int]) -> TokenRules:
+    def of(
+        cls, manifest: ModelManifest, source_ids: Sequence[int], forbidden: Sequence[ForbiddenIds] = ()
+    ) -> TokenRules:
         """The rules for a source given as token ids."""
         generation = manifest.generation
         grams = _list_grams(tuple(source_ids), generation.source_ngram_size)
-        return cls(generation, manifest.start_id, manifest.end_id, grams, generation.has_rules)
+        active = generation.has_rules or bool(forbidden)
+        return cls(generation, manifest.start_id, manifest.end_id, grams, active, forbidden)
 
     def begin(self, path: tuple[int, ...] = ()) -> Said:
         """A prefix with all its n-grams."""
@@ -76,7 +83,11 @@ class TokenRules:
         found |= dict.fromkeys(self._repeat(said), PrunedBy.REPEATED)
         if len(said.path) + 1 < self.generation.min_length:
             found[self.end_id] = PrunedBy.MIN_LENGTH
-        return found
+        return found | dict.fromkeys(self._end_forbidden(said.path), PrunedBy.FORBIDDEN)
+
+    def find_of_model(self, said: Said) -> dict[int, PrunedBy]:
+        """The tokens that the model's own settings rule out after a prefix."""
+        return {token_id: reason for token_id, reason in self.find(said).items() if reason is not PrunedBy.FORBIDDEN}
 
     def _repeat(self, said: Said) -> Iterator[int]:
         """Tokens that complete an n-gram of the target so far, its start included, or of the source."""
@@ -93,6 +104,13 @@ class TokenRules:
                 yield words[-1]
         if len(path) == (0 if self.generation.forced_first_id is None else 1):
             yield from self.generation.begin_suppressed_ids
+
+    def _end_forbidden(self, path: tuple[int, ...]) -> Iterator[int]:
+        """Last tokens of forbidden phrases whose other tokens end the path; the start is part of no phrase."""
+        for (*before, last), step in self.forbidden:
+            begin = len(path) - len(before)
+            if begin >= 0 and step in (None, begin) and path[begin:] == tuple(before):
+                yield last
 
     def _last(self, path: tuple[int, ...], count: int) -> tuple[int, ...]:
         """The last ``count`` tokens of the start and a path, fewer where there are not so many."""

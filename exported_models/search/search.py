@@ -40,7 +40,7 @@ def search(
         request: stands in the trace, and gives the overrides; the numbers are read from ``settings``.
         recording: result of `record_source` for this source; its known steps are not computed again.
     """
-    rules = TokenRules.of(model.manifest, source.ids)
+    rules = TokenRules.of(model.manifest, source.ids, settings.forbidden)
     penalty = RepetitionPenalty.of(model.manifest.generation, model.manifest.start_id, settings.beam_size)
     beam = Beam(model.manifest, len(model.target_tokenizer.tokens), settings, rules, penalty)
     recorder = recording.begin()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -12,13 +13,19 @@ from pydantic import ValidationError
 
 from exported_models.contract.documents import WhatIfDocument
 from exported_models.contract.errors import RequestError
-from exported_models.contract.request import AttentionOverride, HeadAblation, Request
-from exported_models.contract.trace import Fate, Trace
+from exported_models.contract.request import AttentionOverride, ForbiddenPhrase, HeadAblation, Request
+from exported_models.contract.trace import Fate, PrunedBy, Trace
 from exported_models.contract.wishes import (
     Ablate,
+    Allow,
     Attend,
+    AttendEvenly,
+    AttendSteps,
     Choose,
+    CopyAttention,
     EditSource,
+    EditTarget,
+    Forbid,
     Force,
     ForceCandidate,
     ForceNode,
@@ -28,14 +35,16 @@ from exported_models.contract.wishes import (
     SetSearch,
     StartOver,
     Substitute,
+    SubstituteTarget,
     Wish,
     read_wish,
     write_wish,
 )
-from exported_models.edits import apply, revise, start, substitute_word, toggle_heads
+from exported_models.edits import apply, read_weights, revise, start, substitute_word, toggle_heads
 from exported_models.engine import Engine
 
 SOURCE = "abc de"
+CANNOT_SPELL = "is not in the model's vocabulary|control character|at most|stands for no text"
 HEAD = HeadAblation("cross", 0, 0)
 
 small = st.integers(0, 8)
@@ -50,19 +59,22 @@ searches = st.builds(
     early_stopping=st.none() | default | st.sampled_from(["estimate", "first", "never"]),
     top_k=st.none() | st.integers(1, 100),
 )
+layers = st.none() | small
+attends = st.builds(Attend, small, st.lists(st.tuples(small, st.floats(0, 10)), max_size=3).map(tuple), layers, layers)
 wishes: st.SearchStrategy[Wish] = st.one_of(
     st.builds(Choose, small, small),
     st.builds(Replace, small, tokens),
     st.builds(Force, tokens),
     st.builds(ForceNode, small),
     st.builds(ForceCandidate, small, small),
-    st.builds(
-        Attend,
-        small,
-        st.lists(st.tuples(small, st.floats(0, 10)), max_size=3).map(tuple),
-        st.none() | small,
-        st.none() | small,
-    ),
+    attends,
+    st.builds(AttendEvenly, small, layers, layers),
+    st.builds(CopyAttention, small, layers, layers, layers, layers, layers),
+    st.builds(AttendSteps, st.lists(attends, max_size=3).map(tuple)),
+    st.builds(Forbid, tokens, st.text(max_size=3), st.none() | small),
+    st.builds(Allow, tokens),
+    st.builds(EditTarget, st.text(), st.booleans()),
+    st.builds(SubstituteTarget, small, st.text()),
     st.builds(OwnAttention, st.none() | small),
     st.builds(Ablate, heads.map(tuple)),
     st.builds(Restore, heads.map(tuple)),
@@ -89,14 +101,14 @@ def test_a_wish_survives_its_json(wish: Wish) -> None:
 
 
 @given(wishes)
-def test_every_wish_says_what_it_changed_or_names_what_is_not_there(trace: Trace, wish: Wish) -> None:
+def test_every_wish_says_what_it_changed_or_names_what_is_not_there(engine: Engine, trace: Trace, wish: Wish) -> None:
     edit, refusal = None, ""
     try:
-        edit = apply(wish, trace, trace.best)
+        edit = apply(wish, trace, trace.best, target=engine.target_text("random"))
     except RequestError as error:
         refusal = str(error)
 
-    assert edit.words.strip() if edit else "There is no" in refusal
+    assert edit.words.strip() if edit else re.search(f"There is no|is empty|{CANNOT_SPELL}", refusal)
     assert edit is None or type(edit.request) is Request
 
 
@@ -142,10 +154,17 @@ def test_the_model_s_own_choices_change_nothing(engine: Engine, greedy: Trace) -
         SetSearch(),
         Restore((HEAD,)),
         OwnAttention(),
+        CopyAttention(2),
+        CopyAttention(2, 2, 0, 0, 0, 0),
+        AttendSteps((Attend(2, own), Attend(3, read_weights(greedy, best, 3)))),
+        Allow(),
+        EditTarget(best.text),
+        EditTarget(best.text[:3], ends=False),
+        SubstituteTarget(1, best.text),
     ]
 
     for wish in unchanged:
-        again = engine.translate(apply(wish, greedy, best).request).best
+        again = engine.translate(apply(wish, greedy, best, target=engine.target_text("random")).request).best
         assert again.tokens == best.tokens, wish
         assert again.score == pytest.approx(best.score, abs=1e-4), wish
 
@@ -185,6 +204,75 @@ def test_own_attention_drops_the_overrides_of_one_step_or_of_all(trace: Trace) -
 
     assert [entry.step for entry in revise(request, OwnAttention(0)).overrides] == [2]
     assert revise(request, OwnAttention()).overrides == ()
+
+
+def test_attention_is_spread_evenly_or_copied_from_another_step(engine: Engine, trace: Trace) -> None:
+    even = engine.translate(apply(AttendEvenly(2), trace, trace.best).request)
+    copied = engine.translate(apply(CopyAttention(2, 0), trace, trace.best).request)
+
+    own, evened, taken = (one.attention(one.best) for one in (trace, even, copied))
+    assert own is not None
+    assert evened is not None
+    assert taken is not None
+    assert evened[2, 0, 0].tolist() == pytest.approx([1 / len(trace.source)] * len(trace.source))
+    assert taken[2, 0, 0].tolist() == pytest.approx(own[0, 0, 0].tolist(), abs=1e-6)
+
+
+def test_several_steps_are_pinned_before_the_first(trace: Trace) -> None:
+    several = AttendSteps((Attend(3, ((2, 1.0),)), Attend(1, ((0, 1.0),))))
+
+    edit = apply(several, trace, trace.best)
+
+    assert edit.request.prefix == trace.best.tokens[:1]
+    assert [entry.step for entry in edit.request.overrides] == [1, 3]
+    assert edit.words == "attention of steps 2, 4"
+
+
+def test_a_forbidden_phrase_is_said_nowhere_or_not_at_its_step(engine: Engine, trace: Trace) -> None:
+    pair = trace.best.tokens[1:3]
+
+    nowhere = engine.translate(apply(Forbid(pair), trace, trace.best).request)
+    once = engine.translate(apply(Forbid(pair, step=1), trace, trace.best).request)
+
+    for hypothesis in nowhere.hypotheses:
+        assert pair not in {hypothesis.tokens[at : at + 2] for at in range(len(hypothesis.tokens))}
+    assert all(hypothesis.tokens[1:3] != pair for hypothesis in once.hypotheses)
+    assert engine.translate(apply(Allow(pair), nowhere, nowhere.best).request) is trace
+    fates = {candidate.pruned_by for step in nowhere.steps for candidate in step.candidates}
+    assert PrunedBy.FORBIDDEN in fates
+
+
+def test_forbidden_words_that_leave_nothing_are_refused_by_name(engine: Engine, trace: Trace) -> None:
+    everything = tuple(ForbiddenPhrase((token,)) for token in engine.model("random").target_tokenizer.tokens)
+
+    with pytest.raises(RequestError, match="leave nothing to write at step 1"):
+        engine.translate(replace(trace.request.as_request(), forbidden=everything))
+    with pytest.raises(RequestError, match="phrase is empty"):
+        engine.translate(replace(trace.request.as_request(), forbidden=(ForbiddenPhrase(()),)))
+    with pytest.raises(RequestError, match="'no token' is not one the model can produce"):
+        engine.translate(replace(trace.request.as_request(), forbidden=(ForbiddenPhrase(("no token",)),)))
+
+
+def test_a_target_is_scored_as_it_stands_with_every_rank(engine: Engine, trace: Trace) -> None:
+    text = trace.hypotheses[-1].text
+
+    edited = engine.translate(apply(EditTarget(text), trace, trace.best, target=engine.target_text("random")).request)
+    scored = engine.score(trace.request, text)
+
+    assert edited.best.log_probs == pytest.approx(scored.log_probs.tolist(), abs=1e-4)
+    assert len(edited.hypotheses) == 1
+
+
+def test_a_target_word_is_written_anew_and_the_model_goes_on(engine: Engine, trace: Trace) -> None:
+    text = engine.target_text("random")
+
+    edit = apply(SubstituteTarget(0, "zz"), trace, trace.best, target=text)
+
+    assert engine.translate(edit.request).best.text.startswith("zz")
+    with pytest.raises(RequestError, match="no word to write"):
+        apply(SubstituteTarget(0, " "), trace, trace.best, target=text)
+    with pytest.raises(RequestError, match="needs the tokenizer"):
+        apply(EditTarget("zz"), trace, trace.best)
 
 
 def test_heads_are_switched(trace: Trace) -> None:

@@ -18,7 +18,7 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoModelForSeq2SeqLM
 
 from exported_models.contract.manifest import GenerationDefaults
-from exported_models.contract.request import Request
+from exported_models.contract.request import ForbiddenPhrase, Request
 from exported_models.contract.source import Source
 from exported_models.contract.trace import Fate, PrunedBy, Trace
 from exported_models.contract.workspace import Workspace
@@ -217,6 +217,18 @@ def _generate(pair: Pair, source_ids: tuple[int, ...], prefix: tuple[int, ...]) 
     rows = [row[1:] for row in answer.sequences.tolist()]
     cut = [tuple(row[: row.index(2) + 1] if 2 in row else row) for row in rows]
     return list(zip(cut, answer.sequences_scores.tolist(), strict=True))
+
+
+def test_phrases_that_a_request_forbids_are_bad_words_of_generate(plain: Pair) -> None:
+    names = plain.exported.target_tokenizer.tokens
+    for ids in _sources():
+        said = [entry.token_ids for entry in plain.translate(ids).hypotheses]
+        phrases = sorted({one[at : at + size] for one in said[::2] for at, size in ((0, 1), (1, 2), (2, 3))})
+        forbidden = tuple(ForbiddenPhrase(tuple(names[token_id] for token_id in phrase)) for phrase in phrases)
+        wanted = plain.reference.search(ids, plain.generation.model_copy(update={"bad_sequences": tuple(phrases)}))
+        trace = plain.translate(ids, forbidden=forbidden)
+        assert trace.best.token_ids not in said
+        _assert_equal(trace, [(entry.token_ids, entry.score) for entry in wanted])
 
 
 def test_what_is_ruled_out_is_in_the_record(plain: Pair, tmp_path: Path) -> None:
