@@ -254,7 +254,7 @@ def test_forbidden_words_that_leave_nothing_are_refused_by_name(engine: Engine, 
 
 
 def test_a_target_is_scored_as_it_stands_with_every_rank(engine: Engine, trace: Trace) -> None:
-    text = trace.hypotheses[-1].text
+    text = trace.hypotheses[-1].text[:5].strip()
 
     edited = engine.translate(apply(EditTarget(text), trace, trace.best, target=engine.target_text("random")).request)
     scored = engine.score(trace.request, text)
