@@ -59,7 +59,18 @@
     }
   };
 
-  /** Whether anything is on its way to the server. */
+  /** Act once the next frame is painted; until then something counts as on its way to the server. */
+  scope.afterPaint = function (act) {
+    count(1);
+    requestAnimationFrame(() =>
+      requestAnimationFrame(() => {
+        count(-1);
+        act();
+      })
+    );
+  };
+
+  /** Whether anything is on its way to the server, or about to be. */
   scope.isAsking = () => calls > 0;
 
   document.addEventListener("DOMContentLoaded", () => document.body.appendChild(bar));

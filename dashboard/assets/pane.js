@@ -141,7 +141,8 @@
       this.takeLink(answer.link);
       scope.showMarks(this);
       if (wish || before !== JSON.stringify(this.state)) {
-        this.look();
+        // The search for neighbors would take the processor from the browser, which has words and a tree to draw.
+        scope.afterPaint(() => this.look());
       }
     }
 
