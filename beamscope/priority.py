@@ -8,7 +8,7 @@ from typing import Final
 import click
 
 OWN_PROCESS: Final = "own process"
-"""What the context of a command holds that has the process to itself."""
+"""Object of a click context whose command has the process to itself, and does not run inside another program."""
 _NICENESS = 10
 
 

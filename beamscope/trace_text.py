@@ -23,7 +23,7 @@ def describe_trace(trace: Trace) -> str:
 
 
 def _reading(trace: Trace) -> list[list[str]]:
-    """What the encoder read besides the text, where there is something to say."""
+    """Differences between the text and what the encoder read; empty where there are none."""
     source, request = trace.source, trace.request
     lines = []
     if request.source_language or request.target_language:

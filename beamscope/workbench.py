@@ -31,7 +31,7 @@ SECONDS_TO_DRAIN: Final = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """How the workbench is served.
+    """The way the workbench is served.
 
     Attributes:
         request_bytes: largest estimated record of a request that is answered.

@@ -1,1 +1,1 @@
-"""What Beamscope costs, measured against the plain way to do the same; one command runs all: `make benchmarks`."""
+"""Costs of Beamscope, measured against the plain way to do the same; one command runs all: `make benchmarks`."""

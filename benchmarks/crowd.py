@@ -1,4 +1,4 @@
-"""How soon a crowd is answered: analysts who translate, look at neighbors and maps, and think in between.
+"""Waiting times of a crowd: analysts who translate, look at neighbors and maps, and think in between.
 
 python -m benchmarks crowd                                     the dates model
 python -m benchmarks.crowd --workspace FOLDER --model NAME     a model of a built workspace

@@ -1,4 +1,4 @@
-"""How long `beamscope demo` takes: the first build step by step, and a second start until the page answers."""
+"""Duration of `beamscope demo`: the first build step by step, and a second start until the page answers."""
 
 from __future__ import annotations
 

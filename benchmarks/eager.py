@@ -16,7 +16,7 @@ from pipeline.models.checkpoint import LoadedCheckpoint, ReferenceHypothesis
 from pipeline.reference.beam_search import beam_search
 
 RECORDED = ("decoder_state", "context", "cross_attention")
-"""What every step records besides log-probabilities, as the engine does."""
+"""Records of every step besides log-probabilities, as the engine keeps them."""
 
 
 class EagerRun:

@@ -30,7 +30,7 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What two ways took for the same items, item by item."""
+    """Times of two ways for the same items, item by item."""
 
     ours: tuple[Timing, ...]
     theirs: tuple[Timing, ...]
@@ -69,7 +69,7 @@ def compare(items: Sequence[Item], ours: Callable[[Item], object], theirs: Calla
 
 
 def time_once(way: Callable[[Item], object], item: Item) -> Timing:
-    """What it takes for an item."""
+    """Time of a way for one item."""
     clock, processor = time.perf_counter(), time.process_time()
     way(item)
     return Timing(time.perf_counter() - clock, time.process_time() - processor)

@@ -74,5 +74,5 @@ def _time_sentences(store: StateStore, name: str, encoded: Sequence[Floats]) -> 
         time_once(lambda states: store.neighbors(name, states, k=SHOWN_NEIGHBORS, exclude_source=None), states)
         for states in (encoded[number] for number in sample_rows(len(encoded), SHOWN_SENTENCES + 1))
     ]
-    # What is made on first use is made with the first.
+    # The first query makes everything that is made on first use.
     return median_ms(timings[1:])

@@ -1,4 +1,4 @@
-"""How soon the page answers: from a click to the frame that shows it, in Chromium, beside an empty Dash round trip.
+"""Time from a click to the frame that shows its answer, in Chromium, beside an empty Dash round trip.
 
 python -m benchmarks page                                 the dates model
 python -m benchmarks.page --workspace FOLDER              every model of a built workspace

@@ -1,4 +1,4 @@
-"""What a benchmark found: rows of named figures, shown as a table or as JSON."""
+"""The report of a benchmark: rows of named figures, shown as a table or as JSON."""
 
 from __future__ import annotations
 

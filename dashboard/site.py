@@ -24,7 +24,7 @@ class SiteError(DashboardError):
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who may: whoever knows a token, and whoever a trusted proxy names.
+    """Access rule: a client may enter with a token, or by the name that a trusted proxy gives.
 
     Attributes:
         token: a secret of at least `SHORTEST_TOKEN` characters; empty for none.
@@ -60,7 +60,7 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Where the application is reached, and who may.
+    """The place where the application is reached, and its access rule.
 
     Attributes:
         host: the name or address that the server is bound to.

@@ -54,7 +54,7 @@ PATIENCE_MS = 90_000
 MOST_TRIES = 40
 BETWEEN_TRIES_MS = 500
 
-# What has to be on the page before a picture is worth taking.
+# Elements that must be on the page before a picture is worth taking.
 DRAWN = (
     '[data-role="translation-target-words"] [data-index]',
     '[data-role="translation-links"] canvas',
@@ -134,7 +134,7 @@ def press(page: Page, kind: str, name: str) -> None:
 
 
 def settle(page: Page, look: Callable[[], bytes]) -> bytes:
-    """What the page looks like when everything is drawn and nothing changes any more.
+    """The picture of the page once everything is drawn and nothing changes any more.
 
     Raises:
         RuntimeError: something is not drawn, goes on changing, or is an error.

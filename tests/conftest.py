@@ -1,4 +1,4 @@
-"""What every part of the suite shares: the browser, the optional materials, and marks in the report."""
+"""Fixtures that every part of the suite shares: the browser, the optional materials, and marks in the report."""
 
 import os
 import subprocess

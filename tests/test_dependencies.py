@@ -1,4 +1,4 @@
-"""What the serving side imports, the base install brings: nothing comes along only because another package needs it."""
+"""Imports of the serving side are in the base install: nothing comes along only because another package needs it."""
 
 import ast
 import sys

@@ -1,4 +1,4 @@
-"""What goes in and out of the API. The OpenAPI description is generated from these types."""
+"""Documents that go in and out of the API. The OpenAPI description is generated from these types."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class SideAsked(Asked):
 
 
 class CompareAsked(Asked):
-    """Which translations are compared."""
+    """The translations to compare."""
 
     before: SideAsked = Field(examples=[{"request": {"model_id": "dates", "source": "March 3, 1999"}}])
     after: SideAsked = Field(examples=[{"request": {"model_id": "dates", "source": "March 3, 1998"}}])
@@ -37,7 +37,7 @@ class CompareAsked(Asked):
 
 
 class NeighborsAsked(Asked):
-    """Which state's neighbors are wanted: of one token of the source, or of one step of a hypothesis."""
+    """A state whose neighbors are wanted: of one token of the source, or of one step of a hypothesis."""
 
     request: RequestDocument
     space: str = Field(description="Name of a space of the model.", examples=["decoder"])
@@ -49,7 +49,7 @@ class NeighborsAsked(Asked):
 
 
 class ProjectAsked(Asked):
-    """Which neighborhood is wanted: every state of a source or a hypothesis with its neighbors, on a map."""
+    """The wanted neighborhood: every state of a source or a hypothesis with its neighbors, on a map."""
 
     request: RequestDocument
     space: str = Field(description="Name of a space of the model.", examples=["decoder"])
@@ -62,7 +62,7 @@ class ProjectAsked(Asked):
 
 
 class ProjectionAsked(Asked):
-    """Which corpus map is wanted."""
+    """The wanted corpus map."""
 
     model_id: str = Field(description="Name of an exported model.", examples=["dates"])
     space: str = Field(description="Name of a space of the model.", examples=["decoder"])
@@ -81,7 +81,7 @@ class Answer(BaseModel):
 
 
 class ErrorDocument(Answer):
-    """Why a call was not answered."""
+    """The reason for which a call was not answered."""
 
     error: str = Field(description="One sentence for people: what, where, what to do.")
     field: str = Field(default="", description="The part of the call at fault, dots between levels.")
@@ -141,7 +141,7 @@ class Unreadable(Answer):
 
 
 class ModelsDocument(Answer):
-    """What the workspace holds."""
+    """Content of the workspace."""
 
     models: list[ModelEntry]
     unreadable: list[Unreadable]

@@ -29,7 +29,7 @@ def error_of_validation(error: RequestValidationError, asked: type[BaseModel]) -
 
 
 def _reason(first: Mapping[str, Any], asked: type, place: Place) -> str:
-    """What is wrong, in words that repeat nothing of the input."""
+    """The mistake, in words that repeat nothing of the input."""
     if first["type"] in _UNKNOWN_FIELD:
         return f"There is no such field; known are {', '.join(_names_beside(asked, place)) or 'none'}"
     if first["type"] == "union_tag_invalid":

@@ -104,7 +104,7 @@
     }
   };
 
-  /* What someone chose since the question was asked is worth more than the answer. */
+  /* A choice made since the question was asked is worth more than the answer. */
   function placeControl(pane, role, element, properties) {
     const { value, ...rest } = properties;
     const name = role.slice(role.indexOf("-") + 1);
@@ -118,7 +118,7 @@
     scope.setControl(element, properties);
   }
 
-  /* What someone is typing is worth more too. */
+  /* A text that is being typed is worth more too. */
   function fill(element, text) {
     const field = element.querySelector("input, textarea");
     const filled = (known.get(element) || {}).filled || "";

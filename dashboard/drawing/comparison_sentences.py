@@ -55,7 +55,7 @@ def say_attention(picture: ComparisonPicture, attention: AttentionDifference | N
 
 
 def say_lost(trees: TreeOverlay | None, before: TokenText, after: TokenText) -> Iterator[str]:
-    """Where each search lost the hypothesis of the other."""
+    """The step at which each search lost the hypothesis of the other."""
     if trees is None:
         return
     for lost, owner, other, text in (

@@ -19,7 +19,7 @@ MAX_HEADER_BYTES: Final = 64 << 10
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much the server does at once, and its patience with clients in seconds.
+    """Most work that the server does at once, and its patience with clients in seconds.
 
     Attributes:
         running: calls that compute at once, each in a thread. Threads take turns at Python's interpreter, so more of

@@ -51,7 +51,7 @@ VIEWS: Final[tuple[Callable[[Shown], Parts], ...]] = (
     tree.draw,
 )
 VIEWS_OF_ANSWERS: Final[tuple[Callable[[Shown], Parts], ...]] = (header.draw, history.draw)
-"""What is drawn of the shown answer where another one is pinned beside it."""
+"""Views of the shown answer while another one is pinned beside it."""
 VIEWS_OF_COMPARISON: Final[tuple[Callable[[Compared], Parts], ...]] = (
     stages.draw_comparison,
     comparison.draw,

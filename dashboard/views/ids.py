@@ -124,7 +124,7 @@ class ComparisonRole(StrEnum):
 
 
 class ChangesRole(StrEnum):
-    """What changed between the compared answers, in sentences and numbers."""
+    """Changes between the compared answers, in sentences and numbers."""
 
     CARD = "changes-card"
     CONTENT = "changes-content"

@@ -1,4 +1,4 @@
-"""Where the states of a sentence lie among those of the training data: the trajectory and its pictograms."""
+"""The states of a sentence among those of the training data: the trajectory and its pictograms."""
 
 from __future__ import annotations
 

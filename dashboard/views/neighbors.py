@@ -93,7 +93,7 @@ def describe_neighbors(scene: Scene, selection: Selection | None, offset: int) -
 
 
 def describe_focus(scene: Scene, focus: Focus) -> str:
-    """Which state this is, in words, and why when nobody chose it."""
+    """The state in words, with the reason for showing it where nobody chose it."""
     token = scene.words.show(scene.evidence[focus.index].token)
     place = f"token {focus.index + 1}, “{token}”"
     if scene.side == "target":

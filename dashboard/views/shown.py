@@ -58,7 +58,7 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """Where the states of a request lie among those of the training data.
+    """The states of a request among those of the training data.
 
     Attributes:
         source: what the encoder read.

@@ -28,7 +28,7 @@ def encode_sources(texts: Sequence[str], ids: Mapping[str, int]) -> tuple[Tensor
 
 
 def encode_targets(texts: Sequence[str], ids: Mapping[str, int]) -> tuple[Tensor, Tensor]:
-    """What the decoder is fed, beginning with ``<s>``, and what it is to say, ending with ``</s>``: [N, T]."""
+    """Inputs of the decoder, beginning with ``<s>``, and the targets it is to write, ending with ``</s>``: [N, T]."""
     rows = [[ids[character] for character in text] for text in texts]
     return _pad([[ids[START], *row] for row in rows], ids[PAD]), _pad([[*row, ids[END]] for row in rows], ids[PAD])
 

@@ -1,4 +1,4 @@
-"""How often the model is exactly right on the held-out dates, with greedy decoding.
+"""Share of the held-out dates that the model writes exactly right, with greedy decoding.
 
 python -m examples.dates.evaluate
 """
@@ -32,7 +32,7 @@ THREADS = 1
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """How many of ``pairs`` are exactly right."""
+    """Number of ``pairs`` that are exactly right."""
 
     right: int
     pairs: int

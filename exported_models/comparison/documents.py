@@ -79,7 +79,7 @@ class OverlaidNodeDocument(_Document):
 
 
 class LostPathDocument(_Document):
-    """Where a search left the hypothesis that the other shows; see `LostPath`."""
+    """The step at which a search left the hypothesis that the other shows; see `LostPath`."""
 
     step: int
     token: str

@@ -1,4 +1,4 @@
-"""What a shell sees of the command line."""
+"""The command line as a shell sees it."""
 
 from collections.abc import Callable
 from subprocess import CompletedProcess

@@ -1,4 +1,4 @@
-"""What all commands share: help with examples, one sentence when something is wrong, exit codes."""
+"""Properties of all commands: help with examples, one sentence when something is wrong, exit codes."""
 
 import re
 import shlex

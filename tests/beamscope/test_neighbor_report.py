@@ -1,4 +1,4 @@
-"""What is said of one state and its neighbors."""
+"""The report about one state and its neighbors."""
 
 from dataclasses import replace
 

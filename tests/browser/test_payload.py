@@ -1,4 +1,4 @@
-"""What travels: little, and never the states."""
+"""The size of questions and answers: small, and never with states."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ class TreeNode:
 
 
 class Complaints:
-    """What must stay empty whatever a person does: console errors, page errors, requests to other hosts."""
+    """Lists that must stay empty whatever a person does: console errors, page errors, requests to other hosts."""
 
     def __init__(self, page: Page, address: str) -> None:
         self.heard: list[str] = []
@@ -163,7 +163,7 @@ class Workbench:
         """Wait until nothing is on its way."""
         self.page.wait_for_function(IS_SETTLED)
 
-    # What the header does
+    # The header
 
     def translate(self, text: str, *, by_key: bool = False) -> None:
         """Type a source text and ask for its translation."""
@@ -220,7 +220,7 @@ class Workbench:
         """Click a prefix on the canvas."""
         self.page.mouse.click(node.x, node.y)
 
-    # What lights up
+    # Marks of words
 
     def lit_links(self) -> list[tuple[int, int]]:
         """Source and target of the attention links in red."""
@@ -248,7 +248,7 @@ class Workbench:
         """Every what-if, in the order they were made."""
         return self.part(HistoryRole.STRIP).locator("button")
 
-    # What is seen
+    # The picture
 
     def expect_target(self, text: str) -> None:
         """The target words spell ``text``."""
@@ -277,7 +277,7 @@ class Workbench:
 
 
 class Traffic:
-    """What goes to the server and comes back while it listens."""
+    """Calls to the server and their answers, while it listens."""
 
     def __init__(self, page: Page) -> None:
         self._responses: list[Response] = []

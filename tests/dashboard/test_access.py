@@ -1,4 +1,4 @@
-"""Who may: a token, a cookie after it, or the name that a trusted proxy gives; what other sites ask in their name."""
+"""Access: a token, a cookie after it, or the name a trusted proxy gives; requests other sites make in that name."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def open_dates(services: Services, space: str = "decoder", request: Request = RE
 
 
 def look_at(services: Services) -> Surroundings:
-    """What surrounds the request, the decoder's states being asked for."""
+    """The surroundings of the request, in the decoder's states."""
     return look_around(services, PageState(REQUEST), Options(space="decoder"), None, follows=False)
 
 

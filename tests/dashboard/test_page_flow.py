@@ -47,7 +47,7 @@ def services(dates_workspace: Workspace) -> Services:
 
 
 def ask(app: TestClient, question: Json, path: str = ANSWER) -> Json:
-    """What a pane that shows ``STATE`` is answered."""
+    """The answer to a pane that shows ``STATE``."""
     reply = app.post(path, json={"state": STATE.to_json()} | question)
     assert reply.status_code == 200
     answer: Json = reply.json()
@@ -55,7 +55,7 @@ def ask(app: TestClient, question: Json, path: str = ANSWER) -> Json:
 
 
 def wish(app: TestClient, verb: str, **arguments: Any) -> PageState:
-    """What the pane shows after a wish."""
+    """The pane's state after a wish."""
     return PageState.from_json(ask(app, {"wish": {"verb": verb, **arguments}})["state"])
 
 
@@ -74,7 +74,7 @@ def texts_in(nodes: list[Any]) -> Iterator[str]:
 
 
 def header(source: str, beam: int | None, penalty: float | None) -> Translate:
-    """What a visitor who typed a text asks for."""
+    """The wish of a visitor who typed a text."""
     return Translate(verb="translate", model="dates", source=source, beam_size=beam, length_penalty=penalty, typed=True)
 
 

@@ -1,4 +1,4 @@
-"""What a translation sends to the browser: small, and no states."""
+"""Answers to the browser: small, and without states."""
 
 import json
 from dataclasses import replace

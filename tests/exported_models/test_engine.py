@@ -1,4 +1,4 @@
-"""What the engine refuses, in one sentence each, and what it remembers."""
+"""Refusals of the engine, in one sentence each, and its caches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What transformers itself finds, and comparing the engine's searches with it."""
+"""Searches of transformers itself, and the comparison of the engine's searches with them."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from pipeline.models.checkpoint import LoadedCheckpoint, ReferenceSentence
 
 
 def list_states(source: LoadedCheckpoint, wanted: ReferenceSentence) -> dict[str, Floats]:
-    """What a reference says of every space that a graph has an output for, by that output."""
+    """States of a reference for every space that a graph has an output for, by that output."""
     return {space.output: wanted.states[space.name] for space in source.spaces if space.kind != "table"}
 
 

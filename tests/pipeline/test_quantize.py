@@ -194,7 +194,7 @@ def test_weights_are_in_one_file_each_once(tmp_path: Path) -> None:
 
 
 def test_a_twin_reads_no_source_in_floats(tmp_path: Path) -> None:
-    """What is folded would stay in floats, beside a step with overrides that computes it in integers."""
+    """Folded products would stay in floats, beside a step with overrides that computes them in integers."""
     _write_graphs(tmp_path / "full")
     (tmp_path / "twin").mkdir()
     folded = Graph.FOLDED_BEAM_SEARCH.filename

@@ -81,7 +81,7 @@ def _run(session: ort.InferenceSession, inputs: Arrays) -> Arrays:
 def _walk(
     whole: ort.InferenceSession, other: ort.InferenceSession, ablated: int = 0
 ) -> Iterator[tuple[Arrays, Arrays]]:
-    """What both say, step by step, to beams that change places; each goes on from its own memory.
+    """Answers of both, step by step, to beams that change places; each goes on from its own memory.
 
     Args:
         ablated: how many heads are.

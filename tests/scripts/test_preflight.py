@@ -1,4 +1,4 @@
-"""What a machine lacks is said in one sentence with the command that brings it."""
+"""A program that a machine lacks is named in one sentence, with the command that brings it."""
 
 import os
 import shutil

@@ -45,7 +45,7 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Corpus:
-    """What a store is made from."""
+    """The corpus and states that a store is made from."""
 
     model_id: str
     model_hash: str

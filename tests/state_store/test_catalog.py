@@ -1,4 +1,4 @@
-"""Which store belongs to which model, also after either was published again."""
+"""The store of each model, also after either was published again."""
 
 from __future__ import annotations
 

@@ -145,7 +145,7 @@ def test_exact_search_needs_no_files(tmp_path: Path) -> None:
 
 @needs_scann
 class TestScann:
-    """What holds for the approximate index."""
+    """Properties of the approximate index."""
 
     def test_it_finds_what_exact_search_finds(self, tmp_path: Path) -> None:
         entry = build_index(tmp_path, VECTORS, QUERIES, kind="tree")

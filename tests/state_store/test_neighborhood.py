@@ -1,4 +1,4 @@
-"""What the training data says about a trace, over a real model and a store of its states."""
+"""Evidence of the training data for a trace, over a real model and a store of its states."""
 
 from __future__ import annotations
 

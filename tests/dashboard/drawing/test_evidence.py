@@ -1,4 +1,4 @@
-"""What the neighbors of a state say, in values and sentences."""
+"""Evidence of a state's neighbors, in values and sentences."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How tokens and numbers are written."""
+"""Tokens and numbers as they are written."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""How many cores a request takes."""
+"""Number of cores that a request takes."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ def make_options(shape: Shape, version: int = 3, **more: Any) -> argparse.Namesp
 
 
 def make_content(model: nn.Module, version: int = 3, **options: Any) -> dict[str, Any]:
-    """What a checkpoint file holds."""
+    """Content of a checkpoint file."""
     shape = model.shape
     assert isinstance(shape, Shape)
     state = model.state_dict()

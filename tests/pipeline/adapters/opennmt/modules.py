@@ -15,7 +15,7 @@ PAD = 1
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What a checkpoint's options say; ``rnn`` is LSTM, GRU, or empty for a Transformer."""
+    """Options of a checkpoint; ``rnn`` is LSTM, GRU, or empty for a Transformer."""
 
     source_tokens: int
     target_tokens: int

@@ -88,7 +88,7 @@ def test_an_option_of_a_transformer_is_named(
 
 
 class Touch:
-    """What a malicious file holds: reading it would make a file."""
+    """Content of a malicious file: reading it would make a file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
