@@ -36,8 +36,8 @@ def serve(
     `Limits.finish_seconds`, the process ends with exit code 0: a search in a thread cannot be interrupted.
     """
     sys.setswitchinterval(SWITCH_SECONDS)
-    # Requests share the processors already. Threads of matrix products wait for each other in a busy loop: beside two busy
-    # processes on two cores a local map took ten times as long as on one thread.
+    # Requests share the processors already. Threads of matrix products wait for each other in a busy loop: beside two
+    # busy processes on two cores a local map took ten times as long as on one thread.
     threadpool_limits(1, "blas")
     limits = limits or Limits()
     config = uvicorn.Config(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future
 from typing import Generic, TypeVar
 
@@ -76,6 +76,25 @@ class OnceCache(Generic[Key, Value]):
         self._finish(key).set_result(value)
         return value
 
+    def get_many(self, keys: Sequence[Key], make: Callable[[Sequence[Key]], Sequence[Value]]) -> list[Value]:
+        """The values of ``keys``; those that are not cached are made by one call of ``make``, in order.
+
+        Unlike in `get`, threads that ask for one key at the same time all make its value.
+
+        Raises:
+            Exception: any that ``make`` raises.
+        """
+        with self._lock:
+            found = {key: self._kept[key][0] for key in keys if key in self._kept}
+            for key in found:
+                self._kept.move_to_end(key)
+        missing = list(dict.fromkeys(key for key in keys if key not in found))
+        if missing:
+            for key, value in zip(missing, make(missing), strict=True):
+                found[key] = value
+                self._keep(key, value)
+        return [found[key] for key in keys]
+
     def _find(self, key: Key) -> Future[Value] | None:
         """The value, kept or in the making; None where the caller has to make it."""
         with self._lock:
@@ -92,8 +111,9 @@ class OnceCache(Generic[Key, Value]):
     def _keep(self, key: Key, value: Value) -> None:
         size = self._size_of(value)
         with self._lock:
+            _, replaced = self._kept.get(key, (None, 0))
             self._kept[key] = (value, size)
-            self._size += size
+            self._size += size - replaced
             dropped = 0
             while self._size - dropped > self._limit and len(self._kept) > 1:
                 dropped += self._kept.popitem(last=False)[1][1]

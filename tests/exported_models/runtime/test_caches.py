@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -112,6 +113,25 @@ def test_a_failure_is_not_remembered() -> None:
     with pytest.raises(ValueError, match="no"):
         cache.get("a", fail)
     assert cache.get("a", Maker("yes")) == "yes"
+
+
+def test_several_values_are_made_together_and_only_those_that_are_missing() -> None:
+    asked: list[list[str]] = []
+
+    def make(keys: Sequence[str]) -> list[str]:
+        asked.append(list(keys))
+        return [key.upper() for key in keys]
+
+    dropped: list[int] = []
+    cache: OnceCache[str, str] = OnceCache(2, on_drop=dropped.append)
+    assert cache.get_many(["a", "b", "a"], make) == ["A", "B", "A"]
+    assert cache.get_many(["b", "a"], make) == ["B", "A"]
+    assert cache.get_many(["a", "c"], make) == ["A", "C"]
+    assert asked == [["a", "b"], ["c"]]
+    assert cache.get_many(["b", "c"], make) == ["B", "C"]
+    assert asked[2:] == [["b"]], "the least recently used had gone"
+    assert sum(dropped) == 2
+    assert cache.size == 2
 
 
 def test_only_the_newest_version_of_a_name_is_kept() -> None:
