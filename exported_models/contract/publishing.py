@@ -21,7 +21,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import IO, Any
 
 from exported_models.contract.errors import ArtefactError, PublishingError
 from exported_models.contract.json_text import parse_json
@@ -84,17 +84,31 @@ def content_hash(files: Mapping[str, Mapping[str, Any]]) -> str:
     return digest_value({name: entry["sha256"] for name, entry in files.items()})
 
 
-def write_bytes_atomically(path: Path, data: bytes) -> None:
-    """Write a file in one atomic step: readers see the old bytes or the new ones; a full disk leaves the old ones."""
+@contextlib.contextmanager
+def open_atomically(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file that takes its place in one atomic step, once the block ends without an error.
+
+    Readers see the old bytes or the new ones; a full disk leaves the old ones.
+
+    Raises:
+        PublishingError: the file cannot be written. Any `OSError` of the block is taken for that.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with explain_disk_errors(path), temporary.open("wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
+        with explain_disk_errors(path):
+            with temporary.open("wb") as stream:
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_bytes_atomically(path: Path, data: bytes) -> None:
+    """Write a file by `open_atomically`."""
+    with open_atomically(path) as stream:
+        stream.write(data)
 
 
 def write_json_atomically(path: Path, value: object) -> None:

@@ -76,8 +76,7 @@ def write_graphs(model: LoadedCheckpoint, folder: Path) -> None:
     for graph, proto in protos.items():
         write_bytes_atomically(folder / graph.filename, bytes(proto.SerializeToString(deterministic=True)))
     for graph in exported:
-        # By its path, as a graph in memory has no weights to check.
-        onnx.checker.check_model(str(folder / graph.filename))
+        _check(graph, folder / graph.filename)
     write_tokenizers(model, folder)
 
 
@@ -159,6 +158,14 @@ def _export(graph: Graph, module: _GraphModule, model: LoadedCheckpoint, weights
     proto: onnx.ModelProto = program.model_proto
     _tidy(proto, module.inputs, module.outputs)
     return proto
+
+
+def _check(graph: Graph, path: Path) -> None:
+    """Check a graph by its path, as a graph in memory has no weights to check."""
+    try:
+        onnx.checker.check_model(str(path))
+    except onnx.checker.ValidationError as error:
+        raise ExportError(f"The {graph.value} graph that was exported is not valid: {_reason(error)}.") from error
 
 
 def _example(spec: TensorSpec, model: LoadedCheckpoint) -> Tensor:

@@ -7,8 +7,6 @@ graphs may be copied and rewritten freely, and a model may be larger than the 2 
 from __future__ import annotations
 
 import hashlib
-import mmap
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,9 +16,9 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 from numpy.typing import NDArray
-from onnx import numpy_helper
 
-from exported_models.contract.publishing import explain_disk_errors
+from exported_models.contract.publishing import open_atomically
+from pipeline.errors import ExportError
 
 _SMALLEST = 1024
 """Least number of bytes of a tensor that is moved to the file."""
@@ -41,27 +39,33 @@ class WeightsFile:
         return not self._places
 
     def take_from_model(self, model: ir.Model) -> None:
-        """Move the large initializers of an exporter's model to the file."""
+        """Move the large initializers of an exporter's model to the file.
+
+        Raises:
+            ExportError: a tensor cannot be read.
+        """
         for value in model.graph.initializers.values():
-            tensor = value.const_value
-            if tensor is not None and tensor.nbytes >= _SMALLEST:
-                values = np.ascontiguousarray(tensor.numpy())
-                place = self._place(values)
-                value.const_value = ir.ExternalTensor(
-                    self._location,
-                    place,
-                    tensor.nbytes,
-                    tensor.dtype,
-                    shape=ir.Shape(values.shape),
-                    name=value.name or "",
-                )
+            if value.const_value is not None and value.const_value.nbytes >= _SMALLEST:
+                value.const_value = self._move(value.const_value)
 
     def take(self, graph: onnx.GraphProto, folder: Path) -> None:
-        """Move the large initializers of a graph to the file, also those that lie in a file of ``folder``."""
-        for tensor in graph.initializer:
-            if is_external(tensor) or len(tensor.raw_data) >= _SMALLEST:
-                values = read_tensor(tensor, folder)
-                _refer(tensor, self._location, self._place(np.ascontiguousarray(values)), values.nbytes)
+        """Move the large initializers of a graph to the file, also those that lie in a file of ``folder``.
+
+        Raises:
+            ExportError: a tensor cannot be read.
+        """
+        for given in graph.initializer:
+            tensor = ir.serde.deserialize_tensor(given, folder)
+            if tensor.nbytes >= _SMALLEST:
+                given.CopyFrom(ir.serde.serialize_tensor(self._move(tensor)))
+
+    def _move(self, tensor: ir.TensorProtocol) -> ir.ExternalTensor:
+        """The same tensor, which lies in this file."""
+        values = np.ascontiguousarray(_read(tensor))
+        place, shape = self._place(values), ir.Shape(values.shape)
+        return ir.ExternalTensor(
+            self._location, place, values.nbytes, tensor.dtype, shape=shape, name=tensor.name or ""
+        )
 
     def _place(self, values: NDArray[np.generic]) -> int:
         """The offset of these values in the file, where they are written if they are not there yet."""
@@ -83,41 +87,25 @@ def write_weights(path: Path) -> Iterator[WeightsFile]:
     Raises:
         PublishingError: the file cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with explain_disk_errors(path), temporary.open("wb") as stream:
-            weights = WeightsFile(path.name, stream)
-            yield weights
-            stream.flush()
-            os.fsync(stream.fileno())
-        if not weights.is_empty:
-            temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def is_external(tensor: onnx.TensorProto) -> bool:
-    """Whether the values of a tensor lie in a file beside the graph."""
-    return bool(tensor.data_location == onnx.TensorProto.EXTERNAL)
+    with open_atomically(path) as stream:
+        weights = WeightsFile(path.name, stream)
+        yield weights
+    if weights.is_empty:
+        path.unlink()
 
 
 def read_tensor(tensor: onnx.TensorProto, folder: Path) -> NDArray[np.generic]:
-    """The values of a tensor; those in a file of ``folder`` are mapped into memory, and no copy is made."""
-    if not is_external(tensor):
-        values: NDArray[np.generic] = numpy_helper.to_array(tensor)
-        return values
-    named = {entry.key: entry.value for entry in tensor.external_data}
-    dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)
-    with (folder / named["location"]).open("rb") as stream:
-        content = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
-    count = int(named["length"]) // dtype.itemsize
-    mapped: NDArray[np.generic] = np.frombuffer(content, dtype, count, int(named["offset"])).reshape(tensor.dims)
-    return mapped
+    """The values of a tensor; those in a file of ``folder`` are mapped into memory, and no copy is made.
+
+    Raises:
+        ExportError: the file is not there, or ends before the tensor does.
+    """
+    return _read(ir.serde.deserialize_tensor(tensor, folder))
 
 
-def _refer(tensor: onnx.TensorProto, location: str, offset: int, length: int) -> None:
-    del tensor.external_data[:]
-    for key, value in (("location", location), ("offset", str(offset)), ("length", str(length))):
-        tensor.external_data.add(key=key, value=value)
-    tensor.data_location = onnx.TensorProto.EXTERNAL
-    tensor.ClearField("raw_data")
+def _read(tensor: ir.TensorProtocol) -> NDArray[np.generic]:
+    try:
+        values: NDArray[np.generic] = tensor.numpy()
+    except (OSError, TypeError, ValueError) as error:
+        raise ExportError(f"The weights {tensor.name} cannot be read ({error}); export the model again.") from error
+    return values
