@@ -77,17 +77,18 @@ class TokenRules:
 
     def find(self, said: Said) -> dict[int, PrunedBy]:
         """The tokens that may not come after a prefix, and why."""
+        found = self.find_of_model(said)
+        return found | dict.fromkeys(self._end_forbidden(said.path), PrunedBy.FORBIDDEN) if self.forbidden else found
+
+    def find_of_model(self, said: Said) -> dict[int, PrunedBy]:
+        """The tokens that the model's own settings rule out after a prefix."""
         if not self.active:
             return {}
         found = dict.fromkeys(self._end_bad_words(said.path), PrunedBy.BAD_WORDS)
         found |= dict.fromkeys(self._repeat(said), PrunedBy.REPEATED)
         if len(said.path) + 1 < self.generation.min_length:
             found[self.end_id] = PrunedBy.MIN_LENGTH
-        return found | dict.fromkeys(self._end_forbidden(said.path), PrunedBy.FORBIDDEN)
-
-    def find_of_model(self, said: Said) -> dict[int, PrunedBy]:
-        """The tokens that the model's own settings rule out after a prefix."""
-        return {token_id: reason for token_id, reason in self.find(said).items() if reason is not PrunedBy.FORBIDDEN}
+        return found
 
     def _repeat(self, said: Said) -> Iterator[int]:
         """Tokens that complete an n-gram of the target so far, its start included, or of the source."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -52,6 +53,14 @@ def test_growing_n_grams_rule_out_what_listing_all_of_them_does(
 
     assert rules.find(extend(rules, path)) == dict.fromkeys(expected, PrunedBy.REPEATED)
     assert rules.find(rules.begin(path)) == dict.fromkeys(expected, PrunedBy.REPEATED)
+
+
+def test_a_token_that_the_request_forbids_too_is_still_ruled_out_by_the_model() -> None:
+    rules = replace(make_rules(1), forbidden=(((1,), None), ((2,), None)))
+    said = extend(rules, (1,))
+
+    assert rules.find(said) == {START: PrunedBy.REPEATED, 1: PrunedBy.FORBIDDEN, 2: PrunedBy.FORBIDDEN}
+    assert rules.find_of_model(said) == {START: PrunedBy.REPEATED, 1: PrunedBy.REPEATED}
 
 
 @given(paths, ids, ids)
