@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
@@ -129,11 +129,13 @@ def revise(request: Request, wish: PlainWish) -> Request:  # noqa: C901 - one ca
             kept_out = tuple(phrase for phrase in request.forbidden if wish.tokens not in ((), phrase.tokens))
             return replace(request, forbidden=kept_out)
         case EditSource():
-            return _edit_source(request, wish.text)
+            return _translate_anew(request, {"source": wish.text})
         case SetLanguages():
-            return _set_languages(request, wish)
+            codes = {"source_language": wish.source, "target_language": wish.target}
+            return _translate_anew(request, _list_changes(codes))
         case SetSearch():
-            return replace(request, **_list_settings(wish))
+            names = ("beam_size", "length_penalty", "max_length", "early_stopping", "top_k")
+            return replace(request, **_list_changes({name: getattr(wish, name) for name in names}))
         case StartOver():
             return _start_over(request, wish)
         case _:
@@ -296,22 +298,16 @@ def _override_of(wish: Attend) -> AttentionOverride:
     return AttentionOverride(wish.step, wish.weights, wish.layer, wish.head)
 
 
-def _edit_source(request: Request, source: str) -> Request:
-    """Ablated heads and phrases forbidden everywhere stay: they are of the model. The rest is of the old source."""
-    if source == request.source:
+def _translate_anew(request: Request, changes: Mapping[str, Any]) -> Request:
+    """Change the source or a language.
+
+    Ablated heads and phrases forbidden everywhere stay: they are of the model. The rest is of the old translation.
+    """
+    changed = replace(request, **changes)
+    if changed == request:
         return request
     everywhere = tuple(phrase for phrase in request.forbidden if phrase.step is None)
-    return replace(request, source=source, prefix=(), overrides=(), forbidden=everywhere)
-
-
-def _set_languages(request: Request, wish: SetLanguages) -> Request:
-    """Another language is another source to the encoder, or another target: as in `_edit_source`."""
-    wanted = {"source_language": wish.source, "target_language": wish.target}
-    changes: dict[str, Any] = {
-        name: None if code == "default" else code for name, code in wanted.items() if code is not None
-    }
-    changed = replace(request, **changes)
-    return request if changed == request else replace(changed, prefix=(), overrides=())
+    return replace(changed, prefix=(), overrides=(), forbidden=everywhere)
 
 
 def _start_over(request: Request, wish: StartOver) -> Request:
@@ -322,10 +318,8 @@ def _start_over(request: Request, wish: StartOver) -> Request:
     return revise(cleared, wish.search)
 
 
-def _list_settings(wish: SetSearch) -> dict[str, Any]:
+def _list_changes(wanted: Mapping[str, Any]) -> dict[str, Any]:
     """Request fields to replace; None in a request stands for the model's own value."""
-    names = ("beam_size", "length_penalty", "max_length", "early_stopping", "top_k")
-    wanted = {name: getattr(wish, name) for name in names}
     return {name: None if value == "default" else value for name, value in wanted.items() if value is not None}
 
 
@@ -334,12 +328,6 @@ def _check(what: str, value: int, count: int) -> None:
         raise RequestError(
             f"There is no {what} {value}: the translation has {count}, counted from 0.", field=f"wish.{what}"
         )
-
-
-def _describe_settings(wish: SetLanguages | SetSearch) -> str:
-    if isinstance(wish, SetLanguages):
-        return describe_languages(wish) or "same languages"
-    return describe_search(wish) or "same search"
 
 
 def _describe(  # noqa: C901 - one case a verb
@@ -375,8 +363,10 @@ def _describe(  # noqa: C901 - one case a verb
             return describe_heads(back or plain.heads, ablated=False)
         case EditSource():
             return describe_source(plain.text)
-        case SetLanguages() | SetSearch():
-            return _describe_settings(plain)
+        case SetLanguages():
+            return describe_languages(plain) or "same languages"
+        case SetSearch():
+            return describe_search(plain) or "same search"
         case StartOver():
             return describe_source(plain.source)
         case _:

@@ -54,7 +54,7 @@ class HeadAblation:
     head: int
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class ForbiddenPhrase:
     """Target tokens that no hypothesis may have in this order.
 

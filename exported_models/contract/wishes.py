@@ -146,7 +146,10 @@ class Substitute(_Verb):
 
 @dataclass(frozen=True, slots=True)
 class EditSource(_Verb):
-    """Translate another source text; prefix and overrides, which belong to the old text, are dropped."""
+    """Translate another source text.
+
+    Prefix, overrides and phrases forbidden at a step, which belong to the old text, are dropped.
+    """
 
     text: str
     verb: Literal["edit_source"] = field(default="edit_source", kw_only=True)
@@ -156,7 +159,7 @@ class EditSource(_Verb):
 class SetLanguages(_Verb):
     """Read the source as another language, or write another; None leaves a side, ``"default"`` takes the model's own.
 
-    Prefix and overrides, which belong to the old languages, are dropped.
+    Prefix, overrides and phrases forbidden at a step, which belong to the old languages, are dropped.
     """
 
     source: Annotated[str, Field(max_length=40)] | None = None

@@ -30,8 +30,10 @@ from exported_models.contract.wishes import (
     ForceCandidate,
     ForceNode,
     OwnAttention,
+    PlainWish,
     Replace,
     Restore,
+    SetLanguages,
     SetSearch,
     StartOver,
     Substitute,
@@ -273,6 +275,20 @@ def test_a_target_word_is_written_anew_and_the_model_goes_on(engine: Engine, tra
         apply(SubstituteTarget(0, " "), trace, trace.best, target=text)
     with pytest.raises(RequestError, match="needs the tokenizer"):
         apply(EditTarget("zz"), trace, trace.best)
+
+
+@pytest.mark.parametrize("wish", [EditSource("dd"), SetLanguages(source="fr"), SetLanguages(target="fr")])
+def test_another_source_or_language_keeps_what_is_of_the_model_and_drops_what_is_of_the_old_text(
+    wish: PlainWish,
+) -> None:
+    everywhere = ForbiddenPhrase(("a",))
+    before = Request(
+        "random", SOURCE, prefix=("b",), ablations=(HEAD,), forbidden=(everywhere, ForbiddenPhrase(("c",), 2))
+    )
+
+    after = revise(before, wish)
+
+    assert (after.prefix, after.ablations, after.forbidden) == ((), (HEAD,), (everywhere,))
 
 
 def test_heads_are_switched(trace: Trace) -> None:
