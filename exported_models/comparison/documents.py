@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import numpy as np
+from numpy.typing import ArrayLike
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from exported_models.comparison.alignment import Change, Column
-from exported_models.comparison.comparison import Comparison, ScoreParts, Split
-from exported_models.comparison.reference import AgainstReference, ReferenceComparison
+from exported_models.comparison.alignment import Change
+from exported_models.comparison.comparison import Comparison
 from exported_models.comparison.sides import Side
-from exported_models.comparison.trees import Found, LostPath, TreeOverlay
+from exported_models.comparison.trees import Found
 from exported_models.contract.documents import ChoiceDocument, RequestDocument, Rounded
-from exported_models.contract.trace import PrunedBy, TokenChoice
-from exported_models.engine import ForcedScore
+from exported_models.contract.trace import PrunedBy
 
 
 class _Document(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", from_attributes=True)
 
 
 class SideDocument(_Document):
@@ -105,16 +103,10 @@ class ForcedScoreDocument(_Document):
     score: Rounded
     normalized: Rounded
 
+    @field_validator("log_probs", "ranks", mode="before")
     @classmethod
-    def of(cls, forced: ForcedScore) -> ForcedScoreDocument:
-        """The document of a forced score."""
-        return cls(
-            tokens=list(forced.tokens),
-            log_probs=forced.log_probs.tolist(),
-            ranks=forced.ranks.tolist(),
-            score=forced.score,
-            normalized=forced.normalized,
-        )
+    def _list_numbers(cls, numbers: ArrayLike) -> object:
+        return np.asarray(numbers).tolist()
 
 
 class AgainstReferenceDocument(_Document):
@@ -162,22 +154,10 @@ class ComparisonDocument(_Document):
     @classmethod
     def of(cls, found: Comparison) -> ComparisonDocument:
         """The document of a comparison."""
-        return cls(
-            before=_side(found.before),
-            after=_side(found.after),
-            source=_columns(found.source),
-            columns=_columns(found.columns),
-            words=_columns(found.words),
-            changed_words=found.changed_words,
-            changed_share=found.changed_share,
-            split=None if found.split is None else _split(found.split),
-            scores=(_score(found.scores[0]), _score(found.scores[1])),
-            score_change=found.score_change,
-            attention=None if found.attention is None else _moves(found),
-            trees=None if found.trees is None else _trees(found.trees),
-            reference=None if found.reference is None else _reference(found.reference),
-            not_compared=list(found.not_compared),
-        )
+        moves = None if found.attention is None else found.attention.list_moves()
+        own = {"before": _side(found.before), "after": _side(found.after), "attention": moves}
+        read = {name: getattr(found, name) for name in cls.model_fields.keys() - own.keys()}
+        return cls.model_validate({**own, **read})
 
     def to_json(self) -> str:
         """One line of JSON."""
@@ -191,75 +171,4 @@ def _side(side: Side) -> SideDocument:
         source=list(side.trace.source.tokens),
         tokens=list(side.hypothesis.tokens),
         spans=list(side.spans),
-    )
-
-
-def _columns(columns: Sequence[Column]) -> list[ColumnDocument]:
-    return [ColumnDocument(before=list(one.before), after=list(one.after), change=one.change) for one in columns]
-
-
-def _split(split: Split) -> SplitDocument:
-    return SplitDocument(
-        step_before=split.step_before,
-        step_after=split.step_after,
-        token_before=split.token_before,
-        token_after=split.token_after,
-        before=_choices(split.before),
-        after=_choices(split.after),
-    )
-
-
-def _choices(choices: Sequence[TokenChoice]) -> list[ChoiceDocument]:
-    return [ChoiceDocument.of(choice) for choice in choices]
-
-
-def _score(parts: ScoreParts) -> ScoreDocument:
-    return ScoreDocument(
-        score=parts.score,
-        length=parts.length,
-        length_penalty=parts.length_penalty,
-        normalized=parts.normalized,
-        log_probs=list(parts.log_probs),
-    )
-
-
-def _moves(found: Comparison) -> list[MoveDocument]:
-    moves = () if found.attention is None else found.attention.list_moves()
-    return [MoveDocument(target=one.target, source=one.source, before=one.before, after=one.after) for one in moves]
-
-
-def _trees(overlay: TreeOverlay) -> TreesDocument:
-    return TreesDocument(
-        nodes=[
-            OverlaidNodeDocument(
-                parent=node.parent, token=node.token, found=node.found, before=node.before, after=node.after
-            )
-            for node in overlay.nodes
-        ],
-        lost_before=_lost(overlay.lost_before),
-        lost_after=_lost(overlay.lost_after),
-    )
-
-
-def _lost(lost: LostPath | None) -> LostPathDocument | None:
-    if lost is None:
-        return None
-    return LostPathDocument(
-        step=lost.step, token=lost.token, rank=lost.rank, pruned_by=lost.pruned_by, behind=lost.behind
-    )
-
-
-def _reference(found: ReferenceComparison) -> ReferenceDocument:
-    return ReferenceDocument(text=found.text, before=_against(found.before), after=_against(found.after))
-
-
-def _against(found: AgainstReference) -> AgainstReferenceDocument:
-    return AgainstReferenceDocument(
-        words=_columns(found.words),
-        columns=_columns(found.columns),
-        bleu=found.bleu,
-        chrf=found.chrf,
-        forced=None if found.forced is None else ForcedScoreDocument.of(found.forced),
-        leaves=found.leaves,
-        reason=found.reason,
     )

@@ -24,7 +24,7 @@ from exported_models.contract.request import (
     HeadKind,
     Request,
 )
-from exported_models.contract.trace import Candidate, Fate, Hypothesis, Node, PrunedBy, Stop, TokenChoice, Trace
+from exported_models.contract.trace import Candidate, Fate, Hypothesis, Node, PrunedBy, Stop, Trace
 from exported_models.contract.wishes import WishDocument
 
 _DECIMALS = 5
@@ -163,14 +163,11 @@ class SourceTokenDocument(_Document):
 class ChoiceDocument(_Document):
     """One of the most probable next tokens."""
 
+    model_config = ConfigDict(from_attributes=True)
+
     token: str
     probability: Rounded
     log_prob: Rounded
-
-    @classmethod
-    def of(cls, choice: TokenChoice) -> ChoiceDocument:
-        """The document of a choice."""
-        return cls(token=choice.token, probability=math.exp(choice.log_prob), log_prob=choice.log_prob)
 
 
 class NodeDocument(_Document):
@@ -241,7 +238,7 @@ class TraceDocument(_Document):
             source=_source_documents(trace),
             source_cut=trace.source.cut,
             attention=_nested(trace.attention(shown)),
-            top_k=[[ChoiceDocument.of(choice) for choice in choices] for choices in trace.top_k(shown)],
+            top_k=[[ChoiceDocument.model_validate(choice) for choice in choices] for choices in trace.top_k(shown)],
             hypotheses=[_hypothesis_document(hypothesis) for hypothesis in trace.hypotheses],
             tree=[_node_document(node) for node in trace.nodes],
             steps=[[_candidate_document(candidate) for candidate in step.candidates] for step in trace.steps],

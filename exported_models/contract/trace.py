@@ -8,6 +8,7 @@ row's prefix. States never leave the server; `exported_models.contract.documents
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -161,6 +162,11 @@ class TokenChoice:
     token_id: int
     token: str
     log_prob: float
+
+    @property
+    def probability(self) -> float:
+        """From 0 to 1."""
+        return math.exp(self.log_prob)
 
 
 @dataclass(frozen=True, slots=True)
