@@ -109,12 +109,11 @@ class BlockSums(nn.Module):
 class SelfAttention(nn.Module):
     """Attention of a sequence to itself and to its past; ``project`` computes query, key and value together."""
 
-    def __init__(self, config: TransformerConfig, stack: StackConfig) -> None:
+    def __init__(self, config: TransformerConfig, stack: StackConfig, *, reads_blocks: bool = False) -> None:
         super().__init__()
         self.heads, self.head_size = stack.heads, stack.head_size
         self.project = nn.Linear(config.size, 3 * stack.heads * stack.head_size, config.bias)
         self.output = nn.Linear(stack.heads * stack.head_size, config.size, config.bias)
-        reads_blocks = stack is config.encoder and config.window is not None and config.window.block > 0
         self.blocks = BlockSums(config) if reads_blocks else None
 
     def forward(
@@ -129,35 +128,21 @@ class SelfAttention(nn.Module):
             blocks: blocks of tokens to attend to besides. The attention that is returned is that to tokens.
         """
         query, keys, values = self._project(x, rows)
-        if blocks is not None and self.blocks is not None and bias is not None:
-            return self._attend_to_blocks(query, keys, values, bias, kept, blocks, self.blocks(x, blocks))
         scores = query @ keys.transpose(-1, -2)
-        attention = _ablate(torch.softmax(scores if bias is None else scores + bias, dim=-1), kept)
+        scores = scores if bias is None else scores + bias
+        if blocks is not None and self.blocks is not None:
+            _, block_keys, block_values = self._project(self.blocks(x, blocks), rows)
+            scores = torch.cat([scores, query @ block_keys.transpose(-1, -2) + blocks.bias], dim=-1)
+            values = torch.cat([values, block_values], dim=2)
+        attention = _ablate(torch.softmax(scores, dim=-1), kept)
         mixed = (attention @ values).transpose(1, 2).reshape(-1, self.heads * self.head_size)
-        return self.output(mixed), attention
+        return self.output(mixed), attention if blocks is None else attention[..., : keys.shape[2]]
 
     def _project(self, x: Tensor, rows: int) -> tuple[Tensor, Tensor, Tensor]:
         """Query, keys and values, each [rows, A, tokens, E]."""
         projected = self.project(x).view(rows, -1, 3 * self.heads, self.head_size).transpose(1, 2)
         query, keys, values = projected.chunk(3, dim=1)
         return query, keys, values
-
-    def _attend_to_blocks(
-        self,
-        query: Tensor,
-        keys: Tensor,
-        values: Tensor,
-        bias: Tensor,
-        kept: Tensor | None,
-        blocks: Blocks,
-        sums: Tensor,
-    ) -> tuple[Tensor, Tensor]:
-        _, block_keys, block_values = self._project(sums, query.shape[0])
-        near = query @ keys.transpose(-1, -2) + bias
-        far = query @ block_keys.transpose(-1, -2) + blocks.bias
-        attention = _ablate(torch.softmax(torch.cat([near, far], dim=-1), dim=-1), kept)
-        mixed = (attention @ torch.cat([values, block_values], dim=2)).transpose(1, 2)
-        return self.output(mixed.reshape(-1, self.heads * self.head_size)), attention[..., : keys.shape[2]]
 
     def step(self, x: Tensor, past: Memory, bias: Tensor | None, kept: Tensor | None) -> tuple[Tensor, Tensor, Keys]:
         """Attend from one new token a row [R, D] to itself and to the past. A single token needs no transposition."""
@@ -235,7 +220,8 @@ class EncoderLayer(nn.Module):
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
         self.norm_first = config.norm_first
-        self.attention = SelfAttention(config, config.encoder)
+        reads_blocks = config.window is not None and config.window.block > 0
+        self.attention = SelfAttention(config, config.encoder, reads_blocks=reads_blocks)
         self.attention_norm = make_norm(config)
         self.feed_forward = FeedForward(config, config.encoder)
         self.feed_forward_norm = make_norm(config)
