@@ -15,6 +15,7 @@ from torch import nn
 
 from pipeline.adapters import load_adapter
 from pipeline.adapters.g2p import find_g2p_en
+from pipeline.adapters.huggingface.families import MISSING
 from pipeline.models.checkpoint import LoadedCheckpoint
 from tests.pipeline.adapters.huggingface.tiny_checkpoints import FAMILIES, save_tiny_checkpoint
 
@@ -57,8 +58,6 @@ Families that are refused, and what they need that is missing:
 
 def write_page(folder: Path) -> str:
     """The page; checkpoints are written into ``folder``."""
-    from pipeline.adapters.huggingface.families import MISSING
-
     offers: dict[tuple[str, ...], list[str]] = {}
     for name, checkpoint in load_families(folder):
         offers.setdefault(_describe(checkpoint), []).append(name)

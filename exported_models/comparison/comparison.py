@@ -118,7 +118,7 @@ def compare(before: Side, after: Side, reference: ReferenceComparison | None = N
         columns=columns,
         words=align(split_words(before.hypothesis.text), split_words(after.hypothesis.text)),
         split=_find_split(before, after, columns, same_target),
-        scores=(measure_score(before), measure_score(after)),
+        scores=(_measure_score(before), _measure_score(after)),
         attention=compare_attention(before, after, columns, source),
         trees=overlay_trees(before.trace, before.hypothesis, after.trace, after.hypothesis) if same_target else None,
         reference=reference,
@@ -126,7 +126,7 @@ def compare(before: Side, after: Side, reference: ReferenceComparison | None = N
     )
 
 
-def measure_score(side: Side) -> ScoreParts:
+def _measure_score(side: Side) -> ScoreParts:
     """The score of a side's hypothesis in parts."""
     shown = side.hypothesis
     penalty = side.trace.request.length_penalty

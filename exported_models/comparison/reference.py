@@ -51,13 +51,13 @@ def compare_with_reference(engine: Engine, before: Side, after: Side, reference:
         RequestError: the reference is empty, too long, or holds a control character.
     """
     check_text(reference, "reference", "reference")
-    return ReferenceComparison(reference, *(judge_side(engine, side, reference) for side in (before, after)))
+    return ReferenceComparison(reference, *(_judge(engine, side, reference) for side in (before, after)))
 
 
-def judge_side(engine: Engine, side: Side, reference: str) -> AgainstReference:
+def _judge(engine: Engine, side: Side, reference: str) -> AgainstReference:
     """One side against a reference."""
     words = align(split_words(side.hypothesis.text), split_words(reference))
-    bleu, chrf = score_sentence(side.hypothesis.text, reference)
+    bleu, chrf = _score_sentence(side.hypothesis.text, reference)
     try:
         forced = engine.score(side.trace.request.as_request(), reference)
     except RequestError as error:
@@ -67,7 +67,7 @@ def judge_side(engine: Engine, side: Side, reference: str) -> AgainstReference:
     return AgainstReference(words, columns, bleu, chrf, forced, leaves)
 
 
-def score_sentence(text: str, reference: str) -> tuple[float, float]:
+def _score_sentence(text: str, reference: str) -> tuple[float, float]:
     """BLEU with effective order (Papineni et al. 2002; Post 2018) and chrF (Popović 2015) of one sentence."""
     import sacrebleu  # takes a tenth of a second to import
 

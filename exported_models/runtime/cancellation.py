@@ -29,16 +29,15 @@ class Cancellation:
     def __init__(self) -> None:
         self.options = ort.RunOptions()
         self.options.log_severity_level = _FATAL  # a call that is stopped is no news for the log
-        self._cancelled = False
 
     def cancel(self) -> None:
         """Stop the work: what runs ends at the next node of its graph, and nothing else begins."""
-        self._cancelled = True
         self.options.terminate = True
 
     @property
     def cancelled(self) -> bool:
-        return self._cancelled
+        """Whether the work was stopped."""
+        return bool(self.options.terminate)
 
 
 @contextmanager
