@@ -19,7 +19,7 @@ from transformers.utils import logging as library_logging
 from exported_models.contract.json_text import parse_json
 from pipeline.adapters.huggingface.families import Family, find_family
 from pipeline.adapters.huggingface.files import CONFIG_FILE, WEIGHT_FILES
-from pipeline.adapters.huggingface.shards import check_weight_files
+from pipeline.adapters.huggingface.weight_files import check_weight_files
 from pipeline.errors import CheckpointError
 
 
