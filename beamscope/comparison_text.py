@@ -99,7 +99,7 @@ def _split(split: Split | None) -> list[str]:
 
 
 def _look(head: str, token: str | None, choices: Sequence[TokenChoice]) -> str:
-    listed = "  ".join(f"{quote_token(choice.token)} {math.exp(choice.log_prob):.3f}" for choice in choices)
+    listed = "  ".join(f"{quote_token(choice.token)} {choice.probability:.3f}" for choice in choices)
     return f"{head}: {'the end' if token is None else quote_token(token)}; most probable {listed or 'nothing'}"
 
 

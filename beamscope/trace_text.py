@@ -79,7 +79,7 @@ def _describe_attention(trace: Trace, attention: Floats) -> list[tuple[str, ...]
 
 
 def _describe_choices(choices: Sequence[TokenChoice]) -> str:
-    return "  ".join(f"{quote_token(choice.token)} {math.exp(choice.log_prob):.3f}" for choice in choices)
+    return "  ".join(f"{quote_token(choice.token)} {choice.probability:.3f}" for choice in choices)
 
 
 def _describe_probability(log_prob: float) -> str:

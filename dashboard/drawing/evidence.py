@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -47,7 +46,7 @@ def compare_predictions(choices: Iterable[TokenChoice], implied: Iterable[Implie
 
     In the order of the model; then the tokens of the neighbors alone, largest share first.
     """
-    model = {choice.token: math.exp(choice.log_prob) for choice in choices}
+    model = {choice.token: choice.probability for choice in choices}
     shares = {token.token: token.share for token in implied}
     rest = [token for token in shares if token not in model]
     rows = [ImpliedRow(token, model.get(token), shares.get(token, 0.0)) for token in (*model, *rest)]

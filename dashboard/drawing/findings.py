@@ -117,7 +117,7 @@ def probability_margins(trace: Trace, hypothesis: Hypothesis) -> list[float]:
     """The probability of each target token less that of the best other token; negative where it was not the first."""
     choices = trace.top_k(hypothesis)
     return [
-        math.exp(log_prob) - max((math.exp(c.log_prob) for c in row if c.token_id != token_id), default=0.0)
+        math.exp(log_prob) - max((c.probability for c in row if c.token_id != token_id), default=0.0)
         for token_id, log_prob, row in zip(hypothesis.token_ids, hypothesis.log_probs, choices, strict=True)
     ]
 

@@ -31,8 +31,8 @@ class SplitRow:
 
 def align_choices(split: Split, before: TokenText, after: TokenText) -> tuple[SplitRow, ...]:
     """The most probable words of either side, the most probable of both together first; at most `MOST_ROWS`."""
-    old = {before.show(choice.token): math.exp(choice.log_prob) for choice in split.before}
-    new = {after.show(choice.token): math.exp(choice.log_prob) for choice in split.after}
+    old = {before.show(choice.token): choice.probability for choice in split.before}
+    new = {after.show(choice.token): choice.probability for choice in split.after}
     words = sorted({**old, **new}, key=lambda word: -(old.get(word, 0.0) + new.get(word, 0.0)))
     return tuple(SplitRow(word, _share(old, word), _share(new, word)) for word in words[:MOST_ROWS])
 

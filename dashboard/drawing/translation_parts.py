@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -153,7 +152,7 @@ def _cell(picture: Picture, step: int, rank: int) -> Component:
         attributes["className"] = "chosen"
     if _is_cut(picture.targets[step], choice):
         attributes["title"] = word
-    return html.Button(word, style={"--p": round(100 * math.exp(choice.log_prob))}, **wild(**attributes))
+    return html.Button(word, style={"--p": round(100 * choice.probability)}, **wild(**attributes))
 
 
 def _is_cut(column: Column, choice: TokenChoice) -> bool:
