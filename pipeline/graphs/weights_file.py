@@ -106,6 +106,6 @@ def read_tensor(tensor: onnx.TensorProto, folder: Path) -> NDArray[np.generic]:
 def _read(tensor: ir.TensorProtocol) -> NDArray[np.generic]:
     try:
         values: NDArray[np.generic] = tensor.numpy()
-    except (OSError, TypeError, ValueError) as error:
+    except (OSError, RuntimeError, TypeError, ValueError) as error:
         raise ExportError(f"The weights {tensor.name} cannot be read ({error}); export the model again.") from error
     return values
