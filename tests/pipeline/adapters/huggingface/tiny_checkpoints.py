@@ -214,13 +214,19 @@ def save_tagged_checkpoint(family: str, folder: Path) -> Path:
     # M2M100's tokenizer leaves the tags out of its vocabulary.
     tags = getattr(tokenizer, "lang_code_to_id", {})
     size = 1 + max(*tokenizer.get_vocab().values(), *tags.values())
-    ids = {"vocab_size": size, "pad_token_id": 1, "bos_token_id": 0}
     start = tokenizer.convert_tokens_to_ids("ro_RO") if family == "mbart" else 2
-    names = ("M2M100Config", "M2M100ForConditionalGeneration")
-    names = ("MBartConfig", "MBartForConditionalGeneration") if family.startswith("mbart") else names
+    name = "MBart" if family.startswith("mbart") else "M2M100"
     return _save_model(
-        *names,
-        {**_SCALED, **ids, "encoder_layers": 1, "decoder_layers": 2, "decoder_start_token_id": start},
+        f"{name}Config",
+        f"{name}ForConditionalGeneration",
+        {
+            **_SCALED,
+            **_PADDED_BY_ONE,
+            "vocab_size": size,
+            "encoder_layers": 1,
+            "decoder_layers": 2,
+            "decoder_start_token_id": start,
+        },
         folder,
         0.35,
     )
