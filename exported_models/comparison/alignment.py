@@ -70,19 +70,21 @@ def list_tokens(tokens: Sequence[str]) -> tuple[Unit, ...]:
 
 
 def list_words(text: str, spans: Sequence[tuple[int, int]], ended: bool) -> tuple[Unit, ...]:
-    """One unit for each word of a text.
+    """One unit for each word of a text that tokens stand for; words that no token stands for are left out.
 
     Args:
-        spans: place of each token in ``text``; a token belongs to the first word that it overlaps.
+        spans: place of each token in ``text``, in order. A token belongs to the first word that it overlaps, and to a
+            word that has no other token.
         ended: whether the last token is the end of sentence, which is a unit of its own with an empty text.
     """
-    words = [(match.group(), *match.span()) for match in _WORD.finditer(text)]
-    places: list[list[int]] = [[] for _ in words]
-    for place, (start, end) in enumerate(spans):
-        owner = next((n for n, (_, low, high) in enumerate(words) if start < high and low < end), None)
-        if owner is not None:
-            places[owner].append(place)
-    units = [Unit(word, tuple(own)) for (word, _, _), own in zip(words, places, strict=True)]
+    units: list[Unit] = []
+    taken = -1
+    for match in _WORD.finditer(text):
+        covering = [place for place, (start, end) in enumerate(spans) if start < match.end() and match.start() < end]
+        own = [place for place in covering if place > taken] or covering[-1:]
+        if own:
+            units.append(Unit(match.group(), tuple(own)))
+            taken = own[-1]
     return (*units, Unit("", (len(spans) - 1,))) if ended and spans else tuple(units)
 
 

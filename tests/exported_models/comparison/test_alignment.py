@@ -56,7 +56,13 @@ def test_tokens_belong_to_the_words_that_they_spell() -> None:
         ("an", (0,)),
         ("owl", (1, 2)),
         ("東", (3,)),
-        ("京", ()),
+        ("京", (3,)),
         ("", (4,)),
     ]
     assert [unit.text for unit in split_words("an owl 東京")] == ["an", "owl", "東", "京"]
+
+
+def test_words_that_were_not_read_are_no_units() -> None:
+    units = list_words("an owl flies", ((0, 2), (2, 6)), ended=False)
+
+    assert [(unit.text, unit.places) for unit in units] == [("an", (0,)), ("owl", (1,))]
