@@ -143,13 +143,6 @@ class WhatIfDocument(_Document):
     )
 
 
-class EditDocument(_Document):
-    """The request that a wish makes, and the change in words."""
-
-    request: RequestDocument
-    words: str = Field(description="A short phrase for people.")
-
-
 class SourceTokenDocument(_Document):
     """A source position and its place in the source text; ``start`` equals ``end`` for special tokens."""
 
