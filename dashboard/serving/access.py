@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 from http import HTTPStatus
-from http.cookies import CookieError, SimpleCookie
 from typing import Final
 from urllib.parse import parse_qs
 
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.datastructures import Headers
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -82,13 +81,13 @@ class LogIn:
             named = headers.get(self._access.user_header, "").strip()
             if named:
                 return shorten(named)
-        return _TOKEN_USER if self._access.token and self._knows_token(headers) else None
+        return _TOKEN_USER if self._access.token and self._knows_token(scope, headers) else None
 
-    def _knows_token(self, headers: Headers) -> bool:
+    def _knows_token(self, scope: Scope, headers: Headers) -> bool:
         sent = headers.get("authorization", "")
         if sent.startswith(_BEARER):
             return _equal(sent.removeprefix(_BEARER).strip(), self._access.token)
-        return _equal(_read_cookie(headers.get("cookie", "")), self._cookie)
+        return _equal(HTTPConnection(scope).cookies.get(COOKIE, ""), self._cookie)
 
     def _is_log_in(self, scope: Scope, headers: Headers) -> bool:
         form = headers.get("content-type", "").partition(";")[0].strip().lower() == _FORM
@@ -126,14 +125,6 @@ def _sign(token: str) -> str:
 def _equal(sent: str, secret: str) -> bool:
     """Whether two texts are equal, in a time that says nothing about the place where they part."""
     return hmac.compare_digest(sent.encode("utf-8", "replace"), secret.encode())
-
-
-def _read_cookie(header: str) -> str:
-    try:
-        found = SimpleCookie(header).get(COOKIE)
-    except CookieError:
-        return ""
-    return found.value if found else ""
 
 
 def _lay_out_page(complaint: str) -> str:

@@ -72,6 +72,13 @@ def test_another_token_ends_the_cookies_of_the_one_before(dates_workspace: Works
     assert renewed.get("/api/v1/models").status_code == 401
 
 
+def test_cookies_of_other_applications_on_the_host_do_not_end_a_log_in(behind_token: TestClient) -> None:
+    kept = behind_token.post("/", data={"token": TOKEN}, follow_redirects=False).headers["set-cookie"].partition(";")[0]
+
+    assert behind_token.get("/readyz", headers={"Cookie": f'layout={{"a": 1, "b": 2}}; {kept}'}).status_code != 401
+    assert behind_token.get("/readyz", headers={"Cookie": 'layout={"a": 1}'}).status_code == 401
+
+
 def test_two_users_of_a_proxy_are_let_in_and_others_are_not(behind_proxy: TestClient) -> None:
     for user in ("ada", "grace"):
         assert behind_proxy.get("/api/v1/models", headers={"X-Forwarded-User": user}).status_code == 200
