@@ -102,9 +102,9 @@ def let_in(address: str, model_id: str, sources: Sequence[str], crowd: Crowd) ->
 
 def ask_once(address: str, model_id: str, source: str) -> None:
     """One call of each kind, so that whatever is made on first use is made."""
-    with _connect(address) as connection:
+    with connect(address) as connection:
         for kind in GOALS:
-            _ask(connection, kind, model_id, source)
+            ask(connection, kind, model_id, source)
 
 
 def _work(
@@ -117,19 +117,20 @@ def _work(
     heard: Mapping[str, Heard],
 ) -> None:
     time.sleep(chance.uniform(0, crowd.think))
-    with _connect(address) as connection:
+    with connect(address) as connection:
         while True:
             source = chance.choice(sources)
             for kind in GOALS:
                 if time.monotonic() >= end:
                     return
                 begun = time.perf_counter()
-                status = _ask(connection, kind, model_id, source)
+                status = ask(connection, kind, model_id, source)
                 heard[kind].note(status, time.perf_counter() - begun)
                 time.sleep(chance.uniform(0, crowd.think))
 
 
-def _ask(connection: http.client.HTTPConnection, kind: str, model_id: str, source: str) -> int:
+def ask(connection: http.client.HTTPConnection, kind: str, model_id: str, source: str) -> int:
+    """The status of one call of a kind in `GOALS`."""
     request = {"model_id": model_id, "source": source}
     asked = {
         "translate": request,
@@ -142,13 +143,19 @@ def _ask(connection: http.client.HTTPConnection, kind: str, model_id: str, sourc
     return reply.status
 
 
-def _connect(address: str) -> closing[http.client.HTTPConnection]:
+def connect(address: str) -> closing[http.client.HTTPConnection]:
+    """A connection to a workbench, closed at the end of the block."""
     place = urlsplit(address)
     return closing(http.client.HTTPConnection(place.hostname or "", place.port, timeout=TIMEOUT))
 
 
+def find_late(seconds: Sequence[float]) -> float:
+    """Seconds within which 95 of 100 answers came; infinity where none came."""
+    return float(np.percentile(seconds, 95)) if seconds else float("inf")
+
+
 def _describe(kind: str, heard: Heard) -> dict[str, Figure]:
-    median, late = np.percentile(heard.seconds, (50, 95)) if heard.seconds else (float("nan"),) * 2
+    median, late = np.median(heard.seconds or [float("inf")]), find_late(heard.seconds)
     met = "met" if late <= GOALS[kind] else "missed"
     return {
         "call": kind,
@@ -157,7 +164,7 @@ def _describe(kind: str, heard: Heard) -> dict[str, Figure]:
         "failed": heard.failed,
         "median s": shorten(median),
         "p95 s": shorten(late),
-        "longest s": shorten(max(heard.seconds, default=float("nan"))),
+        "longest s": shorten(max(heard.seconds, default=float("inf"))),
         "goal for p95": f"<= {GOALS[kind]:g} {met}",
     }
 

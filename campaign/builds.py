@@ -18,7 +18,6 @@ from exported_models.contract.workspace import Workspace
 
 _LONGEST_BUILD = 1200
 _SMALLEST_FILE = 10_000
-_NOWHERE = subprocess.DEVNULL
 
 
 def kill_builds(setting: Setting) -> Outcome:
@@ -49,15 +48,7 @@ def fill_disk(setting: Setting) -> Outcome:
     for number in range(setting.cases):
         workspace = Workspace(setting.scratch / f"full-{number}")
         limit = int(chance.uniform(_SMALLEST_FILE, largest))
-        command = _command(setting, workspace, "--no-prefect")
-        ended = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            check=False,
-            preexec_fn=_limiting_files(limit),
-            timeout=_LONGEST_BUILD,
-        )
+        ended = _run(_command(setting, workspace, "--no-prefect"), _limiting_files(limit))
         last = ended.stderr.strip().splitlines()[-1:] or [""]
         if ended.returncode == 0 or "Traceback" in ended.stderr or "defect" in last[0]:
             outcome.note("not refused", f"files of at most {limit} bytes: exit {ended.returncode}, {last[0][:200]}")
@@ -67,13 +58,7 @@ def fill_disk(setting: Setting) -> Outcome:
 
 
 def _build_again(outcome: Outcome, setting: Setting, workspace: Workspace, wanted: dict[str, str], what: str) -> None:
-    ended = subprocess.run(
-        _command(setting, workspace, "--no-prefect"),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=_LONGEST_BUILD,
-    )
+    ended = _run(_command(setting, workspace, "--no-prefect"))
     if ended.returncode:
         outcome.note("not resumed", f"{what}: {ended.stderr.strip()[-200:]}")
     elif _name_builds(workspace) != wanted:
@@ -85,9 +70,7 @@ def _build_again(outcome: Outcome, setting: Setting, workspace: Workspace, wante
 def _build_undisturbed(setting: Setting) -> tuple[dict[str, str], float]:
     workspace = Workspace(setting.scratch / "undisturbed")
     begun = time.monotonic()
-    subprocess.run(
-        _command(setting, workspace, "--no-prefect"), check=True, capture_output=True, timeout=_LONGEST_BUILD
-    )
+    _run(_command(setting, workspace, "--no-prefect")).check_returncode()
     return _name_builds(workspace), time.monotonic() - begun
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,9 +30,7 @@ _UNHASHED = ("provenance.json",)
 def corrupt_files(setting: Setting) -> Outcome:
     """Flip a bit of a file, cut it, empty it, or swap it with another; then verify and ask."""
     outcome, chance = Outcome(), random.Random(11)
-    copy = Workspace(setting.scratch / "damaged")
-    for folder in (setting.workspace.models_folder, setting.workspace.stores_folder):
-        shutil.copytree(folder.resolve(), copy.root / folder.name, symlinks=True)
+    copy = setting.copy_workspace()
     right = _in_child(lambda: _answer(copy))
     if right is None or right == "refused":
         raise ArtefactError(f"{setting.workspace.root} cannot answer before anything was damaged.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import schemathesis
@@ -20,12 +20,10 @@ from schemathesis.core.result import Ok
 
 from beamscope.cli import command_line
 from campaign.outcome import Outcome, Setting
+from campaign.questions import QUESTION, STATE, places_in, replace, values
 from dashboard.serving import create_application
-from dashboard.state.page_state import PageState
-from dashboard.state.past import Past
 from dashboard.state.url_state import decode_fragment, encode_fragment
 from exported_models.contract.errors import BeamscopeError
-from exported_models.contract.request import Request
 from pipeline.build.project_file import load_project
 
 LOOPBACK = "http://127.0.0.1"
@@ -37,21 +35,6 @@ _UNFORESEEN = "Something went wrong"
 _MODEL = "dates"
 _SERVED = {"model_id": _MODEL, "source": "March 3, 1999", "space": "decoder"}
 _SHARE_SERVED = 0.6
-_STATE = PageState(Request(_MODEL, "March 3, 1999"))
-_QUESTION: dict[str, Any] = {
-    "wish": {"verb": "choose", "step": 3, "rank": 1},
-    "state": _STATE.to_json(),
-    "selection": {"side": "target", "index": 1},
-    "history": Past().visit(_STATE, "first").to_json(),
-    "options": {"mass": 75, "layer": 0, "head": 0, "space": "decoder", "room": 800, "offset": 0},
-    "held": {},
-}
-
-values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
-    max_leaves=8,
-)
 
 
 def fuzz_api(setting: Setting) -> Outcome:
@@ -81,13 +64,17 @@ def fuzz_page(setting: Setting) -> Outcome:
 
         def ask(drawn: tuple[str, tuple[str, ...], Any]) -> None:
             path, place, value = drawn
-            body = _replace(_QUESTION, place, value)
+            body = replace(QUESTION, place, value)
             reply = client.post(path, content=json.dumps(body), headers={"Content-Type": "application/json"})
             _note_reply(outcome, reply.status_code, reply.text, f"{path} {place} {value!r}")
 
-        paths, places = st.sampled_from(["/_pane/answer", "/_pane/surroundings"]), list(_places_in(_QUESTION))
+        paths, places = st.sampled_from(["/_pane/answer", "/_pane/surroundings"]), list(places_in(QUESTION))
         _run(ask, st.tuples(paths, st.sampled_from(places), values), setting.cases * 2 // 3)
-    _run(lambda text: _read_link(text, outcome), _damaged_links(), setting.cases // 3)
+
+    def open_link(text: str) -> None:
+        _note_reading(outcome, "link", text, lambda: decode_fragment(text))
+
+    _run(open_link, _damaged_links(), setting.cases // 3)
     return outcome
 
 
@@ -114,16 +101,10 @@ def fuzz_command_line(setting: Setting) -> Outcome:
         name = lines[line % len(lines)].partition("=")[0]
         lines[line % len(lines)] = f"{name}= {value}"
         project.write_text("\n".join(lines), encoding="utf-8", errors="replace")
-        try:
-            load_project(project)
-            outcome.note("project read")
-        except BeamscopeError:
-            outcome.note("project refused")
-        except Exception as error:
-            outcome.note("project failed", f"{name}= {value[:100]}: {error!r}")
+        _note_reading(outcome, "project", f"{name}= {value}", lambda: load_project(project))
 
     _run(lambda drawn: call(*drawn), commands, setting.cases // 2)
-    toml = values.map(lambda value: json.dumps(value))
+    toml = values.map(json.dumps)
     _run(lambda drawn: build(*drawn), st.tuples(st.integers(0, 99), toml), setting.cases // 2)
     return outcome
 
@@ -169,36 +150,23 @@ def _note_command(outcome: Outcome, code: int, stderr: str, asked: str) -> None:
         outcome.note(f"exit {code}")
 
 
-def _read_link(fragment: str, outcome: Outcome) -> None:
+def _note_reading(outcome: Outcome, kind: str, text: str, read: Callable[[], object]) -> None:
     try:
-        decode_fragment(fragment)
-        outcome.note("link read")
+        read()
+        outcome.note(f"{kind} read")
     except BeamscopeError:
-        outcome.note("link refused")
+        outcome.note(f"{kind} refused")
     except Exception as error:
-        outcome.note("link failed", f"{fragment!r}: {error!r}")
+        outcome.note(f"{kind} failed", f"{text[:300]!r}: {error!r}")
 
 
 def _damaged_links() -> st.SearchStrategy[str]:
-    whole = encode_fragment(_STATE)
+    whole = encode_fragment(STATE)
     cut = st.integers(0, len(whole)).map(lambda end: whole[:end])
     changed = st.tuples(st.integers(0, len(whole) - 1), st.characters()).map(
         lambda drawn: whole[: drawn[0]] + drawn[1] + whole[drawn[0] + 1 :]
     )
     return cut | changed | st.text(max_size=60)
-
-
-def _places_in(value: Any, at: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    for name, part in value.items():
-        yield (*at, name)
-        if isinstance(part, dict):
-            yield from _places_in(part, (*at, name))
-
-
-def _replace(value: Any, place: tuple[str, ...], new: Any) -> Any:
-    if not place:
-        return new
-    return {**value, place[0]: _replace(value[place[0]], place[1:], new)}
 
 
 def _run(act: Callable[[Any], None], strategy: st.SearchStrategy[Any], cases: int) -> None:

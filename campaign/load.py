@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import itertools
-import json
 import random
 import shutil
 import socket
@@ -13,10 +11,11 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
-from benchmarks.crowd import GOALS, Crowd, ask_once, let_in
+from benchmarks.crowd import GOALS, Crowd, ask, ask_once, connect, find_late, let_in
 from campaign.outcome import Outcome, Setting
 from exported_models.contract.publishing import publish, read_manifest
 from exported_models.contract.workspace import Workspace
@@ -46,7 +45,7 @@ def let_analysts_in(setting: Setting) -> Outcome:
         ask_once(address, _MODEL, _SOURCES[0])
         heard = let_in(address, _MODEL, _SOURCES, Crowd(setting.cases, setting.seconds))
     for kind, one in heard.items():
-        late = sorted(one.seconds)[int(0.95 * len(one.seconds))] if one.seconds else float("inf")
+        late = find_late(one.seconds)
         outcome.counts.update({"answered": len(one.seconds), "busy": one.refused, "failed": one.failed})
         outcome.figures[f"{kind} p95, s"] = round(late, 3)
         if one.failed or late > GOALS[kind]:
@@ -71,7 +70,7 @@ def hold_connections(setting: Setting) -> Outcome:
         probes = _probe_while(place.port or 0, lambda: any(thread.is_alive() for thread in crowd))
     for status in statuses:
         outcome.note(str(status), f"{status} for a map" if status not in (200, 503) else "")
-    late = sorted(probes)[int(0.95 * len(probes))]
+    late = find_late(probes)
     outcome.figures |= {"probes": len(probes), "probe p95, s": round(late, 4), "longest, s": round(max(probes), 4)}
     if late > _PROBE_SECONDS:
         outcome.broken.append(f"95 of 100 probes took up to {late:.3f} s")
@@ -79,10 +78,8 @@ def hold_connections(setting: Setting) -> Outcome:
 
 
 def swap_builds(setting: Setting) -> Outcome:
-    """Publish other builds of the model and its store while maps are asked for; no answer mixes two builds."""
-    outcome, copy = Outcome(), Workspace(setting.scratch / "swapped")
-    for folder in (setting.workspace.models_folder, setting.workspace.stores_folder):
-        shutil.copytree(folder.resolve(), copy.root / folder.name, symlinks=True)
+    """Publish other builds of the model and its store under load; every call is answered, or refused as busy."""
+    outcome, copy = Outcome(), setting.copy_workspace()
     with running_workbench("serve", copy.root) as address:
         ask_once(address, _MODEL, _SOURCES[0])
         with _asking(address, 4, outcome):
@@ -139,28 +136,14 @@ def _asking(address: str, clients: int, outcome: Outcome) -> Iterator[None]:
 
 
 def _ask(address: str, kind: str, source: str) -> int:
-    request: dict[str, object] = {"model_id": _MODEL, "source": source}
-    asked = request if kind == "translate" else {"request": request, "space": "decoder"}
-    body = json.dumps(asked | ({"step": 0} if kind == "neighbors" else {}))
-    headers = {"Content-Type": "application/json"}
-    return _call(address, lambda one: one.request("POST", f"/api/v1/{kind}", body, headers))[0]
-
-
-def _get(address: str, path: str) -> str:
-    return _call(address, lambda one: one.request("GET", f"/{path}"))[1].decode()
-
-
-def _call(address: str, ask: Callable[[http.client.HTTPConnection], None]) -> tuple[int, bytes]:
-    place = urlsplit(address)
-    with contextlib.closing(http.client.HTTPConnection(place.hostname or "", place.port, timeout=120)) as connection:
-        ask(connection)
-        reply = connection.getresponse()
-        return reply.status, reply.read()
+    with connect(address) as connection:
+        return ask(connection, kind, _MODEL, source)
 
 
 def _read_memory(address: str) -> float:
     """Resident memory of the server in MB, as its own metrics have it."""
-    lines = _get(address, "metrics").splitlines()
+    with urllib.request.urlopen(f"{address}metrics", timeout=120) as reply:
+        lines = reply.read().decode().splitlines()
     return float(next(line.split()[1] for line in lines if line.startswith("process_resident_memory_bytes"))) / 1e6
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,6 +26,13 @@ class Setting:
     scratch: Path
     cases: int
     seconds: float
+
+    def copy_workspace(self) -> Workspace:
+        """A copy in the scratch folder, to damage or to publish into."""
+        copy = Workspace(self.scratch / "copy")
+        for folder in (self.workspace.models_folder, self.workspace.stores_folder):
+            shutil.copytree(folder.resolve(), copy.root / folder.name, symlinks=True)
+        return copy
 
 
 @dataclass(slots=True)

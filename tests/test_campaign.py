@@ -1,4 +1,4 @@
-"""A sample of each part of the campaign, in seconds; docs/reliability.md says what the whole found."""
+"""A sample of the parts of the campaign, in seconds; docs/reliability.md says what the whole found."""
 
 from __future__ import annotations
 

@@ -11,30 +11,13 @@ from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dashboard.state.page_state import PageState
-from dashboard.state.past import Past
+from campaign.questions import QUESTION, places_in, replace, values
 from dashboard.views.answers import ANSWER, SURROUNDINGS
-from exported_models.contract.request import Request
 from exported_models.contract.workspace import Workspace
 from tests.dashboard.serving import client_of
 
 Json = dict[str, Any]
 
-STATE = PageState(Request("dates", "March 3, 1999"))
-QUESTION: Json = {
-    "wish": {"verb": "choose", "step": 3, "rank": 1},
-    "state": STATE.to_json(),
-    "selection": {"side": "target", "index": 1},
-    "history": Past().visit(STATE, "first").to_json(),
-    "options": {"mass": 75, "layer": 0, "head": 0, "space": "decoder", "room": 800, "offset": 0},
-    "held": {},
-}
-
-values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2),
-    max_leaves=5,
-)
 wishes = st.fixed_dictionaries(
     {
         "verb": st.sampled_from(
@@ -49,20 +32,6 @@ wishes = st.fixed_dictionaries(
         "node": st.integers(-1, 99),
     },
 )
-
-
-def places_in(value: Any, at: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """The way to every field of a question."""
-    for name, part in value.items():
-        yield (*at, name)
-        if isinstance(part, dict):
-            yield from places_in(part, (*at, name))
-
-
-def changed(question: Json, place: tuple[str, ...], value: Any) -> Json:
-    """A copy of a question with another value at a place."""
-    name, *rest = place
-    return {**question, name: changed(question[name], tuple(rest), value) if rest else value}
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +59,7 @@ def test_the_question_that_the_others_are_made_of_is_answered(client: TestClient
 def test_no_value_anywhere_in_a_question_is_a_defect(
     client: TestClient, caplog: pytest.LogCaptureFixture, path: str, place: tuple[str, ...], value: Any
 ) -> None:
-    reply = ask(client, path, changed(QUESTION, place, value))
+    reply = ask(client, path, replace(QUESTION, place, value))
 
     assert reply.status_code in (200, 422)
     assert caplog.records == []
