@@ -41,17 +41,16 @@ def draw_sources(picture: ComparisonPicture) -> list[Component]:
     """The source words of both sides in one row; a replaced word stands before the word that replaced it."""
     drawn: list[Component] = []
     for index, column in enumerate(picture.sources):
-        boxes = source_boxes(column)
-        if column.replaced and column.before and column.after:
+        boxes, named = source_boxes(column), _name_after(picture, column)
+        if column.replacement:
+            old, new = column.replacement
             drawn += [
-                _chip(column.before, boxes[0], column, f"s{index}", "source", "before"),
+                _chip(old, boxes[0], column, f"s{index}", "source", "before"),
                 html.Span("›", className="arrow", style={"left": round(boxes[0].right)}),
-                _chip(column.after, boxes[1], column, f"s{index}", "source", "after", _name_after(picture, column)),
+                _chip(new, boxes[1], column, f"s{index}", "source", "after", named),
             ]
-        else:
-            word = column.after or column.before
-            named = _name_after(picture, column)
-            drawn += [_chip(word, column.box, column, f"s{index}", "source", "", named)] if word else []
+        elif word := column.after or column.before:
+            drawn.append(_chip(word, column.box, column, f"s{index}", "source", "", named))
     return drawn
 
 
@@ -79,17 +78,10 @@ def draw_comparison_twin(picture: ComparisonPicture, moves: Sequence[Move]) -> C
     return html.Table([head, html.Tbody(rows)], className="twin")
 
 
-def name_source(picture: ComparisonPicture, place: int) -> str:
-    """The word of a source column; both where one replaced the other."""
-    column = picture.sources[place]
-    words = [word.text for word in (column.before, column.after) if word]
-    return " › ".join(dict.fromkeys(words))
-
-
 def _twin_row(picture: ComparisonPicture, index: int, moves: Sequence[Move]) -> Component:
     column = picture.targets[index]
     own = [move for move in moves if move.target == index][:MOST_MOVES]
-    moved = ", ".join(f"{name_source(picture, m.source)} {100 * m.before:.0f} to {100 * m.after:.0f} %" for m in own)
+    moved = ", ".join(f"{picture.sources[m.source].name} {100 * m.before:.0f} to {100 * m.after:.0f} %" for m in own)
     cells = [
         text for word in (column.before, column.after) for text in ((word.text, word.percent) if word else ("none", ""))
     ]

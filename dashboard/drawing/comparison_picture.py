@@ -5,9 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dashboard.drawing import geometry
-from dashboard.drawing.geometry import CELL_SIZE, SPREAD_SOURCE, SPREAD_TARGET, Column, chip_width, place, spread
-from dashboard.drawing.typography import text_width
+from dashboard.drawing.geometry import (
+    GAP,
+    SPREAD_SOURCE,
+    SPREAD_TARGET,
+    Column,
+    cell_width,
+    chip_width,
+    place,
+    spread,
+)
 from dashboard.drawing.words import GLUE_MARK, PairText, TokenText, percent
 from exported_models.comparison import alignment
 from exported_models.comparison.alignment import Change
@@ -55,9 +62,16 @@ class ComparedColumn:
     box: Column
 
     @property
-    def replaced(self) -> bool:
-        """Whether the words of both sides stand beside each other, as those of the source do."""
-        return self.change is Change.CHANGED
+    def replacement(self) -> tuple[ComparedWord, ComparedWord] | None:
+        """Both words where one took the place of the other; those of the source then stand beside each other."""
+        if self.change is not Change.CHANGED or self.before is None or self.after is None:
+            return None
+        return self.before, self.after
+
+    @property
+    def name(self) -> str:
+        """The word of the column; both where they differ."""
+        return " › ".join(dict.fromkeys(word.text for word in (self.before, self.after) if word))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +81,11 @@ class ComparisonPicture:
     found: Comparison
     sources: tuple[ComparedColumn, ...]
     targets: tuple[ComparedColumn, ...]
+
+    @property
+    def source_names(self) -> tuple[str, ...]:
+        """The names of the source columns."""
+        return tuple(column.name for column in self.sources)
 
     @property
     def width(self) -> float:
@@ -146,40 +165,23 @@ def _source_width(before: ComparedWord | None, after: ComparedWord | None, chang
     return sum(widths) + ARROW if change is Change.CHANGED else max(widths)
 
 
-def _target_width(before: ComparedWord | None, after: ComparedWord | None, _change: Change) -> float:
-    words = [word for word in (before, after) if word]
-    return max((_cell_width(cell) for word in words for cell in word.cells), default=0.0)
-
-
 def _fit_targets(pairs: Sequence[_Pair], room: float) -> list[float]:
     """Widths of the target columns: of their most probable words as far as all fit, at least of their own words."""
-    least = [max(chip_width(word.text) for word in pair[:2] if word) for pair in pairs]
-    wanted = [max(low, _target_width(*pair)) for low, pair in zip(least, pairs, strict=True)]
-    free = room - geometry.GAP * (len(pairs) - 1) - sum(least)
+    words = [[word for word in pair[:2] if word] for pair in pairs]
+    least = [max(chip_width(word.text) for word in own) for own in words]
+    cells = [[cell_width(cell.word, cell.percent) for word in own for cell in word.cells] for own in words]
+    wanted = [max([low, *widths]) for low, widths in zip(least, cells, strict=True)]
+    free = room - GAP * (len(pairs) - 1) - sum(least)
     more = sum(wanted) - sum(least)
     share = min(1.0, max(0.0, free / more)) if more else 0.0
     return [float((low + share * (high - low)) // 1) for low, high in zip(least, wanted, strict=True)]
 
 
-def _cell_width(cell: Cell) -> float:
-    texts = text_width(cell.word, CELL_SIZE, 600) + geometry.NUMBER_GAP + text_width(cell.percent, geometry.NUMBER_SIZE)
-    return float(min(-(-texts // 1) + 2 * geometry.CELL_PADDING, geometry.WIDEST_CELL))
-
-
-def source_centers(picture: ComparisonPicture, side: str) -> tuple[float, ...]:
-    """The middle of each source column's word of one side (``before`` or ``after``), in pixels."""
-    return tuple(_center(column, side) for column in picture.sources)
-
-
 def source_boxes(column: ComparedColumn) -> tuple[Column, Column]:
     """The boxes of both words of a source column; equal where only one word stands there."""
-    if column.before is None or column.after is None or not column.replaced:
+    if column.replacement is None:
         return column.box, column.box
-    widths = chip_width(column.before.text), chip_width(column.after.text)
+    widths = [chip_width(word.text) for word in column.replacement]
     width = round((column.box.width - ARROW) * widths[0] / sum(widths))
     first = Column(column.box.left, width)
     return first, Column(first.right + ARROW, column.box.width - ARROW - width)
-
-
-def _center(column: ComparedColumn, side: str) -> float:
-    return source_boxes(column)[0 if side == "before" else 1].center

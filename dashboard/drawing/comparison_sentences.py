@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from dashboard.drawing.comparison_parts import name_source
 from dashboard.drawing.comparison_picture import ComparedColumn, ComparisonPicture
 from dashboard.drawing.findings import Finding
 from dashboard.drawing.words import TokenText, count, signed
 from exported_models.comparison.alignment import Change, split_words
-from exported_models.comparison.attention import AttentionDifference
+from exported_models.comparison.attention import MOVED, AttentionDifference
 from exported_models.comparison.comparison import Comparison
 from exported_models.comparison.reference import AgainstReference, ReferenceComparison
 from exported_models.comparison.trees import LostPath, TreeOverlay
@@ -45,13 +44,12 @@ def say_attention(picture: ComparisonPicture, attention: AttentionDifference | N
         return ""
     moves = attention.list_moves()
     if not moves:
-        return "Attention moved nowhere by 5 % or more."
+        return f"Attention moved nowhere by {100 * MOVED:.0f} % or more."
     first = moves[0]
-    column = picture.targets[first.target]
-    words = " › ".join(dict.fromkeys(word.text for word in (column.before, column.after) if word))
+    target, source = picture.targets[first.target].name, picture.sources[first.source].name
     steps = count(len({move.target for move in moves}), "step")
-    source, shares = name_source(picture, first.source), f"{100 * first.before:.0f} to {100 * first.after:.0f} %"
-    return f"Attention moved at {steps}, most from “{words}” to “{source}”: {shares}, mean of all heads."
+    shares = f"{100 * first.before:.0f} to {100 * first.after:.0f} %"
+    return f"Attention moved at {steps}, most from “{target}” to “{source}”: {shares}, mean of all heads."
 
 
 def say_lost(trees: TreeOverlay | None, before: TokenText, after: TokenText) -> Iterator[str]:

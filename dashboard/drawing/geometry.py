@@ -46,7 +46,7 @@ def source_columns(words: Sequence[str], room: float) -> tuple[Column, ...]:
 def target_columns(words: Sequence[str], cells: Sequence[Sequence[tuple[str, str]]], room: float) -> tuple[Column, ...]:
     """One column a target word, wide enough for the word and its alternatives. ``cells``: word and percent of each."""
     widths = [
-        max(chip_width(word), *(_cell_width(*cell) for cell in column))
+        max(chip_width(word), *(cell_width(*cell) for cell in column))
         for word, column in zip(words, cells, strict=True)
     ]
     return place(spread(widths, room, SPREAD_TARGET))
@@ -55,6 +55,12 @@ def target_columns(words: Sequence[str], cells: Sequence[Sequence[tuple[str, str
 def chip_width(word: str) -> float:
     """Width of the box of a word, rounded up to whole pixels so that edges stay sharp."""
     return float(max(NARROWEST, -(-(text_width(word, CHIP_SIZE, 600) + 2 * CHIP_PADDING) // 1)))
+
+
+def cell_width(word: str, number: str) -> float:
+    """Width of a word of the top k and its percent, at most `WIDEST_CELL`."""
+    texts = text_width(word, CELL_SIZE, 600) + NUMBER_GAP + text_width(number, NUMBER_SIZE)
+    return float(min(-(-texts // 1) + 2 * CELL_PADDING, WIDEST_CELL))
 
 
 def spread(widths: Sequence[float], room: float, limit: float) -> list[float]:
@@ -71,11 +77,6 @@ def place(widths: Sequence[float]) -> tuple[Column, ...]:
         columns.append(Column(left, width))
         left += width + GAP
     return tuple(columns)
-
-
-def _cell_width(word: str, number: str) -> float:
-    texts = text_width(word, CELL_SIZE, 600) + NUMBER_GAP + text_width(number, NUMBER_SIZE)
-    return float(min(-(-texts // 1) + 2 * CELL_PADDING, WIDEST_CELL))
 
 
 def _filled(widths: Sequence[float], level: float) -> float:

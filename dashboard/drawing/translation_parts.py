@@ -3,33 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from dash import html
 from dash.development.base_component import Component
 
 from dashboard.drawing.attributes import wild
-from dashboard.drawing.geometry import GAP, WIDEST_CELL, Column
+from dashboard.drawing.geometry import WIDEST_CELL, Column
 from dashboard.drawing.links import Link
-from dashboard.drawing.picture import GUTTER, Picture
+from dashboard.drawing.matrix import MATRIX_MARGIN, Figure, Scale, draw_heat_map, fit_gutter
+from dashboard.drawing.picture import Picture
 from dashboard.drawing.source_words import name_word
-from dashboard.drawing.typography import shorten, text_width
-from dashboard.drawing.words import as_plain_text, percent
+from dashboard.drawing.words import percent
 from dashboard.state.page_state import Side
 from exported_models.contract.arrays import Floats
 from exported_models.contract.source import Source
 from exported_models.contract.trace import TokenChoice
 
-Figure = dict[str, Any]
 MATRIX_HEIGHT = 168
 MATRIX_ROWS = (15, 20)
 """Least and greatest pixels a row of the matrix is high; in between the matrix keeps its height."""
-MATRIX_MARGIN = 3
-LABEL_SIZE = 12
-LABEL_GAP = 8
-"""Pixels between the label of a row and the row."""
-WIDEST_LABEL = 260.0
-"""Pixels of a row label; a longer one is cut at its end and shown whole on hover."""
 
 
 def draw_words(
@@ -70,30 +62,9 @@ def draw_top_k(picture: Picture) -> list[Component]:
 
 def draw_matrix(picture: Picture, attention: Floats, palette: dict[str, str]) -> Figure:
     """Attention as a heat map whose columns stand over the target words. ``attention``: [target, source]."""
-    edges = [column.left - GAP / 2 for column in picture.targets] + [picture.targets[-1].right + GAP / 2]
-    rows = len(picture.source_words)
-    return {
-        "data": [
-            {
-                "type": "heatmap",
-                "x": edges,
-                "y": [row - 0.5 for row in range(rows + 1)],
-                "z": [[round(float(value), 3) for value in row] for row in attention.T],
-                "text": [
-                    [as_plain_text(f"{source} → {target}") for target in picture.target_words]
-                    for source in picture.source_words
-                ],
-                "hovertemplate": "%{text}  %{z:.0%}<extra></extra>",
-                "colorscale": [[0, palette["soft"]], [1, palette["acc"]]],
-                "zmin": 0,
-                "zmax": 1,
-                "xgap": GAP,
-                "ygap": 1,
-                "showscale": False,
-            }
-        ],
-        "layout": _matrix_layout(picture, palette),
-    }
+    names = picture.source_words, picture.target_words
+    scale = Scale(0, 1, (palette["soft"], palette["acc"]))
+    return draw_heat_map(attention, names, picture.targets, matrix_row(picture), scale, palette["mute"])
 
 
 def canvas_style(picture: Picture) -> dict[str, str]:
@@ -102,14 +73,8 @@ def canvas_style(picture: Picture) -> dict[str, str]:
     return {
         "--words": f"{picture.width:g}px",
         "--rows": str(rows),
-        "--matrix-gutter": f"{matrix_gutter(picture):g}px",
+        "--matrix-gutter": f"{fit_gutter(picture.source_words):g}px",
     }
-
-
-def matrix_gutter(picture: Picture) -> float:
-    """Pixels left of the matrix: as wide as the longest row label, at least the gutter of the other drawings."""
-    longest = max(text_width(word, LABEL_SIZE) for word in picture.source_words)
-    return max(float(GUTTER), min(longest, WIDEST_LABEL) // 1 + 1 + 2 * LABEL_GAP)
 
 
 def matrix_row(picture: Picture) -> float:
@@ -162,28 +127,3 @@ def _is_cut(column: Column, choice: TokenChoice) -> bool:
 def matrix_height(picture: Picture) -> float:
     """Pixels the matrix is high."""
     return len(picture.source_words) * matrix_row(picture) + 2 * MATRIX_MARGIN
-
-
-def _matrix_layout(picture: Picture, palette: dict[str, str]) -> Figure:
-    rows, gutter = len(picture.source_words), matrix_gutter(picture)
-    return {
-        "width": gutter + picture.targets[-1].right,
-        "height": matrix_height(picture),
-        "margin": {"l": gutter, "r": 0, "t": MATRIX_MARGIN, "b": MATRIX_MARGIN},
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "xaxis": {"visible": False, "fixedrange": True, "range": [0, picture.targets[-1].right]},
-        "yaxis": {
-            "fixedrange": True,
-            "range": [rows - 0.5, -0.5],
-            "showgrid": False,
-            "zeroline": False,
-            "ticks": "",
-            "ticklabelstandoff": LABEL_GAP,
-            "tickvals": list(range(rows)),
-            "ticktext": [as_plain_text(shorten(word, LABEL_SIZE, WIDEST_LABEL)) for word in picture.source_words],
-            "tickfont": {"size": LABEL_SIZE},
-        },
-        "font": {"family": "Inter, system-ui, sans-serif", "size": 12, "color": palette["mute"]},
-        "hoverlabel": {"font": {"family": "Inter, system-ui, sans-serif"}},
-    }

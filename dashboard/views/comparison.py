@@ -8,8 +8,9 @@ from dash import html
 from dash.development.base_component import Component
 
 from dashboard.drawing.attributes import wild
-from dashboard.drawing.comparison_links import compare_links, difference_gutter, draw_difference, trace_paths
+from dashboard.drawing.comparison_links import compare_links, draw_difference, trace_paths
 from dashboard.drawing.comparison_parts import draw_choices, draw_comparison_twin, draw_sources, draw_targets
+from dashboard.drawing.matrix import fit_gutter
 from dashboard.drawing.palette import colors
 from dashboard.drawing.picture import GUTTER
 from dashboard.views.compared import Compared
@@ -31,15 +32,15 @@ def layout(pane: str) -> Component:
             html.Span("compare", className="pill compare", **as_role(ComparisonRole.AFTER_NAME)),
             segmented(pane, ComparisonRole.DRAWING, DRAWINGS, "links", "Attention of both as"),
             html.Span(className="fill"),
-            wish_button("Swap", "swap", "Exchange pivot and compare (s)"),
-            wish_button("End", "unpin", "Compare no more (Esc)"),
+            _wish_button("Swap", "swap", "Exchange pivot and compare (s)"),
+            _wish_button("End", "unpin", "Compare no more (Esc)"),
         ],
         [_canvas()],
         "3 4",
     )
 
 
-def wish_button(text: str, verb: str, title: str) -> Component:
+def _wish_button(text: str, verb: str, title: str) -> Component:
     """A quiet button that sends a wish without a value."""
     return html.Button(text, className="quiet", title=title, **wild(data_wish=json.dumps({"verb": verb})))
 
@@ -50,7 +51,7 @@ def draw(compared: Compared) -> Parts:
     style = {
         "--words": f"{picture.width:g}px",
         "--rows": str(picture.rows),
-        "--matrix-gutter": f"{difference_gutter(picture):g}px",
+        "--matrix-gutter": f"{fit_gutter(picture.source_names):g}px",
     }
     before, after = (side.trace.request.source for side in (compared.found.before, compared.found.after))
     return {
@@ -89,8 +90,8 @@ def _draw_attention(compared: Compared, drawing: str) -> Parts:
     above = compare_links(before, after, options.mass / 100, only_moved=only)
     below = compare_links(after, before, options.mass / 100, only_moved=only)
     return {
-        ComparisonRole.LINKS_BEFORE: Part({"paths": trace_paths(picture, above, "before")}),
-        ComparisonRole.LINKS_AFTER: Part({"paths": trace_paths(picture, below, "after")}),
+        ComparisonRole.LINKS_BEFORE: Part({"paths": trace_paths(picture, above, after=False)}),
+        ComparisonRole.LINKS_AFTER: Part({"paths": trace_paths(picture, below, after=True)}),
     }
 
 

@@ -7,10 +7,10 @@ import plotly.graph_objects as go
 import pytest
 
 from dashboard.drawing.links import prune
+from dashboard.drawing.matrix import LABEL_GAP
 from dashboard.drawing.palette import colors
 from dashboard.drawing.picture import Picture
 from dashboard.drawing.translation_parts import (
-    LABEL_GAP,
     canvas_style,
     draw_matrix,
     draw_text_twin,
