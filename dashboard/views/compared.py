@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dashboard.drawing.comparison_picture import ComparisonPicture, lay_out_comparison
+from dashboard.drawing.links import pick_attention
 from dashboard.drawing.words import PairText
 from dashboard.services import Services
 from dashboard.state.page_state import PageState
@@ -44,7 +45,7 @@ class Compared:
         if both is None:
             return None
         layer, head = self.view
-        return _pick(both.before, layer, head), _pick(both.after, layer, head)
+        return pick_attention(both.before, layer, head), pick_attention(both.after, layer, head)
 
 
 def look_at_both(services: Services, shown: Shown, pinned: PageState) -> Compared:
@@ -64,10 +65,3 @@ def look_at_both(services: Services, shown: Shown, pinned: PageState) -> Compare
 def _side(services: Services, state: PageState) -> Side:
     trace, hypothesis = services.chosen(state)
     return Side.of(services.engine.model(state.request.model_id), trace, trace.hypotheses.index(hypothesis))
-
-
-def _pick(weights: Floats, layer: int | None, head: int | None) -> Floats:
-    chosen = weights if layer is None else weights[:, layer : layer + 1]
-    chosen = chosen if head is None else chosen[:, :, head : head + 1]
-    mean: Floats = chosen.mean(axis=(1, 2))
-    return mean
