@@ -9,6 +9,7 @@ import numpy as np
 from dashboard.services import Services
 from dashboard.state.page_state import PageState
 from dashboard.views.scene import Scene, fit_map_kind, open_scene
+from exported_models.comparison.alignment import Column, align, list_tokens
 from state_store.neighborhood import Neighborhood
 
 
@@ -19,11 +20,13 @@ class Merged:
     Attributes:
         rival: the scene of the pinned answer.
         before, after: the places of both.
+        columns: the tokens of both, aligned.
     """
 
     rival: Scene
     before: Neighborhood
     after: Neighborhood
+    columns: tuple[Column, ...]
 
     @property
     def counts(self) -> tuple[int, int, int]:
@@ -43,4 +46,4 @@ def merge(services: Services, scene: Scene | None, pinned: PageState | None, wan
     items = ((rival.trace, rival.rank), (scene.trace, scene.rank))
     kind = fit_map_kind(scene, wanted)
     before, after = services.neighborhoods.merged(scene.store, items, scene.space, map_kind=kind)
-    return Merged(rival, before, after)
+    return Merged(rival, before, after, align(list_tokens(before.tokens), list_tokens(after.tokens)))

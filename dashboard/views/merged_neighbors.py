@@ -9,7 +9,6 @@ from dash.development.base_component import Component
 
 from dashboard.views.merged import Merged
 from dashboard.views.scene import Scene
-from exported_models.comparison.alignment import align, list_tokens
 from state_store.neighbors import Neighbor
 
 MOST_LISTED = 4
@@ -32,8 +31,7 @@ def draw_neighbors_of_both(scene: Scene, merged: Merged, focus: int) -> list[Com
 
 def find_partner(merged: Merged, focus: int) -> int | None:
     """The word of the pinned answer in the column of a word of the shown one, or None."""
-    columns = align(list_tokens(merged.before.tokens), list_tokens(merged.after.tokens))
-    return next((one.before[0] for one in columns if focus in one.after and one.before), None)
+    return next((one.before[0] for one in merged.columns if focus in one.after and one.before), None)
 
 
 def _draw_group(name: str, neighbors: Sequence[Neighbor], side: str) -> list[Component]:

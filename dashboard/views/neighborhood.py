@@ -37,7 +37,7 @@ from dashboard.views.missing_store import explain_missing_store
 from dashboard.views.parts import Part, Parts, attributes_part, control_part, figure_part, html_part
 from dashboard.views.scene import Scene
 from dashboard.views.shown import LOCAL_METHODS, Surroundings, methods_of
-from exported_models.comparison.alignment import Change, align, list_tokens
+from exported_models.comparison.alignment import Change
 from exported_models.contract.manifest import SpaceSpec
 from state_store.manifest import GLOBAL_MAP_KINDS
 from state_store.neighborhood import Neighborhood, TokenEvidence
@@ -112,26 +112,32 @@ def _draw_states(around: Surroundings) -> Parts:
             NeighborhoodRole.SUMMARY: html_part(reason),
             NeighborhoodRole.PICTOGRAMS: html_part(None),
             NeighborhoodRole.TWIN: html_part(None),
+            NeighborhoodRole.OF_BOTH: html_part(None),
         }
     drawing, focus = drawing_of(scene, found, around.merged), focus_index(scene, around.selection)
     of_both = draw_neighbors_of_both(scene, around.merged, focus) if around.merged else None
     key = [around.state.to_json(), scene.trace.model_hash, scene.space, found.map_kind, theme]
-    sprite = draw_pictograms(drawing.path, drawing.neighbors, colors(theme))
     return {
         NeighborhoodRole.CARD: attributes_part(data_empty=None),
         NeighborhoodRole.GRAPH: figure_part(draw_map(drawing, focus, colors(theme)), key),
         NeighborhoodRole.FOCUS: Part(
             {"of": NeighborhoodRole.GRAPH, "restyle": mark_focus(drawing, focus, theme)}, [key, focus]
         ),
-        NeighborhoodRole.PICTOGRAMS: html_part(
-            lay_out_pictograms(scene, focus), style={"--pictograms": f'url("{sprite}")'}
-        ),
+        NeighborhoodRole.PICTOGRAMS: _draw_pictograms(around, scene, drawing, focus),
         NeighborhoodRole.SUMMARY: html_part(
             _summarize_both(around) or summarize(scene, found), title=_explain_space(around)
         ),
         NeighborhoodRole.TWIN: html_part(tabulate(scene)),
         NeighborhoodRole.OF_BOTH: html_part(of_both),
     }
+
+
+def _draw_pictograms(around: Surroundings, scene: Scene, drawing: MapDrawing, focus: int) -> Part:
+    """One window a word; none where something is compared, since the neighbors on both sides take their place."""
+    if around.state.compares:
+        return html_part(None)
+    sprite = draw_pictograms(drawing.path, drawing.neighbors, colors(around.options.theme))
+    return html_part(lay_out_pictograms(scene, focus), style={"--pictograms": f'url("{sprite}")'})
 
 
 def drawing_of(scene: Scene, found: Neighborhood, merged: Merged | None = None) -> MapDrawing:
@@ -163,9 +169,8 @@ def _tones(merged: Merged, groups: Sequence[Sequence[Neighbor]]) -> tuple[tuple[
 
 def _draw_rival(merged: Merged) -> RivalPath:
     """The states of the pinned answer, and the neighbors that left."""
-    before, after = merged.before, merged.after
+    before, after, columns = merged.before, merged.after, merged.columns
     left = ~np.isin(before.neighbor_rows, after.neighbor_rows)
-    columns = align(list_tokens(before.tokens), list_tokens(after.tokens))
     return RivalPath(
         words=merged.rival.words.show_all(before.tokens),
         path=before.positions,
