@@ -59,6 +59,15 @@ class RequestOptions:
         spoken = revise(first, SetLanguages(self.source_language, self.target_language))
         return functools.reduce(revise, self._wishes(engine, spoken), spoken)
 
+    def check(self, engine: Engine, model_id: str) -> None:
+        """Report a mistake once that every line of a file would repeat.
+
+        Raises:
+            WorkspaceError, ArtefactError, RequestError: as `request`.
+        """
+        engine.model(model_id)
+        self.request(engine, model_id, "")
+
     def _wishes(self, engine: Engine, spoken: Request) -> Iterator[PlainWish]:
         """The options as wishes; languages are set already, as the prefix begins with the target's."""
         from exported_models.contract.wishes import Ablate, Attend, Force, SetSearch

@@ -27,6 +27,10 @@ class Sentence:
             raise CommandError("This is not UTF-8; convert the file to UTF-8.")
         return self.text
 
+    def describe_failure(self, error: Exception) -> str:
+        """One line for people: the number of this line, and the reason why there is no answer to it."""
+        return f"beamscope: Line {self.line}: {' '.join(str(error).split())}"
+
 
 def read_sentences(stream: Iterable[bytes]) -> Iterator[Sentence]:
     """Every line of a binary stream. A line ends at a newline, with or without a carriage return, and nowhere else."""

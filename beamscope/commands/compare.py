@@ -13,7 +13,7 @@ from beamscope.failures import Failure
 from beamscope.options import json_option, workspace_option
 from beamscope.priority import yield_to_requests
 from beamscope.request_options import RequestOptions, request_options
-from beamscope.sentences import Sentence, read_sentences
+from beamscope.sentences import read_sentences
 from exported_models.contract.errors import BeamscopeError
 from exported_models.contract.workspace import Workspace
 
@@ -108,6 +108,11 @@ class _Pair:
         judged = None if reference is None else compare_with_reference(self.engine, before, after, reference)
         return compare_sides(before, after, judged)
 
+    def check(self) -> None:
+        """Report a mistake once that every line of a file would repeat."""
+        for model in (self.model, self.other_model or self.model):
+            self.options.check(self.engine, model)
+
     def _requests(self, text: str) -> tuple[Request, Request]:
         before = self.options.request(self.engine, self.model, text)
         other = self.options.request(self.engine, self.other_model or self.model, self.other_text or text)
@@ -126,6 +131,7 @@ def _compare_lines(pair: _Pair, stream: BinaryIO, limit: int | None, as_json: bo
     from beamscope.comparison_text import describe_ranking, rank_lines
 
     yield_to_requests()
+    pair.check()
     failures: list[str] = []
     lines = list(_read_lines(pair, stream, as_json, failures))
     shown = rank_lines(lines)[:limit]
@@ -147,10 +153,6 @@ def _read_lines(pair: _Pair, stream: BinaryIO, as_json: bool, failures: list[str
         try:
             found = pair.compare(sentence.read())
         except BeamscopeError as error:
-            failures.append(_describe_failure(sentence, error))
+            failures.append(sentence.describe_failure(error))
         else:
             yield RankedLine.of(sentence.line, found, with_document=as_json)
-
-
-def _describe_failure(sentence: Sentence, error: BeamscopeError) -> str:
-    return f"beamscope: Line {sentence.line}: {' '.join(str(error).split())}"

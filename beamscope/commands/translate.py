@@ -79,8 +79,7 @@ def _translate_lines(
     yield_to_requests()
     # The traces of a corpus are not asked for again; keeping them would only take memory.
     engine = Engine(workspace, cache_bytes=0)
-    # A mistake in the options is reported once, not once a line.
-    options.request(engine, model, "")
+    options.check(engine, model)
     failed = False
     for sentence in read_sentences(stream):
         try:
@@ -101,4 +100,4 @@ def _report_line(sentence: Sentence, error: BeamscopeError, as_json: bool) -> No
         click.echo(json.dumps({"error": str(error), "line": sentence.line}, ensure_ascii=False))
     else:
         click.echo()
-        click.echo(f"beamscope: Line {sentence.line}: {' '.join(str(error).split())}", err=True)
+        click.echo(sentence.describe_failure(error), err=True)

@@ -55,6 +55,19 @@ def test_lines_of_a_file_are_ranked_by_their_difference(beamscope: Beamscope, wo
 
 
 @pytest.mark.parametrize(
+    ("options", "expected"),
+    [(["--other-model", "gone"], "no exported model named 'gone'"), (["--prefix", "ß"], "In the prefix: ")],
+)
+def test_a_mistake_in_the_options_is_said_once_and_not_once_a_line(
+    beamscope: Beamscope, workspace: tuple[str, str], options: list[str], expected: str
+) -> None:
+    outcome = beamscope("compare", "dates", "--file", "-", *options, *workspace, stdin="1\n2\n")
+
+    assert (outcome.exit_code, outcome.stdout) == (1, "")
+    assert expected in one_sentence(outcome.stderr)
+
+
+@pytest.mark.parametrize(
     ("change", "expected"),
     [
         ('{"verb": "dance"}', "is no change: "),
