@@ -67,10 +67,10 @@ class Metrics:
         """Count a request that was answered, or that ended otherwise."""
         self._requests.labels(call, outcome).inc()
         self._seconds.labels(call).observe(seconds)
+        self._trace_bytes.set(self._services.engine.cached_bytes)
 
     def write(self) -> bytes:
         """All figures in the text format of Prometheus."""
-        self._trace_bytes.set(self._services.engine.cached_bytes)
         if SHARED_FOLDER_VARIABLE not in os.environ:
             return generate_latest(self._registry)
         shared = CollectorRegistry()
