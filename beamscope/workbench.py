@@ -9,21 +9,19 @@ import socket
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Literal, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
 
 from beamscope.errors import CommandError
 from beamscope.listening import address_of, is_loopback
 from beamscope.workers import Work, Workers
+from dashboard.site import Site
 from exported_models.contract.request import DEFAULT_REQUEST_BYTES
 from exported_models.contract.workspace import Workspace
 
 if TYPE_CHECKING:
-    from dashboard.site import Site
-
-LogFormat = Literal["lines", "json"]
-
+    from dashboard.serving.logs import LogFormat
 
 SECONDS_TO_DRAIN: Final = 30.0
 """Time that a process among others has to finish what it was asked."""
@@ -60,14 +58,14 @@ def open_workbench(
         CommandError: other machines can reach the address, and there is no log-in.
     """
     signal.signal(signal.SIGTERM, _interrupt)
-    service = service or Service()
+    site, service = site or Site(), service or Service()
     with listening, contextlib.suppress(KeyboardInterrupt):
-        if not is_loopback(listening) and (site is None or site.access.is_open):
+        if not is_loopback(listening) and site.access.is_open:
             raise CommandError(
                 "Other machines can reach this address, so it needs a log-in; name a file with --token-file, or the "
                 "header of a proxy with --user-header and --trusted-proxy."
             )
-        address = address_of(listening) + (f"{site.path_prefix}/".lstrip("/") if site else "")
+        address = address_of(listening) + f"{site.path_prefix}/".lstrip("/")
 
         def announce() -> None:
             click.echo(f"Beamscope is at {address} (Ctrl-C ends it)")
@@ -93,7 +91,7 @@ def _share(count: int, serve_until_told: Work, announce: Callable[[], None]) -> 
 def _serve(
     listening: socket.socket,
     workspace: Workspace,
-    site: Site | None,
+    site: Site,
     service: Service,
     when_ready: Callable[[], None],
 ) -> None:

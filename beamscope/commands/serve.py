@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from beamscope import settings
 from beamscope.listening import listen
 from beamscope.options import port_option, workspace_option
-from beamscope.workbench import LogFormat, Service, open_workbench
+from beamscope.workbench import Service, open_workbench
+from dashboard.site import Access, Site, read_network
 from exported_models.contract.request import DEFAULT_REQUEST_BYTES
 from exported_models.contract.workspace import Workspace
+
+if TYPE_CHECKING:
+    from dashboard.serving.logs import LogFormat
 
 
 @click.command()
@@ -101,8 +106,6 @@ def serve(
       beamscope serve --path-prefix /beamscope --public-name lab.example \\
           --user-header X-Forwarded-User --trusted-proxy 127.0.0.1
     """
-    from dashboard.site import Access, Site, read_network
-
     token = settings.read_token(token_file) if token_file else ""
     access = Access(token, user_header, tuple(map(read_network, proxies)))
     site = Site(host, names, path_prefix.rstrip("/"), access)

@@ -25,39 +25,47 @@ def set_up_logging(style: LogFormat | None, *, with_texts: bool = False) -> None
         with_texts: write messages of unexpected errors, which may hold source texts.
     """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter(with_texts=with_texts) if style == "json" else LineFormatter(with_texts))
+    handler.setFormatter((JsonFormatter if style == "json" else LineFormatter)(with_texts=with_texts))
     root = logging.getLogger()
     root.handlers = [handler]
     logging.getLogger("beamscope").setLevel(logging.WARNING if style is None else logging.INFO)
 
 
-class LineFormatter(logging.Formatter):
-    """A record as a line: time, level, message, then ``name=value``; the frames of an error follow."""
-
-    def __init__(self, with_texts: bool = False) -> None:
-        super().__init__()
-        self._with_texts = with_texts
-
-    def format(self, record: logging.LogRecord) -> str:
-        """The text of a record."""
-        fields = "".join(f" {name}={value}" for name, value in _fields_of(record).items() if value != "")
-        line = f"{_time_of(record)} {record.levelname} {record.getMessage()}{fields}"
-        error = _describe(record, self._with_texts)
-        return f"{line}\n{error}" if error else line
-
-
-class JsonFormatter(logging.Formatter):
-    """A record as one JSON object a line."""
+class _Formatter(logging.Formatter):
+    """A formatter that leaves messages of errors out, unless texts are wanted."""
 
     def __init__(self, *, with_texts: bool = False) -> None:
         super().__init__()
         self._with_texts = with_texts
 
+    def describe(self, record: logging.LogRecord) -> str:
+        """The frames of a record's error and its type; its message where texts are wanted. Empty without an error."""
+        error = record.exc_info[1] if record.exc_info else None
+        if error is None:
+            return ""
+        if self._with_texts:
+            return "".join(traceback.format_exception(error)).rstrip()
+        return "".join((*traceback.format_tb(error.__traceback__), type(error).__name__))
+
+
+class LineFormatter(_Formatter):
+    """A record as a line: time, level, message, then ``name=value``; the frames of an error follow."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The text of a record."""
+        fields = "".join(f" {name}={value}" for name, value in _fields_of(record).items() if value != "")
+        line = f"{_time_of(record)} {record.levelname} {record.getMessage()}{fields}"
+        return f"{line}\n{self.describe(record)}".rstrip()
+
+
+class JsonFormatter(_Formatter):
+    """A record as one JSON object a line."""
+
     def format(self, record: logging.LogRecord) -> str:
         """The JSON of a record."""
         document = {"time": _time_of(record), "level": record.levelname, "message": record.getMessage()}
         document |= _fields_of(record)
-        error = _describe(record, self._with_texts)
+        error = self.describe(record)
         return json.dumps({**document, "error": error} if error else document, ensure_ascii=False)
 
 
@@ -68,13 +76,3 @@ def _fields_of(record: logging.LogRecord) -> dict[str, str]:
 
 def _time_of(record: logging.LogRecord) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03}Z"
-
-
-def _describe(record: logging.LogRecord, with_texts: bool) -> str:
-    """The frames of a record's error and its type; its message where texts are wanted."""
-    if not record.exc_info or record.exc_info[1] is None:
-        return ""
-    error = record.exc_info[1]
-    if with_texts:
-        return "".join(traceback.format_exception(error)).rstrip()
-    return "".join((*traceback.format_tb(error.__traceback__), type(error).__name__))
