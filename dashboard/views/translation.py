@@ -58,12 +58,7 @@ def layout(pane: str) -> Component:
 
 def draw(shown: Shown) -> Parts:
     """Words, attention as it is looked at, and the pickers that the model has a use for."""
-    return {
-        **_draw_words(shown),
-        **_draw_attention(shown),
-        **_draw_pickers(shown),
-        **head_ablation.draw(shown),
-    }
+    return {**_draw_words(shown), **_draw_attention(shown), **_draw_pickers(shown), **head_ablation.draw(shown)}
 
 
 def lay_out_words(picture: Picture) -> tuple[list[Component], list[Component], list[Component], dict[str, Any]]:
