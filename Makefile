@@ -77,9 +77,9 @@ families: .venv/.installed-tests ## write docs/families.md, the table of what ea
 	@$(BIN)/python -m scripts.families_table > docs/families.md.new
 	@mv docs/families.md.new docs/families.md
 
-benchmarks: .venv/.installed-tests ## measure decoding, neighbor search, encoding, the demo and the page
+benchmarks: .venv/.installed-tests ## measure decoding, neighbor search, encoding, the demo, the page and a crowd
 	@$(BIN)/python -m benchmarks
 
 clean: ## remove the environment, caches and reports; artefacts stay
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist reports *.egg-info
-	@find $(CODE) tests scripts examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+	@find $(CODE) tests scripts examples benchmarks campaign -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
