@@ -13,10 +13,18 @@ from dashboard.state.question import Options
 from dashboard.state.url_state import decode_fragment
 from exported_models.contract.errors import RequestError
 from exported_models.contract.request import Request
-from exported_models.contract.wishes import EditSource, SetSearch, StartOver, Substitute, Wish
+from exported_models.contract.wishes import (
+    EditSource,
+    EditTarget,
+    SetSearch,
+    StartOver,
+    Substitute,
+    SubstituteTarget,
+    Wish,
+)
 from exported_models.edits import apply, revise, start
 
-COMPARED_AT_ONCE: Final = (EditSource, Substitute)
+COMPARED_AT_ONCE: Final = (EditSource, EditTarget, Substitute, SubstituteTarget)
 """Wishes that show their answer beside the one they changed."""
 
 

@@ -88,8 +88,16 @@ def test_any_moment_can_be_pinned_and_none_beyond_the_history(services: Services
         ask(services, {"verb": "pin", "value": 9}, changed)
 
 
-def test_editing_the_source_compares_with_what_it_was(services: Services) -> None:
-    found = ask(services, {"verb": "edit_source", "text": "03/04/06"})
+@pytest.mark.parametrize(
+    "wish",
+    [
+        {"verb": "edit_source", "text": "03/04/06"},
+        {"verb": "edit_target", "text": "2005-04-03"},
+        {"verb": "substitute_target", "step": 0, "text": "2005-04-03"},
+    ],
+)
+def test_an_edit_of_either_text_is_compared_with_what_it_was(services: Services, wish: Json) -> None:
+    found = ask(services, wish)
 
     assert found["compares"]
     assert PageState.from_json(found["state"]).pinned == ORIGIN
