@@ -15,7 +15,6 @@ from dashboard.drawing.words import TokenText, count
 from exported_models.comparison.comparison import Comparison
 from exported_models.comparison.trees import Found, OverlaidNode, TreeOverlay
 
-CLASSES = {Found.BOTH: "both", Found.BEFORE: "before", Found.AFTER: "after"}
 SPOKEN = {Found.BOTH: "both", Found.BEFORE: "only pivot", Found.AFTER: "only compare"}
 
 
@@ -26,18 +25,16 @@ def draw_overlay(found: Comparison, trees: TreeOverlay, words: TokenText, room: 
         room: pixels that the columns may take.
     """
     twigs = _grow(found, trees, words)
-    kinds = {twig.key: CLASSES[node.found] for twig, node in zip(twigs, trees.nodes, strict=True)}
+    nodes = {twig.key: node for twig, node in zip(twigs, trees.nodes, strict=True)}
     rival = frozenset(found.before.hypothesis.nodes)
-    lost = {
-        twig.key for twig, node in zip(twigs, trees.nodes, strict=True) if node.after is None and node.before in rival
-    }
-    percents = {twig.key: _say_percents(found, node) for twig, node in zip(twigs, trees.nodes, strict=True)}
     elements = tree_elements(place_twigs(twigs, room))
     for element in elements:
-        key = element["data"].get("target", element["data"]["id"])
-        element["classes"] = " ".join([element["classes"], kinds[key], *(["rival"] if key in lost else [])]).strip()
-        if "target" in element["data"]:
-            element["data"]["q"] = percents[key]
+        data = element["data"]
+        node = nodes[data.get("target", data["id"])]
+        lost = ["rival"] if node.after is None and node.before in rival else []
+        element["classes"] = " ".join([element["classes"], node.found, *lost]).strip()
+        if "target" in data:
+            data["q"] = _say_percents(found, node)
     return elements
 
 
