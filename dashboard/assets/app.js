@@ -59,15 +59,16 @@
     }
   };
 
-  /** Act once the next frame is painted; until then something counts as on its way to the server. */
-  scope.afterPaint = function (act) {
+  /** Act once the next frame is painted. */
+  scope.afterPaint = (act) => requestAnimationFrame(() => requestAnimationFrame(act));
+
+  /** Ask the server once the next frame is painted; until then the question counts as on its way. */
+  scope.askAfterPaint = function (ask) {
     count(1);
-    requestAnimationFrame(() =>
-      requestAnimationFrame(() => {
-        count(-1);
-        act();
-      })
-    );
+    scope.afterPaint(() => {
+      count(-1);
+      ask();
+    });
   };
 
   /** Whether anything is on its way to the server, or about to be. */

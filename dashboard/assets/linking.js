@@ -62,39 +62,38 @@
     return one === other || Boolean(one && other && one.side === other.side && one.index === other.index);
   }
 
-  /** Light a word (``{side, index}``) in every view; with null, what is selected. */
-  scope.light = function (pane, word) {
-    const shown = word || pane.selection;
-    if (!same(pane.lit, shown)) {
-      pane.lit = shown;
-      mark(pane, "lit", shown);
-      lightLinks(pane, shown);
-      lightRest(pane);
-    }
-  };
+  function show(pane, word) {
+    pane.lit = word;
+    mark(pane, "lit", word);
+    lightLinks(pane, word);
+    lightRest(pane);
+  }
 
   /* The tree and the figures follow a frame later: together they would take longer than a frame lasts. Words that the
      pointer has left by then are skipped. */
   function lightRest(pane) {
     if (!pane.lighting) {
       pane.lighting = true;
-      requestAnimationFrame(() =>
-        requestAnimationFrame(() => {
-          pane.lighting = false;
-          lightTree(pane, pane.lit);
-          scope.lightFigures(pane);
-        })
-      );
+      scope.afterPaint(() => {
+        pane.lighting = false;
+        lightTree(pane, pane.lit);
+        scope.lightFigures(pane);
+      });
     }
   }
 
+  /** Light a word (``{side, index}``) in every view; with null, what is selected. */
+  scope.light = function (pane, word) {
+    const shown = word || pane.selection;
+    if (!same(pane.lit, shown)) {
+      show(pane, shown);
+    }
+  };
+
   /** Show again what is lit and selected, after views were drawn. */
   scope.showMarks = function (pane) {
-    pane.lit = pane.selection;
     mark(pane, "picked", pane.selection);
-    mark(pane, "lit", pane.lit);
-    lightLinks(pane, pane.lit);
-    lightRest(pane);
+    show(pane, pane.selection);
   };
 
   /** Select a word; the selected word again, or null, lets go. */

@@ -142,7 +142,7 @@
       scope.showMarks(this);
       if (wish || before !== JSON.stringify(this.state)) {
         // The search for neighbors would take the processor from the browser, which has words and a tree to draw.
-        scope.afterPaint(() => this.look());
+        scope.askAfterPaint(() => this.look());
       }
     }
 
