@@ -32,6 +32,7 @@ BUILDS_FOLDER = ".builds"
 HASH_DIGITS = 16
 """Number of hex digits of a manifest's digest in the name of a build's folder."""
 _CHUNK = 1 << 20
+_UNFINISHED = ".tmp"
 _LONGEST_NAME = 255
 _UNHASHED = frozenset({MANIFEST_NAME, PROVENANCE_NAME})
 
@@ -93,7 +94,7 @@ def open_atomically(path: Path) -> Iterator[IO[bytes]]:
     Raises:
         PublishingError: the file cannot be written. Any `OSError` of the block is taken for that.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{_UNFINISHED}")
     try:
         with explain_disk_errors(path):
             with temporary.open("wb") as stream:
@@ -103,6 +104,20 @@ def open_atomically(path: Path) -> Iterator[IO[bytes]]:
             temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove the files below a folder that processes were writing by `open_atomically` when they were killed.
+
+    Left there, such a file would be taken for one of the artefact's own. Nobody else may be writing in the folder.
+
+    Raises:
+        PublishingError: a file cannot be removed.
+    """
+    with explain_disk_errors(folder):
+        for path in folder.rglob(f".*{_UNFINISHED}"):
+            if path.is_file():
+                path.unlink()
 
 
 def write_bytes_atomically(path: Path, data: bytes) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from exported_models.contract.publishing import explain_disk_errors
+from exported_models.contract.publishing import explain_disk_errors, remove_unfinished
 from pipeline.errors import BuildError
 
 _LOCK_FILE = "lock"
@@ -21,16 +21,19 @@ def only_build(folder: Path, name: str) -> Iterator[None]:
     """Hold the build folder of ``name`` for the time of the context.
 
     The operating system releases the lock when its process ends, so no lock is ever left behind. The process of a
-    command that was just killed may take a moment to end; the lock is waited for as long.
+    command that was just killed may take a moment to end; the lock is waited for as long. Files that it had begun to
+    write are removed.
 
     Raises:
         BuildError: another process builds that name.
+        PublishingError: the folder cannot be written.
     """
     with explain_disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(folder / _LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         _acquire(descriptor, name)
+        remove_unfinished(folder)
         yield
     finally:
         os.close(descriptor)
