@@ -14,7 +14,7 @@ _NUMBERS = frozenset({0, 1, 2, 5})
 
 def to_document(space: str, evidence: TokenEvidence) -> dict[str, Any]:
     """The value printed with ``--json``. Each neighbor has its sentence pair, so that a line can be read alone."""
-    document = TokenEvidenceDocument.of(evidence).model_dump()
+    document = TokenEvidenceDocument.of(evidence).model_dump(mode="json")
     for entry, neighbor in zip(document["neighbors"], evidence.neighbors, strict=True):
         entry["pair"] = PairDocument.of(neighbor.pair).model_dump()
     return {"space": space, **document}

@@ -8,6 +8,8 @@ from typing import Any
 from beamscope.text_tables import format_table, quote_token
 from exported_models.contract.errors import RequestError
 from exported_models.contract.request import Request
+from exported_models.contract.source import Source
+from exported_models.contract.trace import Hypothesis, Trace
 from exported_models.engine import Engine
 from exported_models.search.word_table import NearWord
 
@@ -44,17 +46,29 @@ def find_near_words(engine: Engine, request: Request, space: str, position: int,
     Raises:
         RequestError: there is no token at the position.
     """
-    tables = [spec for spec in engine.model(request.model_id).manifest.spaces if spec.kind == "table"]
-    spec = next((spec for spec in tables if spec.name == space), None)
-    if spec is None:
+    spaces = engine.model(request.model_id).manifest.spaces
+    if not any(spec.kind == "table" and spec.name == space for spec in spaces):
         return None
     trace = engine.translate(request)
-    source = spec.owner == "source"
-    ids, tokens = (trace.source.ids, trace.source.tokens) if source else (trace.best.token_ids, trace.best.tokens)
-    if position >= len(ids):
+    return look_up_near_words(engine, trace, trace.best, space, position, k)
+
+
+def look_up_near_words(
+    engine: Engine, trace: Trace, hypothesis: Hypothesis, space: str, position: int, k: int
+) -> NearWords:
+    """The ``k`` words nearest to a token of a trace's source or of a hypothesis.
+
+    Raises:
+        ModelError: the space is no table of embeddings; the message lists the tables.
+        RequestError: there is no token at the position.
+    """
+    model_id = trace.request.model_id
+    table = engine.word_table(model_id, space)
+    owner = engine.model(model_id).manifest.space(space).owner
+    of = trace.source if owner == "source" else hypothesis
+    ids, tokens = (of.ids, of.tokens) if isinstance(of, Source) else (of.token_ids, of.tokens)
+    if not 0 <= position < len(ids):
         raise RequestError(
-            f"There is no {spec.owner} token at position {position}: there are {len(ids)}, counted from 0.",
-            field="step",
+            f"There is no {owner} token at position {position}: there are {len(ids)}, counted from 0.", field="step"
         )
-    words = engine.word_table(request.model_id, space).nearest(ids[position], k)
-    return NearWords(space, position, ids[position], tokens[position], words)
+    return NearWords(space, position, ids[position], tokens[position], table.nearest(ids[position], k))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dashboard.drawing.translation_svg import draw_svg
+from dashboard.drawing.palette import colors
+from dashboard.drawing.svg.document import write_svg
 from dashboard.state.page_state import Json
 from dashboard.state.question import Export
+from dashboard.views import prints
 from dashboard.views.shown import Shown
-from dashboard.views.translation import pruned_links
 from exported_models.contract.documents import TraceDocument
 
 
@@ -14,8 +15,8 @@ def write(shown: Shown, wish: Export) -> Json:
     """The trace as JSON, or the translation with its links as SVG."""
     if wish.value == "trace":
         return _download(write_trace(shown), "trace.json", "application/json")
-    links = pruned_links(shown.picture, shown.options.mass, shown.layer, shown.head)
-    return _download(draw_svg(shown.picture, links, shown.options.theme), "translation.svg", "image/svg+xml")
+    svg = write_svg(prints.print_translation(shown), colors(prints.THEME))
+    return _download(svg, "translation.svg", "image/svg+xml")
 
 
 def write_trace(shown: Shown) -> str:

@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from beamscope import BeamscopeError
+from beamscope import open as open_workspace
 from exported_models.contract.workspace import Workspace
 from tests.beamscope.shell import Beamscope, one_sentence
 
@@ -31,3 +33,12 @@ def test_an_override_is_refused(beamscope: Beamscope, phonemes_workspace: Worksp
     outcome = beamscope("translate", "g2p", "beamscope", "--attend", "1:0", *where)
     assert outcome.exit_code == 1
     assert one_sentence(outcome.stderr) == "The model g2p has no attention, so it cannot be overridden."
+
+
+def test_python_draws_the_words_and_refuses_the_matrix(phonemes_workspace: Workspace) -> None:
+    t = open_workspace(phonemes_workspace.root).translate("g2p", "beamscope")
+
+    assert t.attention is None
+    assert t.tokens[0] in t.plot().to_svg(fonts=False)
+    with pytest.raises(BeamscopeError, match="no attention"):
+        t.plot("matrix")

@@ -10,6 +10,8 @@ from dashboard.drawing.links import prune
 from dashboard.drawing.matrix import LABEL_GAP
 from dashboard.drawing.palette import colors
 from dashboard.drawing.picture import Picture
+from dashboard.drawing.svg.document import write_svg
+from dashboard.drawing.svg.translation import draw_translation
 from dashboard.drawing.translation_parts import (
     canvas_style,
     draw_matrix,
@@ -19,7 +21,6 @@ from dashboard.drawing.translation_parts import (
     matrix_height,
     matrix_row,
 )
-from dashboard.drawing.translation_svg import draw_svg
 from dashboard.drawing.typography import text_width
 from dashboard.drawing.words import PairText, TokenText
 from dashboard.views.translation import lay_out_words, pick_options, pruned_links
@@ -63,16 +64,19 @@ def test_markup_in_the_corpus_stays_text() -> None:
 
     words, _, _, _ = lay_out_words(picture)
     assert [word.children for word in words][:4] == list(NASTY)
-    texts = [element.text for element in Xml.fromstring(draw_svg(picture, (), "light")).iter() if element.text]
+    drawing = draw_translation(picture, (), colors("light"), "]]>")
+    texts = [element.text for element in Xml.fromstring(write_svg(drawing, colors("light"))).iter() if element.text]
     assert set(NASTY) <= set(texts)
 
 
 def test_the_svg_draws_every_word_and_link(picture: Picture) -> None:
     links = pruned_links(picture, 60, None, None)
 
-    root = Xml.fromstring(draw_svg(picture, links, "dark"))
+    drawing = draw_translation(picture, links, colors("dark"), "A title")
+    root = Xml.fromstring(write_svg(drawing, colors("dark"), fonts=False))
 
-    assert len([element for element in root if element.tag.endswith("path")]) == len(links)
+    assert len([element for element in root.iter() if element.tag.endswith("path")]) == len(links)
+    assert [element.text for element in root.iter() if element.text][:2] == ["A title", "A title"]
 
 
 def test_the_matrix_reads_no_markup_in_words() -> None:

@@ -1,0 +1,213 @@
+"""Views of the page as figures."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from pydantic import ValidationError
+
+from beamscope.errors import CommandError
+from dashboard.drawing.palette import colors
+from dashboard.drawing.picture import DEFAULT_ROOM
+from dashboard.drawing.svg.document import Drawing, write_svg
+from dashboard.state.page_state import PageState, Selection
+from dashboard.state.past import Past
+from dashboard.state.question import Options
+from dashboard.views import prints
+from dashboard.views.compared import Compared, look_at_both
+from dashboard.views.scene import spaces_of
+from dashboard.views.shown import CORPUS_METHODS, Shown, Surroundings, look, look_around
+from exported_models.contract.errors import RequestError
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure as PlotlyFigure
+
+    from beamscope.python.comparison import Comparison
+    from beamscope.python.translation import Translation
+
+View = Literal["translation", "matrix", "tree", "map", "neighbors"]
+ComparedView = Literal["comparison", "matrix", "tree", "map"]
+
+OPTIONS = ("layer", "head", "mass", "extent", "comparison", "space", "method", "offset")
+"""Options that are the page's own, see `dashboard.state.question.Options`."""
+_MORE = ("step", "width", "title")
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A view for print: dark on white, fonts and colors embedded. A notebook shows it as it is.
+
+    Attributes:
+        drawing: its marks.
+        plotly: the figure as plotly has it (``data`` and ``layout``); None for views that plotly does not draw.
+    """
+
+    drawing: Drawing
+    plotly: Mapping[str, Any] | None = None
+
+    @property
+    def title(self) -> str:
+        """The line above the figure."""
+        return self.drawing.title
+
+    def to_svg(self, *, fonts: bool = True) -> str:
+        """The figure as an SVG document; without ``fonts`` it is smaller, and the viewer needs the font Inter."""
+        return write_svg(self.drawing, colors(prints.THEME), fonts=fonts)
+
+    def to_plotly(self) -> PlotlyFigure:
+        """The figure of a matrix or a map, to be zoomed and changed.
+
+        Raises:
+            BeamscopeError: plotly does not draw this view.
+
+        >>> type(t.plot("matrix").to_plotly()).__name__
+        'Figure'
+        """
+        if self.plotly is None:
+            raise RequestError(f"{self.title!r} is no figure of plotly; those of a matrix and a map are.", field="view")
+        from plotly.graph_objects import Figure as PlotlyFigure
+
+        return PlotlyFigure(self.plotly)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the figure as SVG, whatever the suffix; the page saves PNG too.
+
+        Raises:
+            BeamscopeError: the file cannot be written.
+        """
+        written = Path(path)
+        try:
+            written.write_text(self.to_svg(), encoding="utf-8")
+        except OSError as error:
+            raise CommandError(f"{written} cannot be written ({error.strerror or error}).") from error
+        return written
+
+    def _repr_html_(self) -> str:
+        return f'<div style="overflow-x:auto">{self.to_svg(fonts=False)}</div>'
+
+
+def plot(translation: Translation, view: View, options: Mapping[str, Any]) -> Figure:
+    """A view of one translation; see `Translation.plot`."""
+    draw = _find(view, {name: _VIEWS[name] for name in get_args(View)})
+    return _entitle(draw(translation, options), options)
+
+
+def plot_comparison(comparison: Comparison, view: ComparedView, options: Mapping[str, Any]) -> Figure:
+    """A view of two translations; see `Comparison.plot`."""
+    draw = _find(view, {name: _COMPARED_VIEWS[name] for name in get_args(ComparedView)})
+    return _entitle(draw(comparison, options), options)
+
+
+def _find(view: str, known: Mapping[str, Callable[..., Figure]]) -> Callable[..., Figure]:
+    if view not in known:
+        raise RequestError(f"There is no view {view!r}; choose from {', '.join(known)}.", field="view")
+    return known[view]
+
+
+def _entitle(figure: Figure, options: Mapping[str, Any]) -> Figure:
+    title = options.get("title")
+    return Figure(figure.drawing.entitle(title), figure.plotly) if title else figure
+
+
+def _read_options(given: Mapping[str, Any]) -> Options:
+    """The values of the page's controls."""
+    unknown = [name for name in given if name not in (*OPTIONS, *_MORE)]
+    if unknown:
+        raise RequestError(
+            f"There is no option {unknown[0]!r}; choose from {', '.join((*OPTIONS, *_MORE))}.", field=unknown[0]
+        )
+    own = {name: value for name, value in given.items() if name in OPTIONS}
+    extent = "corpus" if given.get("method") in CORPUS_METHODS else "local"
+    try:
+        return Options.model_validate({**own, "map": extent, "room": given.get("width") or DEFAULT_ROOM})
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise RequestError(f"The option {name}: {first['msg']}.", field=name) from None
+
+
+def _show(translation: Translation, given: Mapping[str, Any]) -> Shown:
+    return look(translation.services, _state(translation), _read_options(given), Past())
+
+
+def _state(translation: Translation) -> PageState:
+    return PageState(translation.request.as_request(), translation.rank)
+
+
+def _look_around(translation: Translation, given: Mapping[str, Any], pinned: PageState | None = None) -> Surroundings:
+    """The states of a translation; ``step`` selects the word, on the side that the space belongs to."""
+    services, state, options = translation.services, _state(translation).pin(pinned), _read_options(given)
+    spaces = spaces_of(services, state)
+    if options.space and options.space not in [space.name for space in spaces]:
+        known = ", ".join(space.name for space in spaces)
+        raise RequestError(f"There is no space {options.space!r} to draw; choose from {known}.", field="space")
+    step = given.get("step")
+    owners = {space.name: space.owner for space in spaces}
+    selection = None if step is None else Selection(owners.get(options.space, "target"), int(step))
+    if selection and selection.within(translation.trace, translation.hypothesis) is None:
+        raise RequestError(f"There is no {selection.side} token {step}; they count from 0.", field="step")
+    return look_around(services, state, options, selection, follows=False)
+
+
+def _look_at_both(comparison: Comparison, given: Mapping[str, Any]) -> Compared:
+    shown = _show(comparison.after, given)
+    return look_at_both(comparison.after.services, shown, _state(comparison.before))
+
+
+def _plot_translation(translation: Translation, given: Mapping[str, Any]) -> Figure:
+    return Figure(prints.print_translation(_show(translation, given)))
+
+
+def _plot_matrix(translation: Translation, given: Mapping[str, Any]) -> Figure:
+    shown = _show(translation, given)
+    return Figure(prints.print_matrix(shown), prints.matrix_figure(shown))
+
+
+def _plot_tree(translation: Translation, given: Mapping[str, Any]) -> Figure:
+    return Figure(prints.print_tree(_show(translation, given)))
+
+
+def _plot_map(translation: Translation, given: Mapping[str, Any]) -> Figure:
+    around = _look_around(translation, given)
+    return Figure(prints.print_map(around), prints.map_figure(around))
+
+
+def _plot_neighbors(translation: Translation, given: Mapping[str, Any]) -> Figure:
+    return Figure(prints.print_neighbors(_look_around(translation, given)))
+
+
+def _plot_both(comparison: Comparison, given: Mapping[str, Any]) -> Figure:
+    return Figure(prints.print_comparison(_look_at_both(comparison, given)))
+
+
+def _plot_difference(comparison: Comparison, given: Mapping[str, Any]) -> Figure:
+    compared = _look_at_both(comparison, given)
+    return Figure(prints.print_difference(compared), prints.difference_figure(compared))
+
+
+def _plot_trees(comparison: Comparison, given: Mapping[str, Any]) -> Figure:
+    return Figure(prints.print_overlay(_look_at_both(comparison, given)))
+
+
+def _plot_both_maps(comparison: Comparison, given: Mapping[str, Any]) -> Figure:
+    around = _look_around(comparison.after, given, _state(comparison.before))
+    return Figure(prints.print_map(around), prints.map_figure(around))
+
+
+_VIEWS: Mapping[str, Callable[[Translation, Mapping[str, Any]], Figure]] = {
+    "translation": _plot_translation,
+    "matrix": _plot_matrix,
+    "tree": _plot_tree,
+    "map": _plot_map,
+    "neighbors": _plot_neighbors,
+}
+_COMPARED_VIEWS: Mapping[str, Callable[[Comparison, Mapping[str, Any]], Figure]] = {
+    "comparison": _plot_both,
+    "matrix": _plot_difference,
+    "tree": _plot_trees,
+    "map": _plot_both_maps,
+}
