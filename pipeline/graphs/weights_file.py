@@ -15,6 +15,7 @@ from typing import IO
 import numpy as np
 import onnx
 import onnx_ir as ir
+import torch
 from numpy.typing import NDArray
 
 from exported_models.contract.publishing import open_atomically
@@ -32,6 +33,9 @@ class WeightsFile:
     def __init__(self, location: str, stream: IO[bytes]) -> None:
         self._location, self._stream = location, stream
         self._places: dict[bytes, int] = {}
+        # Every graph of a model has the same tensors in memory, and reading one again takes as long as writing it.
+        # They are kept, as another tensor could get the address of one that is gone.
+        self._seen: dict[tuple[int, int], tuple[torch.Tensor, int]] = {}
 
     @property
     def is_empty(self) -> bool:
@@ -61,11 +65,20 @@ class WeightsFile:
 
     def _move(self, tensor: ir.TensorProtocol) -> ir.ExternalTensor:
         """The same tensor, which lies in this file."""
-        values = np.ascontiguousarray(_read(tensor))
-        place, shape = self._place(values), ir.Shape(values.shape)
+        place, shape = self._find(tensor), ir.Shape(tensor.shape.numpy())
         return ir.ExternalTensor(
-            self._location, place, values.nbytes, tensor.dtype, shape=shape, name=tensor.name or ""
+            self._location, place, tensor.nbytes, tensor.dtype, shape=shape, name=tensor.name or ""
         )
+
+    def _find(self, tensor: ir.TensorProtocol) -> int:
+        """The offset of a tensor in the file; one that lies in memory as a whole is read once."""
+        raw = getattr(tensor, "raw", None)
+        if not isinstance(raw, torch.Tensor) or not raw.is_contiguous():
+            return self._place(np.ascontiguousarray(_read(tensor)))
+        address = (raw.data_ptr(), raw.nbytes)
+        if address not in self._seen:
+            self._seen[address] = (raw, self._place(_read(tensor)))
+        return self._seen[address][1]
 
     def _place(self, values: NDArray[np.generic]) -> int:
         """The offset of these values in the file, where they are written if they are not there yet."""

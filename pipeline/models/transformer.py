@@ -12,7 +12,7 @@ of a head, D size of the model, V target vocabulary.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, cast
 
 import torch
@@ -86,6 +86,23 @@ class Transformer(nn.Module):
         self.output = nn.Linear(config.size, config.target_vocabulary)
         if config.tied:
             self.output.weight = self.target_embedding.tokens.weight
+
+    @classmethod
+    def bare(cls, config: TransformerConfig) -> Transformer:
+        """A model whose weights have shapes and no values; `adopt` gives it values."""
+        with torch.device("meta"):
+            return cls(config)
+
+    def adopt(self, weights: Mapping[str, Tensor]) -> None:
+        """Make these tensors the model's weights. They are not copied unless their values lie apart in memory.
+
+        Raises:
+            RuntimeError: a weight is missing, is not one of the model's, or has another shape.
+        """
+        self.load_state_dict({name: weight.contiguous() for name, weight in weights.items()}, assign=True)
+        if self.config.tied:
+            self.output.weight = self.target_embedding.tokens.weight
+        self.eval().requires_grad_(requires_grad=False)
 
     def encode(self, source_ids: Tensor, source_mask: Tensor, head_mask: Tensor | None = None) -> Encoded:
         """Read a ragged batch: [N, S] ids padded on the right and the mask, true on tokens.

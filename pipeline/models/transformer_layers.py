@@ -334,8 +334,9 @@ class DistanceBias(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(bias.buckets, heads))
         self.longest = bias.longest
+        # On the CPU also in a model that is built without values, since no checkpoint has these numbers.
         # Distances of more than `longest` tokens are clamped and share the buckets of the ends.
-        reach = torch.arange(-bias.longest, bias.longest + 1)
+        reach = torch.arange(-bias.longest, bias.longest + 1, device="cpu")
         self.register_buffer("buckets", _bucket(reach, bias, both_sides=both_sides), persistent=False)
 
     def forward(self, queries: Tensor, keys: Tensor) -> Tensor:

@@ -30,9 +30,8 @@ def load_checkpoint(folder: Path) -> LoadedCheckpoint:
     """
     checkpoint = read_checkpoint(folder)
     config = checkpoint.family.configure(checkpoint.model)
-    model = Transformer(config)
-    model.load_state_dict(dict(checkpoint.family.convert(checkpoint.model)))
-    model.eval().requires_grad_(requires_grad=False)
+    model = Transformer.bare(config)
+    model.adopt(checkpoint.family.convert(checkpoint.model))
     tokenizers = read_tokenizers(checkpoint, config.source_vocabulary, config.target_vocabulary)
     limit = config.positions or None
     generation = read_generation(checkpoint.model, config.target_vocabulary, limit, tokenizers.first_id)

@@ -35,8 +35,13 @@ def find_activation(name: str, config: PretrainedConfig) -> Activation:
 
 
 def copy_linear(target: str, module: nn.Module, scale: float = 1.0) -> dict[str, Tensor]:
-    """A projection or norm, scaled, as ``<target>.weight`` and, if it has one, ``<target>.bias``."""
-    return {f"{target}.{name}": tensor * scale for name, tensor in module.state_dict().items()}
+    """A projection or norm, scaled, as ``<target>.weight`` and, if it has one, ``<target>.bias``.
+
+    Without a scale the tensors are the module's own, as a large model has memory for one copy.
+    """
+    return {
+        f"{target}.{name}": tensor if scale == 1.0 else tensor * scale for name, tensor in module.state_dict().items()
+    }
 
 
 def join_linear(target: str, *parts: dict[str, Tensor]) -> dict[str, Tensor]:

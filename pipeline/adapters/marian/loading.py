@@ -62,7 +62,7 @@ def load_checkpoint(path: Path) -> LoadedCheckpoint:
 
 
 def _build(config: TransformerConfig, state: dict[str, Tensor], checkpoint: MarianCheckpoint) -> Transformer:
-    model = Transformer(config)
+    model = Transformer.bare(config)
     wanted = model.state_dict()
     for name, weight in state.items():
         if weight.shape != wanted[name].shape:
@@ -70,8 +70,7 @@ def _build(config: TransformerConfig, state: dict[str, Tensor], checkpoint: Mari
                 f"{checkpoint.weights.path} has weights that do not fit each other: {name} is {list(weight.shape)} "
                 f"where the others ask for {list(wanted[name].shape)}."
             )
-    model.load_state_dict(state)
-    model.eval().requires_grad_(requires_grad=False)
+    model.adopt(state)
     return model
 
 

@@ -48,7 +48,7 @@ def build_transformer(options: TransformerOptions, weights: Weights, embedding: 
         converted |= weights.take_layer(f"{side}.layer_norm", f"{side}_norm")
     converted |= weights.take_layer("generator", "output")
     weights.finish()
-    model = Transformer(config)
+    model = Transformer.bare(config)
     weights.fill(model, converted)
     return model
 

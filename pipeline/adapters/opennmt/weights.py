@@ -60,7 +60,7 @@ class Weights:
             )
 
     def fill(self, model: nn.Module, weights: Mapping[str, Tensor]) -> None:
-        """Put converted weights into a model.
+        """Make converted weights those of a model, without copying them.
 
         Raises:
             CheckpointError: a weight's shape does not fit the options.
@@ -70,5 +70,5 @@ class Weights:
             if found != expected.shape:
                 shapes = f"{list(found or ())}, expected {list(expected.shape)}"
                 raise CheckpointError(f"The weights in {self._path} do not fit its options: {name} is {shapes}.")
-        model.load_state_dict(dict(weights))
+        model.load_state_dict(dict(weights), assign=True)
         model.eval().requires_grad_(requires_grad=False)

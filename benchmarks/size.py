@@ -1,0 +1,118 @@
+"""Time and memory by the size of a model: checkpoints in the shapes of published ones, with random weights.
+
+python -m benchmarks.size                          60 M, 300 M and 600 M parameters
+python -m benchmarks.size byt5-base nllb-600m      some shapes; --help lists them
+python -m benchmarks.size byt5-base --int8         with a quantized twin
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import shutil
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from benchmarks.child import run_child
+from benchmarks.measure import describe_machine, shorten
+from benchmarks.report import Figure, Report
+from benchmarks.shapes import SHAPES, Shape, write_shape
+from exported_models.contract.errors import BeamscopeError
+from exported_models.contract.workspace import Workspace
+
+DEFAULT: Final = ("t5-small", "byt5-small", "nllb-600m")
+WORKSPACE: Final = Path(__file__).resolve().parent.parent / "build" / "size"
+
+
+@dataclass(frozen=True, slots=True)
+class Sized:
+    """A shape, its checkpoint on disk, and the workspace that it is exported to."""
+
+    name: str
+    shape: Shape
+    checkpoint: Path
+    workspace: Workspace
+
+
+def measure_export(sized: Sized, options: argparse.Namespace) -> Mapping[str, Figure]:
+    """Time and peak of `beamscope export`, verification included, in a process of its own."""
+    _forget(sized)
+    asked = [str(sized.checkpoint), "--id", sized.name, "--workspace", str(sized.workspace.root), "--json"]
+    twin = ["--quantize", "int8"] if options.int8 else []
+    peak = run_child([sys.executable, "-m", "beamscope", "export", *asked, *twin])
+    summary = json.loads(peak.output)
+    found: dict[str, Figure] = {
+        "export s": shorten(peak.seconds),
+        "peak GB": shorten(peak.resident / 1e9),
+        "x weights": shorten(peak.resident / sized.shape.bytes),
+        "anonymous GB": shorten(peak.anonymous / 1e9),
+        "x of them": shorten(peak.anonymous / sized.shape.bytes),
+    }
+    if options.int8:
+        found["int8 agrees"] = shorten(summary["twin"]["quantization"]["comparison"]["agreement"])
+    return found
+
+
+PARTS: Final[Mapping[str, Callable[[Sized, argparse.Namespace], Mapping[str, Figure]]]] = {"export": measure_export}
+"""Measurements of a shape, each a row's columns, in the order in which they are made."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure the shapes that were asked for; return 0, or 1 with one sentence if one cannot be measured."""
+    options = _parse(arguments)
+    try:
+        for part in options.parts:
+            rows = [_measure(part, name, options) for name in options.names or DEFAULT]
+            print(f"\n{_report(part, rows).to_text()}\n[{describe_machine()}]", flush=True)
+    except BeamscopeError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _measure(part: str, name: str, options: argparse.Namespace) -> Mapping[str, Figure]:
+    workspace = Workspace(options.workspace / "workspace")
+    sized = Sized(name, SHAPES[name], _write_elsewhere(name, options.workspace), workspace)
+    return {"shape": name, "parameters M": sized.shape.parameters, **PARTS[part](sized, options)}
+
+
+def _report(part: str, rows: Sequence[Mapping[str, Figure]]) -> Report:
+    note = "Peaks are of a process of its own; all but anonymous memory is pages of files, which can be reclaimed."
+    return Report(f"{part.capitalize()} by size", rows, note)
+
+
+def _write_elsewhere(name: str, folder: Path) -> Path:
+    """Write a checkpoint in a process of its own, whose memory is not counted."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(write_shape, (name, folder))
+
+
+def _forget(sized: Sized) -> None:
+    """Remove what earlier runs exported, all of which lies in folders named by the model."""
+    for root in (sized.workspace.models_folder, sized.workspace.builds_folder / "models"):
+        for name in (sized.name, f"{sized.name}-int8"):
+            (root / name).unlink(missing_ok=True) if (root / name).is_symlink() else None
+            shutil.rmtree(root / name, ignore_errors=True)
+            shutil.rmtree(root / ".builds" / name, ignore_errors=True)
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.size", description="Measure models by their size.")
+    parser.add_argument("names", nargs="*", metavar="SHAPE", help=f"some of {', '.join(SHAPES)}; default: {DEFAULT}")
+    parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS), help="measurements to make")
+    parser.add_argument("--int8", action="store_true", help="export a quantized twin too")
+    parser.add_argument("--workspace", type=Path, default=WORKSPACE, metavar="FOLDER", help="of checkpoints and models")
+    options = parser.parse_args(arguments)
+    unknown = sorted(set(options.names) - set(SHAPES))
+    if unknown:
+        parser.error(f"there is no shape {unknown[0]!r} (known: {', '.join(SHAPES)})")
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(main())
