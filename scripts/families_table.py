@@ -14,9 +14,11 @@ from pathlib import Path
 from torch import nn
 
 from pipeline.adapters import load_adapter
+from pipeline.adapters.ctranslate2 import CTranslate2Adapter
 from pipeline.adapters.g2p import find_g2p_en
 from pipeline.adapters.huggingface.families import MISSING
 from pipeline.models.checkpoint import LoadedCheckpoint
+from tests.pipeline.adapters.ctranslate2.folders import save_folder
 from tests.pipeline.adapters.huggingface.tiny_checkpoints import FAMILIES, save_tiny_checkpoint
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "families.md"
@@ -71,6 +73,7 @@ def load_families(folder: Path) -> Iterator[tuple[str, LoadedCheckpoint]]:
     """A checkpoint of every family, by the name that people know it by."""
     for family in sorted(FAMILIES):
         yield family, load_adapter("huggingface").load(save_tiny_checkpoint(family, folder / family))
+    yield "CTranslate2's folders", CTranslate2Adapter().load(save_folder("flan-t5", folder / "ctranslate2"))
     yield "Luong's (LSTM with attention)", load_adapter("luong").load(_DATES)
     yield "g2p-en (GRU without attention)", load_adapter("g2p").load(find_g2p_en())
 

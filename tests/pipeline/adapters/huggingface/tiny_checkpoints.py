@@ -140,16 +140,24 @@ FAMILIES: Mapping[str, tuple[str, str, Mapping[str, Any]]] = {
 
 
 def save_tiny_checkpoint(
-    family: str, folder: Path, *, texts: Sequence[str] = TEXTS, deviation: float = 0.35, **generation: Any
+    family: str,
+    folder: Path,
+    *,
+    texts: Sequence[str] = TEXTS,
+    deviation: float = 0.35,
+    changes: Mapping[str, Any] | None = None,
+    **generation: Any,
 ) -> Path:
     """Write the checkpoint of a family.
 
     Args:
         texts: what its tokenizer is made from.
         deviation: of the random weights; with the default beams branch, smaller ones can be trained.
+        changes: of its configuration.
         generation: settings of its generation_config.json.
     """
     config_class, model_class, settings = FAMILIES[family]
+    settings = {**settings, **(changes or {})}
     _save_model(config_class, model_class, settings, folder, deviation, **generation)
     if family == "byt5":
         library.ByT5Tokenizer(extra_ids=0).save_pretrained(folder)
