@@ -102,8 +102,8 @@ def _limiting_files(limit: int) -> Callable[[], None]:
     return limit_files
 
 
-def project_of(folder: Path) -> Path:
-    """Write the project of the campaign: the shipped dates model with a few hundred pairs."""
+def project_of(folder: Path, pairs: int = 300) -> Path:
+    """Write the project of the campaign: the shipped dates model with so many pairs."""
     example = Path(__file__).resolve().parent.parent / "examples" / "dates"
     path = folder / "project.toml"
     path.write_text(
@@ -116,10 +116,10 @@ checkpoint = '{example / "checkpoint"}'
 generator = '{example / "corpus.py"}'
 train = "train.tsv"
 validation = "validation.tsv"
-limit = 300
+limit = {pairs}
 
 [store]
-shard_pairs = 100
+shard_pairs = {max(pairs // 3, 1)}
 """,
         encoding="utf-8",
     )

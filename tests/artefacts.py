@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import fcntl
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +22,7 @@ from exported_models.contract.workspace import Workspace
 from exported_models.runtime.model import ExportedModel
 
 if TYPE_CHECKING:
+    from pipeline.models.checkpoint import LoadedCheckpoint
     from state_store.store import StateStore
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -41,6 +44,25 @@ limit = 300
 [store]
 shard_pairs = 100
 """
+
+
+@dataclass(frozen=True, slots=True)
+class TinyExport:
+    """A checkpoint and an exported model that was made from it, not verified; tests change copies of them."""
+
+    adapter: str
+    checkpoint: Path
+    graphs: Path
+
+    def load(self) -> LoadedCheckpoint:
+        """Read the checkpoint."""
+        from pipeline.adapters import load_adapter
+
+        return load_adapter(self.adapter).load(self.checkpoint)
+
+    def open(self) -> ExportedModel:
+        """Open the graphs."""
+        return ExportedModel.open(self.graphs, threads=1)
 
 
 def write_dates_project(folder: Path, more: str = "") -> Path:
@@ -78,6 +100,20 @@ def dates_store(dates_workspace: Workspace, dates_model: ExportedModel) -> State
     from state_store.store import StateStore
 
     return StateStore.open(dates_workspace.store_folder("dates"), dates_model)
+
+
+@pytest.fixture(scope="session")
+def tiny_export(pytestconfig: pytest.Config) -> Callable[[str], TinyExport]:
+    """Graphs of a tiny random checkpoint, by its family: one of Hugging Face, or ``ssru`` of native Marian."""
+    assert pytestconfig.cache is not None
+    root = pytestconfig.cache.mkdir(f"tiny-{_digest_builders()[:16]}")
+
+    @cache
+    def find(family: str) -> TinyExport:
+        with _one_session(root):
+            return _write_tiny_export(root / family, family)
+
+    return find
 
 
 @pytest.fixture(scope="session")
@@ -127,9 +163,31 @@ def outdated_workspace(dates_workspace: Workspace, tmp_path: Path) -> Workspace:
     return workspace
 
 
+def _write_tiny_export(folder: Path, family: str) -> TinyExport:
+    from pipeline.adapters import load_adapter
+    from pipeline.graphs.export import write_graphs
+    from tests.pipeline.adapters.huggingface.tiny_checkpoints import save_tiny_checkpoint
+    from tests.pipeline.adapters.marian.tiny_models import SSRU, save_tiny_model
+    from tests.pipeline.tiny_exports import seal_unverified
+
+    adapter = "marian" if family == "ssru" else "huggingface"
+    if not folder.is_dir():
+        unfinished = folder.with_name(f"{family}-unfinished")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        if family == "ssru":
+            save_tiny_model(unfinished / "checkpoint", **SSRU)
+        else:
+            save_tiny_checkpoint(family, unfinished / "checkpoint")
+        source = load_adapter(adapter).load(unfinished / "checkpoint")
+        write_graphs(source, unfinished / "graphs")
+        seal_unverified(unfinished / "graphs", source)
+        unfinished.rename(folder)
+    return TinyExport(adapter, folder / "checkpoint", folder / "graphs")
+
+
 def _digest_builders() -> str:
     sources = [path for package in BUILDING_PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
-    sources += [DATES / "corpus.py", Path(__file__)]
+    sources += [DATES / "corpus.py", Path(__file__), *sorted((ROOT / "tests" / "pipeline").rglob("tiny_*.py"))]
     digests = {str(path): {"sha256": digest_file(path)} for path in sources}
     return content_hash({**digests, **list_files(DATES / "checkpoint")})
 

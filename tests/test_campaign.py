@@ -16,13 +16,15 @@ from campaign.load import hold_connections, soak, swap_builds
 from campaign.outcome import Outcome, Setting
 from exported_models.contract.workspace import Workspace
 
+PAIRS = 60
+"""Few, since each build is made from nothing."""
 GUIDE = Path(__file__).resolve().parent.parent / "docs" / "reliability.md"
 
 
 @pytest.fixture
 def setting(dates_workspace: Workspace, tmp_path: Path) -> Callable[..., Setting]:
     def make(cases: int = 0, seconds: float = 0.0) -> Setting:
-        return Setting(dates_workspace, project_of(tmp_path), tmp_path, cases, seconds)
+        return Setting(dates_workspace, project_of(tmp_path, PAIRS), tmp_path, cases, seconds)
 
     return make
 

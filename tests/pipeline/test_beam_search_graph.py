@@ -22,12 +22,8 @@ from exported_models.runtime.model import ExportedModel
 from exported_models.runtime.sessions import EncodedSource, StateOutputs, StepInput
 from exported_models.search.decoder_memory import SearchMemory
 from exported_models.search.search import record_source, search
-from pipeline.adapters import load_adapter
 from pipeline.graphs.beam_search import derive_beam_search
-from pipeline.graphs.export import write_graphs
-from tests.pipeline.adapters.huggingface.tiny_checkpoints import save_tiny_checkpoint
-from tests.pipeline.adapters.marian.tiny_models import SSRU, save_tiny_model
-from tests.pipeline.tiny_exports import open_unverified
+from tests.artefacts import TinyExport
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
@@ -37,20 +33,12 @@ MEMORIES = {"marian": "one kernel appends", "t5": "a plain graph appends", "ssru
 
 
 @pytest.fixture(scope="module")
-def export(tmp_path_factory: pytest.TempPathFactory, dates_model: ExportedModel) -> Callable[[str], ExportedModel]:
-    """A tiny model of a family, or the dates model; made once."""
+def export(tiny_export: Callable[[str], TinyExport], dates_model: ExportedModel) -> Callable[[str], ExportedModel]:
+    """A tiny model of a family, or the dates model; opened once."""
 
     @cache
     def find(family: str) -> ExportedModel:
-        if family == "luong":
-            return dates_model
-        folder = tmp_path_factory.mktemp(family)
-        if family == "ssru":
-            source = load_adapter("marian").load(save_tiny_model(folder / "checkpoint", **SSRU))
-        else:
-            source = load_adapter("huggingface").load(save_tiny_checkpoint(family, folder / "checkpoint"))
-        write_graphs(source, folder / "graphs")
-        return open_unverified(folder / "graphs", source)
+        return dates_model if family == "luong" else tiny_export(family).open()
 
     return find
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -22,18 +21,15 @@ from exported_models.contract.graphs import (
 )
 from exported_models.runtime.model import ExportedModel
 from exported_models.runtime.sessions import StepInput
-from pipeline.adapters import load_adapter
 from pipeline.errors import ParityError
-from pipeline.graphs.export import write_graphs
 from pipeline.graphs.folded_step import derive_folded_step
 from pipeline.graphs.fused_attention import fuse_self_attention
 from pipeline.graphs.plain_step import derive_plain_step
 from pipeline.graphs.rewriting import RUNTIME_DOMAIN
-from pipeline.models.checkpoint import LoadedCheckpoint
 from pipeline.parity.sample import make_up_sample
 from pipeline.parity.verify import verify_model
 from pipeline.progress import SilentProgress
-from tests.pipeline.adapters.huggingface.tiny_checkpoints import save_tiny_checkpoint
+from tests.artefacts import TinyExport
 from tests.pipeline.tiny_exports import open_unverified
 
 ROWS, SOURCE = 4, 6
@@ -44,27 +40,9 @@ Arrays = dict[str, np.ndarray]
 
 
 @pytest.fixture(scope="module")
-def export(tmp_path_factory: pytest.TempPathFactory, dates_model: ExportedModel) -> Callable[[str], Path]:
-    """A folder with the graphs of a family, or of the dates model; made once."""
-
-    @cache
-    def find(family: str) -> Path:
-        if family == "luong":
-            return dates_model.folder
-        folder = tmp_path_factory.mktemp(family)
-        write_graphs(load_adapter("huggingface").load(save_tiny_checkpoint(family, folder / "checkpoint")), folder)
-        return folder
-
-    return find
-
-
-def _stage(exported: Path, tmp_path: Path) -> tuple[Path, LoadedCheckpoint]:
-    """A copy of exported graphs, and what they were exported from."""
-    folder = tmp_path / "staged"
-    shutil.copytree(exported, folder)
-    source = load_adapter("huggingface").load(folder / "checkpoint")
-    shutil.rmtree(folder / "checkpoint")
-    return folder, source
+def export(tiny_export: Callable[[str], TinyExport], dates_model: ExportedModel) -> Callable[[str], Path]:
+    """A folder with the graphs of a tiny model of a family, or of the dates model."""
+    return lambda family: dates_model.folder if family == "luong" else tiny_export(family).graphs
 
 
 def _open(path: Path) -> ort.InferenceSession:
@@ -181,9 +159,10 @@ def test_attention_with_relative_positions_is_left_as_it_is(export: Callable[[st
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_step_that_differs_from_the_whole_target_in_one_pass_is_refused(
-    export: Callable[[str], Path], tmp_path: Path
+    tiny_export: Callable[[str], TinyExport], tmp_path: Path
 ) -> None:
-    folder, source = _stage(export("marian"), tmp_path)
+    folder, source = tmp_path / "staged", tiny_export("marian").load()
+    shutil.copytree(tiny_export("marian").graphs, folder)
     proto = onnx.load(folder / Graph.DECODER_STEP.filename, load_external_data=False)
     softmax = next(node for node in proto.graph.node if node.op_type == "Softmax")
     softmax.op_type = "Identity"

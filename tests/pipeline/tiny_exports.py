@@ -10,8 +10,13 @@ from pipeline.graphs.export import describe_model, seal
 from pipeline.models.checkpoint import LoadedCheckpoint
 
 
-def open_unverified(folder: Path, source: LoadedCheckpoint) -> ExportedModel:
-    """Open graphs and tokenizers that were written into ``folder``."""
+def seal_unverified(folder: Path, source: LoadedCheckpoint) -> None:
+    """Make an exported model of graphs and tokenizers that were written into ``folder``."""
     origin = CheckpointOrigin(adapter="tiny", name="tiny", digest="none")
     seal(folder, describe_model(source, "tiny", origin), None)
+
+
+def open_unverified(folder: Path, source: LoadedCheckpoint) -> ExportedModel:
+    """Open graphs and tokenizers that were written into ``folder``."""
+    seal_unverified(folder, source)
     return ExportedModel.open(folder, threads=1)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from exported_models.contract.graphs import Graph
-from pipeline.adapters import load_adapter
+from exported_models.runtime.model import ExportedModel
 from pipeline.errors import ParityError
-from pipeline.graphs.export import write_graphs
 from pipeline.models.checkpoint import LoadedCheckpoint
 from pipeline.parity.sample import SamplePair, make_up_sample
 from pipeline.parity.verify import verify_model
 from pipeline.progress import SilentProgress
-from tests.pipeline.adapters.huggingface.tiny_checkpoints import save_tiny_checkpoint
+from tests.artefacts import TinyExport
 from tests.pipeline.parity.wrong_graphs import Fault, copy_with_fault, drop_mask, scale
 from tests.pipeline.tiny_exports import open_unverified
 
@@ -25,16 +24,13 @@ QUIET = SilentProgress()
 
 
 @pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> LoadedCheckpoint:
-    folder = tmp_path_factory.mktemp("marian")
-    return load_adapter("huggingface").load(save_tiny_checkpoint("marian", folder))
+def checkpoint(tiny_export: Callable[[str], TinyExport]) -> LoadedCheckpoint:
+    return tiny_export("marian").load()
 
 
 @pytest.fixture(scope="module")
-def exported(checkpoint: LoadedCheckpoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("exported")
-    write_graphs(checkpoint, folder)
-    return folder
+def exported(tiny_export: Callable[[str], TinyExport]) -> Path:
+    return tiny_export("marian").graphs
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +41,7 @@ def sample(checkpoint: LoadedCheckpoint) -> Sequence[SamplePair]:
 def test_a_right_export_of_a_small_model_is_judged_as_strictly_as_ever(
     checkpoint: LoadedCheckpoint, exported: Path, sample: Sequence[SamplePair]
 ) -> None:
-    report = verify_model(checkpoint, open_unverified(exported, checkpoint), sample, progress=QUIET)
+    report = verify_model(checkpoint, ExportedModel.open(exported, threads=1), sample, progress=QUIET)
 
     assert report.outputs.keys() >= {"log-probabilities", "attention", "encoder states", "decoder states"}
     assert {found.allowed for found in report.outputs.values()} == {1e-4}
