@@ -21,6 +21,7 @@ from campaign.damage import corrupt_files
 from campaign.inputs import fuzz_api, fuzz_command_line, fuzz_page
 from campaign.load import hold_connections, let_analysts_in, soak, swap_builds
 from campaign.outcome import Outcome, Setting
+from campaign.publishing import kill_publishing
 from exported_models.contract.workspace import Workspace
 from pipeline.build.building import build
 from pipeline.build.project_file import load_project
@@ -47,6 +48,7 @@ PARTS: Final = {
     "swap": Part(swap_builds, 0, 120),
     "disk": Part(fill_disk, 20),
     "kills": Part(kill_builds, 100),
+    "publishing": Part(kill_publishing, 100),
     "soak": Part(soak, 0, 1_800),
 }
 

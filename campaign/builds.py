@@ -9,9 +9,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from campaign.file_events import COUNT_FILE
 from campaign.outcome import Outcome, Setting
 from exported_models.contract.errors import WorkspaceError
 from exported_models.contract.workspace import Workspace
@@ -21,29 +22,43 @@ _SMALLEST_FILE = 10_000
 
 
 def kill_builds(setting: Setting) -> Outcome:
-    """Kill a build, every second one under Prefect, after a random share of its time, and run it again."""
+    """Kill a build and run it again: every second time before a random change to files, else at a random time.
+
+    Those that are killed at a time run under Prefect in turn; its processes cannot be counted along with the build's.
+    """
     outcome, chance = Outcome(), random.Random(5)
-    wanted, seconds = _build_undisturbed(setting)
+    wanted, seconds, changes = _build_undisturbed(setting)
     outcome.figures["seconds of a build"] = round(seconds, 1)
+    outcome.figures["changes of a build"] = changes
     for number in range(setting.cases):
         workspace = Workspace(setting.scratch / f"killed-{number}")
-        options = [] if number % 2 else ["--no-prefect"]
-        after = chance.uniform(0, seconds)
-        process = subprocess.Popen(
-            _command(setting, workspace, *options), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
-        )
-        time.sleep(after)
-        process.kill()
-        process.wait()
-        _build_again(outcome, setting, workspace, wanted, f"killed after {after:.1f} s {options}")
+        if number % 2:
+            options = [] if number % 4 == 1 else ["--no-prefect"]
+            what = _kill_after(chance.uniform(0, seconds), _command(setting, workspace, *options))
+        else:
+            what = _kill_before(chance.randint(1, changes), setting, workspace)
+        _build_again(outcome, setting, workspace, wanted, what)
         shutil.rmtree(workspace.root)
     return outcome
+
+
+def _kill_after(seconds: float, command: Sequence[str]) -> str:
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    time.sleep(seconds)
+    process.kill()
+    process.wait()
+    return f"killed after {seconds:.1f} s: {' '.join(command[3:])}"
+
+
+def _kill_before(change: int, setting: Setting, workspace: Workspace) -> str:
+    _run(_counted(setting, workspace, change))
+    return f"killed before change {change}"
 
 
 def fill_disk(setting: Setting) -> Outcome:
     """Let no file of a build grow beyond a random size, as a full disk would; then build without that limit."""
     outcome, chance = Outcome(), random.Random(6)
-    wanted, _ = _build_undisturbed(setting)
+    wanted, _, _ = _build_undisturbed(setting)
     largest = max(path.stat().st_size for path in (setting.scratch / "undisturbed").rglob("*") if path.is_file())
     for number in range(setting.cases):
         workspace = Workspace(setting.scratch / f"full-{number}")
@@ -67,11 +82,13 @@ def _build_again(outcome: Outcome, setting: Setting, workspace: Workspace, wante
         outcome.note("same hashes")
 
 
-def _build_undisturbed(setting: Setting) -> tuple[dict[str, str], float]:
+def _build_undisturbed(setting: Setting) -> tuple[dict[str, str], float, int]:
+    """The builds, the seconds they took, and the number of changes to files."""
     workspace = Workspace(setting.scratch / "undisturbed")
     begun = time.monotonic()
-    _run(_command(setting, workspace, "--no-prefect")).check_returncode()
-    return _name_builds(workspace), time.monotonic() - begun
+    _run(_counted(setting, workspace, 0)).check_returncode()
+    seconds = time.monotonic() - begun
+    return _name_builds(workspace), seconds, int((setting.scratch / COUNT_FILE).read_text(encoding="utf-8"))
 
 
 def _run(command: list[str], prepare: Callable[[], None] | None = None) -> subprocess.CompletedProcess[str]:
@@ -82,8 +99,18 @@ def _run(command: list[str], prepare: Callable[[], None] | None = None) -> subpr
 
 def _command(setting: Setting, workspace: Workspace, *options: str) -> list[str]:
     workspace.root.mkdir(exist_ok=True)
-    named = ["build", str(setting.project), "--workspace", str(workspace.root), *options]
-    return [sys.executable, "-m", "beamscope", *named]
+    return [sys.executable, "-m", "beamscope", *_arguments(setting, workspace, *options)]
+
+
+def _counted(setting: Setting, workspace: Workspace, change: int) -> list[str]:
+    """The command of a build that ends before a change to its workspace, or only counts changes."""
+    workspace.root.mkdir(exist_ok=True)
+    counting = [sys.executable, "-m", "campaign.file_events", str(workspace.root), str(change)]
+    return [*counting, *_arguments(setting, workspace, "--no-prefect")]
+
+
+def _arguments(setting: Setting, workspace: Workspace, *options: str) -> list[str]:
+    return ["build", str(setting.project), "--workspace", str(workspace.root), *options]
 
 
 def _name_builds(workspace: Workspace) -> dict[str, str]:

@@ -14,6 +14,7 @@ from campaign.damage import corrupt_files
 from campaign.inputs import fuzz_api, fuzz_command_line, fuzz_page
 from campaign.load import hold_connections, soak, swap_builds
 from campaign.outcome import Outcome, Setting
+from campaign.publishing import kill_publishing
 from exported_models.contract.workspace import Workspace
 
 PAIRS = 60
@@ -39,6 +40,13 @@ def test_inputs_and_damage_break_nothing(
 
     assert outcome.broken == []
     assert outcome.cases >= cases // 2
+
+
+def test_publishing_may_be_killed_anywhere(setting: Callable[..., Setting]) -> None:
+    outcome = kill_publishing(setting(20))
+
+    assert outcome.broken == []
+    assert set(outcome.counts) == {"readers saw the old build", "readers saw the new build"}
 
 
 def test_builds_are_swapped_under_load(setting: Callable[..., Setting]) -> None:

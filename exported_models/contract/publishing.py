@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
@@ -149,6 +150,7 @@ def publish(
     files = list_files(staged, digest)
     complete = {**manifest, "files": files, "content_hash": content_hash(files)}
     builds = destination.parent / BUILDS_FOLDER / destination.name
+    before = destination.resolve()
     # Named by manifest and data: equal data bound to another model, for instance, is another build.
     final = builds / digest_value(complete)[:HASH_DIGITS]
     with explain_disk_errors(destination):
@@ -163,7 +165,8 @@ def publish(
             staged.rename(final)
         _sync_folder(builds)
         _swap_link(destination, final)
-    _remove_superseded(builds, keep=final)
+    if before != final.resolve():
+        _remove_superseded(builds, keep=(before, final.resolve()))
     return final
 
 
@@ -261,18 +264,19 @@ def _is_damaged(folder: Path) -> bool:
 
 
 def _swap_link(link: Path, target: Path) -> None:
+    for unfinished in link.parent.glob(f".{glob.escape(link.name)}.*.link"):  # of a process that was killed here
+        unfinished.unlink(missing_ok=True)
     fresh = link.with_name(f".{link.name}.{os.getpid()}.link")
-    fresh.unlink(missing_ok=True)
     fresh.symlink_to(target.relative_to(link.parent), target_is_directory=True)
     fresh.replace(link)
     _sync_folder(link.parent)
 
 
-def _remove_superseded(builds: Path, keep: Path) -> None:
-    """Remove all builds but the current one and the newest before it, which a reader may still have open."""
-    older = sorted((path for path in builds.iterdir() if path != keep), key=lambda path: path.stat().st_mtime)
-    for path in older[:-1]:
-        shutil.rmtree(path, ignore_errors=True)
+def _remove_superseded(builds: Path, keep: Collection[Path]) -> None:
+    """Remove all builds but the current one and the one before it, which a reader may still have open."""
+    for path in builds.iterdir():
+        if path.resolve() not in keep:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _sync_tree(folder: Path) -> None:

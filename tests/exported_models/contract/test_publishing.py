@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,17 @@ def test_only_the_newest_superseded_build_is_kept(tmp_path: Path) -> None:
         publish(make_staged(tmp_path, text), tmp_path / "store", {}, {})
 
     builds = list((tmp_path / ".builds" / "store").iterdir())
+    assert sorted((build / "data.txt").read_text(encoding="utf-8") for build in builds) == ["three", "two"]
+
+
+def test_the_build_before_is_kept_though_the_clock_was_set_back(tmp_path: Path) -> None:
+    for text, hour in (("one", 3), ("two", 2)):
+        folder = publish(make_staged(tmp_path, text), tmp_path / "store", {}, {})
+        os.utime(folder, (3600 * hour, 3600 * hour))
+
+    publish(make_staged(tmp_path, "three"), tmp_path / "store", {}, {})
+
+    builds = (tmp_path / ".builds" / "store").iterdir()
     assert sorted((build / "data.txt").read_text(encoding="utf-8") for build in builds) == ["three", "two"]
 
 
