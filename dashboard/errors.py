@@ -1,9 +1,10 @@
 """The errors of the dashboard.
 
-BeamscopeError          (exported_models.contract.errors)
-└── DashboardError      something the page was asked for cannot be done
-    ├── LinkError       a link's fragment does not hold a request
-    └── SiteError       (dashboard.site) the application cannot be served as asked
+BeamscopeError                  (exported_models.contract.errors)
+└── DashboardError              something the page was asked for cannot be done
+    ├── LinkError               a link's fragment does not hold a request
+    ├── MissingPackageError     a kind of file needs a package that the base install leaves out
+    └── SiteError               (dashboard.site) the application cannot be served as asked
 """
 
 from exported_models.contract.errors import BeamscopeError
@@ -11,6 +12,10 @@ from exported_models.contract.errors import BeamscopeError
 
 class DashboardError(BeamscopeError):
     """The page was asked for something that cannot be done."""
+
+
+class MissingPackageError(DashboardError):
+    """A kind of file needs a package that the base install leaves out; the message names it."""
 
 
 class LinkError(DashboardError):

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CONTRACTS = ("exported_models", "state_store")
 PACKAGES = ("beamscope", "dashboard", "pipeline", *CONTRACTS)
 LINT_IMPORTS = Path(sys.executable).with_name("lint-imports")
-BUILD_ONLY = ("babel", "dask", "numba", "onnx", "prefect", "pynndescent", "torch", "transformers", "umap")
+BUILD_ONLY = ("babel", "dask", "numba", "onnx", "prefect", "pyarrow", "pynndescent", "torch", "transformers", "umap")
 
 BLOCK_BUILD_ONLY = f"""
 import sys

@@ -33,7 +33,7 @@ def list_declared(extra: str = "") -> set[str]:
 
 @pytest.mark.parametrize(
     ("package", "extra"),
-    [("exported_models", ""), ("state_store", ""), ("dashboard", ""), ("beamscope", ""), ("pipeline", "build")],
+    [("exported_models", ""), ("state_store", ""), ("dashboard", "parquet"), ("beamscope", ""), ("pipeline", "build")],
 )
 def test_every_package_imported_is_declared(package: str, extra: str) -> None:
     foreign = set(list_imports(package)) - set(sys.stdlib_module_names) - set(OWN)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from beamscope.errors import CommandError
 from beamscope.python.verbs import Verbs
 from beamscope.word_report import look_up_near_words
 from dashboard.services import Services
+from dashboard.table_columns import FileKind, TableName
+from dashboard.tables import make_table, write_table
 from exported_models.contract.arrays import Floats
 from exported_models.contract.documents import TraceDocument
 from exported_models.contract.errors import RequestError
@@ -254,6 +259,34 @@ class Translation(Verbs):
         '2005-03-04'
         """
         return TraceDocument.of(self.trace, self.rank).model_dump(mode="json", exclude_defaults=True)
+
+    def to_columns(self, table: TableName = "hypotheses") -> dict[str, list[Any]]:
+        """A table of the search, column name to values: ``pandas.DataFrame(t.to_columns())``.
+
+        Args:
+            table: ``hypotheses`` (a row a token of the n-best list), ``candidates`` (of every step, with their fate),
+                ``top_k`` or ``attention``; `dashboard.table_columns.COLUMNS` has the columns.
+
+        >>> columns = t.to_columns()
+        >>> parts = [part for part, rank in zip(columns["score_part"], columns["hypothesis"]) if rank == 0]
+        >>> abs(sum(parts) - t.score) < 1e-9
+        True
+        """
+        return make_table(table, self.trace, self.rank).to_columns()
+
+    def save_table(self, path: str | os.PathLike[str], table: TableName = "hypotheses") -> Path:
+        """Write a table of the search as CSV, or as Parquet where the name ends in ``.parquet``.
+
+        Raises:
+            BeamscopeError: pyarrow, which Parquet needs, is not installed, or the file cannot be written.
+        """
+        written = Path(path)
+        kind: FileKind = "parquet" if written.suffix == ".parquet" else "csv"
+        try:
+            written.write_bytes(write_table(make_table(table, self.trace, self.rank), kind))
+        except OSError as error:
+            raise CommandError(f"{written} cannot be written ({error.strerror or error}).") from error
+        return written
 
     def _read(self, text: str | Sequence[str]) -> tuple[str, ...]:
         if not isinstance(text, str):

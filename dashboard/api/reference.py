@@ -129,7 +129,7 @@ def _type(schema: Json) -> str:
 
 
 def _schema_in(part: Json) -> Json:
-    schema: Json = part["content"]["application/json"]["schema"]
+    schema: Json = next(iter(part["content"].values()))["schema"]
     return schema
 
 

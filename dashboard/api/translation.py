@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import Any, Final
+
+from fastapi import Response
 
 from dashboard.api.errors import ApiError
 from dashboard.api.routing import OF_ARTEFACTS, OF_BODY, OF_CROWD, OF_INPUT, ServicesOfApp, make_router, refusals
-from dashboard.api.types import WhatIfAnswer
+from dashboard.api.types import TableAsked, WhatIfAnswer
+from dashboard.errors import MissingPackageError
+from dashboard.table_columns import MEDIA_TYPES
+from dashboard.tables import make_table, write_table
 from exported_models.contract.documents import RequestDocument, TraceDocument, WhatIfDocument
 from exported_models.contract.trace import Hypothesis, Trace
 from exported_models.edits import apply
 
 router = make_router("Translation")
+_BYTES: Final[dict[str, Any]] = {"schema": {"type": "string", "format": "binary"}}
 
 
 @router.post(
@@ -42,6 +49,29 @@ def what_if(asked: WhatIfDocument, services: ServicesOfApp) -> WhatIfAnswer:
     target = services.engine.target_text(asked.request.model_id)
     edit = apply(asked.wish, trace, choose_hypothesis(trace, asked.hypothesis), text, target)
     return WhatIfAnswer(words=edit.words, trace=TraceDocument.of(services.trace(edit.request)))
+
+
+@router.post(
+    "/table",
+    summary="Translate a source text and return a table of the search as a file, CSV or Parquet.",
+    responses={
+        **refusals(*OF_BODY, *OF_ARTEFACTS, *OF_INPUT, *OF_CROWD, HTTPStatus.NOT_IMPLEMENTED),
+        HTTPStatus.OK.value: {"description": "The file.", "content": dict.fromkeys(MEDIA_TYPES.values(), _BYTES)},
+    },
+    response_class=Response,
+)
+def table(asked: TableAsked, services: ServicesOfApp) -> Response:
+    """A table of a translation. Parquet needs the package pyarrow on the server; without it the call answers 501."""
+    trace = services.trace(asked.request.to_request())
+    choose_hypothesis(trace, asked.hypothesis)
+    try:
+        content = write_table(make_table(asked.table, trace, asked.hypothesis), asked.format)
+    except MissingPackageError as error:
+        raise ApiError(str(error), HTTPStatus.NOT_IMPLEMENTED, "format") from error
+    name = f"{asked.table}.{asked.format}"
+    return Response(
+        content, media_type=MEDIA_TYPES[asked.format], headers={"Content-Disposition": f'attachment; filename="{name}"'}
+    )
 
 
 def choose_hypothesis(trace: Trace, rank: int) -> Hypothesis:

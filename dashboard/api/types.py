@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from dashboard.neighborhoods import MAX_BACKGROUND
+from dashboard.table_columns import FileKind, TableName
 from exported_models.contract.documents import RequestDocument, TraceDocument
 from exported_models.contract.manifest import Owner, SpaceKind, Stage
 from exported_models.contract.numbers import WholeNumber
@@ -34,6 +35,19 @@ class CompareAsked(Asked):
     before: SideAsked = Field(examples=[{"request": {"model_id": "dates", "source": "March 3, 1999"}}])
     after: SideAsked = Field(examples=[{"request": {"model_id": "dates", "source": "March 3, 1998"}}])
     reference: str | None = Field(default=None, description="A translation to hold both against.")
+
+
+class TableAsked(Asked):
+    """The wanted table of a translation."""
+
+    request: RequestDocument
+    table: TableName = Field(
+        default="hypotheses",
+        description="`hypotheses`: every token of the n-best list; `candidates`: of every step; `top_k`, `attention`: "
+        "of one hypothesis.",
+    )
+    format: FileKind = "csv"
+    hypothesis: WholeNumber = Field(default=0, ge=0, description="Rank in the n-best list, of `top_k` and `attention`.")
 
 
 class NeighborsAsked(Asked):

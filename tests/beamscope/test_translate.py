@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from pyarrow import parquet
 
 from exported_models.contract.documents import TraceDocument
 from exported_models.contract.request import Request
@@ -144,3 +145,38 @@ def test_the_program_prints_any_script(program: Program, workspace: tuple[str, s
 
     assert (outcome.returncode, outcome.stderr) == (0, "")
     assert "年" in outcome.stdout
+
+
+def test_tables_of_a_text_and_of_a_file_are_written(
+    beamscope: Beamscope, workspace: tuple[str, str], tmp_path: Path
+) -> None:
+    one, many = tmp_path / "one.csv", tmp_path / "many.parquet"
+    text = beamscope("translate", "dates", SOURCE, "--csv", str(one), "--table", "top_k", *workspace)
+    lines = beamscope(
+        "translate", "dates", "--file", "-", "--parquet", str(many), *workspace, stdin=f"{SOURCE}\n\n{SOURCE}\n"
+    )
+
+    assert (text.exit_code, lines.exit_code) == (0, 1)
+    assert one.read_text(encoding="utf-8").startswith(
+        "sentence,model_id,model_hash,source,hypothesis,step,chosen,rank,"
+    )
+    found = parquet.read_table(many).to_pydict()
+    assert sorted(set(found["sentence"])) == [1, 3]
+    assert set(found["text"]) >= {TARGET}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["many.parquet", "one.csv"]
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "sentence"),
+    [
+        (("--csv", "absent/x.csv"), 1, "absent/x.csv cannot be written"),
+        (("--csv", "x.csv", "--parquet", "x.parquet"), 2, "write either CSV or Parquet"),
+    ],
+)
+def test_a_table_that_cannot_be_written_is_one_sentence(
+    beamscope: Beamscope, workspace: tuple[str, str], options: tuple[str, ...], code: int, sentence: str
+) -> None:
+    outcome = beamscope("translate", "dates", SOURCE, *options, *workspace)
+
+    assert outcome.exit_code == code
+    assert sentence in one_sentence(outcome.stderr)
