@@ -29,6 +29,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+WEIGHTS_FILE = "weights.bin"
+"""The file beside the graphs that holds the tensors of all of them, each once; a small model may have none."""
+
 
 class Graph(StrEnum):
     """The graphs of a model; the file of each is ``<name>.onnx``."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from exported_models.contract.graphs import APPENDED_PREFIX, NEXT_PREFIX, SEARCH_OUTPUTS, SOURCE_VALUE_PREFIX, Graph
+from exported_models.runtime.graph_folder import GraphFolder
 from exported_models.runtime.graph_session import DeviceTensor, GraphOnDemand, Tensors, as_array
 from exported_models.runtime.sessions import EncodedSource, StateOutputs
 
@@ -71,10 +71,10 @@ class BeamSearchSession:
         states: the states of the target.
     """
 
-    def __init__(self, folder: Path, threads: int | None, graphs: Collection[Graph], states: StateOutputs) -> None:
+    def __init__(self, folder: GraphFolder, graphs: Collection[Graph], states: StateOutputs) -> None:
         fetches = (*_FETCHES, *states.recorded)
-        self._plain = GraphOnDemand(folder, Graph.BEAM_SEARCH, threads, fetches)
-        folded = GraphOnDemand(folder, Graph.FOLDED_BEAM_SEARCH, threads, fetches)
+        self._plain = GraphOnDemand(folder, Graph.BEAM_SEARCH, fetches)
+        folded = GraphOnDemand(folder, Graph.FOLDED_BEAM_SEARCH, fetches)
         self._folded = folded if Graph.FOLDED_BEAM_SEARCH in graphs else None
 
     def open(self) -> None:

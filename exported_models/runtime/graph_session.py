@@ -22,7 +22,8 @@ from exported_models.contract.graphs import (
     memory_name,
 )
 from exported_models.runtime.cancellation import check_wanted, run_options
-from exported_models.runtime.providers import provider_order, runs_on_gpu, session_options
+from exported_models.runtime.graph_folder import GraphFolder
+from exported_models.runtime.providers import provider_order, runs_on_gpu
 
 DeviceTensor: TypeAlias = "ort.OrtValue | NDArray[np.generic]"
 """A tensor on the session's device: a NumPy array on the CPU, a value of ONNX Runtime elsewhere."""
@@ -37,9 +38,9 @@ _WEIGHTS_FOLDER = "session.model_external_initializers_file_folder_path"
 class GraphOnDemand:
     """One graph, opened when it is first used; it must have the outputs ``fetches``."""
 
-    def __init__(self, folder: Path, graph: Graph, threads: int | None, fetches: Sequence[str]) -> None:
+    def __init__(self, folder: GraphFolder, graph: Graph, fetches: Sequence[str]) -> None:
         self.fetches = fetches
-        self._folder, self._graph, self._threads = folder, graph, threads
+        self._folder, self._graph = folder, graph
         self._lock = threading.Lock()
         self._session: GraphSession | None = None
 
@@ -53,8 +54,8 @@ class GraphOnDemand:
             return self._session
         with self._lock:
             if self._session is None:
-                session = GraphSession(self._folder, self._graph, self._threads)
-                require_names(self._folder, self._graph, set(self.fetches), set(session.outputs))
+                session = GraphSession(self._folder, self._graph)
+                require_names(self._folder.path, self._graph, set(self.fetches), set(session.outputs))
                 self._session = session
             return self._session
 
@@ -62,12 +63,13 @@ class GraphOnDemand:
 class GraphSession:
     """One graph, opened from its file, or from ``content`` with the weights that lie beside that file."""
 
-    def __init__(self, folder: Path, graph: Graph, threads: int | None, content: bytes | None = None) -> None:
+    def __init__(self, folder: GraphFolder, graph: Graph, content: bytes | None = None) -> None:
         self.kind = graph
-        path, options = folder / graph.filename, session_options(threads)
+        self._folder = folder  # holds the mapped weights
+        path, options = folder.path / graph.filename, folder.session_options()
         options.enable_cpu_mem_arena = graph not in _WITHOUT_ARENA
         if content is not None:
-            options.add_session_config_entry(_WEIGHTS_FOLDER, str(folder))
+            options.add_session_config_entry(_WEIGHTS_FOLDER, str(folder.path))
         try:
             self._session = ort.InferenceSession(content or path, sess_options=options, providers=provider_order())
         except Exception as error:  # ONNX Runtime raises a dozen private types here, with messages for developers
@@ -83,7 +85,7 @@ class GraphSession:
         }
         self.outputs = [entry.name for entry in self._session.get_outputs()]
         self.handed_on = [name for name in self.outputs if name.startswith(NEXT_PREFIX)]
-        require_names(folder, graph, set(map(memory_name, self.handed_on)), self.inputs)
+        require_names(folder.path, graph, set(map(memory_name, self.handed_on)), self.inputs)
 
     def mask_heads(self, spec: TensorSpec, kept: Floats | None) -> dict[str, Floats]:
         """The head mask as an input, where the graph has it; ``kept`` None keeps all heads."""

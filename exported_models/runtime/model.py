@@ -22,6 +22,7 @@ from exported_models.contract.manifest import (
 from exported_models.contract.publishing import path_inside
 from exported_models.contract.source import Source
 from exported_models.runtime.beam_search_session import BeamSearchSession
+from exported_models.runtime.graph_folder import GraphFolder
 from exported_models.runtime.providers import may_run_on_gpu
 from exported_models.runtime.sessions import (
     EmbeddingSession,
@@ -60,6 +61,8 @@ class ExportedModel:
     """Gives self-attention of encoder and decoder; None where the model has none."""
     embeddings: EmbeddingSession | None
     """Gives word embeddings; None where the model has no such spaces."""
+    graphs: GraphFolder
+    """The graphs, whose sessions share one mapping of the weights."""
 
     @classmethod
     def open(cls, folder: Path, *, threads: int | None = None) -> ExportedModel:
@@ -74,15 +77,14 @@ class ExportedModel:
         """
         build, manifest = identify_build(folder), load_model_manifest(folder)
         _check_files(folder, manifest)
-        graphs = {graph for graph in Graph if graph.filename in manifest.files}
+        graphs = GraphFolder.open(folder, threads)
+        there = {graph for graph in Graph if graph.filename in manifest.files}
         attention_shape = (manifest.cross_attention_layers, manifest.cross_attention_heads)
         attention, penalized = manifest.has_attention, manifest.generation.penalizes
         states = StateOutputs.of(manifest, "target")
-        decoder = StepSession(
-            folder, threads, graphs, states, attention_shape if attention else None, penalized=penalized
-        )
-        searches = Graph.BEAM_SEARCH in graphs and not may_run_on_gpu()
-        beam_search = BeamSearchSession(folder, threads, graphs, states) if searches else None
+        decoder = StepSession(graphs, there, states, attention_shape if attention else None, penalized=penalized)
+        searches = Graph.BEAM_SEARCH in there and not may_run_on_gpu()
+        beam_search = BeamSearchSession(graphs, there, states) if searches else None
         (beam_search or decoder).open()
         source_tokenizer = load_tokenizer(folder, manifest.source_tokenizer, manifest)
         open_source_reader(manifest, source_tokenizer)  # refuses an unknown kind of source
@@ -92,16 +94,17 @@ class ExportedModel:
             manifest=manifest,
             source_tokenizer=source_tokenizer,
             target_tokenizer=load_tokenizer(folder, manifest.target_tokenizer, manifest),
-            encoder=EncoderSession(folder, threads, StateOutputs.of(manifest, "source"), manifest.source.input),
+            encoder=EncoderSession(graphs, StateOutputs.of(manifest, "source"), manifest.source.input),
             decoder=decoder,
             beam_search=beam_search,
-            forced=ForcedSession(folder, threads, states, attention=attention, penalized=penalized)
-            if Graph.TEACHER_FORCED in graphs
+            forced=ForcedSession(graphs, states, attention=attention, penalized=penalized)
+            if Graph.TEACHER_FORCED in there
             else None,
-            self_attention=SelfAttentionSession(folder, threads, manifest.source.input)
-            if Graph.SELF_ATTENTION in graphs
+            self_attention=SelfAttentionSession(graphs, manifest.source.input)
+            if Graph.SELF_ATTENTION in there
             else None,
-            embeddings=EmbeddingSession(folder, threads, tables) if tables else None,
+            embeddings=EmbeddingSession(graphs, tables) if tables else None,
+            graphs=graphs,
         )
 
     def read_source(self, payload: str, *, cut: bool = False) -> Source:

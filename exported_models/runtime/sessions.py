@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +22,7 @@ from exported_models.contract.graphs import (
     Graph,
 )
 from exported_models.contract.manifest import ModelManifest, Owner
+from exported_models.runtime.graph_folder import GraphFolder
 from exported_models.runtime.graph_session import (
     GraphOnDemand,
     GraphSession,
@@ -131,15 +131,15 @@ class StepOutput:
 class EncoderSession:
     """Runs ``encoder.onnx``, and ``encoder_states.onnx`` when states on demand are asked for."""
 
-    def __init__(self, folder: Path, threads: int | None, states: StateOutputs, source_input: str) -> None:
-        self._graph = GraphSession(folder, Graph.ENCODER, threads)
+    def __init__(self, folder: GraphFolder, states: StateOutputs, source_input: str) -> None:
+        self._graph = GraphSession(folder, Graph.ENCODER)
         self._source_input = source_input
         outputs = self._graph.outputs
-        require_names(folder, Graph.ENCODER, {source_input, SOURCE_MASK.name}, self._graph.inputs)
-        require_names(folder, Graph.ENCODER, set(states.recorded), set(outputs))
+        require_names(folder.path, Graph.ENCODER, {source_input, SOURCE_MASK.name}, self._graph.inputs)
+        require_names(folder.path, Graph.ENCODER, set(states.recorded), set(outputs))
         self._states = states.recorded
         self._device_outputs = [name for name in outputs if name.startswith((SOURCE_PREFIX, MEMORY_PREFIX))]
-        self._on_demand = GraphOnDemand(folder, Graph.ENCODER_STATES, threads, states.on_demand)
+        self._on_demand = GraphOnDemand(folder, Graph.ENCODER_STATES, states.on_demand)
 
     def run(self, source_rows: SourceArray, source_mask: Mask, heads: HeadMasks = EVERY_HEAD) -> EncodedSource:
         """Encode [sentences, source] ids or [sentences, source, size] features, padded on the right."""
@@ -164,21 +164,22 @@ class EncoderSession:
 
 
 class ForcedSession:
-    """Runs ``teacher_forced.onnx``, and ``forced_states.onnx`` when states on demand are asked for."""
+    """Runs ``teacher_forced.onnx``, and ``forced_states.onnx`` when states on demand are asked for.
 
-    def __init__(
-        self, folder: Path, threads: int | None, states: StateOutputs, *, attention: bool, penalized: bool
-    ) -> None:
-        self._graph = GraphSession(folder, Graph.TEACHER_FORCED, threads)
+    Each graph is opened when it is first needed; a translation needs neither.
+    """
+
+    def __init__(self, folder: GraphFolder, states: StateOutputs, *, attention: bool, penalized: bool) -> None:
         own = [spec.name for spec in FORCED_OUTPUTS if attention or spec.name != CROSS_ATTENTION]
-        self._fetches = [*own, *states.recorded, *([FORCED_NORMALIZER.name] if penalized else ())]
-        require_names(folder, Graph.TEACHER_FORCED, set(self._fetches), set(self._graph.outputs))
-        self._on_demand = GraphOnDemand(folder, Graph.FORCED_STATES, threads, states.on_demand)
+        fetches = [*own, *states.recorded, *([FORCED_NORMALIZER.name] if penalized else ())]
+        self._graph = GraphOnDemand(folder, Graph.TEACHER_FORCED, fetches)
+        self._on_demand = GraphOnDemand(folder, Graph.FORCED_STATES, states.on_demand)
 
     def run(self, encoded: EncodedSource, previous_ids: Ids, scored_ids: Ids) -> Mapping[str, NDArray[np.generic]]:
         """Run [sentences, target] ids, padded on the right; the outputs are `graphs.FORCED_OUTPUTS`."""
-        found = self._graph.run(_target_inputs(self._graph, encoded, previous_ids, scored_ids), self._fetches)
-        return {name: as_array(found[name]) for name in self._fetches}
+        graph, fetches = self._graph.open(), self._graph.fetches
+        found = graph.run(_target_inputs(graph, encoded, previous_ids, scored_ids), fetches)
+        return {name: as_array(found[name]) for name in fetches}
 
     def run_states(self, encoded: EncodedSource, previous_ids: Ids) -> Mapping[str, Floats]:
         """The states on demand of [sentences, target] ids: output -> [sentences, target, size]."""
@@ -195,8 +196,8 @@ class StatesSession:
         content: the graph that is left; its weights may lie in ``folder``.
     """
 
-    def __init__(self, folder: Path, graph: Graph, threads: int | None, content: bytes) -> None:
-        self._graph = GraphSession(folder, graph, threads, content)
+    def __init__(self, folder: GraphFolder, graph: Graph, content: bytes) -> None:
+        self._graph = GraphSession(folder, graph, content)
 
     def run(self, encoded: EncodedSource, previous_ids: Ids, scored_ids: Ids) -> Mapping[str, Floats]:
         """Run [sentences, target] ids, padded on the right; output -> [sentences, target, size]."""
@@ -211,9 +212,9 @@ class EmbeddingSession:
         outputs: side -> output of the space that is its table.
     """
 
-    def __init__(self, folder: Path, threads: int | None, outputs: Mapping[Owner, str]) -> None:
+    def __init__(self, folder: GraphFolder, outputs: Mapping[Owner, str]) -> None:
         self._outputs = outputs
-        self._graph = GraphOnDemand(folder, Graph.EMBEDDINGS, threads, tuple(outputs.values()))
+        self._graph = GraphOnDemand(folder, Graph.EMBEDDINGS, tuple(outputs.values()))
 
     def look_up(self, owner: Owner, token_ids: Ids) -> Floats:
         """[tokens, size] float32 word embeddings of the side's token ids [tokens]."""
@@ -227,10 +228,10 @@ class EmbeddingSession:
 class SelfAttentionSession:
     """Runs ``self_attention.onnx``, which is opened when it is first used; most requests do without it."""
 
-    def __init__(self, folder: Path, threads: int | None, source_input: str) -> None:
+    def __init__(self, folder: GraphFolder, source_input: str) -> None:
         self._source_input = source_input
         wanted = [spec.name for spec in SELF_ATTENTION_OUTPUTS]
-        self._graph = GraphOnDemand(folder, Graph.SELF_ATTENTION, threads, wanted)
+        self._graph = GraphOnDemand(folder, Graph.SELF_ATTENTION, wanted)
 
     def run(
         self,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from pathlib import Path
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from exported_models.contract.graphs import (
     Graph,
     memory_name,
 )
+from exported_models.runtime.graph_folder import GraphFolder
 from exported_models.runtime.graph_session import DeviceTensor, GraphOnDemand, GraphSession, Tensors, as_array
 from exported_models.runtime.providers import may_run_on_gpu
 from exported_models.runtime.sessions import CROSS_ATTENTION, EncodedSource, StateOutputs, StepInput, StepOutput
@@ -38,8 +38,7 @@ class StepSession:
 
     def __init__(
         self,
-        folder: Path,
-        threads: int | None,
+        folder: GraphFolder,
         graphs: Collection[Graph],
         states: StateOutputs,
         attention_shape: tuple[int, int] | None,
@@ -49,10 +48,10 @@ class StepSession:
         self._attention_shape = attention_shape
         attention = (CROSS_ATTENTION,) if attention_shape else ()
         fetches = (*_FETCHES, *states.recorded, *attention, *([STEP_NORMALIZER.name] if penalized else ()))
-        self._whole = GraphOnDemand(folder, Graph.DECODER_STEP, threads, (*fetches, *SCORES))
+        self._whole = GraphOnDemand(folder, Graph.DECODER_STEP, (*fetches, *SCORES))
         has_plain = Graph.PLAIN_STEP in graphs and not may_run_on_gpu()
-        self._plain = GraphOnDemand(folder, Graph.PLAIN_STEP, threads, fetches) if has_plain else None
-        self._states = GraphOnDemand(folder, Graph.STEP_STATES, threads, states.on_demand)
+        self._plain = GraphOnDemand(folder, Graph.PLAIN_STEP, fetches) if has_plain else None
+        self._states = GraphOnDemand(folder, Graph.STEP_STATES, states.on_demand)
 
     def open(self) -> None:
         """Open the graph that most steps need.

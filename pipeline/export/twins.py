@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from exported_models.contract.graphs import Graph
+from exported_models.contract.graphs import WEIGHTS_FILE, Graph
 from exported_models.contract.manifest import ModelManifest, QuantizationReport, TwinComparison, load_model_manifest
 from exported_models.contract.publishing import digest_value, explain_disk_errors
 from exported_models.contract.workspace import Workspace
@@ -17,7 +17,7 @@ from pipeline.corpus.readers import open_corpus
 from pipeline.errors import QuantizationError
 from pipeline.export.planned import FinishedModel, PlannedModel, PublishedModel, find_model, publish_model, twin_id
 from pipeline.export.summary import TwinSummary
-from pipeline.graphs.export import WEIGHTS_FILE, seal
+from pipeline.graphs.export import seal
 from pipeline.graphs.quantize import METHOD, quantize_graphs
 from pipeline.parity.twins import ComparedSentences, compare_twin, make_up_sentences, read_sentences
 from pipeline.progress import Progress

@@ -13,7 +13,7 @@ import onnx
 import torch
 from torch import Tensor
 
-from exported_models.contract.graphs import Graph, TensorSpec
+from exported_models.contract.graphs import WEIGHTS_FILE, Graph, TensorSpec
 from exported_models.contract.manifest import CheckpointOrigin, ModelManifest, ParityReport
 from exported_models.contract.publishing import (
     MANIFEST_NAME,
@@ -39,6 +39,7 @@ from pipeline.graphs.modules import (
 from pipeline.graphs.plain_step import derive_plain_step
 from pipeline.graphs.state_graphs import divide_states
 from pipeline.graphs.weights_file import WeightsFile, write_weights
+from pipeline.graphs.weights_first import LARGE_MODEL, put_weights_first
 from pipeline.models.checkpoint import LoadedCheckpoint
 
 _GraphModule = EncoderGraph | StepGraph | ForcedGraph | SelfAttentionGraph | EmbeddingGraph
@@ -46,7 +47,6 @@ _GraphModule = EncoderGraph | StepGraph | ForcedGraph | SelfAttentionGraph | Emb
 if TYPE_CHECKING:
     from torch.export.dynamic_shapes import _DimHint
 
-WEIGHTS_FILE = "weights.bin"
 OPSET = 20
 """Newest operator set that the exporter writes without converting."""
 
@@ -73,11 +73,18 @@ def write_graphs(model: LoadedCheckpoint, folder: Path) -> None:
         protos[Graph.PLAIN_STEP] = plain
         if model.generation.goes_by_probability:
             protos |= derive_searches(plain, folded=derive_folded_step(plain))
+    if _is_large(folder / WEIGHTS_FILE):
+        for proto in protos.values():
+            put_weights_first(proto)
     for graph, proto in protos.items():
         write_bytes_atomically(folder / graph.filename, bytes(proto.SerializeToString(deterministic=True)))
     for graph in exported:
         _check(graph, folder / graph.filename)
     write_tokenizers(model, folder)
+
+
+def _is_large(weights: Path) -> bool:
+    return weights.is_file() and weights.stat().st_size >= LARGE_MODEL
 
 
 def write_tokenizers(model: LoadedCheckpoint, folder: Path) -> None:

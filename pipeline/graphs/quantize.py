@@ -31,6 +31,7 @@ from pipeline.graphs.beam_search import derive_searches
 from pipeline.graphs.fused_attention import fuse_self_attention
 from pipeline.graphs.rewriting import RUNTIME_DOMAIN, attributes, drop_unused_weights, use_runtime_operators
 from pipeline.graphs.weights_file import read_tensor, write_weights
+from pipeline.graphs.weights_first import put_weights_last
 
 METHOD = "large products in int8, a scale for each output, inputs quantized as they come; the rest in float32"
 LARGE = 1 << 15
@@ -59,6 +60,7 @@ def quantize_graphs(source: Path, destination: Path, weights_file: str) -> int:
     products = 0
     with write_weights(destination / weights_file) as weights:
         for proto in protos.values():
+            put_weights_last(proto)
             products += _quantize(proto, source)
             weights.take(proto.graph, source)
         if not products:

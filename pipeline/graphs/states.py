@@ -51,7 +51,7 @@ class StateEncoder:
         model = ExportedModel.open(folder, threads=threads)
         recorded = [space.name for space in model.manifest.spaces if space.kind == "recorded"]
         wanted = tuple(model.manifest.space(name) for name in (recorded if spaces is None else spaces))
-        return cls(model, wanted, tuple(_open_targets(model, wanted, threads)) if model.forced else ())
+        return cls(model, wanted, tuple(_open_targets(model, wanted)) if model.forced else ())
 
     def encode(self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> list[Mapping[str, Floats]]:
         """The wanted states of every pair of a ragged batch, as `scoring.ForcedSentence.states` has them.
@@ -93,11 +93,11 @@ class StateEncoder:
         return {space.name: states[space.name] for space in self.spaces}
 
 
-def _open_targets(model: ExportedModel, spaces: Sequence[SpaceSpec], threads: int | None) -> Iterator[StatesSession]:
+def _open_targets(model: ExportedModel, spaces: Sequence[SpaceSpec]) -> Iterator[StatesSession]:
     graphs = {"recorded": Graph.TEACHER_FORCED, "on_demand": Graph.FORCED_STATES}
     for kind, graph in graphs.items():
         names = [space.output for space in spaces if space.owner == "target" and space.kind == kind]
         if names:
             proto = onnx.load(model.folder / graph.filename, load_external_data=False)
             keep_outputs(proto.graph, names)
-            yield StatesSession(model.folder, graph, threads, bytes(proto.SerializeToString()))
+            yield StatesSession(model.graphs, graph, bytes(proto.SerializeToString()))

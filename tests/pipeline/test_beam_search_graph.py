@@ -17,6 +17,7 @@ from exported_models.contract.request import Request
 from exported_models.contract.trace import Trace
 from exported_models.engine import complete_request, search_settings
 from exported_models.runtime.beam_search_session import BeamSearchSession, SearchInput
+from exported_models.runtime.graph_folder import GraphFolder
 from exported_models.runtime.graph_session import as_array
 from exported_models.runtime.model import ExportedModel
 from exported_models.runtime.sessions import EncodedSource, StateOutputs, StepInput
@@ -119,7 +120,7 @@ def test_a_source_is_folded_while_that_is_less_work(
             (folder / path.name).hardlink_to(path)
     (folder / needed).write_bytes((folder / other).read_bytes()[:100])
     states = StateOutputs.of(model.manifest, "target")
-    damaged = replace(model, beam_search=BeamSearchSession(folder, 1, set(Graph), states))
+    damaged = replace(model, beam_search=BeamSearchSession(GraphFolder.open(folder, 1), set(Graph), states))
     encoded = _encode(model, length)
 
     with pytest.raises(ModelError, match=needed):
