@@ -23,6 +23,8 @@ from exported_models.contract.workspace import Workspace
     metavar="N",
     help="Decoder layer, counted from 0, whose cross-attention output is the context [default: the last].",
 )
+@click.option("--from", "source_language", metavar="L", help="Language of sources whose request names none.")
+@click.option("--to", "target_language", metavar="L", help="Language of targets whose request names none.")
 @click.option(
     "--quantize",
     type=click.Choice(["int8"]),
@@ -55,6 +57,8 @@ def export(
     model_id: str,
     adapter: str | None,
     context_layer: int | None,
+    source_language: str | None,
+    target_language: str | None,
     quantize: str | None,
     sentences: Path | None,
     references: Path | None,
@@ -74,6 +78,7 @@ def export(
       beamscope export examples/dates/checkpoint --id dates
       beamscope export examples/dates/checkpoint --id dates --adapter luong --json
       beamscope export hub:Helsinki-NLP/opus-mt-de-en@main --id de-en
+      beamscope export hub:facebook/nllb-200-distilled-600M --id nllb --from eng --to deu
       beamscope export opus-mt-de-en --id de-en --quantize int8 --quantize-on test.de --references test.en
     """
     from beamscope.build_text import describe_export, describe_twin
@@ -82,6 +87,7 @@ def export(
     yield_to_requests()
     with require_build_extra("Exporting"):
         from pipeline.export.checkpoints import export_model
+        from pipeline.export.languages import LanguageChoice
         from pipeline.export.twins import Comparison, check_twin, export_twin
         from pipeline.progress import open_progress
 
@@ -89,7 +95,13 @@ def export(
         if quantize:
             check_twin(model_id, comparison)
         summary = export_model(
-            checkpoint, adapter, model_id, workspace, context_layer=context_layer, progress=open_progress()
+            checkpoint,
+            adapter,
+            model_id,
+            workspace,
+            context_layer=context_layer,
+            languages=LanguageChoice(source_language, target_language),
+            progress=open_progress(),
         )
         twin = export_twin(model_id, comparison, workspace, progress=open_progress()) if quantize else None
     if as_json:

@@ -16,6 +16,7 @@ from pipeline.build.project_file import Project
 from pipeline.build.steps import make_store
 from pipeline.build.summary import BuildSummary, SpaceSummary
 from pipeline.export.checkpoints import plan_model
+from pipeline.export.languages import LanguageChoice
 from pipeline.export.planned import is_published
 from pipeline.export.summary import list_parity
 from pipeline.progress import Progress
@@ -167,13 +168,14 @@ def _bring_up_to_date(run: BuildRun) -> BuildSummary:
 
 def _plan_store(project: Project, workspace: Workspace, digests: Digests, progress: Progress) -> PlannedStore:
     """Everything that the project's store is made from; its corpus is generated here if need be."""
-    chosen = project.content.model
+    chosen, corpus = project.content.model, project.content.corpus
     model = plan_model(
         workspace,
         project.model_id,
         project.checkpoint,
         chosen.adapter,
         context_layer=chosen.context_layer,
+        languages=LanguageChoice(corpus.source_language, corpus.target_language),
         digests=digests,
         progress=progress,
     )

@@ -14,6 +14,8 @@
     train = "train.tsv"               # two-column .tsv, .jsonl, or text with train_target beside it;
                                       # sources alone get the model's own translations as targets
     validation = "validation.tsv"     # left out: 1 % of the pairs are held out for calibration
+    from = "en"                       # language of the sources, for a model of several: a code of the model's, or the
+    to = "de"                         # part that one code begins with; requests that name none have the same
 
     [store]
     id = "dates"                      # left out: the model's id
@@ -81,6 +83,8 @@ class CorpusSection(Section):
     target_field: str = Field(default="target", description="Empty where the lines have sources only.")
     generator: Path | None = Field(default=None, description="Python script, run as: python SCRIPT --out FOLDER")
     limit: int | None = Field(default=None, gt=0, description="Most pairs that are read, from the start of each file.")
+    source_language: str | None = Field(default=None, alias="from", description="None for the model's own.")
+    target_language: str | None = Field(default=None, alias="to", description="None for the model's own.")
 
 
 class UmapSection(Section):
@@ -235,4 +239,4 @@ def _known_keys(location: tuple[str | int, ...]) -> tuple[str, ...]:
         annotation = section.model_fields[str(part)].annotation
         candidates = [annotation, *getattr(annotation, "__args__", ())]
         section = next(kind for kind in candidates if isinstance(kind, type) and issubclass(kind, Section))
-    return tuple(section.model_fields)
+    return tuple(field.alias or name for name, field in section.model_fields.items())

@@ -16,6 +16,7 @@ from pipeline.adapters import digest_checkpoint, find_adapter, load_adapter
 from pipeline.adapters.hub import HubCheckpoint, HubId, hint_at_hub, names_hub, parse_hub_id
 from pipeline.adapters.installed import find_installed
 from pipeline.errors import CheckpointError
+from pipeline.export.languages import NO_CHOICE, LanguageChoice, set_own_languages
 from pipeline.export.planned import FinishedModel, PlannedModel, find_model, publish_model
 from pipeline.export.summary import ExportSummary, list_parity
 from pipeline.models.checkpoint import LoadedCheckpoint
@@ -38,6 +39,7 @@ class PlannedExport(PlannedModel):
         digest: identifies the checkpoint's content.
         hub: where a checkpoint of the Hugging Face hub came from.
         context_layer: decoder layer whose context is a space; None for the adapter's choice.
+        languages: those that the model is set to.
     """
 
     adapter: str
@@ -45,10 +47,12 @@ class PlannedExport(PlannedModel):
     digest: str
     hub: HubCheckpoint | None = None
     context_layer: int | None = None
+    languages: LanguageChoice = NO_CHOICE
 
     @property
     def fingerprint(self) -> str:
-        made_of = [self.adapter, self.digest, self.model_id, self.context_layer]
+        made_of: list[object] = [self.adapter, self.digest, self.model_id, self.context_layer]
+        made_of += [self.languages.source, self.languages.target] if self.languages.is_made else []
         return digest_value(["model", EXPORT_REVISION, *made_of])
 
     @property
@@ -81,6 +85,7 @@ def plan_model(
     adapter: str | None,
     *,
     context_layer: int | None = None,
+    languages: LanguageChoice = NO_CHOICE,
     digests: Digests | None = None,
     progress: Progress = SilentProgress(),  # noqa: B008 (it has no state)
 ) -> PlannedExport:
@@ -88,6 +93,7 @@ def plan_model(
 
     Args:
         context_layer: decoder layer, counted from 0, whose context is a space; None for the adapter's choice.
+        languages: those that the model is set to.
         digests: of the files that this run read; None starts anew.
 
     Raises:
@@ -101,17 +107,21 @@ def plan_model(
     # The folder of a fetched one is a cache, in which other programs may keep more of the repository.
     digest = digest_value(["hub", fetched.name, fetched.commit]) if fetched else digest_checkpoint(folder)
     return PlannedExport(
-        workspace, model_id, found, folder, digest, fetched, context_layer, digests=digests or Digests()
+        workspace, model_id, found, folder, digest, fetched, context_layer, languages, digests=digests or Digests()
     )
 
 
 def load_checkpoint(planned: PlannedExport) -> LoadedCheckpoint:
-    """Read the checkpoint, with the context that was chosen.
+    """Read the checkpoint, with the context and the languages that were chosen.
 
     Raises:
         CheckpointError: it cannot be read, or has no such choice.
     """
-    source = load_adapter(planned.adapter).load(planned.checkpoint)
+    source = _choose_context(load_adapter(planned.adapter).load(planned.checkpoint), planned)
+    return set_own_languages(source, planned.languages, planned.model_id, planned.origin)
+
+
+def _choose_context(source: LoadedCheckpoint, planned: PlannedExport) -> LoadedCheckpoint:
     layer = planned.context_layer
     if layer is None:
         return source
@@ -175,9 +185,10 @@ def export_model(
     workspace: Workspace,
     *,
     context_layer: int | None = None,
+    languages: LanguageChoice = NO_CHOICE,
     progress: Progress,
 ) -> ExportSummary:
-    """Export, verify and publish a checkpoint as a model alone; ``context_layer`` as of `plan_model`.
+    """Export, verify and publish a checkpoint as a model alone; choices as of `plan_model`.
 
     Raises:
         PipelineError: the checkpoint cannot be read or exported, or parity fails; nothing is published then.
@@ -185,7 +196,9 @@ def export_model(
     started = time.monotonic()
     checkpoint = find_installed(str(checkpoint)) or checkpoint
     name = check_artefact_name(model_id)
-    planned = plan_model(workspace, name, checkpoint, adapter, context_layer=context_layer, progress=progress)
+    planned = plan_model(
+        workspace, name, checkpoint, adapter, context_layer=context_layer, languages=languages, progress=progress
+    )
     with only_build(planned.folder, f"The model {model_id}"):
         finished = find_model(planned)
         if finished is None:

@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from torch import nn
 
 
+NO_TARGET_LANGUAGE = (
+    "No target language is set, so the model chooses one where a request names none (--to): name it as to, under "
+    "[corpus] of a project file, or with beamscope export --to."
+)
+"""Notice about a model of several languages that is set to none."""
+
+
 @dataclass(frozen=True, slots=True)
 class ReferenceSentence:
     """Outputs of the reference implementation for one pair, alone and teacher-forced.
@@ -85,6 +92,8 @@ class LoadedCheckpoint:
             None. With a value, the modules of that side read a head mask too (``ENCODER_HEAD_MASK`` and
             ``DECODER_HEAD_MASK`` of `exported_models.contract.graphs`), the encoder as its third argument.
         languages: languages of a model that reads or writes several.
+        start_from: gives the reference with targets that start with another token, where the start names a language;
+            None for any other model.
         parity_sentences: number of made-up sentences that an export without a corpus is verified on.
     """
 
@@ -117,4 +126,5 @@ class LoadedCheckpoint:
     encoder_self_attention: HeadGrid | None = None
     decoder_self_attention: HeadGrid | None = None
     languages: Languages | None = None
+    start_from: Callable[[int], ReferenceModel] | None = None
     parity_sentences: int = 200

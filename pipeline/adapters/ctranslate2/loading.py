@@ -19,7 +19,7 @@ from pipeline.adapters.ctranslate2.reference import make_reference
 from pipeline.adapters.ctranslate2.vocabulary import Vocabularies, read_vocabularies
 from pipeline.adapters.transformer_graphs import describe_transformer, transformer_spaces
 from pipeline.errors import CheckpointError
-from pipeline.models.checkpoint import LoadedCheckpoint
+from pipeline.models.checkpoint import NO_TARGET_LANGUAGE, LoadedCheckpoint
 from pipeline.models.transformer import Transformer
 from pipeline.models.transformer_config import TransformerConfig
 from pipeline.reference.stepwise import StepwiseReference
@@ -77,6 +77,7 @@ def load_checkpoint(path: Path) -> LoadedCheckpoint:
         choose_context=choose_context,
         notices=tuple(_list_notices(checkpoint, vocabularies)),
         languages=vocabularies.languages,
+        start_from=lambda token_id: _refer(plain, replace(vocabularies, start_id=token_id)),
         parity_sentences=_PARITY_SENTENCES,
     )
     return source
@@ -98,7 +99,7 @@ def _check_sizes(checkpoint: Checkpoint, config: TransformerConfig, architecture
 
 
 def _build(config: TransformerConfig, state: dict[str, Tensor], checkpoint: Checkpoint) -> Transformer:
-    model = Transformer(config)
+    model = Transformer.bare(config)
     for name, wanted in model.state_dict().items():
         found = state[name].shape if name in state else None
         if found != wanted.shape:
@@ -106,8 +107,7 @@ def _build(config: TransformerConfig, state: dict[str, Tensor], checkpoint: Chec
                 f"{checkpoint.weights.path} has weights that do not fit each other: {name} is {list(found or ())} "
                 f"where the others ask for {list(wanted.shape)}."
             )
-    model.load_state_dict(state)
-    model.eval().requires_grad_(requires_grad=False)
+    model.adopt(state)
     return model
 
 
@@ -133,7 +133,7 @@ def _list_notices(checkpoint: Checkpoint, vocabularies: Vocabularies) -> Iterato
             "them, tokens between spaces."
         )
     if vocabularies.languages is not None and vocabularies.languages.target_tag != "source":
-        yield "No target language is set, so the model chooses one where a request names none (--to)."
+        yield NO_TARGET_LANGUAGE
 
 
 def _describe(checkpoint: Checkpoint, config: TransformerConfig) -> str:

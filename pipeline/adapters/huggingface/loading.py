@@ -12,7 +12,7 @@ from pipeline.adapters.huggingface.languages import describe_languages
 from pipeline.adapters.huggingface.reference import HuggingFaceReference
 from pipeline.adapters.huggingface.tokenizers import read_tokenizers
 from pipeline.adapters.transformer_graphs import describe_transformer, transformer_spaces
-from pipeline.models.checkpoint import LoadedCheckpoint
+from pipeline.models.checkpoint import NO_TARGET_LANGUAGE, LoadedCheckpoint
 from pipeline.models.transformer import Transformer
 from pipeline.models.transformer_config import TransformerConfig
 
@@ -59,6 +59,7 @@ def load_checkpoint(folder: Path) -> LoadedCheckpoint:
         choose_context=choose_context,
         notices=(*generation.notices, *_language_notices(languages)),
         languages=languages,
+        start_from=reference.start_from,
         parity_sentences=_PARITY_SENTENCES,
     )
     return source
@@ -67,10 +68,7 @@ def load_checkpoint(folder: Path) -> LoadedCheckpoint:
 def _language_notices(languages: Languages | None) -> tuple[str, ...]:
     if languages is None or languages.target is not None:
         return ()
-    return (
-        "No target language is set, so the model chooses one where a request names none (--to): set tgt_lang in "
-        "tokenizer_config.json, or forced_bos_token_id in generation_config.json, and export again.",
-    )
+    return (NO_TARGET_LANGUAGE,)
 
 
 def _describe(family: str, config: TransformerConfig) -> str:

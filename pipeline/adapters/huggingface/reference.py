@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, cast
 
 import torch
@@ -38,6 +39,11 @@ class HuggingFaceReference:
         self._family = checkpoint.family
         self._generation = generation
         self._pad_id = pad_id
+
+    def start_from(self, token_id: int) -> HuggingFaceReference:
+        """This reference, with targets that start with another token."""
+        self._generation = replace(self._generation, start_id=token_id)
+        return self
 
     @step_by_step()
     def force(self, source_ids: Sequence[int], target_ids: Sequence[int]) -> ReferenceSentence:
