@@ -14,6 +14,7 @@ from beamscope.commands.demo import demo
 from beamscope.commands.doctor import doctor
 from beamscope.commands.export import export
 from beamscope.commands.neighbors import neighbors
+from beamscope.commands.open import open_file
 from beamscope.commands.schedule import schedule
 from beamscope.commands.serve import serve
 from beamscope.commands.translate import translate
@@ -21,7 +22,7 @@ from beamscope.commands.verify import verify
 from beamscope.failures import explain_failures
 from beamscope.priority import OWN_PROCESS
 
-_IN_ORDER_OF_USE = (demo, build, export, translate, compare, neighbors, verify, serve, schedule, doctor)
+_IN_ORDER_OF_USE = (demo, build, export, translate, compare, neighbors, verify, serve, open_file, schedule, doctor)
 
 
 class CommandLine(click.Group):

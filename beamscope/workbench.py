@@ -22,7 +22,10 @@ from exported_models.contract.workspace import Workspace
 
 if TYPE_CHECKING:
     from dashboard.serving.logs import LogFormat
+    from dashboard.state.session import SessionDocument
 
+SESSION_FRAGMENT: Final = "#session:opened"
+"""End of the address that opens the session which the workbench was started with."""
 SECONDS_TO_DRAIN: Final = 30.0
 """Time that a process among others has to finish what it was asked."""
 
@@ -36,12 +39,14 @@ class Service:
         log_format: None for errors alone.
         log_texts: write messages of unexpected errors, which may repeat source texts.
         workers: processes that share the address.
+        session: a session that the printed address opens; None for none.
     """
 
     request_bytes: int = DEFAULT_REQUEST_BYTES
     log_format: LogFormat | None = None
     log_texts: bool = False
     workers: int = 1
+    session: SessionDocument | None = None
 
 
 def open_workbench(
@@ -66,6 +71,7 @@ def open_workbench(
                 "header of a proxy with --user-header and --trusted-proxy."
             )
         address = address_of(listening) + f"{site.path_prefix}/".lstrip("/")
+        address += SESSION_FRAGMENT if service.session else ""
 
         def announce() -> None:
             click.echo(f"Beamscope is at {address} (Ctrl-C ends it)")
@@ -104,7 +110,8 @@ def _serve(
     limits = Limits(request_bytes=service.request_bytes)
     if service.workers > 1:
         limits = replace(limits, finish_seconds=SECONDS_TO_DRAIN)
-    serve(create_application(workspace, site, limits), listening, limits, when_ready=when_ready)
+    application = create_application(workspace, site, limits, service.session)
+    serve(application, listening, limits, when_ready=when_ready)
 
 
 def _interrupt(*_: object) -> NoReturn:

@@ -181,6 +181,8 @@ def time_page(address: str, request: Request, rounds: int) -> PageTimes:
             empty = _open(browser.new_page(), empty_address, "#answer")
             page = _open(browser.new_page(viewport=SIZE), f"{address}#{fragment}", ".pairs button")  # type: ignore[arg-type]
             page.evaluate(PROBES)
+            # The page names the build of the model in its own address.
+            fragment = page.evaluate("() => window.location.hash.slice(1)")
             return _run_rounds(page, empty, fragment, rounds)
         finally:
             browser.close()

@@ -8,7 +8,6 @@ from typing import Any, Final
 from hypothesis import strategies as st
 
 from dashboard.state.page_state import PageState
-from dashboard.state.past import Past
 from exported_models.contract.request import Request
 
 STATE: Final = PageState(Request("dates", "March 3, 1999"))
@@ -16,7 +15,6 @@ QUESTION: Final[dict[str, Any]] = {
     "wish": {"verb": "choose", "step": 3, "rank": 1},
     "state": STATE.to_json(),
     "selection": {"side": "target", "index": 1},
-    "history": Past().visit(STATE, "first").to_json(),
     "options": {"mass": 75, "layer": 0, "head": 0, "space": "decoder", "room": 800, "offset": 0},
     "held": {},
 }

@@ -4,6 +4,7 @@ BeamscopeError                  (exported_models.contract.errors)
 └── DashboardError              something the page was asked for cannot be done
     ├── LinkError               a link's fragment does not hold a request
     ├── MissingPackageError     a kind of file needs a package that the base install leaves out
+    ├── SessionError            a session file cannot be opened
     └── SiteError               (dashboard.site) the application cannot be served as asked
 """
 
@@ -20,3 +21,7 @@ class MissingPackageError(DashboardError):
 
 class LinkError(DashboardError):
     """The fragment of a link does not hold a request."""
+
+
+class SessionError(DashboardError):
+    """A session file cannot be opened: it is too large, damaged, of a later version, or something else."""

@@ -8,6 +8,7 @@ from dashboard.drawing.picture import DEFAULT_ROOM, Picture, lay_out_picture
 from dashboard.drawing.words import PairText
 from dashboard.neighborhoods import NeighborhoodCache
 from dashboard.state.page_state import PageState
+from dashboard.state.session import SessionDocument
 from exported_models.contract.errors import ArtefactError
 from exported_models.contract.request import DEFAULT_REQUEST_BYTES, Request
 from exported_models.contract.trace import Hypothesis, Trace
@@ -26,16 +27,23 @@ class Services:
     engine: Engine
     stores: StoreCatalog
     neighborhoods: NeighborhoodCache
+    session: SessionDocument | None = None
 
     @classmethod
-    def open(cls, workspace: Workspace, request_bytes: int = DEFAULT_REQUEST_BYTES) -> Services:
+    def open(
+        cls,
+        workspace: Workspace,
+        request_bytes: int = DEFAULT_REQUEST_BYTES,
+        session: SessionDocument | None = None,
+    ) -> Services:
         """The services of a workspace; models and stores are opened when they are first asked for.
 
         Args:
             request_bytes: largest estimated record of a request that is answered.
+            session: a session to offer by name; None for none.
         """
         engine = Engine(workspace, request_bytes=request_bytes)
-        return cls(workspace, engine, StoreCatalog(workspace, engine), NeighborhoodCache())
+        return cls(workspace, engine, StoreCatalog(workspace, engine), NeighborhoodCache(), session)
 
     def trace(self, request: Request) -> Trace:
         """The trace of a request, cached by the engine."""

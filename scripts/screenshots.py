@@ -44,6 +44,7 @@ STATES: Mapping[str, Sequence[tuple[str, str]]] = {
     "help": (("panel", "Keyboard shortcuts"),),
     "corpus-map": (("panel", "Which map"), ("radio", "Corpus map")),
     "compare": (("button", "Pin"), ("choice", "7.2")),
+    "history": (("choice", "7.2"), ("choice", "10.2"), ("key", "u"), ("key", "u"), ("choice", "10.2"), ("key", "h")),
     "large-map": (("button", "Enlarge Neighborhood"),),
     "large-tree": (("button", "Enlarge Beam tree"), ("radio", "All")),
 }
@@ -116,13 +117,18 @@ def press(page: Page, kind: str, name: str) -> None:
     """Press a control of the page.
 
     Args:
-        kind: ``radio``, ``button``, ``panel`` (its button), ``tree`` (a radio), or ``choice``: a word of the top k.
+        kind: ``radio``, ``button``, ``panel`` (its button), ``tree`` (a radio), ``key`` of the keyboard, or ``choice``:
+            a word of the top k, whose answer is waited for.
         name: of the control; of a word of the top k its step and rank, counted from 1.
     """
     if kind == "choice":
         step, rank = (int(number) - 1 for number in name.split("."))
         page.locator(f'[data-role="translation-top-k"] [data-index="{step}"] button').nth(rank).click()
         page.mouse.move(0, 0)  # nothing is lit by the pointer
+        wait_until_drawn(page)
+    elif kind == "key":
+        page.keyboard.press(name)
+        wait_until_drawn(page)
     elif kind == "tree":
         page.get_by_role("region", name="Beam tree").get_by_role("radio", name=name, exact=True).check()
     elif kind == "panel":

@@ -15,7 +15,6 @@ from dashboard.drawing.palette import colors
 from dashboard.drawing.picture import DEFAULT_ROOM
 from dashboard.drawing.svg.document import Drawing, write_svg
 from dashboard.state.page_state import PageState, Selection
-from dashboard.state.past import Past
 from dashboard.state.question import Options
 from dashboard.views import prints
 from dashboard.views.compared import Compared, look_at_both
@@ -131,7 +130,7 @@ def _read_options(given: Mapping[str, Any]) -> Options:
 
 
 def _show(translation: Translation, given: Mapping[str, Any]) -> Shown:
-    return look(translation.services, _state(translation), _read_options(given), Past())
+    return look(translation.services, _state(translation), _read_options(given))
 
 
 def _state(translation: Translation) -> PageState:

@@ -29,7 +29,7 @@
 
   function letGo() {
     const pane = scope.active();
-    if (scope.closePanels() || scope.restoreCard()) {
+    if (scope.closePanels() || scope.restoreCard() || scope.closeWelcome() || scope.closeHistory()) {
       return;
     }
     if (pane.selection) {
@@ -41,8 +41,9 @@
 
   /* The moment of the history that has the focus, else the shown answer. */
   function pin() {
-    const moment = document.activeElement.closest(".moment");
-    scope.active().wish({ verb: "pin", value: moment ? Number(moment.dataset.value) : null });
+    const moment = document.activeElement.closest("[data-moment]");
+    const pane = scope.active();
+    pane.wish({ verb: "pin", state: moment ? pane.past.moments[Number(moment.dataset.moment)].state : null });
   }
 
   function swap() {
@@ -58,6 +59,7 @@
     s: swap,
     e: () => scope.rewriteChosen(scope.active()),
     f: () => scope.toggleCard(),
+    h: () => scope.toggleHistory(),
     u: () => travel("undo"),
     r: () => travel("redo"),
     t: () => scope.byRole(document, "header-theme").click(),

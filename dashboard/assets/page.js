@@ -37,8 +37,8 @@
     return button;
   }
 
-  /** Show a notification; without a text, put the one on view away. */
-  scope.notify = function (kind, text) {
+  /** Show a notification; without a text, put the one on view away. Information goes by itself unless it stays. */
+  scope.notify = function (kind, text, stays) {
     const region = scope.byRole(document, "page-notice");
     clearTimeout(noticeTimer);
     if (region.textContent !== text || text) {
@@ -46,18 +46,18 @@
       region.append(...(text ? [closeButton()] : []));
       region.className = text ? "notice shown " + kind : "notice";
     }
-    if (text && kind === "info") {
+    if (text && kind === "info" && !stays) {
       noticeTimer = setTimeout(() => scope.notify("info", ""), 4000);
     }
   };
 
   /** Keep the address that of what is shown. */
-  scope.pushLink = function (link) {
+  scope.pushLink = function (link, replaces) {
     if (link.refusal) {
       scope.notify("error", link.refusal);
     } else if (window.location.hash !== "#" + link.fragment) {
-      const first = !window.location.hash;
-      window.history[first ? "replaceState" : "pushState"](null, "", "#" + link.fragment);
+      const same = replaces || !window.location.hash;
+      window.history[same ? "replaceState" : "pushState"](null, "", "#" + link.fragment);
     }
   };
 

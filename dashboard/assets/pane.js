@@ -11,12 +11,13 @@
       this.root = root;
       this.state = null;
       this.selection = null;
-      this.history = null;
+      this.past = scope.past.EMPTY;
+      this.title = "";
+      this.said = "";
       this.link = null;
       this.options = {};
       this.held = {};
       this.lit = null;
-      this.pinned = null;
       this.draft = { step: null, weights: {} };
       this.wishes = [];
       this.changed = false;
@@ -66,11 +67,37 @@
       }
       this.asking = true;
       while (this.wishes.length || this.changed) {
-        this.changed = false;
-        const wish = this.wishes.shift() || null;
-        this.take(await scope.call("answer", this.question(wish)), wish);
+        const asked = this.wishes.shift() || null;
+        const wish = this.direct(asked);
+        if (wish || !asked) {
+          this.changed = false;
+          const answer = await scope.call("answer", this.question(wish));
+          this.take(answer, wish);
+          this.forgetUndoOf(answer);
+        }
       }
       this.asking = false;
+    }
+
+    /* Undo and redo name their moment when their turn comes: the wishes before them may have moved it. */
+    direct(wish) {
+      if (!wish || (wish.verb !== "undo" && wish.verb !== "redo")) {
+        return wish;
+      }
+      const target = wish.verb === "undo" ? scope.past.before(this.past) : scope.past.after(this.past);
+      return target === null ? null : scope.wishOf(this.past, target);
+    }
+
+    /* What was refused left nothing to take back: an undo that waited behind it was meant for it. */
+    forgetUndoOf(answer) {
+      if (answer.notice && this.wishes.length && this.wishes[0].verb === "undo") {
+        this.wishes.shift();
+      }
+    }
+
+    /** The place of the pinned answer in the history; -1 where nothing is pinned. */
+    pinned() {
+      return this.state ? scope.past.find(this.past, this.state.pinned) : -1;
     }
 
     /** Ask for the states around what is shown; only the newest such question is answered. */
@@ -97,7 +124,6 @@
         state: this.state,
         selection: this.selection,
         follows: this.follows,
-        history: this.history,
         options: options,
         held: this.held,
       };
@@ -125,9 +151,8 @@
       const before = JSON.stringify(this.state);
       this.state = answer.state;
       this.selection = answer.selection;
-      this.history = answer.history;
+      this.remember(answer.moments, before === "null");
       this.root.dataset.shown = "yes";
-      this.pinned = answer.pinned;
       this.root.dataset.compares = answer.compares ? "yes" : "no";
       this.place(answer.parts);
       scope.drawHistory(this);
@@ -135,10 +160,11 @@
         document.body.dataset.comparing = answer.compares ? "yes" : "no";
       }
       if (wish) {
-        scope.notify("info", "");
+        scope.notify("info", this.said || answer.warning, true);
+        this.said = "";
         scope.setDraft(this, { step: null, weights: {} });
       }
-      this.takeLink(answer.link);
+      this.takeLink(answer.link, Boolean(wish) && wish.verb === "open");
       scope.showMarks(this);
       if (wish || before !== JSON.stringify(this.state)) {
         // The search for neighbors would take the processor from the browser, which has words and a tree to draw.
@@ -156,10 +182,23 @@
       scope.showMarks(this);
     }
 
-    takeLink(link) {
+    /* The pinned answer of a link comes before the shown one; an answer that follows none begins a branch. */
+    remember(moments, first) {
+      const most = scope.mostMoments();
+      moments.forEach((seen, index) => {
+        const parent = (first && index === 0) || this.past.current < 0 ? null : this.past.current;
+        const isPin = index < moments.length - 1;
+        if (!isPin || scope.past.find(this.past, seen.state) < 0) {
+          this.past = scope.past.visit(this.past, seen, parent, most);
+        }
+      });
+    }
+
+    /* A link that was opened stays the same entry of the browser's own history. */
+    takeLink(link, opened) {
       this.link = link;
       if (active === this) {
-        scope.pushLink(link);
+        scope.pushLink(link, opened);
       }
     }
 
@@ -264,7 +303,7 @@
     () => document.querySelector("[data-pane] [data-gutter]"),
     (scroller) => {
       active = scope.paneOf(scroller);
-      active.wish({ verb: "open", fragment: window.location.hash });
+      scope.begin(active);
     }
   );
 })();

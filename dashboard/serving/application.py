@@ -36,6 +36,7 @@ from dashboard.serving.metrics import Metrics
 from dashboard.serving.metrics import router as metrics_router
 from dashboard.serving.observing import Observe
 from dashboard.site import Site
+from dashboard.state.session import SessionDocument
 from exported_models.contract.errors import shorten
 from exported_models.contract.workspace import Workspace
 
@@ -44,7 +45,12 @@ PAGE_THREADS: Final = 4
 """Threads that serve the files of the page, which is a Flask app."""
 
 
-def create_application(workspace: Workspace, site: Site | None = None, limits: Limits | None = None) -> FastAPI:
+def create_application(
+    workspace: Workspace,
+    site: Site | None = None,
+    limits: Limits | None = None,
+    session: SessionDocument | None = None,
+) -> FastAPI:
     """The workbench and its HTTP API as one ASGI application; nothing is shared between two of them.
 
     Args:
@@ -52,9 +58,10 @@ def create_application(workspace: Workspace, site: Site | None = None, limits: L
         site: where it is reached and who may; None for this machine and everybody on it. Requests addressed to other
             hosts are refused, but for those to loopback; with ``0.0.0.0`` or ``::`` none are.
         limits: what clients may ask of the server; None for the usual ones.
+        session: a session that whoever has its address may open; None for none.
     """
     limits, site = limits or Limits(), site or Site()
-    services = Services.open(workspace, limits.request_bytes)
+    services = Services.open(workspace, limits.request_bytes, session)
     page = create_page(services, site.path_prefix)
     metrics = Metrics(services)
     application = FastAPI(

@@ -12,7 +12,7 @@ from exported_models.contract.request import DEFAULT_REQUEST_BYTES
 
 MAX_API_BODY_BYTES: Final = 64_000
 MAX_PAGE_BODY_BYTES: Final = 4 << 20
-"""The page sends its history and what it shows with a question; the figure is far above both."""
+"""The page sends session files that it opens, of at most half as much, and questions, which are far smaller."""
 MAX_HEADER_BYTES: Final = 64 << 10
 """Request line and headers together."""
 

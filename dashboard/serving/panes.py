@@ -13,6 +13,7 @@ from dashboard.api.errors import ApiError
 from dashboard.api.routing import JSON_TYPE, JsonRoute, ServicesOfApp
 from dashboard.state.question import Question
 from dashboard.views.answers import ANSWER, SURROUNDINGS, answer, respond, surround
+from dashboard.views.sessions import SESSION, SessionQuestion, open_session
 
 DASH_CALLBACKS: Final = "/_dash-update-component"
 
@@ -29,6 +30,12 @@ def answer_pane(question: Question, services: ServicesOfApp) -> Response:
 def answer_surroundings(question: Question, services: ServicesOfApp) -> Response:
     """Draw the training states around a request."""
     return _to_json(respond(services, surround, question))
+
+
+@router.post(SESSION)
+def answer_session(question: SessionQuestion, services: ServicesOfApp) -> Response:
+    """Read a session that is opened."""
+    return _to_json(respond(services, open_session, question))
 
 
 @router.post(DASH_CALLBACKS)

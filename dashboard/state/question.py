@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator
+from pydantic import BaseModel, ConfigDict, Field
 
 from dashboard.state.page_state import Side, StateDocument
-from dashboard.state.past import Past
 from exported_models.contract import wishes
 from exported_models.contract.numbers import WholeNumber
 
@@ -55,33 +54,27 @@ class Neighbor(_FromBrowser):
     value: str = Field(pattern=r"^[0-9]{1,9}:[0-9]{1,9}$")
 
 
-class Undo(_FromBrowser):
-    """Go back to the request that was changed last."""
+class Show(_FromBrowser):
+    """Show an answer of the history, which the browser keeps.
 
-    verb: Literal["undo"]
+    Attributes:
+        state: request and hypothesis. A pin in it replaces the one of the pane, which otherwise stays.
+        model_hash: hash of the model that answered it, or the beginning of the hash; empty where that is not known.
+    """
 
-
-class Redo(_FromBrowser):
-    """Go forward to the change that was undone last."""
-
-    verb: Literal["redo"]
-
-
-class Revisit(_FromBrowser):
-    """Go to a moment of the history, counted from 0."""
-
-    verb: Literal["revisit"]
-    value: int = Field(ge=0)
+    verb: Literal["show"]
+    state: StateDocument
+    model_hash: str = Field("", max_length=64)
 
 
 class Pin(_FromBrowser):
-    """Keep an answer to compare others with: a moment of the history, or the shown one.
+    """Keep an answer to compare others with: one of the history, or the shown one.
 
     To pin the answer that is pinned already lets go of it.
     """
 
     verb: Literal["pin"]
-    value: int | None = Field(None, ge=0)
+    state: StateDocument | None = None
 
 
 class Unpin(_FromBrowser):
@@ -103,7 +96,7 @@ class Export(_FromBrowser):
     value: Literal["trace", "picture"]
 
 
-PageWish = Open | Translate | Hypothesis | Neighbor | Undo | Redo | Revisit | Pin | Unpin | Swap | Export
+PageWish = Open | Translate | Hypothesis | Neighbor | Show | Pin | Unpin | Swap | Export
 """Wishes of the page; all others change the shown request and are those of `exported_models.contract.wishes`."""
 
 Wish = Annotated[wishes.Wish | PageWish, Field(discriminator="verb")]
@@ -155,7 +148,6 @@ class Question(_FromBrowser):
         wish: None where only an option changed.
         state: the shown request and hypothesis as `PageState.to_json` wrote them; None before the first translation.
         follows: whether the selection is new, so that the space of states goes with it.
-        history: as `Past.to_json` wrote it.
         held: digests of the parts that the browser has, by role.
     """
 
@@ -163,6 +155,5 @@ class Question(_FromBrowser):
     state: StateDocument | None = None
     selection: SelectedWord | None = None
     follows: bool = False
-    history: Annotated[Past, PlainValidator(Past.from_json)] = Past()
     options: Options = Options()
     held: Mapping[str, str] = Field(default_factory=dict)

@@ -38,6 +38,7 @@ from exported_models.contract.errors import BeamscopeError
 _LOG = logging.getLogger(__name__)
 
 Value = TypeVar("Value", Shown, Compared, Surroundings)
+Asked = TypeVar("Asked")
 
 ANSWER: Final = "/_pane/answer"
 SURROUNDINGS: Final = "/_pane/surroundings"
@@ -71,12 +72,11 @@ def answer(services: Services, question: Question) -> Json:
     Raises:
         BeamscopeError: the wish cannot be granted; the message says why.
     """
-    turn = _read_turn(question)
+    before = _read_turn(question)
     if isinstance(question.wish, Export):
-        return {"download": export(services, turn, question.options, question.wish)}
-    if question.wish is not None:
-        turn = grant(services, turn, question.wish, question.options)
-    return _fill_views(services, turn, turn.state, question) if turn.state else {}
+        return {"download": export(services, before, question.options, question.wish)}
+    after = before if question.wish is None else grant(services, before, question.wish, question.options)
+    return _fill_views(services, before.state, after, question)
 
 
 def export(services: Services, turn: Turn, options: Options, wish: Export) -> Json:
@@ -85,21 +85,23 @@ def export(services: Services, turn: Turn, options: Options, wish: Export) -> Js
     Raises:
         RequestError: there is no translation yet.
     """
-    return exports.write(look(services, shown_state(turn), options, turn.past), wish)
+    return exports.write(look(services, shown_state(turn), options), wish)
 
 
-def _fill_views(services: Services, turn: Turn, state: PageState, question: Question) -> Json:
-    past = history.extend(services, turn.past, state, turn.label)
-    shown = look(services, state, question.options, past)
+def _fill_views(services: Services, before: PageState | None, turn: Turn, question: Question) -> Json:
+    state = turn.state
+    if state is None:
+        return {}
+    shown = look(services, state, question.options)
     picture = shown.picture
     selection = turn.selection and turn.selection.within(picture.trace, picture.hypothesis)
     return {
         "state": state.to_json(),
         "selection": selection and selection.to_json(),
-        "history": past.to_json(),
-        "pinned": past.find(state.pinned),
+        "moments": history.remember(services, before, state, turn.label),
         "compares": state.compares,
-        "link": link_to(state),
+        "link": link_to(state, _hash_models(services, state)),
+        "warning": turn.warning,
         "parts": _pack(_draw_answer(services, shown), question.held),
     }
 
@@ -124,10 +126,14 @@ def surround(services: Services, question: Question) -> Json:
     return {"options": chosen, "parts": _pack(_draw(VIEWS_OF_STATES, around), question.held)}
 
 
-def link_to(state: PageState) -> Json:
-    """The fragment of a link to the page, or why there is none; of the two, one is empty."""
+def link_to(state: PageState, models: Mapping[str, str] | None = None) -> Json:
+    """The fragment of a link to the page, or why there is none; of the two, one is empty.
+
+    Args:
+        models: hash of each model that answers.
+    """
     try:
-        return {"fragment": encode_fragment(state), "refusal": ""}
+        return {"fragment": encode_fragment(state, models), "refusal": ""}
     except LinkError as error:
         return {"fragment": "", "refusal": str(error)}
 
@@ -137,8 +143,13 @@ def _read_turn(question: Question) -> Turn:
     return Turn(
         question.state.to_state() if question.state else None,
         Selection(word.side, word.index) if word else None,
-        question.history,
     )
+
+
+def _hash_models(services: Services, state: PageState) -> dict[str, str]:
+    """The hash of each model that answers a state and its pin."""
+    shown = (state, state.pinned) if state.pinned else (state,)
+    return {each.request.model_id: services.trace(each.request).model_hash for each in shown}
 
 
 def _draw(views: tuple[Callable[[Value], Parts], ...], value: Value) -> Parts:
@@ -151,7 +162,7 @@ def _pack(parts: Parts, held: Mapping[str, str]) -> list[list[object]]:
     return [[role, digest, content] for role, digest, content in named if held.get(role) != digest]
 
 
-def respond(services: Services, act: Callable[[Services, Question], Json], question: Question) -> Json:
+def respond(services: Services, act: Callable[[Services, Asked], Json], question: Asked) -> Json:
     """The answer to a question; an error becomes a notice on the page, which stays as it was."""
     try:
         return act(services, question)

@@ -11,7 +11,7 @@ from dashboard.views.browser import run_in_browser
 from dashboard.views.controls import select
 from dashboard.views.ids import HeaderRole, as_control, as_role, control_id
 from dashboard.views.mantine import as_options, popover
-from dashboard.views.parts import Part, Parts, attributes_part, control_part
+from dashboard.views.parts import Part, Parts, control_part
 from dashboard.views.shown import Shown
 from exported_models.contract.manifest import ModelManifest, Owner
 from exported_models.contract.request import MAX_BEAM_SIZE, MAX_LENGTH_PENALTY
@@ -23,6 +23,7 @@ SHORTCUTS = (
     ("← → ↑ ↓", "walk along the words, the top k, the tree"),
     ("a", "change attention, or back to words"),
     ("u, r", "undo, redo"),
+    ("h", "the history as a tree; in it: n note, F2 name, * star, Delete a branch"),
     ("p", "pin the answer, or the chosen moment, and compare others with it"),
     ("s", "swap pivot and compare"),
     ("e", "write another word in place of the chosen source word; a double click does the same"),
@@ -77,7 +78,7 @@ def register(app: Dash) -> None:
 
 
 def draw(shown: Shown) -> Parts:
-    """The values of the request, and whether there is something to undo or redo."""
+    """The values of the request."""
     request = shown.picture.trace.request
     return {
         HeaderRole.MODEL: control_part(value=request.model_id),
@@ -86,8 +87,6 @@ def draw(shown: Shown) -> Parts:
         HeaderRole.SOURCE: Part({"fill": request.source}),
         HeaderRole.SOURCE_LANGUAGE: _fill_languages(shown.manifest, request.source_language, "source"),
         HeaderRole.TARGET_LANGUAGE: _fill_languages(shown.manifest, request.target_language, "target"),
-        HeaderRole.UNDO: attributes_part(disabled=shown.past.undo_target is None),
-        HeaderRole.REDO: attributes_part(disabled=shown.past.redo_target is None),
     }
 
 

@@ -47,6 +47,8 @@ class PageRole(StrEnum):
     BODY = "page-body"
     NOTICE = "page-notice"
     THEME = "page-theme"
+    WELCOME = "page-welcome"
+    WELCOME_CLOSE = "page-welcome-close"
 
 
 class PaneRole(StrEnum):
@@ -163,10 +165,33 @@ class NBestRole(StrEnum):
 
 
 class HistoryRole(StrEnum):
-    """The strip of what-ifs."""
+    """The strip of what-ifs, and the drawer with the whole tree."""
 
     STRIP = "history-strip"
     PIN = "history-pin"
+    TOGGLE = "history-toggle"
+    DRAWER = "history-drawer"
+    TREE = "history-tree"
+    TITLE = "history-title"
+    COUNT = "history-count"
+    RESTORE = "history-restore"
+    CLOSE = "history-close"
+
+
+class SessionRole(StrEnum):
+    """Saving and opening a session, and the note of the moment on view."""
+
+    MENU = "session-menu"
+    SAVE = "session-save"
+    OPEN = "session-open"
+    LINK = "session-link"
+    BEFORE = "session-before"
+    EXAMPLES = "session-examples"
+    GUIDE = "session-guide"
+    GUIDE_TEXT = "session-guide-text"
+    GUIDE_BACK = "session-guide-back"
+    GUIDE_NEXT = "session-guide-next"
+    GUIDE_HIDE = "session-guide-hide"
 
 
 class NeighborhoodRole(StrEnum):

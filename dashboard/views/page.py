@@ -15,6 +15,7 @@ from dashboard.views import (
     neighborhood,
     neighbors,
     pane,
+    sessions,
     stages,
     translation,
     tree,
@@ -30,7 +31,9 @@ def lay_out_page(services: Services) -> Component:
     """The whole page. Made anew for each visitor, so that a model published since is listed."""
     models = services.workspace.model_ids()
     content = lay_out_workbench(models) if models else [lay_out_empty_workspace(services.workspace)]
-    page = html.Div([*content, lay_out_notice()], className="page", **as_role(PageRole.BODY))
+    page = html.Div(
+        [*content, lay_out_notice(), sessions.layout_welcome(services)], className="page", **as_role(PageRole.BODY)
+    )
     return provide([page])
 
 

@@ -13,7 +13,6 @@ from dashboard.drawing.attention_ranking import AttentionView, Pick
 from dashboard.drawing.picture import Picture
 from dashboard.services import Services
 from dashboard.state.page_state import PageState, Selection
-from dashboard.state.past import Past
 from dashboard.state.question import Options
 from dashboard.views.merged import Merged, merge
 from dashboard.views.scene import Scene, choose_space, find_map, maps_of, open_scene, spaces_of
@@ -29,14 +28,12 @@ class Shown:
 
     Attributes:
         options: values of the controls.
-        past: the history that led here.
         view: the view of attention that is drawn; None where the model has none.
     """
 
     state: PageState
     picture: Picture
     options: Options
-    past: Past
     manifest: ModelManifest
     view: AttentionView | None
 
@@ -85,7 +82,7 @@ class Surroundings:
     stage_spaces: Mapping[int, str]
 
 
-def look(services: Services, state: PageState, options: Options, past: Past) -> Shown:
+def look(services: Services, state: PageState, options: Options) -> Shown:
     """Answer a request and lay it out in the room that the pane has."""
     manifest = services.engine.model(state.request.model_id).manifest
     fitted: dict[str, Pick] = {
@@ -94,7 +91,7 @@ def look(services: Services, state: PageState, options: Options, past: Past) -> 
     }
     picture = services.picture(state, options.room)
     view = picture.view(fitted["layer"], fitted["head"])
-    return Shown(state, picture, options.model_copy(update=fitted), past, manifest, view)
+    return Shown(state, picture, options.model_copy(update=fitted), manifest, view)
 
 
 def look_around(

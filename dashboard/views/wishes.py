@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
 from dashboard.services import Services
 from dashboard.state import question as asked
 from dashboard.state.page_state import PageState, Selection
-from dashboard.state.past import Past
 from dashboard.state.question import Options
-from dashboard.state.url_state import decode_fragment
+from dashboard.state.url_state import decode_link
+from dashboard.views.changed_models import say_missing, warn_of_change
 from exported_models.contract.errors import RequestError
 from exported_models.contract.request import Request
 from exported_models.contract.wishes import (
@@ -34,14 +35,14 @@ class Turn:
 
     Attributes:
         state: None before the first translation.
-        past: the history without the wish.
         label: what the wish changed, for the history; empty where the requests before and after say it.
+        warning: a sentence for the analyst about what is shown; empty for none.
     """
 
     state: PageState | None
     selection: Selection | None
-    past: Past
     label: str = ""
+    warning: str = ""
 
 
 def grant(services: Services, turn: Turn, wish: Wish | asked.PageWish, options: Options) -> Turn:
@@ -51,7 +52,7 @@ def grant(services: Services, turn: Turn, wish: Wish | asked.PageWish, options: 
         BeamscopeError: the wish cannot be granted; the message says why.
     """
     after = _grant(services, turn, wish, options)
-    if after.state is None or isinstance(wish, asked.Open | asked.Pin | asked.Unpin | asked.Swap):
+    if after.state is None or after.state.pinned or isinstance(wish, asked.Open | asked.Pin | asked.Unpin | asked.Swap):
         return after
     pinned = turn.state and (turn.state.pinned or (turn.state if isinstance(wish, COMPARED_AT_ONCE) else None))
     return replace(after, state=after.state.pin(pinned))
@@ -60,15 +61,11 @@ def grant(services: Services, turn: Turn, wish: Wish | asked.PageWish, options: 
 def _grant(services: Services, turn: Turn, wish: Wish | asked.PageWish, options: Options) -> Turn:
     match wish:
         case asked.Open():
-            return _show(turn, open_link(services, wish.fragment))
+            return open_link(services, turn, wish.fragment)
         case asked.Translate():
             return _show(turn, translate(services, turn.state, wish))
-        case asked.Undo():
-            return _show(turn, turn.past.undo_target)
-        case asked.Redo():
-            return _show(turn, turn.past.redo_target)
-        case asked.Revisit():
-            return _show(turn, turn.past.state_at(wish.value))
+        case asked.Show():
+            return show_again(services, turn, wish)
         case asked.Hypothesis():
             return _show(turn, PageState(shown_state(turn).request, wish.value))
         case asked.Neighbor():
@@ -93,18 +90,18 @@ def edit(services: Services, turn: Turn, wish: Wish) -> Turn:
 def _move_pin(turn: Turn, wish: asked.Pin | asked.Unpin | asked.Swap) -> PageState:
     match wish:
         case asked.Pin():
-            return pin(turn, wish.value)
+            return pin(turn, wish.state.to_state() if wish.state else None)
         case asked.Unpin():
             return shown_state(turn).bare
         case asked.Swap():
             return swap(shown_state(turn))
 
 
-def pin(turn: Turn, moment: int | None) -> PageState:
-    """The shown state beside a moment of the history, or beside itself; without a pin where that was pinned."""
+def pin(turn: Turn, wanted: PageState | None) -> PageState:
+    """The shown state beside another one, or beside itself; without a pin where that was pinned."""
     state = shown_state(turn)
-    wanted = state.bare if moment is None else turn.past.state_at(moment)
-    return state.pin(None if wanted == state.pinned else wanted)
+    pinned = (wanted or state).bare
+    return state.pin(None if pinned == state.pinned else pinned)
 
 
 def swap(state: PageState) -> PageState:
@@ -112,15 +109,45 @@ def swap(state: PageState) -> PageState:
     return state.pinned.pin(state) if state.pinned else state
 
 
-def open_link(services: Services, fragment: str) -> PageState | None:
-    """The request of a link; without a fragment the first model's example, if there is one.
+def open_link(services: Services, turn: Turn, fragment: str) -> Turn:
+    """The turn that shows the request of a link; without a fragment the first model's example, if there is one.
 
     A hypothesis that the n-best list does not have becomes its last.
+
+    Raises:
+        BeamscopeError: the link does not hold a request, or its models are not here.
     """
-    state = decode_fragment(fragment) if fragment.strip("#") else _first_request(services)
-    if state is None:
-        return None
-    return _within_list(services, state).pin(state.pinned and _within_list(services, state.pinned))
+    if not fragment.strip("#"):
+        return _show(turn, _first_request(services))
+    link = decode_link(fragment)
+    return _show_kept(services, turn, link.state, link.models)
+
+
+def show_again(services: Services, turn: Turn, wish: asked.Show) -> Turn:
+    """The turn that shows an answer of the history.
+
+    Raises:
+        BeamscopeError: its model is not here.
+    """
+    state = wish.state.to_state()
+    return _show_kept(services, turn, state, {state.request.model_id: wish.model_hash})
+
+
+def _show_kept(services: Services, turn: Turn, state: PageState, models: Mapping[str, str]) -> Turn:
+    """The turn that shows a state that was kept, its hypotheses within the lists that there are now.
+
+    A pinned answer whose model is gone is let go, and the warning says so.
+
+    Args:
+        models: hash of each model then.
+    """
+    here = services.workspace.model_ids()
+    pinned = state.pinned
+    gone = pinned.request.model_id if pinned and pinned.request.model_id not in here else ""
+    warnings = [warn_of_change(services, name, model_hash) for name, model_hash in models.items() if name != gone]
+    warnings += [say_missing(gone)] if gone else []
+    fitted = _within_list(services, state).pin(None if gone or pinned is None else _within_list(services, pinned))
+    return replace(_show(turn, fitted), warning=" ".join(filter(None, warnings)))
 
 
 def _within_list(services: Services, state: PageState) -> PageState:

@@ -17,7 +17,19 @@ from beamscope.failures import Failure, explain_failures, require_build_extra
 from exported_models.contract.workspace import Workspace
 from tests.beamscope.shell import Beamscope, Program, one_sentence
 
-COMMANDS = ("demo", "build", "export", "translate", "compare", "neighbors", "verify", "serve", "schedule", "doctor")
+COMMANDS = (
+    "demo",
+    "build",
+    "export",
+    "translate",
+    "compare",
+    "neighbors",
+    "verify",
+    "serve",
+    "open",
+    "schedule",
+    "doctor",
+)
 HEAVY = ("dash", "numpy", "onnxruntime", "plotly", "prefect", "pydantic", "sklearn", "torch")
 
 

@@ -22,6 +22,7 @@ def write_hostile_files(folder: Path) -> None:
         "digits.toml": f"a = {NINES}",
         "surrogate.toml": '[model]\nid = "\\ud800"',
         "key.toml": f"{LONG} = 1",
+        "sessions.json": '{"format": "beamscope-session", "version": 7}',
         "seed.toml": write_dates_project(folder, "[store.umap]\nseed = " + "9" * 20).read_text(encoding="utf-8"),
     }
     for name, text in texts.items():
@@ -77,6 +78,10 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["translate", LONG, "x", "--workspace", "loops"], "cannot name a model or store"),
         (["translate", "dates", "x", "--beam", NINES], "--beam"),
         (["translate", "dates", "x", "--early-stopping", LONG], "--early-stopping"),
+        (["open", "nested.toml"], "The session file is damaged or was cut off"),
+        (["open", "loop"], "The session file loop cannot be read"),
+        (["open", LONG], "cannot be read"),
+        (["open", "sessions.json"], "is of version 7, and this Beamscope reads up to version 1"),
         (["serve", "--host", "a..b"], "'a..b' is not the name of a host"),
         (["serve", "--host", LONG], "is not the name of a host"),
         ([LONG], "No such command"),

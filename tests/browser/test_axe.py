@@ -15,7 +15,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from dashboard.state.page_state import PageState
-from dashboard.views.ids import ComparisonRole
+from dashboard.views.ids import ComparisonRole, PageRole
 from exported_models.contract.request import Request
 from scripts.running_workbench import running_workbench
 from tests.browser.conftest import AMBIGUOUS, Visit
@@ -23,7 +23,14 @@ from tests.browser.workbench import Workbench
 
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-PANELS = ("Which attention is drawn", "Choose another hypothesis", "Which map", "Save to a file", "Keyboard shortcuts")
+PANELS = (
+    "Which attention is drawn",
+    "Choose another hypothesis",
+    "Which map",
+    "Save to a file",
+    "Keyboard shortcuts",
+    "Save, open or share this session",
+)
 
 
 def complaints(page: Page) -> list[str]:
@@ -81,9 +88,16 @@ def stage(workbench: Workbench) -> None:
 
 
 def what_if(workbench: Workbench) -> None:
-    """The history has a second moment."""
+    """The history has a second moment, with a note and a star, and is open as a tree."""
     workbench.top_k(6).nth(1).click()
     expect(workbench.moments()).to_have_count(2)
+    workbench.settle()
+    rows = workbench.open_history()
+    rows.last.press("*")
+    rows.last.press("n")
+    workbench.page.keyboard.type("a note")
+    workbench.page.keyboard.press("Control+Enter")
+    expect(rows.last).to_contain_text("a note")
 
 
 def comparison(workbench: Workbench) -> None:
@@ -141,6 +155,9 @@ def test_nothing_is_wrong_in_any_panel(looking: Workbench) -> None:
         assert (title, complaints(looking.page)) == (title, [])
         looking.page.keyboard.press("Escape")
         expect(panel).to_have_count(0)
+    looking.choose_in_session_menu("Worked examples")
+    expect(looking.part(PageRole.WELCOME)).to_be_visible()
+    assert complaints(looking.page) == []
 
 
 @pytest.mark.parametrize("theme", THEMES)

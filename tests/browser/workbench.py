@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -245,8 +246,29 @@ class Workbench:
     # History
 
     def moments(self) -> Locator:
-        """Every what-if, in the order they were made."""
+        """The what-ifs of the branch on view, in the order they follow each other."""
         return self.part(HistoryRole.STRIP).locator("button")
+
+    def open_history(self) -> Locator:
+        """Open the whole tree of what-ifs; its rows, from the top."""
+        self.page.keyboard.press("h")
+        return self.part(HistoryRole.TREE).get_by_role("treeitem")
+
+    def choose_in_session_menu(self, name: str) -> None:
+        """Press an entry of the menu of sessions."""
+        self.open_panel("Save, open or share this session").get_by_role("button", name=name).click()
+
+    def save_session(self) -> Path:
+        """Save the session; the file."""
+        with self.page.expect_download() as saving:
+            self.choose_in_session_menu("Save session")
+        return saving.value.path()
+
+    def open_session(self, file: Path) -> None:
+        """Open a session file as the menu does."""
+        with self.page.expect_file_chooser() as choosing:
+            self.choose_in_session_menu("Open a session file")
+        choosing.value.set_files(file)
 
     # The picture
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from dashboard.errors import DashboardError
 from dashboard.services import Services
 from dashboard.state.page_state import Json, PageState
 from dashboard.state.question import Question
-from dashboard.state.url_state import decode_fragment
+from dashboard.state.url_state import decode_fragment, encode_fragment
 from dashboard.views.answers import answer, surround
 from exported_models.contract.request import Request
 from exported_models.contract.workspace import Workspace
@@ -25,8 +24,7 @@ def services(dates_workspace: Workspace) -> Services:
 def ask(services: Services, wish: Json | None, before: Json | None = None, **more: object) -> Json:
     """The answer to a wish after another answer; without one, to the wish on a page that shows `ORIGIN`."""
     state = before["state"] if before else ORIGIN.to_json()
-    history = before["history"] if before else None
-    return answer(services, Question.model_validate({"wish": wish, "state": state, "history": history, **more}))
+    return answer(services, Question.model_validate({"wish": wish, "state": state, **more}))
 
 
 def compare(services: Services, state: PageState = OTHER, pinned: PageState = ORIGIN, **options: object) -> Json:
@@ -53,7 +51,6 @@ def test_a_pinned_answer_stays_while_others_are_shown(services: Services) -> Non
 
     assert not pinned["compares"]
     assert changed["compares"]
-    assert changed["pinned"] == 0
     assert PageState.from_json(changed["state"]).pinned == ORIGIN
     assert "comparison-after" in parts_of(changed)
     assert "translation-target-words" not in parts_of(changed)
@@ -67,7 +64,7 @@ def test_swapping_twice_changes_nothing(services: Services) -> None:
 
     assert swapped["state"]["request"] == changed["state"]["pinned"]["request"]
     assert back["state"] == changed["state"]
-    assert len(back["history"]["moments"]) == 2
+    assert [moment["text"] for moment in back["moments"]] == ["2005-03-04", "2005-09-04"]
 
 
 def test_unpinning_ends_comparing(services: Services) -> None:
@@ -78,14 +75,32 @@ def test_unpinning_ends_comparing(services: Services) -> None:
     assert "translation-target-words" in parts_of(found)
 
 
-def test_any_moment_can_be_pinned_and_none_beyond_the_history(services: Services) -> None:
+def test_any_answer_of_the_history_can_be_pinned_and_let_go(services: Services) -> None:
     changed = ask(services, {"verb": "choose", "step": 6, "rank": 1}, ask(services, None))
-    pinned = ask(services, {"verb": "pin", "value": 0}, changed)
+    pinned = ask(services, {"verb": "pin", "state": ORIGIN.to_json()}, changed)
 
     assert pinned["compares"]
-    assert ask(services, {"verb": "pin", "value": 0}, pinned)["compares"] is False
-    with pytest.raises(DashboardError, match="no moment 10"):
-        ask(services, {"verb": "pin", "value": 9}, changed)
+    assert ask(services, {"verb": "pin", "state": ORIGIN.to_json()}, pinned)["compares"] is False
+
+
+def test_a_pinned_answer_whose_model_is_gone_is_let_go_in_a_sentence(services: Services) -> None:
+    gone = PageState(Request("gone", "May 1"))
+    wishes: list[Json] = [
+        {"verb": "show", "state": OTHER.pin(gone).to_json()},
+        {"verb": "open", "fragment": encode_fragment(OTHER.pin(gone), {"dates": "", "gone": "0" * 64})},
+    ]
+
+    for found in (ask(services, wish) for wish in wishes):
+        assert PageState.from_json(found["state"]) == OTHER
+        assert found["warning"].startswith("The model gone is not in this workspace")
+
+
+def test_an_answer_of_the_history_may_bring_its_pin(services: Services) -> None:
+    wanted = OTHER.pin(PageState(Request("dates", "May 1")))
+    pinned = ask(services, {"verb": "pin"})
+
+    assert ask(services, {"verb": "show", "state": wanted.to_json()}, pinned)["state"] == wanted.to_json()
+    assert ask(services, {"verb": "show", "state": OTHER.to_json()}, pinned)["state"] == OTHER.pin(ORIGIN).to_json()
 
 
 @pytest.mark.parametrize(
@@ -161,4 +176,4 @@ def test_a_source_word_is_written_anew_beside_the_old(services: Services) -> Non
 
     assert named["data-text"] == "03/04/05"
     assert found["compares"]
-    assert found["history"]["moments"][-1][0] == "“03/04/05” → “03/04/06”"
+    assert found["moments"][-1]["label"] == "“03/04/05” → “03/04/06”"

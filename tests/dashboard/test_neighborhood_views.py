@@ -17,7 +17,6 @@ from dashboard.drawing.map_figure import draw_map
 from dashboard.drawing.palette import colors
 from dashboard.services import Services
 from dashboard.state.page_state import PageState, Selection
-from dashboard.state.past import Past
 from dashboard.state.question import Options
 from dashboard.views.ids import NeighborsRole
 from dashboard.views.neighborhood import (
@@ -236,7 +235,7 @@ def test_a_neighbors_pair_opens_as_a_request_of_its_own_with_the_word_selected(s
     ablated = (HeadAblation("cross", 0, 0),)
     state = PageState(Request("dates", REQUEST.source, prefix=("1",), beam_size=3, ablations=ablated))
 
-    turn = open_neighbor(services, Turn(state, None, Past()), "decoder", f"{neighbor.sentence}:{neighbor.position}")
+    turn = open_neighbor(services, Turn(state, None), "decoder", f"{neighbor.sentence}:{neighbor.position}")
 
     assert turn.state is not None
     assert turn.state.request == Request("dates", neighbor.pair.source, beam_size=3)

@@ -74,7 +74,7 @@ def test_no_wish_is_a_defect(client: TestClient, caplog: pytest.LogCaptureFixtur
     assert caplog.records == []
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[" * 100_000, b"\xff", b'{"history": {"states": "!"}}'])
+@pytest.mark.parametrize("body", [b"", b"{", b"[" * 100_000, b"\xff", b'{"history": {}}'])
 def test_what_is_no_question_is_refused(client: TestClient, caplog: pytest.LogCaptureFixture, body: bytes) -> None:
     reply = client.post(ANSWER, content=body, headers={"Content-Type": "application/json"})
 

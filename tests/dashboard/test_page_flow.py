@@ -14,16 +14,14 @@ from dashboard.drawing.attention_ranking import AttentionView
 from dashboard.errors import LinkError
 from dashboard.services import Services
 from dashboard.state.page_state import Json, PageState
-from dashboard.state.past import Past
 from dashboard.state.question import Options, Translate
-from dashboard.state.url_state import encode_fragment
+from dashboard.state.url_state import Link, decode_link, encode_fragment
 from dashboard.views.answers import ANSWER, SURROUNDINGS, link_to
 from dashboard.views.header import draw as draw_header
-from dashboard.views.history import extend
 from dashboard.views.ids import HeaderRole, TranslationRole, TreeRole
 from dashboard.views.shown import Surroundings, look, look_around
 from dashboard.views.stages import NO_INDEX, find_in_states
-from dashboard.views.wishes import open_link, translate
+from dashboard.views.wishes import Turn, open_link, translate
 from exported_models.contract.documents import TraceDocument
 from exported_models.contract.errors import RequestError
 from exported_models.contract.manifest import Languages
@@ -82,24 +80,29 @@ def around(services: Services) -> Surroundings:
     return look_around(services, STATE, Options(), None, follows=False)
 
 
+def open_at_first(services: Services, fragment: str) -> PageState | None:
+    """The state of a page that opens with a link."""
+    return open_link(services, Turn(None, None), fragment).state
+
+
 def test_the_page_opens_with_an_example(services: Services) -> None:
     store = services.store("dates")
 
     assert store is not None
-    assert open_link(services, "") == PageState(Request("dates", store.pair(0).source))
+    assert open_at_first(services, "") == PageState(Request("dates", store.pair(0).source))
 
 
 def test_a_link_opens_what_it_holds(services: Services) -> None:
     state = PageState(Request("dates", SOURCE, prefix=("2",)), 1)
     fragment = "#" + encode_fragment(state)
 
-    assert open_link(services, fragment) == state
+    assert open_at_first(services, fragment) == state
     with pytest.raises(LinkError):
-        open_link(services, fragment[:-3])
+        open_at_first(services, fragment[:-3])
 
 
 def test_a_link_to_a_hypothesis_there_is_not_shows_the_last(services: Services) -> None:
-    opened = open_link(services, encode_fragment(PageState(Request("dates", SOURCE, beam_size=2), 50)))
+    opened = open_at_first(services, encode_fragment(PageState(Request("dates", SOURCE, beam_size=2), 50)))
 
     assert opened is not None
     assert opened.hypothesis == 1
@@ -138,9 +141,10 @@ def test_one_answer_fills_every_view(app: TestClient, services: Services) -> Non
     assert "".join(texts_in(parts[TranslationRole.TARGET_WORDS]["html"])) == "".join(hypothesis.tokens[:-1]) + "⏎"
     assert len(parts[TranslationRole.TOP_K]["html"]) == len(hypothesis.tokens)
     assert len(parts[TreeRole.GRAPH]["graph"]) == 2 * len(trace.nodes) - 1
-    assert parts[HeaderRole.UNDO] == {"set": {"disabled": ""}}
-    assert [moment[0] for moment in answer["history"]["moments"]] == [f"“{SOURCE}”"]
-    assert answer["link"]["fragment"] == encode_fragment(state)
+    assert [moment["label"] for moment in answer["moments"]] == [f"1: “1” → “{state.request.prefix[0]}”"]
+    assert answer["moments"][0]["text"] == hypothesis.text
+    assert answer["moments"][0]["score"] == pytest.approx(hypothesis.normalized, abs=1e-5)
+    assert decode_link(answer["link"]["fragment"]) == Link(state, {"dates": trace.model_hash[:12]})
 
 
 def test_what_the_browser_has_is_not_sent_again(app: TestClient) -> None:
@@ -220,27 +224,22 @@ def test_an_unexpected_failure_is_logged_and_not_shown(
     assert any(record.exc_info for record in caplog.records)
 
 
-def test_going_back_brings_the_request_back(app: TestClient, services: Services) -> None:
+def test_going_back_brings_the_request_back(app: TestClient) -> None:
     second = PageState(Request("dates", SOURCE, prefix=("2",)))
-    past = extend(services, extend(services, Past(), STATE), second)
 
-    answer = ask(app, {"state": second.to_json(), "history": past.to_json(), "wish": {"verb": "undo"}})
+    answer = ask(app, {"state": second.to_json(), "wish": {"verb": "show", "state": STATE.to_json()}})
 
     assert PageState.from_json(answer["state"]) == STATE
-    assert [moment.label for moment in past.moments] == [f"“{SOURCE}”", "1: “1” → “2”"]
+    assert answer["warning"] == ""
 
 
-def test_two_undos_in_a_row_go_two_steps(app: TestClient, services: Services) -> None:
-    states = [STATE, *(PageState(Request("dates", SOURCE, prefix=prefix)) for prefix in (("2",), ("2", "0")))]
-    past = Past()
-    for state in states:
-        past = extend(services, past, state)
+def test_an_answer_of_another_build_is_named(app: TestClient) -> None:
+    shown = ask(app, {"wish": {"verb": "show", "state": STATE.to_json(), "model_hash": "0" * 64}})
+    opened = ask(app, {"wish": {"verb": "open", "fragment": encode_fragment(STATE, {"dates": "0" * 64})}})
 
-    once = ask(app, {"state": states[2].to_json(), "history": past.to_json(), "wish": {"verb": "undo"}})
-    twice = ask(app, {"state": once["state"], "history": once["history"], "wish": {"verb": "undo"}})
-    more = ask(app, {"state": twice["state"], "history": twice["history"], "wish": {"verb": "undo"}})
-
-    assert [PageState.from_json(answer["state"]) for answer in (once, twice, more)] == [states[1], STATE, STATE]
+    for answer in (shown, opened):
+        assert PageState.from_json(answer["state"]) == STATE
+        assert answer["warning"].startswith("The model dates has changed since this was kept: ")
 
 
 def test_the_drawing_has_the_links_of_the_page(app: TestClient) -> None:
@@ -274,7 +273,7 @@ def test_a_store_without_the_spaces_of_the_strip_has_nothing_to_judge(contexts_w
 
 
 def test_languages_are_lists_beside_the_source_where_the_model_has_some(services: Services) -> None:
-    shown = look(services, STATE, Options(), Past())
+    shown = look(services, STATE, Options())
     languages = Languages(tags={"en": 5, "de": 4}, source="en", target=None, source_tag="before", target_tag="first")
     spoken = replace(shown, manifest=shown.manifest.model_copy(update={"languages": languages}))
 
@@ -291,13 +290,13 @@ def test_a_language_that_the_model_lacks_is_refused_in_a_sentence(app: TestClien
 
 
 def test_a_layer_that_the_model_lacks_becomes_the_clearest(services: Services) -> None:
-    shown = look(services, STATE, Options(layer=7, head=9), Past())
+    shown = look(services, STATE, Options(layer=7, head=9))
 
     assert shown.view == AttentionView(0, 0, clearest=True)
 
 
 def test_the_clearest_attention_is_drawn_first_and_what_is_picked_instead(services: Services) -> None:
-    first, mean = (look(services, STATE, options, Past()) for options in (Options(), Options(layer="mean", head=0)))
+    first, mean = (look(services, STATE, options) for options in (Options(), Options(layer="mean", head=0)))
 
     assert first.view == AttentionView(0, 0, clearest=True)
     assert mean.view == AttentionView(None, 0)

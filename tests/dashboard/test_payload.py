@@ -1,20 +1,16 @@
 """Answers to the browser: small, and without states."""
 
 import json
-from dataclasses import replace
 from typing import Any
 
 from dashboard.drawing.links import link_elements, prune
 from dashboard.state.page_state import PageState
-from dashboard.state.past import MAX_MOMENTS, Past
 from dashboard.views.nbest import draw_list
 from dashboard.views.parts import html_part
 from dashboard.views.stages import draw_finding, find_in_trace
 from dashboard.views.translation import lay_out_words
 from dashboard.views.tree import draw_tree
-from exported_models.contract.trace import Trace
-from exported_models.wording import describe_change
-from tests.dashboard.sentences import ENGLISH, GERMAN, PAIR_TEXT, make_picture, make_trace
+from tests.dashboard.sentences import ENGLISH, GERMAN, make_picture, make_trace
 
 LARGEST = 60_000
 
@@ -29,24 +25,12 @@ def size_of_html(*drawn: Any) -> int:
     return sum(size(html_part(children).content) for children in drawn)
 
 
-def fill_history(trace: Trace) -> Past:
-    """As many moments as are kept, each with another forced beginning."""
-    past = Past()
-    words = trace.best.tokens
-    for number in range(MAX_MOMENTS):
-        prefix = (*words[: number % len(words)], str(number))
-        after = replace(trace, request=replace(trace.request, prefix=prefix))
-        past = past.visit(PageState(after.request), describe_change(trace, trace.best, after, PAIR_TEXT))
-    return past
-
-
 def test_twenty_tokens_at_beam_five_are_at_most_sixty_kilobytes() -> None:
     trace = make_trace((GERMAN * 3)[:19], ENGLISH * 2)
     picture = make_picture(trace)
     attention = picture.attention(None, None)
     assert attention is not None
     state = PageState(trace.request)
-    past = fill_history(trace)
 
     sizes = {
         "request": size(state.to_json()),
@@ -55,11 +39,9 @@ def test_twenty_tokens_at_beam_five_are_at_most_sixty_kilobytes() -> None:
         "tree": size(draw_tree(picture, "kept", 800)),
         "hypotheses": size_of_html(draw_list(trace, 0)),
         "stages": size_of_html(*(draw_finding(3, finding) for finding in find_in_trace(picture, 0.75, None, None))),
-        "history": size(past.to_json()),
     }
 
     assert len(trace.best.tokens) == 21
-    assert len(past.moments) == MAX_MOMENTS
     assert sum(sizes.values()) <= LARGEST, sizes
 
 

@@ -7,7 +7,6 @@ import pytest
 from dashboard.drawing.picture import DEFAULT_ROOM
 from dashboard.services import Services
 from dashboard.state.page_state import PageState
-from dashboard.state.past import Past
 from dashboard.state.question import Options
 from dashboard.views.ids import TranslationRole
 from dashboard.views.shown import look
@@ -30,7 +29,7 @@ def test_every_drawing_of_attention_is_a_sentence(services: Services) -> None:
     picture = services.picture(PageState(REQUEST), DEFAULT_ROOM)
     assert pruned_links(picture, 75, None, None) == ()
     for drawing in ("links", "matrix", "text"):
-        shown = look(services, PageState(REQUEST), Options.model_validate({"drawing": drawing}), Past())
+        shown = look(services, PageState(REQUEST), Options.model_validate({"drawing": drawing}))
         drawn = draw(shown)
         assert drawn[TranslationRole.TWIN].content["html"] == [["p", {"class": "note"}, [NO_ATTENTION]]]
         assert not {TranslationRole.LINKS, TranslationRole.MATRIX} & set(drawn)
