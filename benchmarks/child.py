@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import tempfile
 import time
@@ -24,6 +25,7 @@ class Peak:
 
     Attributes:
         seconds: on the clock.
+        processor: seconds on all cores, which hardly depend on who else uses them.
         resident: the largest resident size in bytes, as the system counts it (``VmHWM``): pages of mapped files
             included, once for every mapping.
         anonymous: the largest sampled size of memory that no file backs. The rest can be reclaimed at any time.
@@ -31,6 +33,7 @@ class Peak:
     """
 
     seconds: float
+    processor: float
     resident: int
     anonymous: int
     output: str
@@ -43,7 +46,7 @@ def run_child(command: Sequence[str]) -> Peak:
         ChildError: it ended with an error.
     """
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
-        started = time.monotonic()
+        started, used = time.monotonic(), _processor_seconds()
         with subprocess.Popen(command, stdout=output, stderr=errors, text=True) as child:
             resident = anonymous = 0
             while child.poll() is None:
@@ -55,7 +58,13 @@ def run_child(command: Sequence[str]) -> Peak:
         errors.seek(0)
         if child.returncode:
             raise ChildError(f"{' '.join(command)} ended with {child.returncode}: {errors.read()[-500:].strip()}")
-        return Peak(seconds, resident, anonymous, output.read())
+        return Peak(seconds, _processor_seconds() - used, resident, anonymous, output.read())
+
+
+def _processor_seconds() -> float:
+    """Of all child processes that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def read_sizes(process: int) -> dict[str, int]:

@@ -47,6 +47,8 @@ def measure_export(sized: Sized, options: argparse.Namespace) -> Mapping[str, Fi
     summary = json.loads(peak.output)
     found: dict[str, Figure] = {
         "export s": shorten(peak.seconds),
+        "processor s": shorten(peak.processor),
+        "of it verifying s": shorten(summary["verification_seconds"]),
         "peak GB": shorten(peak.resident / 1e9),
         "x weights": shorten(peak.resident / sized.shape.bytes),
         "anonymous GB": shorten(peak.anonymous / 1e9),

@@ -83,6 +83,9 @@ class LineProgress:
                 self.note(f"{title}: {done:,} of {total:,} {unit}, about {left} left")
 
         yield advance
+        seconds = time.monotonic() - started
+        if seconds >= _SECONDS_BETWEEN_LINES:
+            self.note(f"{title}: done in {format_seconds(seconds)}")
 
 
 def open_progress(stream: TextIO | None = None) -> Progress:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import time
 from collections.abc import Sequence
@@ -162,16 +163,23 @@ def verify_graphs(planned: PlannedExport, corpus: Sequence[StoredPair] | None, *
         ParityError: they compute something else. They stay unsealed, and cannot be published.
     """
     from pipeline.graphs.export import describe_model, seal
+    from pipeline.parity.origin import Origin
     from pipeline.parity.sample import make_up_sample, tokenize_sample
-    from pipeline.parity.verify import verify_model
+    from pipeline.parity.verify import verify_export
 
-    source = load_checkpoint(planned)
+    # No variable may hold the checkpoint: a large one is freed before the exported model is opened.
+    origin = Origin(lambda: load_checkpoint(planned))
     unverified = seal(
-        planned.staged, describe_model(source, planned.model_id, planned.origin), None, planned.digests.of
+        planned.staged, describe_model(origin.checkpoint, planned.model_id, planned.origin), None, planned.digests.of
     )
-    exported = ExportedModel.open(planned.staged)
-    sample = make_up_sample(source) if corpus is None else tokenize_sample(source, exported, corpus)
-    report = verify_model(source, exported, sample, progress=progress)
+    sample = (
+        make_up_sample(origin.checkpoint)
+        if corpus is None
+        else tokenize_sample(origin.checkpoint, planned.staged, unverified, corpus)
+    )
+    report = verify_export(
+        planned.model_id, origin, lambda: ExportedModel.open(planned.staged), sample, progress=progress
+    )
     manifest = seal(planned.staged, unverified, report, planned.digests.of)
     # Last: the mark makes the folder count as finished.
     mark_finished(planned.staged, planned.fingerprint)
@@ -199,12 +207,15 @@ def export_model(
     planned = plan_model(
         workspace, name, checkpoint, adapter, context_layer=context_layer, languages=languages, progress=progress
     )
+    verification_seconds = 0.0
     with only_build(planned.folder, f"The model {model_id}"):
         finished = find_model(planned)
         if finished is None:
             # 1. Graphs and tokenizers, staged; 2. compared with the checkpoint
             export_graphs(planned, progress=progress)
+            exported = time.monotonic()
             finished = verify_graphs(planned, None, progress=progress)
+            verification_seconds = time.monotonic() - exported
         # 3. Published in one step
         published = publish_model(planned, finished)
     return ExportSummary(
@@ -215,6 +226,7 @@ def export_model(
         parity=list_parity(published.manifest),
         bytes=published.manifest.bytes,
         seconds=time.monotonic() - started,
+        verification_seconds=verification_seconds,
     )
 
 
@@ -228,5 +240,7 @@ def _write_graphs(planned: PlannedExport, progress: Progress) -> tuple[StagedGra
     with progress.track("export", 1, "models") as advance:
         write_graphs(source, planned.staged)
         advance(1)
+    del source
+    gc.collect()  # it refers to itself, and verification loads it again
     files = sorted(planned.staged.iterdir())
     return StagedGraphs(tuple(path.name for path in files)), files

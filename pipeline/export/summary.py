@@ -16,6 +16,7 @@ class ExportSummary:
         changed: false when the published model already was this one.
         parity: figures of the parity check, as in the manifest.
         bytes: size of the published files.
+        verification_seconds: the part of ``seconds`` that the comparison with the checkpoint took; 0 if none was made.
     """
 
     model_id: str
@@ -25,6 +26,7 @@ class ExportSummary:
     parity: dict[str, Any]
     bytes: int
     seconds: float
+    verification_seconds: float = 0.0
 
     def to_document(self) -> dict[str, Any]:
         """The summary as a JSON object."""

@@ -128,3 +128,9 @@ class LoadedCheckpoint:
     languages: Languages | None = None
     start_from: Callable[[int], ReferenceModel] | None = None
     parity_sentences: int = 200
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights, those of several modules counted once."""
+        weights = (weight for module in (self.encoder, self.decoder_step) for weight in module.parameters())
+        return sum({weight.data_ptr(): weight.numel() for weight in weights}.values())

@@ -19,16 +19,16 @@ from torch.utils._pytree import tree_map
 from pipeline.models.checkpoint import LoadedCheckpoint
 from pipeline.parity.forcing import force_modules
 from pipeline.parity.sample import SamplePair
-from pipeline.reference.torch_threads import step_by_step
+from pipeline.reference.torch_threads import choose_threads, step_by_step
 
-_MEASURED = 8
-"""Sentences that rounding is measured on."""
 _ORDERS = (1, 2, 3, 4)
 """Numbers of parts that the sums of matrix products are computed in; 1 is torch's own order."""
 _PRODUCTS = (F.linear, torch.matmul, Tensor.matmul, Tensor.__matmul__)
 _ALLOWED = 8
 """Roundings that an export may differ by. Correct exports of trained T5s were seen to differ by up to 3.7 of them: the
 runtime approximates some functions more coarsely than torch, and has its own order of summation."""
+_WIDENED = 1 << 24
+"""Most weights of one product that are widened to float64 at once."""
 _COARSEST = 1e-3
 """Largest rounding that counts, as a part of the output's largest value. More would let a wrong graph pass."""
 
@@ -38,10 +38,10 @@ def find_bounds(roundings: Mapping[str, float], usual: float) -> dict[str, float
     return {name: max(usual, _ALLOWED * rounding) for name, rounding in roundings.items()}
 
 
-def choose_measured(sample: Sequence[SamplePair]) -> Sequence[SamplePair]:
-    """A few pairs of all lengths, the longest among them: rounding adds up from token to token."""
+def choose_measured(sample: Sequence[SamplePair], most: int) -> Sequence[SamplePair]:
+    """At most so many pairs of all lengths, the longest among them: rounding adds up from token to token."""
     ordered = sorted(sample, key=lambda pair: -len(pair.source_ids) - len(pair.target_ids))
-    return ordered[:: -(-len(ordered) // _MEASURED)] if ordered else ordered
+    return ordered[:: -(-len(ordered) // most)] if ordered else ordered
 
 
 def measure_rounding(checkpoint: LoadedCheckpoint, pairs: Iterable[SamplePair]) -> dict[str, float]:
@@ -54,8 +54,9 @@ def measure_rounding(checkpoint: LoadedCheckpoint, pairs: Iterable[SamplePair]) 
     """
     gaps: dict[str, float] = {}
     sizes: dict[str, float] = {}
+    threads = choose_threads(checkpoint.parameters)
     for pair in pairs:
-        with step_by_step():
+        with step_by_step(threads):
             with _InDoublePrecision():
                 exact = force_modules(checkpoint, pair.source_ids, pair.target_ids)
             for parts in _ORDERS:
@@ -102,7 +103,17 @@ class _InDoublePrecision(TorchFunctionMode):
         if func is F.embedding:
             # Its result has fewer values than its table.
             return _widen(func(*args, **(kwargs or {})))
+        if func is F.linear and args[1].numel() > _WIDENED:
+            return _multiply_in_parts(*args)
         return func(*tree_map(_widen, args), **tree_map(_widen, kwargs or {}))
+
+
+def _multiply_in_parts(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """A projection in float64, a part of its outputs at a time: the last one of a large vocabulary is half a model."""
+    count = -(-weight.numel() // _WIDENED)
+    biases: Sequence[Tensor | None] = [None] * count if bias is None else bias.tensor_split(count)
+    parts = zip(weight.tensor_split(count), biases, strict=True)
+    return torch.cat([F.linear(*map(_widen, (x, *part))) for part in parts], dim=-1)
 
 
 def _widen(value: Any) -> Any:

@@ -4,69 +4,104 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-from exported_models.contract.manifest import GenerationDefaults
-from exported_models.runtime.model import ExportedModel
-from pipeline.models.checkpoint import LoadedCheckpoint
+from exported_models.contract.manifest import GenerationDefaults, ModelManifest
+from exported_models.runtime.model import load_tokenizer
+from pipeline.models.checkpoint import LoadedCheckpoint, ReferenceHypothesis
+from pipeline.parity.effort import Effort, choose_effort
 from state_store.pairs import StoredPair
 from state_store.spaces import sample_rows
 
-_LONGEST_SEARCH = 64
-"""Most target tokens of a search: one that never ends its sentence would take minutes and show nothing more."""
 _LONGEST_MADE_UP = 40
 
 
 @dataclass(frozen=True, slots=True)
 class SamplePair:
-    """One sentence pair as token ids, end of sentence included; ``name`` is for messages."""
+    """One sentence pair as token ids, end of sentence included.
+
+    Attributes:
+        name: for messages.
+        hypotheses: the checkpoint's n-best list for the source, where it was asked for it already.
+    """
 
     name: str
     source_ids: tuple[int, ...]
     target_ids: tuple[int, ...]
+    hypotheses: tuple[ReferenceHypothesis, ...] | None = None
+
+    def with_hypotheses(self, hypotheses: tuple[ReferenceHypothesis, ...]) -> SamplePair:
+        """The pair with the checkpoint's n-best list."""
+        return replace(self, hypotheses=hypotheses)
 
 
-def make_up_sample(checkpoint: LoadedCheckpoint, size: int | None = None) -> tuple[SamplePair, ...]:
+def make_up_sample(
+    checkpoint: LoadedCheckpoint, size: int | None = None, effort: Effort | None = None
+) -> tuple[SamplePair, ...]:
     """Ragged pairs without a corpus: random source tokens from a fixed seed, and the checkpoint's translations.
 
     Args:
-        size: number of pairs; None for what the adapter asks for.
+        size: number of pairs; None for the adapter's number, bounded by ``effort``.
+        effort: bounds of the comparison; None for those of the checkpoint's size.
     """
+    bounds = choose_effort(checkpoint.parameters) if effort is None else effort
     generator = random.Random(0)
     ordinary = sorted(set(range(checkpoint.source_vocabulary)) - set(checkpoint.special_ids))
     longest = min(_LONGEST_MADE_UP, checkpoint.max_source_tokens) - 1
+    count = bounds.count(checkpoint.parity_sentences) if size is None else size
     pairs = []
-    for number in range(checkpoint.parity_sentences if size is None else size):
-        ids = (*generator.choices(ordinary, k=1 + number % longest), checkpoint.end_id)
-        pairs.append(SamplePair(f"made-up sentence {number + 1}", ids, _translate(checkpoint, ids)))
+    for number in range(count):
+        length = _spread(number, count, longest) if bounds.is_bounded else 1 + number % longest
+        ids = (*generator.choices(ordinary, k=length), checkpoint.end_id)
+        pairs.append(_translate(checkpoint, f"made-up sentence {number + 1}", ids, bounds))
     return tuple(pairs)
 
 
 def tokenize_sample(
-    checkpoint: LoadedCheckpoint, exported: ExportedModel, pairs: Sequence[StoredPair]
+    checkpoint: LoadedCheckpoint, folder: Path, manifest: ModelManifest, pairs: Sequence[StoredPair]
 ) -> tuple[SamplePair, ...]:
-    """Sentence pairs of a corpus, as the exported model's tokenizers give them.
+    """Sentence pairs of a corpus, as the tokenizers of the exported model in ``folder`` give them.
 
     Sources without targets get the checkpoint's translations. Translating takes long, so no more sources are taken than
-    the adapter asks for made-up sentences, spread over those given.
+    the adapter asks for made-up sentences, spread over those given. A large model is compared on fewer pairs.
     """
+    effort = choose_effort(checkpoint.parameters)
+    source, target = (
+        load_tokenizer(folder, spec, manifest) for spec in (manifest.source_tokenizer, manifest.target_tokenizer)
+    )
     sample = []
     without = [pair for pair in pairs if not pair.target]
-    chosen = [without[row] for row in sample_rows(len(without), checkpoint.parity_sentences)] if without else pairs
-    for pair in chosen:
-        source_ids = exported.source_tokenizer.encode(pair.source, end=True).ids
-        given = exported.target_tokenizer.encode(pair.target, end=True).ids if pair.target else None
-        sample.append(SamplePair(f"line {pair.line}", source_ids, given or _translate(checkpoint, source_ids)))
+    most = effort.count(checkpoint.parity_sentences if without else len(pairs))
+    listed = without or pairs
+    for pair in listed if most >= len(listed) else [listed[row] for row in sample_rows(len(listed), most)]:
+        name, source_ids = f"line {pair.line}", source.encode(pair.source, end=True).ids
+        given = target.encode(pair.target, end=True).ids if pair.target else None
+        sample.append(
+            SamplePair(name, source_ids, given) if given else _translate(checkpoint, name, source_ids, effort)
+        )
     return tuple(sample)
 
 
-def bound_length(generation: GenerationDefaults) -> GenerationDefaults:
+def bound_length(generation: GenerationDefaults, effort: Effort) -> GenerationDefaults:
     """The settings with targets short enough to compare many searches."""
-    return generation.model_copy(update={"max_length": min(generation.max_length, _LONGEST_SEARCH)})
+    return generation.model_copy(update={"max_length": min(generation.max_length, effort.longest)})
 
 
-def _translate(checkpoint: LoadedCheckpoint, source_ids: Sequence[int]) -> tuple[int, ...]:
-    """The greedy translation, with an end of sentence where it was cut off."""
-    greedy = bound_length(checkpoint.generation).model_copy(update={"beam_size": 1})
-    target = checkpoint.reference.search(source_ids, greedy)[0].token_ids
-    return target if target[-1] == checkpoint.end_id else (*target, checkpoint.end_id)
+def _spread(number: int, count: int, longest: int) -> int:
+    """The length of a source where ``count`` of them are to have lengths from 1 to ``longest``."""
+    return 1 + round(number * (longest - 1) / max(count - 1, 1))
+
+
+def _translate(checkpoint: LoadedCheckpoint, name: str, source_ids: tuple[int, ...], effort: Effort) -> SamplePair:
+    """The pair of a source and its translation: the greedy one, or the best of a large model's n-best list.
+
+    A translation that was cut off gets an end of sentence.
+    """
+    settings = bound_length(checkpoint.generation, effort)
+    if not effort.is_bounded:
+        settings = settings.model_copy(update={"beam_size": 1})
+    found = checkpoint.reference.search(source_ids, settings)
+    target = found[0].token_ids
+    ended = target if target[-1] == checkpoint.end_id else (*target, checkpoint.end_id)
+    return SamplePair(name, source_ids, ended, found if effort.is_bounded else None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,41 +14,76 @@ from exported_models.contract.trace import Trace
 from exported_models.engine import complete_request, search_settings
 from exported_models.runtime.model import ExportedModel
 from exported_models.search.search import record_source, search
-from pipeline.models.checkpoint import LoadedCheckpoint
+from pipeline.models.checkpoint import LoadedCheckpoint, ReferenceHypothesis
 from pipeline.parity.outputs import sum_scores
-from pipeline.parity.sample import SamplePair, bound_length
+from pipeline.parity.sample import SamplePair
+
+
+@dataclass(frozen=True, slots=True)
+class Lacking:
+    """A hypothesis of the checkpoint that an export's n-best list lacks, and those that stand in the list instead.
+
+    Attributes:
+        complaint: a phrase for the case that their scores do not tie.
+    """
+
+    pair: SamplePair
+    wanted: tuple[int, ...]
+    others: Sequence[tuple[int, ...]]
+    complaint: str
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedSearch:
+    """The comparison of two n-best lists.
+
+    Attributes:
+        complaint: empty if there is none.
+        lacking: hypotheses that are wrong to lack unless they tie with others.
+        equal: whether the lists are equal.
+    """
+
+    complaint: str = ""
+    lacking: Sequence[Lacking] = ()
+    equal: bool = False
 
 
 def compare_search(
-    checkpoint: LoadedCheckpoint, exported: ExportedModel, pair: SamplePair, allowed: float
-) -> tuple[str, bool]:
-    """Compare the n-best lists of a source; return a complaint, empty if there is none, and whether they are equal.
+    exported: ExportedModel, pair: SamplePair, hypotheses: Sequence[ReferenceHypothesis], allowed: float, longest: int
+) -> ComparedSearch:
+    """Compare an export's n-best list of a source with the checkpoint's.
 
     Args:
         allowed: largest difference of scores that counts as rounding. Hypotheses whose scores differ by less tie, and
             either may be in a list.
+        longest: most target tokens of the search.
     """
-    wanted = {
-        entry.token_ids: entry
-        for entry in checkpoint.reference.search(pair.source_ids, bound_length(checkpoint.generation))
-    }
-    longest = bound_length(exported.manifest.generation).max_length
-    found = {entry.token_ids: entry for entry in decode_ids(exported, pair.source_ids, longest).hypotheses}
+    wanted = {entry.token_ids: entry for entry in hypotheses}
+    most = min(exported.manifest.generation.max_length, longest)
+    found = {entry.token_ids: entry for entry in decode_ids(exported, pair.source_ids, most).hypotheses}
     if len(found) != len(wanted):
-        return f"beam search finds {len(found)} hypotheses for {pair.name} where {len(wanted)} are right", False
+        return ComparedSearch(
+            f"beam search finds {len(found)} hypotheses for {pair.name} where {len(wanted)} are right"
+        )
     for token_ids in wanted.keys() & found.keys():
         gap = abs(found[token_ids].normalized - wanted[token_ids].score)
         if not gap <= allowed:
             text = found[token_ids].text
-            return (
-                f"beam search scores {text!r} otherwise for {pair.name} (by {gap:.2g}, allowed: {allowed:.2g})",
-                False,
+            return ComparedSearch(
+                f"beam search scores {text!r} otherwise for {pair.name} (by {gap:.2g}, allowed: {allowed:.2g})"
             )
     others = [token_ids for token_ids in found if token_ids not in wanted]
-    for token_ids in wanted:
-        if token_ids not in found and not any(_tie(checkpoint, pair, token_ids, other, allowed) for other in others):
-            return _describe_difference(exported, pair, token_ids, found[others[0]].text), False
-    return "", not others
+    lacking = [
+        Lacking(pair, token_ids, others, _describe_difference(exported, pair, token_ids, found[others[0]].text))
+        for token_ids in wanted
+        if token_ids not in found
+    ]
+    return ComparedSearch(lacking=lacking, equal=not others)
+
+
+def ties(checkpoint: LoadedCheckpoint, lacking: Lacking, allowed: float) -> bool:
+    """Whether the checkpoint's own scores let another hypothesis stand for the one that is lacking."""
+    return any(_tie(checkpoint, lacking.pair, lacking.wanted, other, allowed) for other in lacking.others)
 
 
 def decode_ids(exported: ExportedModel, source_ids: Sequence[int], longest: int) -> Trace:

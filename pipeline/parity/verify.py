@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 import numpy as np
 
@@ -12,11 +13,12 @@ from exported_models.runtime.model import ExportedModel
 from exported_models.search.states import force_with_states
 from pipeline.errors import ParityError
 from pipeline.models.checkpoint import LoadedCheckpoint
+from pipeline.parity.origin import Origin
 from pipeline.parity.outputs import ATTENTION, LOG_PROBS, SCORES, Outputs, Values, list_outputs
 from pipeline.parity.plain_steps import run_plain_steps
-from pipeline.parity.rounding import choose_measured, find_bounds, measure_rounding
+from pipeline.parity.rounding import find_bounds
 from pipeline.parity.sample import SamplePair
-from pipeline.parity.searches import compare_search
+from pipeline.parity.searches import Lacking, compare_search, ties
 from pipeline.progress import Advance, Progress
 
 TOLERANCE = 1e-4
@@ -122,6 +124,19 @@ class _Forced:
 def verify_model(
     checkpoint: LoadedCheckpoint, exported: ExportedModel, sample: Sequence[SamplePair], *, progress: Progress
 ) -> ParityReport:
+    """Compare an exported model with its checkpoint, both of which stay in memory; see `verify_export`."""
+    name = exported.manifest.model_id
+    return verify_export(name, Origin(lambda: checkpoint), lambda: exported, sample, progress=progress)
+
+
+def verify_export(
+    model_id: str,
+    origin: Origin,
+    open_model: Callable[[], ExportedModel],
+    sample: Sequence[SamplePair],
+    *,
+    progress: Progress,
+) -> ParityReport:
     """Compare an exported model with its checkpoint.
 
     The teacher-forced outputs of ragged batches are compared with the checkpoint's of each sentence alone, then with
@@ -129,35 +144,62 @@ def verify_model(
     step, as what-ifs and searches with rules are decoded. If all of that is right, the n-best lists of beam searches
     are compared. Every output has a bound that follows from its own rounding (`pipeline.parity.rounding`).
 
+    Args:
+        open_model: opens the exported model once the checkpoint, if it is large, is free of memory.
+
     Raises:
         ParityError: an output or the score of a hypothesis differs by more than its bound, or an n-best list by more
             than hypotheses that tie. The message says which, where and by how much.
     """
-    with progress.track("verify", 2 * len(sample), "sentences") as advance:
-        forced = _compare_forced(checkpoint, exported, sample, advance)
-        _refuse(exported, forced.complaints())
-        equal, wrong_lists = 0, []
-        for pair in sample:
-            complaint, same = compare_search(checkpoint, exported, pair, forced.bounds[SCORES])
-            wrong_lists += [complaint] if complaint else []
-            equal += same
-            advance(1)
-        _refuse(exported, wrong_lists[:1])
+    prepared = origin.prepare(sample, progress)
+    with progress.track("verify", 2 * len(prepared), "sentences") as advance:
+        forced = _compare_forced(origin, open_model(), prepared, advance)
+        _refuse(model_id, forced.complaints())
+        allowed = forced.bounds[SCORES]
+        searches = _compare_searches(origin, open_model(), prepared, allowed, advance)
+        _refuse(model_id, searches.complaints[:1] or _judge(origin, searches.lacking, allowed))
     outputs = _describe(forced)
     return ParityReport(
         log_prob=outputs[LOG_PROBS].difference,
         attention=outputs[ATTENTION].difference if ATTENTION in outputs else None,
         state=max((entry.difference for name, entry in outputs.items() if name.endswith(" states")), default=0.0),
         outputs=outputs,
-        sentences=len(sample),
-        beam_sentences_equal=equal,
-        beam_sentences=len(sample),
+        sentences=len(prepared),
+        beam_sentences_equal=searches.equal,
+        beam_sentences=len(prepared),
     )
 
 
-def _compare_forced(
-    checkpoint: LoadedCheckpoint, exported: ExportedModel, sample: Sequence[SamplePair], advance: Advance
-) -> _Forced:
+@dataclass(frozen=True, slots=True)
+class _Searches:
+    """The comparisons of all n-best lists: complaints, hypotheses that must tie with others, and equal lists."""
+
+    complaints: Sequence[str]
+    lacking: Sequence[Lacking]
+    equal: int
+
+
+def _compare_searches(
+    origin: Origin, exported: ExportedModel, sample: Sequence[SamplePair], allowed: float, advance: Advance
+) -> _Searches:
+    compared = []
+    for pair in sample:
+        compared.append(compare_search(exported, pair, origin.search(pair), allowed, origin.effort.longest))
+        advance(1)
+    return _Searches(
+        complaints=[entry.complaint for entry in compared if entry.complaint],
+        lacking=[lacking for entry in compared for lacking in entry.lacking],
+        equal=sum(entry.equal for entry in compared),
+    )
+
+
+def _judge(origin: Origin, differences: Sequence[Lacking], allowed: float) -> list[str]:
+    """The complaint about the first hypothesis that is lacking and ties with none that is there."""
+    wrong = (lacking.complaint for lacking in differences if not ties(origin.checkpoint, lacking, allowed))
+    return list(islice(wrong, 1))
+
+
+def _compare_forced(origin: Origin, exported: ExportedModel, sample: Sequence[SamplePair], advance: Advance) -> _Forced:
     """Compare all teacher-forced sentences.
 
     Rounding is measured on a few of them, and then on those whose differences it does not explain: how coarse it is
@@ -168,15 +210,16 @@ def _compare_forced(
         found = force_with_states(exported, [pair.source_ids for pair in batch], [pair.target_ids for pair in batch])
         for pair, sentence in zip(batch, found, strict=True):
             ours = list_outputs(sentence)
-            reference = checkpoint.reference.force(pair.source_ids, pair.target_ids)
-            to_checkpoint.add(ours, list_outputs(reference), pair)
+            to_checkpoint.add(ours, origin.force(pair), pair)
             (alone,) = force_with_states(exported, [pair.source_ids], [pair.target_ids])
             to_single.add(ours, list_outputs(alone), pair)
         advance(len(batch))
     in_steps = _compare_steps(exported, sample[:_BATCH])
-    roundings = measure_rounding(checkpoint, choose_measured(sample))
+    del exported  # a large checkpoint that has to be loaded again needs the memory
+    roundings = origin.measure_usual_rounding(sample)
     forced = _Forced(to_checkpoint, to_single, in_steps, roundings)
-    of_suspects = measure_rounding(checkpoint, forced.suspects())
+    of_suspects = origin.measure_rounding(forced.suspects())
+    origin.free()
     widened = {name: max(rounding, of_suspects.get(name, 0.0)) for name, rounding in roundings.items()}
     return replace(forced, roundings=widened)
 
@@ -212,9 +255,9 @@ def _describe(forced: _Forced) -> dict[str, OutputParity]:
     }
 
 
-def _refuse(exported: ExportedModel, complaints: Sequence[str]) -> None:
+def _refuse(model_id: str, complaints: Sequence[str]) -> None:
     if complaints:
         raise ParityError(
-            f"The exported graphs of {exported.manifest.model_id} do not compute what the checkpoint computes: "
+            f"The exported graphs of {model_id} do not compute what the checkpoint computes: "
             f"{'; '.join(complaints)}. Nothing was published."
         )

@@ -18,7 +18,7 @@ from pipeline.adapters.huggingface.generation import Generation
 from pipeline.adapters.huggingface.weights import find_embedding, find_parts
 from pipeline.models.checkpoint import ReferenceHypothesis, ReferenceSentence
 from pipeline.models.spaces import SOURCE_EMBEDDING_SPACE, TARGET_EMBEDDING_SPACE, name_lower_layers
-from pipeline.reference.torch_threads import step_by_step
+from pipeline.reference.torch_threads import choose_threads, step_by_step
 
 _EARLY_STOPPING: dict[str, bool | str] = {"estimate": False, "first": True, "never": "never"}
 
@@ -39,15 +39,34 @@ class HuggingFaceReference:
         self._family = checkpoint.family
         self._generation = generation
         self._pad_id = pad_id
+        self._threads = choose_threads(self.model.num_parameters())
 
     def start_from(self, token_id: int) -> HuggingFaceReference:
         """This reference, with targets that start with another token."""
         self._generation = replace(self._generation, start_id=token_id)
         return self
 
-    @step_by_step()
     def force(self, source_ids: Sequence[int], target_ids: Sequence[int]) -> ReferenceSentence:
         """Run one pair; both sides end with the end of sentence."""
+        with step_by_step(self._threads):
+            return self._force(source_ids, target_ids)
+
+    def search(self, source_ids: Sequence[int], generation: GenerationDefaults) -> tuple[ReferenceHypothesis, ...]:
+        """The n-best list of ``generate``, best first."""
+        ids = torch.tensor([list(source_ids)])
+        with step_by_step(self._threads):
+            answer = cast(Any, self.model).generate(
+                ids, attention_mask=torch.ones_like(ids), generation_config=self.library_settings(generation)
+            )
+        rows = [self._cut(row) for row in answer.sequences.tolist()]
+        if generation.beam_size > 1:
+            scores = answer.sequences_scores.tolist()
+        else:
+            chosen = _scores_of_greedy(answer, rows[0])
+            scores = [sum(chosen) / len(chosen) ** generation.length_penalty]
+        return tuple(ReferenceHypothesis(row, score) for row, score in zip(rows, scores, strict=True))
+
+    def _force(self, source_ids: Sequence[int], target_ids: Sequence[int]) -> ReferenceSentence:
         previous = [self._generation.start_id, *target_ids[:-1]]
         with self._watch() as seen:
             answer = self.model(
@@ -75,21 +94,6 @@ class HuggingFaceReference:
             attention=_floats(torch.stack([layer[0] for layer in answer.cross_attentions]).permute(2, 0, 1, 3)),
             log_normalizers=_floats(torch.logsumexp(answer.logits[0], dim=-1)),
         )
-
-    @step_by_step()
-    def search(self, source_ids: Sequence[int], generation: GenerationDefaults) -> tuple[ReferenceHypothesis, ...]:
-        """The n-best list of ``generate``, best first."""
-        ids = torch.tensor([list(source_ids)])
-        answer = cast(Any, self.model).generate(
-            ids, attention_mask=torch.ones_like(ids), generation_config=self.library_settings(generation)
-        )
-        rows = [self._cut(row) for row in answer.sequences.tolist()]
-        if generation.beam_size > 1:
-            scores = answer.sequences_scores.tolist()
-        else:
-            chosen = _scores_of_greedy(answer, rows[0])
-            scores = [sum(chosen) / len(chosen) ** generation.length_penalty]
-        return tuple(ReferenceHypothesis(row, score) for row, score in zip(rows, scores, strict=True))
 
     def _look_up(self, source_ids: Sequence[int], target_ids: Sequence[int]) -> dict[str, Floats]:
         """Word embeddings of both sides."""
