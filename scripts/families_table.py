@@ -17,9 +17,12 @@ from pipeline.adapters import load_adapter
 from pipeline.adapters.ctranslate2 import CTranslate2Adapter
 from pipeline.adapters.g2p import find_g2p_en
 from pipeline.adapters.huggingface.families import MISSING
+from pipeline.adapters.joeynmt import JoeyNmtAdapter
 from pipeline.models.checkpoint import LoadedCheckpoint
 from tests.pipeline.adapters.ctranslate2.folders import save_folder
 from tests.pipeline.adapters.huggingface.tiny_checkpoints import FAMILIES, save_tiny_checkpoint
+from tests.pipeline.adapters.joeynmt.modules import make_config, make_model
+from tests.pipeline.adapters.joeynmt.modules import save_folder as save_joey
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "families.md"
 _DATES = PAGE.parent.parent / "examples" / "dates" / "checkpoint"
@@ -74,6 +77,7 @@ def load_families(folder: Path) -> Iterator[tuple[str, LoadedCheckpoint]]:
     for family in sorted(FAMILIES):
         yield family, load_adapter("huggingface").load(save_tiny_checkpoint(family, folder / family))
     yield "CTranslate2's folders", CTranslate2Adapter().load(save_folder("flan-t5", folder / "ctranslate2"))
+    yield "JoeyNMT's Transformers", JoeyNmtAdapter().load(save_joey(folder / "joeynmt", make_model(), make_config()))
     yield "Luong's (LSTM with attention)", load_adapter("luong").load(_DATES)
     yield "g2p-en (GRU without attention)", load_adapter("g2p").load(find_g2p_en())
 

@@ -1,0 +1,169 @@
+"""Loading a JoeyNMT checkpoint for export and verification."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import cast
+
+from sentencepiece import SentencePieceProcessor
+
+from exported_models.contract.arrays import Floats
+from exported_models.contract.manifest import (
+    GenerationDefaults,
+    SentencePieceSpec,
+    TokenizerSpec,
+    WordTokenizerSpec,
+)
+from pipeline.adapters.joeynmt.checkpoint import Checkpoint, Side, read_checkpoint
+from pipeline.adapters.joeynmt.transformer import (
+    SOURCE_EMBEDDING,
+    TARGET_EMBEDDING,
+    build_transformer,
+    make_reference,
+)
+from pipeline.adapters.transformer_graphs import describe_transformer, transformer_spaces
+from pipeline.errors import CheckpointError
+from pipeline.models.checkpoint import LoadedCheckpoint
+from pipeline.models.transformer_config import TransformerConfig
+from pipeline.reference.stepwise import StepwiseReference
+from pipeline.reference.transformer import PlainRun
+
+_MAX_LENGTH = 200
+"""Most target tokens where the settings name no number."""
+_PARITY_SENTENCES = 50
+"""Fewer than usual: the reference computes every prefix anew."""
+_SIDES = ("source", "target")
+
+
+def load_checkpoint(path: Path) -> LoadedCheckpoint:
+    """Read a checkpoint.
+
+    Raises:
+        CheckpointError: a file is missing or damaged, would run code, or is of a model that cannot be exported.
+    """
+    checkpoint = read_checkpoint(path)
+    _check_sizes(checkpoint)
+    embedding = checkpoint.weights.take(SOURCE_EMBEDDING)
+    model, plain = build_transformer(checkpoint, embedding), make_reference(checkpoint, embedding)
+    symbols, target = checkpoint.config.data.special_symbols, checkpoint.target_tokens
+    start_id, end_id = target.index(symbols.bos_token), target.index(symbols.eos_token)
+    tokenizers = [_specify(checkpoint, side, end_id) for side in _SIDES]
+    tables = (cast(Floats, embedding.numpy()), cast(Floats, plain.decoder.embedding.numpy()))
+
+    def choose_context(layer: int) -> LoadedCheckpoint:
+        model.context_layer = plain.context_layer = layer
+        return replace(source, spaces=transformer_spaces(model.config, layer))
+
+    source = LoadedCheckpoint(
+        architecture=_describe(model.config),
+        **describe_transformer(model),
+        source_tokenizer=tokenizers[0][0],
+        target_tokenizer=tokenizers[1][0],
+        tokenizer_files={**tokenizers[0][1], **tokenizers[1][1]},
+        pad_id=target.index(symbols.pad_token),
+        start_id=start_id,
+        end_id=end_id,
+        special_ids=tuple(sorted({target.index(token) for token in symbols.first})),
+        max_source_tokens=model.config.positions,
+        max_target_tokens=model.config.positions,
+        generation=_read_generation(checkpoint, model.config.positions),
+        reference=StepwiseReference(partial(PlainRun, plain), tables, start_id=start_id, end_id=end_id),
+        choose_context=choose_context,
+        notices=tuple(_list_notices(checkpoint)),
+        parity_sentences=_PARITY_SENTENCES,
+    )
+    return source
+
+
+def _check_sizes(checkpoint: Checkpoint) -> None:
+    """Check that vocabularies have the tokens that the tables have rows for."""
+    sides = (("src", SOURCE_EMBEDDING, checkpoint.source_tokens), ("trg", TARGET_EMBEDDING, checkpoint.target_tokens))
+    for side, name, tokens in sides:
+        rows = len(checkpoint.weights.take(name))
+        if rows != len(tokens):
+            raise CheckpointError(
+                f"{checkpoint.path.parent / f'{side}_vocab.txt'} has {len(tokens)} tokens, special ones included, but "
+                f"the model has embeddings for {rows}."
+            )
+
+
+def _specify(checkpoint: Checkpoint, side: str, end_id: int) -> tuple[TokenizerSpec, dict[str, bytes]]:
+    """The tokenizer of a side and its files: SentencePiece where its model lies beside, else words between spaces."""
+    data, symbols = checkpoint.config.data, checkpoint.config.data.special_symbols
+    tokens = checkpoint.source_tokens if side == "source" else checkpoint.target_tokens
+    vocabulary, unknown_id = f"{side}_vocabulary.json", tokens.index(symbols.unk_token)
+    files = {vocabulary: _to_json(tokens)}
+    model = _find_pieces(checkpoint, data.src if side == "source" else data.trg)
+    if model is None:
+        return WordTokenizerSpec(file=vocabulary, unknown_id=unknown_id, after=(end_id,)), files
+    spec = SentencePieceSpec(file=f"{side}.spm", vocabulary=vocabulary, unknown_id=unknown_id, after=(end_id,))
+    return spec, {**files, spec.file: model}
+
+
+def _find_pieces(checkpoint: Checkpoint, side: Side) -> bytes | None:
+    """The SentencePiece model that cuts the texts of a side, if it lies beside the checkpoint."""
+    named = side.tokenizer_cfg.model_file
+    if side.level != "bpe" or side.tokenizer_type != "sentencepiece" or not named:
+        return None
+    path = checkpoint.path.parent / Path(named).name
+    if not path.is_file():
+        return None
+    content = path.read_bytes()
+    try:
+        SentencePieceProcessor.from_proto(content)
+    except RuntimeError as error:
+        raise CheckpointError(f"The vocabulary {path} is no SentencePiece model; copy the model again.") from error
+    return content
+
+
+def _read_generation(checkpoint: Checkpoint, positions: int) -> GenerationDefaults:
+    """JoeyNMT's own settings. The start of sentence, separators and tags of languages are never produced."""
+    settings, symbols = checkpoint.config.testing, checkpoint.config.data.special_symbols
+    never = {symbols.bos_token, symbols.sep_token, *symbols.lang_tags}
+    never |= set() if settings.generate_unk else {symbols.unk_token}
+    longest = settings.max_output_length if settings.max_output_length > 0 else _MAX_LENGTH
+    return GenerationDefaults(
+        beam_size=settings.beam_size,
+        length_penalty=max(settings.beam_alpha, 0.0),
+        max_length=min(longest, positions),
+        suppressed_ids=tuple(index for index, token in enumerate(checkpoint.target_tokens) if token in never),
+    )
+
+
+def _list_notices(checkpoint: Checkpoint) -> Iterator[str]:
+    settings, data = checkpoint.config.testing, checkpoint.config.data
+    if settings.beam_alpha > 0:
+        yield (
+            f"JoeyNMT divides scores by ((5 + length) / 6) to the power of beam_alpha={settings.beam_alpha:g}; here it "
+            "is the length to that power."
+        )
+    for name in ("no_repeat_ngram_size", "repetition_penalty"):
+        if getattr(settings, name) > 1:
+            yield f"The setting {name}={getattr(settings, name):g} is not supported: searches run without it."
+    for name, side in (("source", data.src), ("target", data.trg)):
+        done = [setting for setting in ("lowercase", "normalize") if getattr(side, setting)]
+        done += (
+            [f"the {side.tokenizer_cfg.pretokenizer} tokenizer"] if side.tokenizer_cfg.pretokenizer != "none" else []
+        )
+        if side.level == "char":
+            done.append("cutting into characters, with \u2581 for a space")
+        if side.level == "bpe" and _find_pieces(checkpoint, side) is None:
+            done.append(f"{side.tokenizer_type}, whose model is not beside the checkpoint or cannot travel with it")
+        if done:
+            yield (
+                f"Texts of the {name} went through {' and '.join(done)}, which is not run here: write texts as they "
+                "come out of it, tokens between spaces."
+            )
+
+
+def _to_json(tokens: Sequence[str]) -> bytes:
+    return (json.dumps(list(tokens), ensure_ascii=False, indent=0) + "\n").encode("utf-8")
+
+
+def _describe(config: TransformerConfig) -> str:
+    layers = f"{config.encoder.layers} encoder and {config.decoder.layers} decoder layers"
+    return f"JoeyNMT Transformer, {layers} of {config.size} units, {config.decoder.heads} heads"
