@@ -17,6 +17,7 @@ from pipeline.adapters import digest_checkpoint, find_adapter, load_adapter
 from pipeline.adapters.hub import HubCheckpoint, HubId, hint_at_hub, names_hub, parse_hub_id
 from pipeline.adapters.installed import find_installed
 from pipeline.errors import CheckpointError
+from pipeline.export.capacity import check_capacity, estimate_export, estimate_weights, measure_free
 from pipeline.export.languages import NO_CHOICE, LanguageChoice, set_own_languages
 from pipeline.export.planned import FinishedModel, PlannedModel, find_model, publish_model
 from pipeline.export.summary import ExportSummary, list_parity
@@ -233,6 +234,8 @@ def export_model(
 def _write_graphs(planned: PlannedExport, progress: Progress) -> tuple[StagedGraphs, Sequence[Path]]:
     from pipeline.graphs.export import write_graphs
 
+    weights = estimate_weights(planned.checkpoint)
+    check_capacity(planned.model_id, weights, estimate_export(weights), measure_free(planned.folder))
     source = load_checkpoint(planned)
     for notice in source.notices:
         progress.note(f"notice: {notice}")

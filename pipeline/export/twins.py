@@ -15,11 +15,12 @@ from exported_models.contract.workspace import Workspace
 from exported_models.runtime.model import ExportedModel
 from pipeline.corpus.readers import open_corpus
 from pipeline.errors import QuantizationError
+from pipeline.export.capacity import check_capacity, estimate_twin, measure_free
 from pipeline.export.planned import FinishedModel, PlannedModel, PublishedModel, find_model, publish_model, twin_id
 from pipeline.export.summary import TwinSummary
 from pipeline.graphs.export import seal
 from pipeline.graphs.quantize import METHOD, quantize_graphs
-from pipeline.parity.twins import ComparedSentences, compare_twin, make_up_sentences, read_sentences
+from pipeline.parity.twins import ComparedSentences, compare_twin, find_effort, make_up_sentences, read_sentences
 from pipeline.progress import Progress
 from pipeline.work.digests import Digests
 from pipeline.work.lock import only_build
@@ -142,6 +143,8 @@ def make_twin(planned: PlannedTwin, *, progress: Progress) -> FinishedModel:
         QuantizationError: twin and model agree too little. The twin stays unsealed, and cannot be published.
         PipelineError: nothing can be quantized, or the sentences cannot be read.
     """
+    weights = load_model_manifest(planned.full).bytes
+    check_capacity(planned.model_id, weights, estimate_twin(weights), measure_free(planned.folder))
     full = ExportedModel.open(planned.full, threads=1)
     compared = planned.test.read(full)
     with progress.track("quantize", 1, "models") as advance:
@@ -149,7 +152,10 @@ def make_twin(planned: PlannedTwin, *, progress: Progress) -> FinishedModel:
         advance(1)
     bare = _rename(full.manifest, planned.model_id)
     seal(planned.staged, bare, None, planned.digests.of)
-    found = compare_twin(full, ExportedModel.open(planned.staged, threads=1), compared, progress=progress)
+    # A small model's steps take less time than waking a thread.
+    threads = None if find_effort(full).is_bounded else 1
+    full = ExportedModel.open(planned.full, threads=threads)
+    found = compare_twin(full, ExportedModel.open(planned.staged, threads=threads), compared, progress=progress)
     _check_agreement(planned.model_id, found, planned.test.least_agreement)
     report = QuantizationReport(
         kind="int8",

@@ -42,6 +42,12 @@ class Effort:
         """The number of pairs to compare of ``wanted`` ones."""
         return wanted if self.sentences is None else min(wanted, self.sentences)
 
+    def choose_length(self, number: int, count: int, longest: int) -> int:
+        """Tokens of the source ``number`` of ``count`` made-up ones: in turns from 1 to ``longest``, or spread so."""
+        if not self.is_bounded:
+            return 1 + number % longest
+        return 1 + round(number * (longest - 1) / max(count - 1, 1))
+
 
 def choose_effort(parameters: int) -> Effort:
     """The bounds for a model of so many weights."""

@@ -52,7 +52,7 @@ def make_up_sample(
     count = bounds.count(checkpoint.parity_sentences) if size is None else size
     pairs = []
     for number in range(count):
-        length = _spread(number, count, longest) if bounds.is_bounded else 1 + number % longest
+        length = bounds.choose_length(number, count, longest)
         ids = (*generator.choices(ordinary, k=length), checkpoint.end_id)
         pairs.append(_translate(checkpoint, f"made-up sentence {number + 1}", ids, bounds))
     return tuple(pairs)
@@ -86,11 +86,6 @@ def tokenize_sample(
 def bound_length(generation: GenerationDefaults, effort: Effort) -> GenerationDefaults:
     """The settings with targets short enough to compare many searches."""
     return generation.model_copy(update={"max_length": min(generation.max_length, effort.longest)})
-
-
-def _spread(number: int, count: int, longest: int) -> int:
-    """The length of a source where ``count`` of them are to have lengths from 1 to ``longest``."""
-    return 1 + round(number * (longest - 1) / max(count - 1, 1))
 
 
 def _translate(checkpoint: LoadedCheckpoint, name: str, source_ids: tuple[int, ...], effort: Effort) -> SamplePair:

@@ -22,13 +22,14 @@ from exported_models.runtime.sessions import StepInput
 from exported_models.search.scoring import encode_batch
 from pipeline.corpus.readers import SentencePair, open_corpus
 from pipeline.errors import CorpusError
+from pipeline.parity.effort import Effort, choose_effort
 from pipeline.parity.searches import decode_ids
 from pipeline.progress import Advance, Progress
 
 _MADE_UP_SENTENCES = 100
 _MADE_UP_LENGTH = 40
-_LONGEST_MADE_UP = 64
-"""Most target tokens of a search: one that never ends its sentence would take minutes and show nothing more."""
+_FLOAT = 4
+"""Bytes of a weight in float32."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +59,20 @@ class _Answers:
     log_probs: Floats
 
 
+def find_effort(full: ExportedModel) -> Effort:
+    """The bounds of a comparison with a model of that size."""
+    return choose_effort(full.manifest.bytes // _FLOAT)
+
+
 def make_up_sentences(full: ExportedModel) -> ComparedSentences:
-    """Random tokens from a fixed seed."""
-    manifest, generator = full.manifest, random.Random(0)
+    """Random tokens from a fixed seed; fewer for a large model, as an export is verified on fewer."""
+    manifest, generator, effort = full.manifest, random.Random(0), find_effort(full)
     ordinary = sorted(set(range(len(full.source_tokenizer.tokens))) - set(manifest.special_ids))
     longest = min(_MADE_UP_LENGTH, manifest.max_source_tokens) - 1
-    lengths = (1 + number % longest for number in range(_MADE_UP_SENTENCES))
+    count = effort.count(_MADE_UP_SENTENCES)
+    lengths = (effort.choose_length(number, count, longest) for number in range(count))
     sources = [(*generator.choices(ordinary, k=length), manifest.end_id) for length in lengths]
-    bound = min(manifest.generation.max_length, _LONGEST_MADE_UP)
+    bound = min(manifest.generation.max_length, effort.longest)
     return ComparedSentences(tuple(map(ComparedSentence, sources)), bound, made_up=True)
 
 
