@@ -96,6 +96,14 @@ def test_an_index_brings_its_shards(hub: Hub, tmp_path: Path, index: str, shards
     assert {name for name in _fetched(hub) if "model" in name} == {index, *shards}
 
 
+def test_a_folder_of_ctranslate2_is_fetched_with_its_vocabulary(hub: Hub, tmp_path: Path) -> None:
+    (hub.folder / "pytorch_model.bin").unlink()
+    for name in ("model.bin", "shared_vocabulary.json", "source.spm"):
+        (hub.folder / name).write_bytes(name.encode())
+    _plan(NAME, tmp_path)
+    assert {"config.json", "model.bin", "shared_vocabulary.json", "source.spm"} <= _fetched(hub)
+
+
 def test_a_commit_that_is_here_is_not_asked_for(hub: Hub, tmp_path: Path) -> None:
     first = _plan(AT_COMMIT, tmp_path)
     hub.asked.clear()

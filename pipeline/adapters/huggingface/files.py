@@ -1,4 +1,4 @@
-"""The files of a Hugging Face checkpoint that are read from a folder or fetched from the hub."""
+"""The files of a checkpoint that are read from a folder or fetched from the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ WEIGHT_FILES = (
 The last two are pickles. Torch reads the tensors in them, and refuses a pickle that would make other objects before it
 runs anything.
 """
+_CTRANSLATE2 = "model.bin"
 _SHARDS = {
     "model.safetensors.index.json": "model-*-of-*.safetensors",
     "pytorch_model.bin.index.json": "pytorch_model-*-of-*.bin",
@@ -41,13 +42,15 @@ SMALL_FILES = (
     "spiece.model",
     "sentencepiece.model",
     "sentencepiece.bpe.model",
+    *(f"{side}_vocabulary{suffix}" for side in ("shared", "source", "target") for suffix in (".json", ".txt")),
 )
-"""Files of configuration and tokenizers. Other files of a repository, code above all, are not fetched."""
+"""Files of configuration, tokenizers and CTranslate2's vocabularies. Other files of a repository, code above all, are
+not fetched."""
 
 
 def choose_weights(names: Collection[str]) -> Sequence[str]:
-    """The files of weights among ``names``, in one format: safetensors if there are any."""
-    first = next((name for name in WEIGHT_FILES if name in names), None)
+    """The files of weights among ``names``, in one format: safetensors if there are any, CTranslate2's if no other."""
+    first = next((name for name in (*WEIGHT_FILES, _CTRANSLATE2) if name in names), None)
     if first is None:
         return ()
     shards = _SHARDS.get(first)
