@@ -240,9 +240,7 @@ def _write_graphs(planned: PlannedExport, progress: Progress) -> tuple[StagedGra
     for notice in source.notices:
         progress.note(f"notice: {notice}")
     shutil.rmtree(planned.staged, ignore_errors=True)
-    with progress.track("export", 1, "models") as advance:
-        write_graphs(source, planned.staged)
-        advance(1)
+    write_graphs(source, planned.staged, progress)
     del source
     gc.collect()  # it refers to itself, and verification loads it again
     files = sorted(planned.staged.iterdir())

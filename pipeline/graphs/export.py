@@ -41,6 +41,7 @@ from pipeline.graphs.state_graphs import divide_states
 from pipeline.graphs.weights_file import WeightsFile, write_weights
 from pipeline.graphs.weights_first import LARGE_MODEL, put_weights_first
 from pipeline.models.checkpoint import LoadedCheckpoint
+from pipeline.progress import Progress, SilentProgress
 
 _GraphModule = EncoderGraph | StepGraph | ForcedGraph | SelfAttentionGraph | EmbeddingGraph
 
@@ -56,7 +57,7 @@ _EXAMPLE_SIZES |= {"source_ids": 8, "target_ids": 9}
 _NOISY_LOGGERS = ("torch.onnx", "torch.export", "torch._dynamo", "onnxscript", "onnx_ir")
 
 
-def write_graphs(model: LoadedCheckpoint, folder: Path) -> None:
+def write_graphs(model: LoadedCheckpoint, folder: Path, progress: Progress = SilentProgress()) -> None:  # noqa: B008 (it has no state)
     """Export the graphs and write the tokenizers. Equal weights give equal bytes.
 
     Raises:
@@ -65,8 +66,11 @@ def write_graphs(model: LoadedCheckpoint, folder: Path) -> None:
     """
     with explain_disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    with write_weights(folder / WEIGHTS_FILE) as weights:
-        exported = {graph: _export(graph, module.eval(), model, weights) for graph, module in _graph_modules(model)}
+    modules, exported = dict(_graph_modules(model)), {}
+    with write_weights(folder / WEIGHTS_FILE) as weights, progress.track("export", len(modules), "graphs") as advance:
+        for graph, module in modules.items():
+            exported[graph] = _export(graph, module.eval(), model, weights)
+            advance(1)
     protos = divide_states(exported, model.spaces)
     plain = derive_plain_step(protos[Graph.DECODER_STEP])
     if plain is not None:
