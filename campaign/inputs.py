@@ -27,6 +27,7 @@ from exported_models.contract.errors import BeamscopeError
 from pipeline.build.project_file import load_project
 
 LOOPBACK = "http://127.0.0.1"
+PANE_CALLS = ("/_pane/answer", "/_pane/surroundings", "/_pane/word", "/_pane/attention")
 LONGEST_SENTENCE = 300
 SERVER_ERROR = 500
 BUSY = 503
@@ -68,7 +69,7 @@ def fuzz_page(setting: Setting) -> Outcome:
             reply = client.post(path, content=json.dumps(body), headers={"Content-Type": "application/json"})
             _note_reply(outcome, reply.status_code, reply.text, f"{path} {place} {value!r}")
 
-        paths, places = st.sampled_from(["/_pane/answer", "/_pane/surroundings"]), list(places_in(QUESTION))
+        paths, places = st.sampled_from(PANE_CALLS), list(places_in(QUESTION))
         _run(ask, st.tuples(paths, st.sampled_from(places), values), setting.cases * 2 // 3)
 
     def open_link(text: str) -> None:

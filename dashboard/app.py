@@ -10,7 +10,7 @@ from typing import Final
 import dash
 
 from dashboard.services import Services
-from dashboard.views import header, pane
+from dashboard.views import header, pane, search_settings
 from dashboard.views.page import lay_out_page
 
 ASSETS: Final = Path(__file__).parent / "assets"
@@ -59,6 +59,7 @@ def create_page(services: Services, path_prefix: str = "") -> dash.Dash:
     )
     app.layout = lambda: lay_out_page(services)
     header.register(app)
+    search_settings.register(app)
     pane.register(app)
     return app
 

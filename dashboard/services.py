@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dashboard.drawing.picture import DEFAULT_ROOM, Picture, lay_out_picture
 from dashboard.drawing.words import PairText
 from dashboard.neighborhoods import NeighborhoodCache
 from dashboard.state.page_state import PageState
 from dashboard.state.session import SessionDocument
+from dashboard.suggestions import SuggestionCache
 from exported_models.contract.errors import ArtefactError
 from exported_models.contract.request import DEFAULT_REQUEST_BYTES, Request
 from exported_models.contract.trace import Hypothesis, Trace
@@ -28,6 +29,7 @@ class Services:
     stores: StoreCatalog
     neighborhoods: NeighborhoodCache
     session: SessionDocument | None = None
+    suggestions: SuggestionCache = field(default_factory=SuggestionCache)
 
     @classmethod
     def open(

@@ -7,7 +7,6 @@ before anything is decoded. All functions are pure: the engine answers the reque
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, assert_never
@@ -17,6 +16,7 @@ from exported_models.contract.request import AttentionOverride, ForbiddenPhrase,
 from exported_models.contract.source import Source
 from exported_models.contract.target_text import NO_TARGET_TEXT, TargetText
 from exported_models.contract.trace import Hypothesis, Trace
+from exported_models.contract.whole_words import locate_source_word, locate_target_word
 from exported_models.contract.wishes import (
     Ablate,
     Allow,
@@ -58,8 +58,6 @@ from exported_models.wording import (
     describe_steps,
 )
 
-_WORD = re.compile(r"\S+")
-
 
 @dataclass(frozen=True, slots=True)
 class Edit:
@@ -88,8 +86,8 @@ def apply(
             vocabulary cannot express.
     """
     before = trace.request.as_request()
-    if isinstance(wish, SubstituteTarget) and _repeats_word(wish, hypothesis, target):
-        return Edit(before, "same word")
+    if isinstance(wish, SubstituteTarget):
+        return _apply_substitution(wish, before, hypothesis, target)
     plain = resolve(wish, trace, hypothesis, target)
     if isinstance(plain, Attend | AttendSteps) and (steps := _list_steps(plain)):
         before = _pin(before, hypothesis, min(steps))
@@ -215,7 +213,7 @@ def substitute_word(source: Source, word: int, text: str) -> str:
     Raises:
         RequestError: the source has no such word, or the token stands for no text.
     """
-    start, end = _find_word(source, word)
+    start, end = locate_source_word(source, word)
     return source.payload[:start] + text + source.payload[end:]
 
 
@@ -229,30 +227,20 @@ def _list_steps(wish: Attend | AttendSteps) -> list[int]:
     return [wish.step] if isinstance(wish, Attend) else [entry.step for entry in wish.overrides]
 
 
-def _find_target_word(step: int, hypothesis: Hypothesis, target: TargetText) -> tuple[int, int]:
-    """The characters of the target word that a token belongs to.
-
-    Raises:
-        RequestError: there is no such token, or it stands for no text.
-    """
-    _check("step", step, len(hypothesis.tokens))
-    start, end = target.locate(hypothesis.token_ids, hypothesis.text)[step]
-    written = hypothesis.text[start:end]
-    if not written.strip():
-        raise RequestError(f"The target token {step} stands for no text; choose another one.", field="wish.step")
-    start += len(written) - len(written.lstrip())
-    word = next(match for match in _WORD.finditer(hypothesis.text) if match.end() > start)
-    return word.span()
-
-
-def _repeats_word(wish: SubstituteTarget, hypothesis: Hypothesis, target: TargetText) -> bool:
-    start, end = _find_target_word(wish.step, hypothesis, target)
-    return hypothesis.text[start:end] == wish.text
+def _apply_substitution(wish: SubstituteTarget, before: Request, hypothesis: Hypothesis, target: TargetText) -> Edit:
+    _check("step", wish.step, len(hypothesis.tokens))
+    start, end = locate_target_word(hypothesis, wish.step, target)
+    old = hypothesis.text[start:end]
+    if old == wish.text:
+        return Edit(before, "same word")
+    tokens = _substitute_target(wish, hypothesis, target)
+    return Edit(_force(before, tokens), f"“{old}” → “{wish.text}”")
 
 
 def _substitute_target(wish: SubstituteTarget, hypothesis: Hypothesis, target: TargetText) -> tuple[str, ...]:
     """The tokens up to the new word: the hypothesis' own before it, as far as the text is spelled alike."""
-    start, _ = _find_target_word(wish.step, hypothesis, target)
+    _check("step", wish.step, len(hypothesis.tokens))
+    start, _ = locate_target_word(hypothesis, wish.step, target)
     if not wish.text.strip():
         raise RequestError("There is no word to write; type at least one character.", field="wish.text")
     return target.read(hypothesis.text[:start] + wish.text, ends=False)
@@ -264,16 +252,6 @@ def _find_candidate_path(trace: Trace, wish: ForceCandidate) -> tuple[str, ...]:
     _check("rank", wish.rank, len(candidates))
     candidate = candidates[wish.rank]
     return (*(node.token for node in trace.path(candidate.parent)), candidate.token)
-
-
-def _find_word(source: Source, word: int) -> tuple[int, int]:
-    """The characters of a word, without the space that a character vocabulary counts to it."""
-    spans = [span for span, index in zip(source.spans, source.words, strict=True) if index == word]
-    start, end = min((span[0] for span in spans), default=0), max((span[1] for span in spans), default=0)
-    written = source.payload[start:end]
-    if not written.strip():
-        raise RequestError(f"There is no source word {word} that stands for text; words count from 0.", field="word")
-    return start + len(written) - len(written.lstrip()), start + len(written.rstrip())
 
 
 def _force(request: Request, tokens: tuple[str, ...]) -> Request:
@@ -340,7 +318,7 @@ def _describe(  # noqa: C901 - one case a verb
     if isinstance(wish, EditTarget) and wish.text:
         return f"{'target' if wish.ends else 'begin with'} {describe_source(wish.text)}"
     if isinstance(wish, Substitute):
-        start, end = _find_word(trace.source, wish.word)
+        start, end = locate_source_word(trace.source, wish.word)
         return f"“{trace.source.payload[start:end]}” → “{wish.text}”"
     match plain:
         case Force():

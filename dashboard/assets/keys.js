@@ -29,7 +29,7 @@
 
   function letGo() {
     const pane = scope.active();
-    if (scope.closePanels() || scope.restoreCard() || scope.closeWelcome() || scope.closeHistory()) {
+    if (scope.closeWordMenu() || scope.closePanels() || scope.restoreCard() || scope.closeWelcome() || scope.closeHistory()) {
       return;
     }
     if (pane.selection) {
@@ -57,7 +57,8 @@
     a: toggleMode,
     p: pin,
     s: swap,
-    e: () => scope.rewriteChosen(scope.active()),
+    e: () => scope.openWordMenu(scope.active()),
+    E: () => scope.editText(scope.active(), "target"),
     f: () => scope.toggleCard(),
     h: () => scope.toggleHistory(),
     u: () => travel("undo"),
@@ -82,7 +83,10 @@
     const row = event.target.closest(".words, .history-strip, .stages");
     const column = event.target.closest(".top-column");
     const sideways = event.key === "ArrowLeft" || event.key === "ArrowRight";
-    if (row && sideways) {
+    const list = event.target.closest(".word-list");
+    if (list) {
+      step(event, Array.from(list.querySelectorAll("button")));
+    } else if (row && sideways) {
       step(event, Array.from(row.querySelectorAll("button")));
     } else if (column && !sideways) {
       step(event, Array.from(column.children));
@@ -92,7 +96,7 @@
     }
   }
 
-  const ROWS = ".words, .top-k, .history-strip";
+  const ROWS = ".words, .top-k, .history-strip, .word-list";
 
   /** One stop of the Tab key a row of words, history or top k: the word that had the focus last, else the first. */
   scope.oneStop = function (row) {

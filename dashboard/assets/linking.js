@@ -156,7 +156,7 @@
     const pane = scope.paneOf(event.target);
     // A button that sends a wish of its own does not also select.
     const wishes = event.target.closest("button") && event.target.closest("[data-verb], [data-wish], [data-path]");
-    if (word && !wishes && !scope.draftClick(pane, word)) {
+    if (word && !wishes && !scope.draftClick(pane, word) && !scope.clickChosen(pane, word, event.target)) {
       scope.select(pane, word);
     }
   });

@@ -18,7 +18,7 @@
       this.options = {};
       this.held = {};
       this.lit = null;
-      this.draft = { step: null, weights: {} };
+      this.draft = { step: null, rows: {} };
       this.wishes = [];
       this.changed = false;
       this.asking = false;
@@ -162,7 +162,8 @@
       if (wish) {
         scope.notify("info", this.said || answer.warning, true);
         this.said = "";
-        scope.setDraft(this, { step: null, weights: {} });
+        scope.closeWordMenu();
+        scope.setDraft(this, { step: null, rows: {} });
       }
       this.takeLink(answer.link, Boolean(wish) && wish.verb === "open");
       scope.showMarks(this);

@@ -23,6 +23,7 @@ class Picture:
 
     trace: Trace
     hypothesis: Hypothesis
+    source_text: TokenText
     target_text: TokenText
     source_words: tuple[str, ...]
     target_words: tuple[str, ...]
@@ -57,4 +58,4 @@ def lay_out_picture(trace: Trace, hypothesis: Hypothesis, text: PairText, room: 
     top_k = trace.top_k(hypothesis)
     cells = [[(text.target.show(choice.token), percent(choice.log_prob)) for choice in choices] for choices in top_k]
     sources, targets = source_columns(source_words, room), target_columns(target_words, cells, room)
-    return Picture(trace, hypothesis, text.target, source_words, target_words, top_k, sources, targets)
+    return Picture(trace, hypothesis, text.source, text.target, source_words, target_words, top_k, sources, targets)

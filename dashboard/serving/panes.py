@@ -13,6 +13,7 @@ from dashboard.api.errors import ApiError
 from dashboard.api.routing import JSON_TYPE, JsonRoute, ServicesOfApp
 from dashboard.state.question import Question
 from dashboard.views.answers import ANSWER, SURROUNDINGS, answer, respond, surround
+from dashboard.views.asides import ATTENTION, WORD, show_attention, show_word
 from dashboard.views.sessions import SESSION, SessionQuestion, open_session
 
 DASH_CALLBACKS: Final = "/_dash-update-component"
@@ -36,6 +37,18 @@ def answer_surroundings(question: Question, services: ServicesOfApp) -> Response
 def answer_session(question: SessionQuestion, services: ServicesOfApp) -> Response:
     """Read a session that is opened."""
     return _to_json(respond(services, open_session, question))
+
+
+@router.post(WORD)
+def answer_word(question: Question, services: ServicesOfApp) -> Response:
+    """Draw the menu of a word."""
+    return _to_json(respond(services, show_word, question))
+
+
+@router.post(ATTENTION)
+def answer_attention(question: Question, services: ServicesOfApp) -> Response:
+    """Give the attention of a step."""
+    return _to_json(respond(services, show_attention, question))
 
 
 @router.post(DASH_CALLBACKS)

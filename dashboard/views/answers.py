@@ -18,12 +18,14 @@ from dashboard.state.url_state import encode_fragment
 from dashboard.views import (
     changes,
     comparison,
+    conditions,
     exports,
     header,
     history,
     nbest,
     neighborhood,
     neighbors,
+    search_settings,
     stages,
     translation,
     tree,
@@ -45,13 +47,20 @@ SURROUNDINGS: Final = "/_pane/surroundings"
 
 VIEWS: Final[tuple[Callable[[Shown], Parts], ...]] = (
     header.draw,
+    search_settings.draw,
     history.draw,
+    conditions.draw,
     stages.draw,
     translation.draw,
     nbest.draw,
     tree.draw,
 )
-VIEWS_OF_ANSWERS: Final[tuple[Callable[[Shown], Parts], ...]] = (header.draw, history.draw)
+VIEWS_OF_ANSWERS: Final[tuple[Callable[[Shown], Parts], ...]] = (
+    header.draw,
+    search_settings.draw,
+    history.draw,
+    conditions.draw,
+)
 """Views of the shown answer while another one is pinned beside it."""
 VIEWS_OF_COMPARISON: Final[tuple[Callable[[Compared], Parts], ...]] = (
     stages.draw_comparison,

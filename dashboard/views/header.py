@@ -7,6 +7,7 @@ from dash.development.base_component import Component
 
 from dashboard.drawing.attributes import wild
 from dashboard.drawing.typography import text_width
+from dashboard.views import search_settings
 from dashboard.views.browser import run_in_browser
 from dashboard.views.controls import select
 from dashboard.views.ids import HeaderRole, as_control, as_role, control_id
@@ -26,7 +27,8 @@ SHORTCUTS = (
     ("h", "the history as a tree; in it: n note, F2 name, * star, Delete a branch"),
     ("p", "pin the answer, or the chosen moment, and compare others with it"),
     ("s", "swap pivot and compare"),
-    ("e", "write another word in place of the chosen source word; a double click does the same"),
+    ("e", "menu of the chosen word; so do a second click or Enter on it, and the right button"),
+    ("E", "edit the whole target"),
     ("t", "light or dark"),
     ("f", "enlarge a card to the whole page, or back"),
     ("Esc", "bring an enlarged card back, let go of the chosen word, end comparing"),
@@ -54,6 +56,7 @@ def layout(models: tuple[str, ...]) -> Component:
             _number(
                 HeaderRole.LENGTH_PENALTY, "length α", "Length penalty", -MAX_LENGTH_PENALTY, MAX_LENGTH_PENALTY, 0.1
             ),
+            search_settings.layout(),
             html.Div(_buttons(), className="header-buttons"),
         ],
         className="header",

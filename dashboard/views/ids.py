@@ -135,12 +135,41 @@ class ChangesRole(StrEnum):
 
 
 class AttentionRole(StrEnum):
-    """Attention mode: a draft of an override."""
+    """Attention mode: a draft of overrides."""
 
     PANEL = "attention-panel"
     SENTENCE = "attention-sentence"
+    STEPS = "attention-steps"
+    CHOICES = "attention-choices"
+    SLIDERS = "attention-sliders"
     APPLY = "attention-apply"
     RESET = "attention-reset"
+
+
+class WordMenuRole(StrEnum):
+    """The menu of one word: other words in its place, and what else can be done with it."""
+
+    MENU = "word-menu"
+    TITLE = "word-menu-title"
+    ACTIONS = "word-menu-actions"
+    MAP = "word-menu-map"
+    LIST = "word-menu-list"
+    NOTE = "word-menu-note"
+
+
+class ConditionsRole(StrEnum):
+    """What the shown request asks of the search beyond its source: each can be taken back."""
+
+    LIST = "conditions-list"
+
+
+class SearchRole(StrEnum):
+    """Settings of the search that have no place of their own in the header."""
+
+    PANEL = "search-panel"
+    MAX_LENGTH = "search-max-length"
+    EARLY_STOPPING = "search-early-stopping"
+    TOP_K = "search-top-k"
 
 
 class TreeRole(StrEnum):

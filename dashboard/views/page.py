@@ -10,6 +10,7 @@ from dashboard.services import Services
 from dashboard.views import (
     changes,
     comparison,
+    conditions,
     header,
     history,
     neighborhood,
@@ -19,6 +20,7 @@ from dashboard.views import (
     stages,
     translation,
     tree,
+    word_menu,
 )
 from dashboard.views.ids import MAIN_PANE, PageRole, as_role
 from dashboard.views.mantine import provide
@@ -49,9 +51,10 @@ def lay_out_workbench(models: tuple[str, ...]) -> list[Component]:
 
 def lay_out_pane(name: str) -> list[Component]:
     """The views of one request: translation and tree at the left, states at the right."""
-    left = html.Div([translation.layout(name), comparison.layout(name), tree.layout(name)], className="column")
+    words = [translation.layout(name), comparison.layout(name), conditions.layout()]
+    left = html.Div([*words, tree.layout(name)], className="column")
     right = html.Div([changes.layout(name), neighborhood.layout(name), neighbors.layout(name)], className="column")
-    return [left, right, *pane.layout(name)]
+    return [left, right, word_menu.layout(), *pane.layout(name)]
 
 
 def lay_out_empty_workspace(workspace: Workspace) -> Component:

@@ -58,7 +58,13 @@ def layout(pane: str) -> Component:
 
 def draw(shown: Shown) -> Parts:
     """Words, attention as it is looked at, and the pickers that the model has a use for."""
-    return {**_draw_words(shown), **_draw_attention(shown), **_draw_pickers(shown), **head_ablation.draw(shown)}
+    return {
+        **_draw_words(shown),
+        **_draw_attention(shown),
+        **_draw_pickers(shown),
+        **head_ablation.draw(shown),
+        **attention_mode.draw(shown),
+    }
 
 
 def lay_out_words(picture: Picture) -> tuple[list[Component], list[Component], list[Component], dict[str, Any]]:
@@ -173,6 +179,7 @@ def _canvas() -> Component:
     twin = as_role(TranslationRole.TWIN) | wild(aria_label="Attention in words")
     rows = [
         _row("source", "source", TranslationRole.SOURCE_WORDS, "words source-words"),
+        attention_mode.layout_sliders(),
         _links(),
         html.Div(className="matrix", **as_role(TranslationRole.MATRIX)),
         html.Div(className="attention-twin", role="group", tabIndex="0", **twin),

@@ -49,6 +49,35 @@ def test_the_draft_is_drawn_while_it_is_made(changing: Workbench) -> None:
     expect(changing.words("source").nth(1)).to_have_attribute("data-share", "50")
 
 
+def test_several_steps_are_weighed_and_applied_at_once(
+    changing: Workbench,
+) -> None:
+    card = changing.translation
+    sliders = card.get_by_role("slider", name="Weight of")
+    changing.words("target").nth(6).click()
+    changing.settle()
+    own = [int(slider.input_value()) for slider in sliders.all()]
+    assert 90 <= sum(own) <= 110
+
+    sliders.nth(4).press("End")
+    expect(card).to_contain_text("“3” at step 7 attends to “4” 100 %")
+    sliders.nth(4).press("ArrowDown")
+    expect(changing.words("source").nth(4)).to_have_attribute("data-share", "100")
+
+    changing.words("target").nth(8).click()
+    card.get_by_role("button", name="Even").click()
+    expect(sliders.first).to_have_value(str(round(100 / sliders.count())))
+    changing.words("target").nth(9).click()
+    card.get_by_label("Copy the attention of a step").select_option(label="7 3")
+    expect(card).to_contain_text("“4” at step 10 attends to")
+    expect(card.get_by_role("button", name="Leave out")).to_have_count(2)
+    card.get_by_role("button", name="Leave out “0” at step 9").click()
+    card.get_by_role("button", name="Apply 2 steps").click()
+
+    expect(changing.moments().last).to_have_text("attention of steps 7, 10")
+    expect(changing.conditions()).to_have_count(3)
+
+
 def test_reset_forgets_the_draft_and_changes_nothing(changing: Workbench) -> None:
     changing.words("target").nth(6).click()
     changing.words("source").nth(4).click()

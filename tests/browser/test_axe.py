@@ -27,6 +27,7 @@ PANELS = (
     "Which attention is drawn",
     "Choose another hypothesis",
     "Which map",
+    "More search settings",
     "Save to a file",
     "Keyboard shortcuts",
     "Save, open or share this session",
@@ -108,6 +109,22 @@ def comparison(workbench: Workbench) -> None:
     workbench.choose(workbench.tree, "Text")
 
 
+def word_menu(workbench: Workbench) -> None:
+    """The menu of a target word, with words to write in its place, over an answer with conditions."""
+    workbench.words("target").nth(3).click(button="right")
+    menu = workbench.word_menu()
+    menu.get_by_role("button", name="Forbid “5” at step 4").click()
+    expect(workbench.conditions()).to_have_count(1)
+    workbench.words("target").nth(2).click(button="right")
+    expect(menu.get_by_role("table")).to_be_visible()
+
+
+def text_editor(workbench: Workbench) -> None:
+    """The whole target is edited."""
+    workbench.page.keyboard.press("E")
+    expect(workbench.word_menu().get_by_role("textbox", name="The whole target")).to_be_visible()
+
+
 STATES: tuple[Callable[[Workbench], None], ...] = (
     attention_mode,
     whole_tree,
@@ -119,6 +136,8 @@ STATES: tuple[Callable[[Workbench], None], ...] = (
     stage,
     what_if,
     comparison,
+    word_menu,
+    text_editor,
 )
 
 

@@ -21,6 +21,7 @@ from dashboard.state.page_state import PageState
 from dashboard.state.url_state import encode_fragment
 from dashboard.views.answers import ANSWER, SURROUNDINGS
 from dashboard.views.ids import (
+    ConditionsRole,
     HeaderRole,
     HistoryRole,
     NeighborhoodRole,
@@ -209,6 +210,16 @@ class Workbench:
         """Choose the extent of the map or how it is made."""
         self.choose(self.open_panel("Which map"), option)
         self.page.keyboard.press("Escape")
+
+    # The menu of a word, and the conditions of the answer
+
+    def word_menu(self) -> Locator:
+        """The menu of a word, once it is open."""
+        return self.page.get_by_role("dialog", name="Change a word")
+
+    def conditions(self) -> Locator:
+        """What the answer was asked for beyond its source: a button for each, to take it back."""
+        return self.part(ConditionsRole.LIST).get_by_role("button", name="Take back")
 
     # Beam tree
 

@@ -70,7 +70,7 @@ def test_a_second_app_has_all_callbacks_too(tmp_path: Path) -> None:
     assert [callback["inputs"] for callback in first._callback_list] == [
         callback["inputs"] for callback in second._callback_list
     ]
-    assert len(first._callback_list) == 3
+    assert len(first._callback_list) == 4
     assert first.server is not second.server
 
 
@@ -126,7 +126,7 @@ def test_every_function_the_browser_is_asked_for_is_there(app: dash.Dash) -> Non
         if callback.get("clientside_function")
     }
 
-    assert len(asked) == 3
+    assert len(asked) == 4
     assert {name for name in asked if f"{name}: function" not in offered} == set()
 
 

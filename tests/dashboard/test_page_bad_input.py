@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from campaign.questions import QUESTION, places_in, replace, values
 from dashboard.views.answers import ANSWER, SURROUNDINGS
+from dashboard.views.asides import ATTENTION, WORD
 from exported_models.contract.workspace import Workspace
 from tests.dashboard.serving import client_of
 
@@ -45,7 +46,7 @@ def ask(client: TestClient, path: str, question: Json) -> Any:
     return client.post(path, content=json.dumps(question), headers={"Content-Type": "application/json"})
 
 
-@pytest.mark.parametrize("path", [ANSWER, SURROUNDINGS])
+@pytest.mark.parametrize("path", [ANSWER, SURROUNDINGS, WORD, ATTENTION])
 def test_the_question_that_the_others_are_made_of_is_answered(client: TestClient, path: str) -> None:
     reply = client.post(path, json=QUESTION)
 

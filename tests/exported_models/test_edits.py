@@ -270,6 +270,7 @@ def test_a_target_word_is_written_anew_and_the_model_goes_on(engine: Engine, tra
 
     edit = apply(SubstituteTarget(0, "zz"), trace, trace.best, target=text)
 
+    assert edit.words == f"“{trace.best.text}” → “zz”"
     assert engine.translate(edit.request).best.text.startswith("zz")
     with pytest.raises(RequestError, match="no word to write"):
         apply(SubstituteTarget(0, " "), trace, trace.best, target=text)

@@ -1,0 +1,55 @@
+"""Answers that change nothing: what the word menu and the attention editor of the browser need to know.
+
+``/_pane/word`` draws the menu of the word that a question selects. ``/_pane/attention`` gives the attention of the
+selected target step.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dashboard.services import Services
+from dashboard.state.page_state import Json, PageState, Selection
+from dashboard.state.question import Question
+from dashboard.views import word_menu
+from exported_models.contract.errors import RequestError
+
+WORD: Final = "/_pane/word"
+ATTENTION: Final = "/_pane/attention"
+
+
+def show_word(services: Services, question: Question) -> Json:
+    """The menu of the selected word, and the text that it stands in.
+
+    Raises:
+        BeamscopeError: there is no such word; the message says why.
+    """
+    state, selection = _read_word(question)
+    chosen = word_menu.find_word(services, state, selection)
+    parts = [[str(role), part.content] for role, part in word_menu.draw(chosen).items()]
+    # Without a word there is nothing to write anew.
+    return {"parts": parts, "text": word_menu.text_of(chosen), "word": chosen.word.text if chosen.word else None}
+
+
+def show_attention(services: Services, question: Question) -> Json:
+    """The attention of the selected target step, in the view of the layer and head that the options name.
+
+    Raises:
+        BeamscopeError: there is no such step, layer or head, or no attention.
+    """
+    state, selection = _read_word(question)
+    picture = services.picture(state)
+    view = picture.view(question.options.layer, question.options.head)
+    if view is None:
+        raise RequestError(f"The model {state.request.model_id} has no attention to change.")
+    attention = picture.attention(view.layer, view.head)
+    if attention is None or selection.side != "target" or not 0 <= selection.index < len(attention):
+        raise RequestError(f"The translation has no step {selection.index + 1}.")
+    return {"step": selection.index, "weights": [round(float(weight), 4) for weight in attention[selection.index]]}
+
+
+def _read_word(question: Question) -> tuple[PageState, Selection]:
+    if question.state is None or question.selection is None:
+        raise RequestError("No word is chosen; choose one of the translation.")
+    word = question.selection
+    return question.state.to_state(), Selection(word.side, word.index)
