@@ -231,7 +231,7 @@
     }
     const name = nameStep(pane, pane.draft.step);
     if (!parts.length) {
-      return name + ": click the source words it should attend to, or move their sliders.";
+      return name + ": click the source words it should attend to.";
     }
     const most = parts.length > MOST_NAMED ? parts.slice().sort((a, b) => b[1] - a[1]).slice(0, MOST_NAMED) : parts;
     const list = most.map(([source, share]) => "“" + word(pane, "source", source) + "” " + Math.round(100 * share) + " %");

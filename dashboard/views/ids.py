@@ -97,6 +97,7 @@ class TranslationRole(StrEnum):
     HEAD = "translation-head"
     AVERAGING = "translation-averaging"
     ABLATE = "translation-ablate"
+    HEADS = "translation-heads"
     CANVAS = "translation-canvas"
     SOURCE_WORDS = "translation-source-words"
     LINKS = "translation-links"

@@ -16,7 +16,7 @@ from dashboard.drawing.palette import colors
 from dashboard.drawing.picture import GUTTER, Picture
 from dashboard.drawing.translation_parts import canvas_style, draw_matrix, draw_text_twin, draw_top_k, draw_words
 from dashboard.drawing.words import count
-from dashboard.views import attention_mode, head_ablation, nbest
+from dashboard.views import attention_mode, head_ablation, head_grid, nbest
 from dashboard.views.controls import card, placeholder, segmented, select
 from dashboard.views.ids import TranslationRole, as_control, as_role, control_id
 from dashboard.views.mantine import as_options, popover
@@ -63,6 +63,7 @@ def draw(shown: Shown) -> Parts:
         **_draw_attention(shown),
         **_draw_pickers(shown),
         **head_ablation.draw(shown),
+        **head_grid.draw(shown),
         **attention_mode.draw(shown),
     }
 
@@ -139,7 +140,7 @@ def _pick_part(number: int, what: str, pick: Pick) -> Part:
 
 def _attention_options(pane: str) -> Component:
     """A button that names the attention that is drawn and opens its options."""
-    content = [_averaging(pane), _mass_slider(pane)]
+    content = [_averaging(pane), _mass_slider(pane), head_grid.layout()]
     name = html.Span("attention", **as_role(TranslationRole.VIEW))
     options = popover(control_id(pane, TranslationRole.ATTENTION), name, content, title="Which attention is drawn")
     return html.Div(options, className="attention-options")
