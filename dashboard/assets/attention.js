@@ -103,7 +103,7 @@
   async function askAttention(pane, step, place) {
     const asked = { layer: place.layer === null ? "mean" : place.layer, head: place.head === null ? "mean" : place.head };
     const question = pane.question(null);
-    Object.assign(question, { selection: { side: "target", index: step }, history: null, held: {} });
+    Object.assign(question, { selection: { side: "target", index: step }, held: {} });
     Object.assign(question.options, asked);
     const answer = await scope.call("attention", question);
     if (answer && answer.notice) {

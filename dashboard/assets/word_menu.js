@@ -99,7 +99,7 @@
     drawPlain(pane, menu, box);
     place(menu, box);
     focusField(menu);
-    const question = Object.assign(pane.question(null), { selection: word, history: null, held: {} });
+    const question = Object.assign(pane.question(null), { selection: word, held: {} });
     take(menu, await scope.call("word", question, mine.asking.signal), mine);
   }
 
