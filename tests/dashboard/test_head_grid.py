@@ -8,7 +8,6 @@ import pytest
 
 from dashboard.services import Services
 from dashboard.state.page_state import PageState
-from dashboard.state.past import Past
 from dashboard.state.question import Options
 from dashboard.views.head_grid import draw
 from dashboard.views.ids import TranslationRole
@@ -28,7 +27,7 @@ ABLATED = (HeadAblation("cross", 1, 0), HeadAblation("cross", 1, 1))
 
 @pytest.fixture(scope="module")
 def shown(dates_workspace: Workspace) -> Shown:
-    return look(Services.open(dates_workspace), PageState(Request("dates", "03/04/05")), Options(), Past())
+    return look(Services.open(dates_workspace), PageState(Request("dates", "03/04/05")), Options())
 
 
 def test_every_head_and_every_layer_is_ablated_or_restored_by_its_own_switch(shown: Shown) -> None:
