@@ -3,6 +3,7 @@
 python -m benchmarks.size                          60 M, 300 M and 600 M parameters
 python -m benchmarks.size byt5-base nllb-600m      some shapes; --help lists them
 python -m benchmarks.size byt5-base --int8         with a quantized twin
+python -m benchmarks.size --parts resident steps   of models that an earlier run exported
 """
 
 from __future__ import annotations
@@ -59,8 +60,34 @@ def measure_export(sized: Sized, options: argparse.Namespace) -> Mapping[str, Fi
     return found
 
 
-PARTS: Final[Mapping[str, Callable[[Sized, argparse.Namespace], Mapping[str, Figure]]]] = {"export": measure_export}
+def measure_resident(sized: Sized, _: argparse.Namespace) -> Mapping[str, Figure]:
+    """Time to open the exported model, and memory of the process after each kind of request, over the weights."""
+    command = [sys.executable, "-m", "benchmarks.resident", str(sized.workspace.root), sized.name]
+    rows = json.loads(run_child(command).output)
+    last = ("resident GB", "anonymous GB", "x of them")
+    opened: dict[str, Figure] = {"open s": rows[0]["s"]}
+    return {**opened, **{f"after {row['after']}": row["x weights"] for row in rows}, **{k: rows[-1][k] for k in last}}
+
+
+def measure_steps(sized: Sized, _: argparse.Namespace) -> Mapping[str, Figure]:
+    """Milliseconds a step of the exported model beside CTranslate2; see `benchmarks.steps`."""
+    command = ["-m", "benchmarks.steps", str(sized.workspace.root), sized.name, str(sized.checkpoint)]
+    found: Mapping[str, Figure] = json.loads(run_child([sys.executable, *command]).output)
+    return found
+
+
+PARTS: Final[Mapping[str, Callable[[Sized, argparse.Namespace], Mapping[str, Figure]]]] = {
+    "export": measure_export,
+    "resident": measure_resident,
+    "steps": measure_steps,
+}
 """Measurements of a shape, each a row's columns, in the order in which they are made."""
+NOTES: Final[Mapping[str, str]] = {
+    "export": "Peaks are of a process of its own; all but anonymous memory is pages of files, which can be reclaimed.",
+    "resident": "Resident memory over the size of the weights; what is not anonymous is pages of files, which\n"
+    "processes share and the system can reclaim. Files that were just written are opened from the system's cache.",
+    "steps": "A full trace on one thread beside CTranslate2 in float32 with attention, in turns.",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -83,8 +110,7 @@ def _measure(part: str, name: str, options: argparse.Namespace) -> Mapping[str, 
 
 
 def _report(part: str, rows: Sequence[Mapping[str, Figure]]) -> Report:
-    note = "Peaks are of a process of its own; all but anonymous memory is pages of files, which can be reclaimed."
-    return Report(f"{part.capitalize()} by size", rows, note)
+    return Report(f"{part.capitalize()} by size", rows, NOTES[part])
 
 
 def _write_elsewhere(name: str, folder: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,14 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper, parser
 
 from exported_models.contract.graphs import WEIGHTS_FILE, Graph
+from exported_models.contract.manifest import load_model_manifest
+from exported_models.contract.workspace import Workspace
 from exported_models.runtime.graph_folder import GraphFolder
 from exported_models.runtime.graph_session import GraphSession
+from exported_models.runtime.model import ExportedModel
+from exported_models.search.scoring import force_batch
+from pipeline.graphs.export import seal
+from pipeline.graphs.quantize import quantize_graphs
 from pipeline.graphs.weights_file import write_weights
 from pipeline.graphs.weights_first import put_weights_first, put_weights_last
 
@@ -123,3 +130,33 @@ def _resident() -> tuple[int, int]:
 
 def _describe(node: onnx.NodeProto) -> tuple[str, list[str], list[str]]:
     return node.op_type, list(node.input), list(node.output)
+
+
+def test_a_model_and_its_twin_stay_the_same(workspace: Workspace, tmp_path: Path) -> None:
+    """The dates model with its products transposed: its answers and forced scores, and the twin that is made of it."""
+    full, turned = workspace.model_folder("dates"), tmp_path / "turned"
+    shutil.copytree(full, turned)
+    products = 0
+    for path in turned.glob("*.onnx"):
+        proto = onnx.load(path, load_external_data=False)
+        products += put_weights_first(proto)
+        path.write_bytes(proto.SerializeToString(deterministic=True))
+    assert products > 0
+    manifest = load_model_manifest(full)
+    seal(turned, manifest, manifest.parity)
+
+    models = [ExportedModel.open(folder, threads=1) for folder in (full, turned)]
+    pair = [model.source_tokenizer.encode("1 May 2003", end=True).ids for model in models]
+    target = models[0].target_tokenizer.encode("2003-05-01", end=True).ids
+    as_it_was, after = (force_batch(model, [ids], [target])[0] for model, ids in zip(models, pair, strict=True))
+    np.testing.assert_allclose(after.log_probs, as_it_was.log_probs, atol=1e-5)
+    for space, states in as_it_was.states.items():
+        np.testing.assert_allclose(after.states[space], states, atol=1e-4, err_msg=space)
+
+    twins = [tmp_path / f"{folder.name} twin" for folder in (full, turned)]
+    for folder, twin in zip((full, turned), twins, strict=True):
+        twin.mkdir()
+        quantize_graphs(folder, twin, WEIGHTS_FILE)
+    for path in twins[0].glob("*.onnx"):
+        nodes = [onnx.load(twin / path.name, load_external_data=False).graph.node for twin in twins]
+        assert [_describe(node) for node in nodes[0]] == [_describe(node) for node in nodes[1]], path.name
