@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import mmap
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import onnxruntime as ort
-from numpy.typing import NDArray
 
 from exported_models.contract.graphs import WEIGHTS_FILE
 from exported_models.runtime.providers import may_run_on_gpu, session_options
@@ -29,14 +28,16 @@ class GraphFolder:
 
     path: Path
     threads: int | None
-    weights: NDArray[np.uint8] | None
+    weights: mmap.mmap | None
 
     @classmethod
     def open(cls, path: Path, threads: int | None) -> GraphFolder:
         """Map the weights of a published model."""
         file = path / WEIGHTS_FILE
-        shared = file.is_file() and not may_run_on_gpu()
-        return cls(path, threads, np.memmap(file, np.uint8, "r") if shared else None)
+        if not file.is_file() or may_run_on_gpu():
+            return cls(path, threads, None)
+        with file.open("rb") as stream:
+            return cls(path, threads, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
 
     def session_options(self) -> ort.SessionOptions:
         """Options of a session over one of the folder's graphs."""
@@ -45,3 +46,8 @@ class GraphFolder:
             options.add_session_config_entry(_READ_IN_PLACE, "1")
             options.add_external_initializers_from_files_in_memory([WEIGHTS_FILE], [self.weights], [len(self.weights)])
         return options
+
+    def return_pages(self) -> None:
+        """Give back the pages that opening a session read, of which it may have made copies; others come back."""
+        if self.weights is not None and hasattr(self.weights, "madvise"):
+            self.weights.madvise(mmap.MADV_DONTNEED)

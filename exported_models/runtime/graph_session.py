@@ -76,6 +76,7 @@ class GraphSession:
             raise ModelError(
                 f"The graph {path} cannot be loaded ({_first_line(error)}); export the model again."
             ) from error
+        folder.return_pages()
         self._on_gpu = runs_on_gpu(self._session)
         self.inputs = {entry.name for entry in self._session.get_inputs()}
         self._every_head = {
