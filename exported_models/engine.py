@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -40,6 +40,7 @@ from exported_models.runtime.providers import choose_threads
 from exported_models.search.ablation import check_ablations, mask_heads
 from exported_models.search.beam import SearchSettings
 from exported_models.search.footprint import count_trace, estimate_bytes
+from exported_models.search.lockstep import Ending, SearchTask, search_together
 from exported_models.search.overrides import check_overrides, override_rows
 from exported_models.search.recording import Recording
 from exported_models.search.repetition import RepetitionPenalty
@@ -76,6 +77,26 @@ class ForcedScore:
     ranks: Ids
     score: float
     normalized: float
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """One entry of an n-best list, without the trace of its search.
+
+    Attributes:
+        tokens: end of sentence included where the hypothesis is ``finished``.
+        score, normalized: as of `exported_models.contract.trace.Hypothesis`.
+    """
+
+    tokens: tuple[str, ...]
+    text: str
+    score: float
+    normalized: float
+    finished: bool
+
+
+Translations = tuple[Translation, ...] | RequestError
+"""The n-best list of a request, best first, or the reason for which it cannot be answered."""
 
 
 class Engine:
@@ -162,13 +183,39 @@ class Engine:
         Raises:
             RequestError: the request cannot be answered as asked.
         """
-        model = speak(self.model(request.model_id), request)
-        complete = complete_request(request, model)
-        source = model.read_source(complete.source, cut=complete.cut_source)
-        settings, overrides = search_settings(complete, model), canonical_overrides(request)
-        check_overrides(overrides, model.manifest, len(source), settings.max_length)
-        check_ablations(complete.ablations, model.manifest)
-        return self._decode(self._pin(complete, overrides, model, source), model, source)
+        model, complete, source = self._prepare(request)
+        return self._decode(complete, model, source)
+
+    def translate_all(
+        self, requests: Sequence[Request], report: Callable[[int], object] = lambda _: None
+    ) -> list[Translations]:
+        """Decode requests together, which takes a fraction of the time that one after the other takes.
+
+        No traces are made. Scores may differ in the last bits from those of `translate`.
+
+        Args:
+            report: called with the number of requests that were answered since its last call.
+
+        Raises:
+            WorkspaceError, ArtefactError, ModelError: a model is unknown, damaged, or does not load.
+            UnwantedError: the call was cancelled.
+        """
+        found: dict[int, Translations] = {}
+        groups: dict[tuple[object, ...], list[tuple[int, ExportedModel, SearchTask]]] = {}
+        for place, request in enumerate(requests):
+            try:
+                model, task = self._prepare_task(request)
+            except RequestError as error:
+                found[place] = error
+                report(1)
+            else:
+                key = (task.request.model_id, task.request.source_language, task.request.target_language)
+                groups.setdefault(key, []).append((place, model, task))
+        for group in groups.values():
+            places, models, tasks = zip(*group, strict=True)
+            endings = search_together(models[0], tasks, report)
+            found.update(zip(places, (_translations(models[0], each) for each in endings), strict=True))
+        return [found[place] for place in range(len(requests))]
 
     def score(self, request: Request, target: str) -> ForcedScore:
         """Score ``target`` under a request's source, overrides and ablations; its prefix is not used.
@@ -198,6 +245,26 @@ class Engine:
         return ForcedScore(
             wanted.tokens, forced.log_probs, forced.ranks, score, settings.normalize(score, len(wanted.ids))
         )
+
+    def _prepare(self, request: Request) -> tuple[ExportedModel, CompletedRequest, Source]:
+        """The model in the languages of a request, the request completed and pinned, and its source.
+
+        Raises:
+            RequestError: the request cannot be answered as asked.
+        """
+        model = speak(self.model(request.model_id), request)
+        complete = complete_request(request, model)
+        source = model.read_source(complete.source, cut=complete.cut_source)
+        settings, overrides = search_settings(complete, model), canonical_overrides(request)
+        check_overrides(overrides, model.manifest, len(source), settings.max_length)
+        check_ablations(complete.ablations, model.manifest)
+        return model, self._pin(complete, overrides, model, source), source
+
+    def _prepare_task(self, request: Request) -> tuple[ExportedModel, SearchTask]:
+        model, complete, source = self._prepare(request)
+        settings = search_settings(complete, model)
+        self._check_size(model, settings, len(source))
+        return model, SearchTask(complete, settings, source)
 
     def _pin(
         self,
@@ -262,6 +329,21 @@ class Engine:
                 field="beam_size",
             )
         return estimate
+
+
+def _translations(model: ExportedModel, found: tuple[Ending, ...] | RequestError) -> Translations:
+    return found if isinstance(found, RequestError) else tuple(_translation(model, ending) for ending in found)
+
+
+def _translation(model: ExportedModel, ending: Ending) -> Translation:
+    tokens = model.target_tokenizer.tokens
+    return Translation(
+        tokens=tuple(tokens[token_id] for token_id in ending.token_ids),
+        text=model.target_tokenizer.decode(ending.token_ids),
+        score=ending.score,
+        normalized=ending.normalized,
+        finished=ending.token_ids[-1] == model.manifest.end_id,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from exported_models.contract.errors import WorkspaceError, shorten
 from exported_models.contract.publishing import MANIFEST_NAME
 
-RESERVED_NAMES = frozenset({"comparison", "contract", "runtime", "search", "tokenizers"})
+RESERVED_NAMES = frozenset({"comparison", "contract", "runtime", "search", "tokenizers", "what_ifs"})
 """Names of sub-packages of the contract packages, which no artefact may have."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,12 +89,29 @@ class EncodedSource:
     memory: Tensors
     heads: HeadMasks = EVERY_HEAD
 
+    @classmethod
+    def join(cls, parts: Sequence[EncodedSource]) -> EncodedSource:
+        """The outputs for sentences of equal length as one batch; ``heads`` are those of the first part."""
+        if len(parts) == 1:
+            return parts[0]
+        return cls(
+            states={name: np.concatenate([part.states[name] for part in parts]) for name in parts[0].states},
+            mask=np.concatenate([part.mask for part in parts]),
+            source=_join_tensors([part.source for part in parts]),
+            memory=_join_tensors([part.memory for part in parts]),
+            heads=parts[0].heads,
+        )
+
     def select(self, sentences: Ids) -> EncodedSource:
         """The output for some of the sentences; rows of a step that reads it are divided among them."""
         source = {name: as_array(tensor)[sentences] for name, tensor in self.source.items()}
         memory = {name: as_array(tensor)[sentences] for name, tensor in self.memory.items()}
         states = {name: array[sentences] for name, array in self.states.items()}
         return EncodedSource(states, self.mask[sentences], source, memory, self.heads)
+
+
+def _join_tensors(parts: Sequence[Tensors]) -> Tensors:
+    return {name: np.concatenate([as_array(part[name]) for part in parts]) for name in parts[0]}
 
 
 @dataclass(frozen=True, slots=True)

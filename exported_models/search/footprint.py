@@ -29,10 +29,15 @@ def estimate_bytes(manifest: ModelManifest, settings: SearchSettings, source_tok
     """
     heads = manifest.cross_attention_layers * manifest.cross_attention_heads
     sizes = [space.size for space in manifest.spaces_of("target", "recorded")]
-    memory = 2 * max(1, manifest.cross_attention_layers) * max(sizes, default=0)
     candidates = settings.candidate_count
-    row = _FLOAT * (heads * source_tokens + sum(sizes) + memory) + _TOP_ENTRY * candidates
+    row = _FLOAT * (heads * source_tokens + sum(sizes)) + estimate_row_memory(manifest) + _TOP_ENTRY * candidates
     return settings.max_length * (settings.beam_size * row + candidates * _CANDIDATE)
+
+
+def estimate_row_memory(manifest: ModelManifest) -> int:
+    """Bytes of decoder memory that a row takes for each of its target tokens."""
+    sizes = [space.size for space in manifest.spaces_of("target", "recorded")]
+    return _FLOAT * 2 * max(1, manifest.cross_attention_layers) * max(sizes, default=0)
 
 
 def count_trace(trace: Trace) -> int:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
 
-from exported_models.contract.request import HeadAblation, HeadKind, Request
+from exported_models.contract.request import AttentionOverride, HeadAblation, HeadKind, Request
 from exported_models.contract.workspace import Workspace
+from exported_models.edits import apply
 from exported_models.engine import Engine
 from exported_models.search.ablation import find_heads
 from exported_models.search.self_attention import find_self_attention
+from exported_models.what_ifs.listing import list_heads, list_words
 from pipeline.adapters import load_adapter
 from pipeline.adapters.huggingface.reference import HuggingFaceReference
 from pipeline.export.checkpoints import export_model
 from pipeline.progress import SilentProgress
+from tests.exported_models.together import assert_as_alone
 from tests.pipeline.adapters.huggingface.tiny_checkpoints import save_tiny_checkpoint
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
@@ -44,11 +50,25 @@ def silence(reference: HuggingFaceReference, family: str, ablation: HeadAblation
         weight[:, ablation.head * size : (ablation.head + 1) * size] = 0.0
 
 
+@pytest.fixture(scope="module")
+def open_family(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Path, Engine]]:
+    """A tiny checkpoint of a family, and an engine with its export, made once."""
+
+    @cache
+    def export(family: str) -> tuple[Path, Engine]:
+        workspace = Workspace(tmp_path_factory.mktemp(family))
+        checkpoint = save_tiny_checkpoint(family, workspace.root / "checkpoint")
+        export_model(checkpoint, None, family, workspace, progress=SilentProgress())
+        return checkpoint, Engine(workspace, threads=1)
+
+    return export
+
+
 @pytest.mark.parametrize("family", ["marian", pytest.param("t5", marks=pytest.mark.oracle)])
-def test_a_search_without_heads_is_the_librarys_without_them(family: str, tmp_path: Path) -> None:
-    checkpoint, workspace = save_tiny_checkpoint(family, tmp_path / "checkpoint"), Workspace(tmp_path)
-    export_model(checkpoint, None, family, workspace, progress=SilentProgress())
-    engine = Engine(workspace, threads=1)
+def test_a_search_without_heads_is_the_librarys_without_them(
+    family: str, open_family: Callable[[str], tuple[Path, Engine]]
+) -> None:
+    checkpoint, engine = open_family(family)
     model = engine.model(family)
     text = model.source_tokenizer.decode((11, 12, 13, 14, 15))
     free = engine.translate(Request(family, text))
@@ -79,3 +99,20 @@ def test_a_search_without_heads_is_the_librarys_without_them(family: str, tmp_pa
     assert own.encoder[0, 0].any()
     assert not own.decoder[1, 0].any()
     assert own.decoder[1, 1].any()
+
+
+def test_what_ifs_together_are_what_ifs_alone(open_family: Callable[[str], tuple[Path, Engine]]) -> None:
+    _, engine = open_family("marian")
+    model = engine.model("marian")
+    decode = model.source_tokenizer.decode
+    base = Request("marian", decode((11, 12, 13, 14, 15)), beam_size=3, max_length=16)
+    trace = engine.translate(base)
+    wishes = [*list_words(trace, trace.best), *list_heads(model.manifest)]
+    asked = [apply(wish, trace, trace.best).request for wish in wishes]
+    override = AttentionOverride(1, ((2, 1.0),), layer=1, head=0)
+    other = [replace(base, source=decode(ids)) for ids in ((11, 12), (15, 14, 13, 12, 11, 10, 9))]
+    forced = [replace(entry, overrides=(override,)) for entry in asked[:8] if len(entry.prefix) > 1]
+
+    found = assert_as_alone(engine, [*asked, *other, *forced, replace(base, overrides=(override,))])
+
+    assert len({str(each) for each in found}) > len(wishes) / 2

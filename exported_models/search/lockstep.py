@@ -1,0 +1,375 @@
+"""Beam searches of many requests in lockstep: a step of the model runs once for the live rows of all of them.
+
+Each search decides for itself, with a `Beam` of its own, and finds what it would find alone. A row is known by its
+source, its prefix and the interventions so far: rows that searches have in common, such as those of a forced prefix,
+are computed once. No trace is made, so attention and states of the steps are not kept.
+
+Searches of one source are rows of one sentence. Searches of different sources are sentences of one batch with equally
+many rows each. Searches that ablate different heads of the decoder's self-attention cannot share a step, since one mask
+serves all rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exported_models.contract.arrays import Floats, Ids, Mask
+from exported_models.contract.errors import RequestError
+from exported_models.contract.graphs import STEP_NORMALIZER
+from exported_models.contract.manifest import ModelManifest
+from exported_models.contract.request import AttentionOverride, CompletedRequest, HeadAblation
+from exported_models.contract.source import Source
+from exported_models.runtime.graph_session import Tensors
+from exported_models.runtime.model import ExportedModel
+from exported_models.runtime.sessions import EncodedSource, HeadMasks, StepInput, StepOutput
+from exported_models.search.ablation import mask_heads
+from exported_models.search.beam import Beam, SearchSettings
+from exported_models.search.footprint import estimate_row_memory
+from exported_models.search.overrides import override_row
+from exported_models.search.repetition import RepetitionPenalty
+from exported_models.search.rules import TokenRules
+from exported_models.search.scoring import encode_batch
+
+MOST_ROWS = 160
+"""Rows of one step. More take as long a row, and their memory no longer fits into the processor's caches."""
+MOST_MEMORY = 256 << 20
+"""Bytes of decoder memory that the rows of one batch may be expected to take."""
+
+_ARRAYS = ("top_ids", "top_log_probs")
+_RowKey = tuple[tuple[int, ...], tuple[AttentionOverride, ...], tuple[HeadAblation, ...]]
+"""Tokens before a step, overrides up to the step, and ablated heads of cross-attention."""
+_Override = tuple[Floats, Mask]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchTask:
+    """One search to run; see `exported_models.search.search.search`."""
+
+    request: CompletedRequest
+    settings: SearchSettings
+    source: Source
+
+    @property
+    def encoder_heads(self) -> tuple[HeadAblation, ...]:
+        """Ablated heads of the encoder."""
+        return self.list_heads("encoder")
+
+    def list_heads(self, kind: str) -> tuple[HeadAblation, ...]:
+        """Ablated heads of a kind."""
+        return tuple(entry for entry in self.request.ablations if entry.kind == kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """A hypothesis that a search found, without the steps that led to it.
+
+    Attributes:
+        token_ids: end of sentence included where the hypothesis is finished.
+        score, normalized: as of `exported_models.contract.trace.Hypothesis`.
+    """
+
+    token_ids: tuple[int, ...]
+    score: float
+    normalized: float
+
+
+Found = tuple[Ending, ...] | RequestError
+"""The n-best list of a search, best first, or the reason for which it has none."""
+
+
+def search_together(
+    model: ExportedModel, tasks: Sequence[SearchTask], report: Callable[[int], object] = lambda _: None
+) -> list[Found]:
+    """Run searches of one model together.
+
+    Args:
+        report: called with the number of searches that were finished since its last call.
+
+    Raises:
+        UnwantedError: the call was cancelled.
+    """
+    found: dict[int, Found] = {}
+    for batch in _divide(model.manifest, tasks):
+        lanes = _run(model, [tasks[place] for place in batch])
+        found.update(zip(batch, map(_conclude, lanes), strict=True))
+        report(len(batch))
+    return [found[place] for place in range(len(tasks))]
+
+
+@dataclass(slots=True)
+class _Lane:
+    """One search in a batch.
+
+    Attributes:
+        sentence: place of its source in the batch.
+        ablated: [layers, heads] ablated heads of cross-attention; None where there are none.
+        paths: token ids before each live row.
+        origins: for each live row, the row of the step before that it continues.
+        error: the reason for which the search cannot go on.
+    """
+
+    task: SearchTask
+    beam: Beam
+    sentence: int
+    ablated: Mask | None
+    paths: list[tuple[int, ...]] = field(default_factory=lambda: [()])
+    origins: list[int] = field(default_factory=list)
+    error: RequestError | None = None
+
+    @property
+    def goes_on(self) -> bool:
+        return self.error is None and self.beam.stop() is None
+
+    def list_keys(self) -> list[_RowKey]:
+        """The key of each live row."""
+        position, overrides = self.beam.position, self.task.request.overrides
+        active = tuple(override for override in overrides if override.step <= position)
+        heads = self.task.list_heads("cross") if self.ablated is not None else ()
+        return [(path, active, heads) for path in self.paths]
+
+    def settle(self, output: StepOutput, rows: Sequence[int]) -> None:
+        """Decide a step; ``rows`` are the rows of the batch that ``output`` belongs to."""
+        try:
+            continued = self.beam.settle(output, overridden=False)
+        except RequestError as error:
+            self.error = error
+            return
+        token_ids = self.beam.token_ids
+        self.origins = [rows[row] for row in continued]
+        self.paths = [(*self.paths[row], token_ids[node]) for row, node in zip(continued, self.beam.live, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """The rows of one step.
+
+    Attributes:
+        rows: the rows of each search.
+        previous_ids, origins: last token of each row, and the row of the step before that it continues.
+        owners: a search that each row belongs to.
+    """
+
+    rows: list[list[int]]
+    previous_ids: list[int]
+    origins: list[int]
+    owners: list[_Lane]
+
+
+def _divide(manifest: ModelManifest, tasks: Sequence[SearchTask]) -> Iterator[list[int]]:
+    """Places of the tasks, in batches whose searches can share steps."""
+    places = range(len(tasks))
+    for _, of_mask in _group(places, lambda place: tasks[place].list_heads("decoder")):
+        alone: list[int] = []
+        for _, of_source in _group(of_mask, lambda place: _source_key(tasks[place])):
+            if len(of_source) == 1:
+                alone += of_source
+            else:
+                yield from _divide_evenly(manifest, tasks, of_source)
+        # Sources are padded to one length before they are encoded; those with ablated heads are encoded one by one.
+        for _, alike in _group(alone, lambda place: tasks[place].encoder_heads and tasks[place].source.key):
+            yield from _divide_evenly(manifest, tasks, alike)
+
+
+def _source_key(task: SearchTask) -> tuple[str, tuple[HeadAblation, ...]]:
+    return task.source.key, task.encoder_heads
+
+
+def _group(places: Iterable[int], key: Callable[[int], object]) -> Iterator[tuple[object, list[int]]]:
+    """Places with equal keys, in the order of the first of each."""
+    groups: dict[object, list[int]] = {}
+    for place in places:
+        groups.setdefault(key(place), []).append(place)
+    yield from groups.items()
+
+
+def _divide_evenly(manifest: ModelManifest, tasks: Sequence[SearchTask], places: list[int]) -> Iterator[list[int]]:
+    """Batches of few enough rows.
+
+    Searches that begin alike share most of their rows and stay together. Every batch gets prefixes of all lengths, so
+    that no step has few rows.
+    """
+    families = [family for _, family in _group(places, lambda place: _family_key(tasks[place]))]
+    families.sort(key=lambda family: len(tasks[family[0]].settings.prefix))
+    weights = [max(tasks[place].settings.beam_size for place in family) for family in families]
+    row_bytes = max(_expect_row_bytes(manifest, tasks[place]) for place in places)
+    count = -(-sum(weights) // max(1, min(MOST_ROWS, MOST_MEMORY // row_bytes)))
+    for first in range(min(count, len(families))):
+        yield [place for family in families[first::count] for place in family]
+
+
+def _family_key(task: SearchTask) -> tuple[object, ...]:
+    request = task.request
+    return _source_key(task), request.prefix, request.overrides, request.forbidden, task.list_heads("cross")
+
+
+def _expect_row_bytes(manifest: ModelManifest, task: SearchTask) -> int:
+    """Decoder memory of a row at the length that a target of this source may be expected to have."""
+    expected = min(task.settings.max_length, len(task.settings.prefix) + 2 * len(task.source) + 20)
+    return max(1, expected * estimate_row_memory(manifest))
+
+
+def _run(model: ExportedModel, tasks: Sequence[SearchTask]) -> list[_Lane]:
+    """Run the searches of one batch to their ends."""
+    encoded, sentences = _encode(model, tasks)
+    lanes = [_begin(model, task, sentence) for task, sentence in zip(tasks, sentences, strict=True)]
+    memory: Tensors = encoded.memory
+    going = list(lanes)
+    while going:
+        memory = _advance(model, encoded, memory, going)
+        going = [lane for lane in going if lane.goes_on]
+        kept = sorted({lane.sentence for lane in going})
+        if going and len(kept) < len(encoded.mask):
+            encoded = encoded.select(np.array(kept, np.int64))
+            for lane in going:
+                lane.sentence = kept.index(lane.sentence)
+    return lanes
+
+
+def _begin(model: ExportedModel, task: SearchTask, sentence: int) -> _Lane:
+    manifest, settings = model.manifest, task.settings
+    rules = TokenRules.of(manifest, task.source.ids, settings.forbidden)
+    penalty = RepetitionPenalty.of(manifest.generation, manifest.start_id, settings.beam_size)
+    beam = Beam(manifest, len(model.target_tokenizer.tokens), settings, rules, penalty)
+    ablated = mask_heads(task.list_heads("cross"), manifest).cross
+    return _Lane(task, beam, sentence, ablated, origins=[sentence])
+
+
+def _encode(model: ExportedModel, tasks: Sequence[SearchTask]) -> tuple[EncodedSource, list[int]]:
+    """The encoded sources of a batch, each once, and the place of each task's own."""
+    firsts = {_source_key(task): task for task in reversed(tasks)}
+    keys = list(dict.fromkeys(map(_source_key, tasks)))
+    parts = []
+    for heads, group in groupby((firsts[key] for key in keys), key=lambda task: task.encoder_heads):
+        sources = [task.source.rows for task in group]
+        parts.append(encode_batch(model, sources, mask_heads(heads, model.manifest)))
+    decoder = mask_heads(tasks[0].list_heads("decoder"), model.manifest).decoder
+    encoded = replace(EncodedSource.join(parts), heads=HeadMasks(decoder=decoder))
+    return encoded, [keys.index(_source_key(task)) for task in tasks]
+
+
+def _advance(model: ExportedModel, encoded: EncodedSource, memory: Tensors, lanes: Sequence[_Lane]) -> Tensors:
+    """Run and decide one step of searches that go on; return the memory after it."""
+    layout = _lay_out(lanes, len(encoded.mask))
+    asked = StepInput(
+        previous_ids=np.array(layout.previous_ids, np.int64),
+        beam_index=np.array(layout.origins, np.int64),
+        position=lanes[0].beam.position,
+        scored_ids=None,
+        top_count=max(lane.beam.top_count for lane in lanes),
+        override=_stack_overrides(model.manifest, layout.owners, encoded.mask.shape[1]),
+    )
+    output = model.decoder.run(encoded, memory, asked)
+    forced = _score_forced(model, encoded, memory, asked, output, list(zip(lanes, layout.rows, strict=True)))
+    for place, (lane, rows) in enumerate(zip(lanes, layout.rows, strict=True)):
+        lane.settle(_pick(output, rows, lane.beam.top_count, forced.get(place)), rows)
+    return output.memory
+
+
+def _lay_out(lanes: Sequence[_Lane], sentences: int) -> _Layout:
+    """The rows of all searches, each key once; those of a sentence are consecutive, and padded to equally many."""
+    places: list[dict[_RowKey, int]] = [{} for _ in range(sentences)]
+    ends: list[list[tuple[int, int, _Lane]]] = [[] for _ in range(sentences)]
+    own: list[list[int]] = []
+    for lane in lanes:
+        known, made = places[lane.sentence], ends[lane.sentence]
+        last = [lane.beam.token_ids[node] for node in lane.beam.live]
+        own.append([])
+        for key, token_id, origin in zip(lane.list_keys(), last, lane.origins, strict=True):
+            if key not in known:
+                known[key] = len(made)
+                made.append((token_id, origin, lane))
+            own[-1].append(known[key])
+    width = max(map(len, ends))
+    rows = [[lane.sentence * width + place for place in mine] for lane, mine in zip(lanes, own, strict=True)]
+    padded = [entry for made in ends for entry in (*made, *[made[0]] * (width - len(made)))]
+    previous_ids, origins, owners = (list(column) for column in zip(*padded, strict=True))
+    return _Layout(rows, previous_ids, origins, owners)
+
+
+def _stack_overrides(manifest: ModelManifest, owners: Sequence[_Lane], source_tokens: int) -> _Override | None:
+    """Overrides and ablated heads of cross-attention of all rows; None where there are none."""
+    if not any(lane.task.request.overrides or lane.ablated is not None for lane in owners):
+        return None
+    different = {id(lane): lane for lane in owners}
+    found = {key: _find_override(manifest, lane, source_tokens) for key, lane in different.items()}
+    if all(each is None for each in found.values()):
+        return None
+    shape = (manifest.cross_attention_layers, manifest.cross_attention_heads)
+    none = np.zeros((*shape, source_tokens), np.float32), np.zeros(shape, np.bool_)
+    rows = [found[id(lane)] or none for lane in owners]
+    return np.stack([weights for weights, _ in rows]), np.stack([on for _, on in rows])
+
+
+def _find_override(manifest: ModelManifest, lane: _Lane, source_tokens: int) -> _Override | None:
+    """The override of a search's next step: [layers, heads, source] weights, [layers, heads] places; or None."""
+    override = override_row(lane.task.request.overrides, lane.beam.position, manifest, source_tokens)
+    if lane.ablated is None:
+        return override
+    shape = (*lane.ablated.shape, source_tokens)
+    weights, on = override or (np.zeros(shape, np.float32), np.zeros(lane.ablated.shape, np.bool_))
+    return np.where(lane.ablated[..., None], np.float32(0), weights), on | lane.ablated
+
+
+def _score_forced(
+    model: ExportedModel,
+    encoded: EncodedSource,
+    memory: Tensors,
+    asked: StepInput,
+    output: StepOutput,
+    lanes: Sequence[tuple[_Lane, Sequence[int]]],
+) -> dict[int, np.floating]:
+    """Log-probability of the token that each search's prefix demands, by the place of the search.
+
+    It is among the most probable ones as a rule. Where it is not, its rows run again with a token to score.
+    """
+    found, missing = {}, []
+    ids, log_probs = output.ids("top_ids"), output.floats("top_log_probs")
+    for place, (lane, rows) in enumerate(lanes):
+        if lane.beam.forced_id is not None:
+            matches = np.flatnonzero(ids[rows[0]] == lane.beam.forced_id)
+            if len(matches):
+                found[place] = log_probs[rows[0], matches[0]]
+            else:
+                missing.append(place)
+    if missing:
+        rows = np.array([lanes[place][1][0] for place in missing], np.int64)
+        sentences = np.array([lanes[place][0].sentence for place in missing], np.int64)
+        wanted = np.array([lanes[place][0].beam.forced_id for place in missing], np.int64)
+        scored = model.decoder.run(encoded.select(sentences), memory, _ask_scores(asked, rows, wanted))
+        found.update(zip(missing, scored.floats("scored_log_probs"), strict=True))
+    return found
+
+
+def _ask_scores(asked: StepInput, rows: Ids, wanted: Ids) -> StepInput:
+    """The input of some rows of a step again, with a token to score for each."""
+    override = None if asked.override is None else (asked.override[0][rows], asked.override[1][rows])
+    return replace(
+        asked,
+        previous_ids=asked.previous_ids[rows],
+        beam_index=asked.beam_index[rows],
+        scored_ids=wanted,
+        override=override,
+    )
+
+
+def _pick(output: StepOutput, rows: Sequence[int], top_count: int, scored: np.floating | None) -> StepOutput:
+    """The output of a step for one search."""
+    arrays: dict[str, NDArray[np.generic]] = {name: output.arrays[name][rows, :top_count] for name in _ARRAYS}
+    arrays |= {name: output.arrays[name][rows] for name in (STEP_NORMALIZER.name,) if name in output.arrays}
+    if scored is not None:
+        arrays["scored_log_probs"] = np.array([scored], np.float32)
+    return StepOutput(arrays, {})
+
+
+def _conclude(lane: _Lane) -> Found:
+    """The n-best list of a search that is over."""
+    if lane.error is not None:
+        return lane.error
+    beam = lane.beam
+    paths = beam.list_paths()
+    return tuple(Ending(paths[node], beam.scores[node], normalized) for normalized, node in beam.finished)
