@@ -13,16 +13,34 @@ from beamscope.commands.compare import compare
 from beamscope.commands.demo import demo
 from beamscope.commands.doctor import doctor
 from beamscope.commands.export import export
+from beamscope.commands.find_attention import find_attention
 from beamscope.commands.neighbors import neighbors
 from beamscope.commands.open import open_file
 from beamscope.commands.schedule import schedule
 from beamscope.commands.serve import serve
+from beamscope.commands.sweep import sweep
 from beamscope.commands.translate import translate
 from beamscope.commands.verify import verify
+from beamscope.commands.what_ifs import what_ifs
 from beamscope.failures import explain_failures
 from beamscope.priority import OWN_PROCESS
 
-_IN_ORDER_OF_USE = (demo, build, export, translate, compare, neighbors, verify, serve, open_file, schedule, doctor)
+_IN_ORDER_OF_USE = (
+    demo,
+    build,
+    export,
+    translate,
+    compare,
+    what_ifs,
+    find_attention,
+    sweep,
+    neighbors,
+    verify,
+    serve,
+    open_file,
+    schedule,
+    doctor,
+)
 
 
 class CommandLine(click.Group):

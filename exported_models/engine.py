@@ -471,6 +471,16 @@ def _forbid(phrase: ForbiddenPhrase, model: ExportedModel) -> ForbiddenIds:
     return tuple(_target_id(token, model, "forbidden") for token in phrase.tokens), phrase.step
 
 
+def find_token(token: str, model: ExportedModel) -> int:
+    """The id of a token of the target vocabulary, or of the first token of a text.
+
+    Raises:
+        RequestError: the vocabulary has no such token and cannot express the text.
+    """
+    token_id = model.target_tokenizer.token_id(token)
+    return tokenize_target(token, model).ids[0] if token_id is None else token_id
+
+
 def _target_id(token: str, model: ExportedModel, field: str) -> int:
     # Special tokens are allowed: a model may propose one, and every proposal can be chosen.
     token_id = model.target_tokenizer.token_id(token)

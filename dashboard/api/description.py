@@ -9,12 +9,19 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 from fastapi.routing import APIRoute
 
-from dashboard.api import comparison, states, translation, workspace
+from dashboard.api import comparison, states, translation, what_ifs, workspace
 from dashboard.api.reference import write_reference
 from dashboard.api.routing import API_ROOT
 
 OPENAPI_PATH: Final = f"{API_ROOT}/openapi.json"
-ROUTERS: Final = (translation.router, comparison.router, states.router, workspace.router, workspace.probes)
+ROUTERS: Final = (
+    translation.router,
+    what_ifs.router,
+    comparison.router,
+    states.router,
+    workspace.router,
+    workspace.probes,
+)
 reference = APIRouter()
 
 ABOUT: Final[dict[str, Any]] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -10,10 +10,15 @@ from dashboard.neighborhoods import MAX_BACKGROUND
 from dashboard.table_columns import FileKind, TableName
 from exported_models.contract.documents import RequestDocument, TraceDocument
 from exported_models.contract.manifest import Owner, SpaceKind, Stage
-from exported_models.contract.numbers import WholeNumber
-from exported_models.contract.request import MAX_NEIGHBORS
+from exported_models.contract.numbers import Number, WholeNumber
+from exported_models.contract.request import MAX_BEAM_SIZE, MAX_LENGTH_PENALTY, MAX_NEIGHBORS
+from exported_models.what_ifs.listing import Kind
+from exported_models.what_ifs.sweep import BEAM_SIZES, LENGTH_PENALTIES
 from state_store.manifest import GlobalMapKind
 from state_store.neighborhood import MapKind
+
+MAX_SUBSTITUTES: Final = 200
+"""Number of words that are tried in place of one."""
 
 
 class Asked(BaseModel):
@@ -48,6 +53,58 @@ class TableAsked(Asked):
     )
     format: FileKind = "csv"
     hypothesis: WholeNumber = Field(default=0, ge=0, description="Rank in the n-best list, of `top_k` and `attention`.")
+
+
+class PartAsked(Asked):
+    """A part of a list of trials on a translation."""
+
+    request: RequestDocument = Field(examples=[{"model_id": "dates", "source": "March 3, 1999"}])
+    hypothesis: WholeNumber = Field(default=0, ge=0, description="Rank in the n-best list.")
+    first: WholeNumber = Field(default=0, ge=0, description="First trial to run, counted from 0.")
+    count: WholeNumber | None = Field(default=None, ge=1, description="Number of trials to run; null for all.")
+
+    @property
+    def end(self) -> int | None:
+        """The trial after the last one to run; None for no end."""
+        return None if self.count is None else self.first + self.count
+
+
+class SubstitutesAsked(Asked):
+    """Other words for one source word."""
+
+    word: WholeNumber = Field(ge=0, description="Number of the source word, counted from 0.")
+    texts: list[str] = Field(max_length=MAX_SUBSTITUTES, description="The words to write in its place.")
+
+
+class WhatIfsAsked(PartAsked):
+    """The what-ifs to try."""
+
+    kinds: list[Kind] = Field(
+        default=[Kind.WORDS],
+        min_length=1,
+        description="`words`: every other word of the top k at every step; `heads`: every head ablated; `substitutes`: "
+        "those of `substitutes`.",
+    )
+    substitutes: SubstitutesAsked | None = None
+
+
+class AttentionAsked(PartAsked):
+    """The word that attention is wanted for."""
+
+    step: WholeNumber = Field(ge=0, description="Target step, counted from 0.", examples=[3])
+    token: str = Field(min_length=1, description="A token of the target vocabulary.", examples=["1"])
+
+
+class SweepAsked(Asked):
+    """The settings to translate with; those of the request are not used."""
+
+    request: RequestDocument = Field(examples=[{"model_id": "dates", "source": "March 3, 1999"}])
+    beam_sizes: list[Annotated[WholeNumber, Field(ge=1, le=MAX_BEAM_SIZE)]] = Field(
+        default=list(BEAM_SIZES), description="Ascending."
+    )
+    length_penalties: list[Annotated[Number, Field(ge=-MAX_LENGTH_PENALTY, le=MAX_LENGTH_PENALTY)]] = Field(
+        default=list(LENGTH_PENALTIES), description="Ascending."
+    )
 
 
 class NeighborsAsked(Asked):

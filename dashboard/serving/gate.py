@@ -1,6 +1,7 @@
 """The gate before calls that compute: a few at once, a bounded queue behind them, and 503 for the rest.
 
-Calls that lay out maps take a share of the places and let smaller ones go first. A call whose client leaves is stopped.
+Calls that lay out maps, and calls that try many what-ifs, take a share of the places and let smaller ones go first. A
+call whose client leaves is stopped.
 """
 
 from __future__ import annotations
@@ -21,8 +22,14 @@ from dashboard.serving.metrics import Metrics
 from exported_models.runtime.cancellation import begin_cancellable
 
 _COMPUTED: Final = (f"{API_ROOT}/", "/_pane/")
-_MAPS: Final = (f"{API_ROOT}/project", "/_pane/surroundings")
-"""Calls that lay out neighborhoods, and the corpus map."""
+_MAPS: Final = (
+    f"{API_ROOT}/project",
+    f"{API_ROOT}/what-ifs",
+    f"{API_ROOT}/find-attention",
+    f"{API_ROOT}/sweep",
+    "/_pane/surroundings",
+)
+"""Calls that lay out neighborhoods, and the corpus map; calls that try many what-ifs wait with them."""
 RETRY_SECONDS: Final = 1
 
 

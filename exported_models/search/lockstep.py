@@ -327,7 +327,8 @@ def _score_forced(
 
     It is among the most probable ones as a rule. Where it is not, its rows run again with a token to score.
     """
-    found, missing = {}, []
+    found: dict[int, np.floating] = {}
+    missing: list[int] = []
     ids, log_probs = output.ids("top_ids"), output.floats("top_log_probs")
     for place, (lane, rows) in enumerate(lanes):
         if lane.beam.forced_id is not None:
@@ -337,10 +338,10 @@ def _score_forced(
             else:
                 missing.append(place)
     if missing:
-        rows = np.array([lanes[place][1][0] for place in missing], np.int64)
+        only_rows = np.array([lanes[place][1][0] for place in missing], np.int64)
         sentences = np.array([lanes[place][0].sentence for place in missing], np.int64)
         wanted = np.array([lanes[place][0].beam.forced_id for place in missing], np.int64)
-        scored = model.decoder.run(encoded.select(sentences), memory, _ask_scores(asked, rows, wanted))
+        scored = model.decoder.run(encoded.select(sentences), memory, _ask_scores(asked, only_rows, wanted))
         found.update(zip(missing, scored.floats("scored_log_probs"), strict=True))
     return found
 

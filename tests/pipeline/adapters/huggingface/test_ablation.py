@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from exported_models.contract.request import AttentionOverride, HeadAblation, HeadKind, Request
+from exported_models.contract.wishes import Wish
 from exported_models.contract.workspace import Workspace
 from exported_models.edits import apply
 from exported_models.engine import Engine
@@ -107,7 +108,7 @@ def test_what_ifs_together_are_what_ifs_alone(open_family: Callable[[str], tuple
     decode = model.source_tokenizer.decode
     base = Request("marian", decode((11, 12, 13, 14, 15)), beam_size=3, max_length=16)
     trace = engine.translate(base)
-    wishes = [*list_words(trace, trace.best), *list_heads(model.manifest)]
+    wishes: list[Wish] = [*list_words(trace, trace.best), *list_heads(model.manifest)]
     asked = [apply(wish, trace, trace.best).request for wish in wishes]
     override = AttentionOverride(1, ((2, 1.0),), layer=1, head=0)
     other = [replace(base, source=decode(ids)) for ids in ((11, 12), (15, 14, 13, 12, 11, 10, 9))]

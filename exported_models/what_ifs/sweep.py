@@ -1,0 +1,155 @@
+"""One request under every combination of beam size and length penalty: which hypotheses appear, move and vanish."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from itertools import pairwise
+from typing import Final
+
+from exported_models.contract.errors import RequestError
+from exported_models.contract.request import Request
+from exported_models.engine import Engine, Translation
+
+BEAM_SIZES: Final = tuple(range(1, 21))
+LENGTH_PENALTIES: Final = (0.0, 0.5, 1.0, 1.5, 2.0)
+MOST_SETTINGS: Final = 500
+"""Number of combinations that one sweep may have."""
+
+
+class Event(StrEnum):
+    """The difference of an n-best list from that of the beam size before."""
+
+    APPEARS = "appears"
+    MOVES = "moves"
+    VANISHES = "vanishes"
+
+
+@dataclass(frozen=True, slots=True)
+class SweptHypothesis:
+    """A hypothesis that some setting found.
+
+    Attributes:
+        score: summed log-probability, the same under every setting.
+        ranks: for each beam size, for each length penalty, its rank in the n-best list; None where it is not there.
+    """
+
+    tokens: tuple[str, ...]
+    text: str
+    score: float
+    ranks: tuple[tuple[int | None, ...], ...]
+
+    @property
+    def wins(self) -> int:
+        """Number of settings whose best hypothesis this is."""
+        return sum(rank == 0 for row in self.ranks for rank in row)
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """The n-best lists of all settings.
+
+    Attributes:
+        hypotheses: those that win most settings first, then by score.
+        normalized: for each beam size, for each length penalty, the normalized score of the best hypothesis.
+    """
+
+    request: Request
+    beam_sizes: tuple[int, ...]
+    length_penalties: tuple[float, ...]
+    hypotheses: tuple[SweptHypothesis, ...]
+    normalized: tuple[tuple[float, ...], ...]
+
+    @property
+    def winners(self) -> tuple[tuple[int, ...], ...]:
+        """For each beam size, for each length penalty, the place of the best hypothesis in ``hypotheses``."""
+        return tuple(
+            tuple(self._find_winner(row, column) for column in range(len(self.length_penalties)))
+            for row in range(len(self.beam_sizes))
+        )
+
+    def list_events(self, penalty: int) -> Iterator[tuple[int, int, Event]]:
+        """What changes from each beam size to the next: (place of the larger one, place of a hypothesis, event).
+
+        Args:
+            penalty: place of the length penalty that is held.
+        """
+        for row, _ in enumerate(self.beam_sizes[1:], 1):
+            for place, hypothesis in enumerate(self.hypotheses):
+                event = _name_event(hypothesis.ranks[row - 1][penalty], hypothesis.ranks[row][penalty])
+                if event is not None:
+                    yield row, place, event
+
+    def _find_winner(self, row: int, column: int) -> int:
+        return next(place for place, found in enumerate(self.hypotheses) if found.ranks[row][column] == 0)
+
+
+def sweep(
+    engine: Engine,
+    request: Request,
+    beam_sizes: Sequence[int] = BEAM_SIZES,
+    length_penalties: Sequence[float] = LENGTH_PENALTIES,
+    report: Callable[[int], object] = lambda _: None,
+) -> Sweep:
+    """Decode a request under every combination of settings.
+
+    Args:
+        request: its own beam size and length penalty are not used.
+        beam_sizes, length_penalties: ascending, without repetition.
+        report: called with the number of settings that were decoded since its last call.
+
+    Raises:
+        RequestError: there are no settings or too many, they are not ascending, or one cannot be answered.
+        UnwantedError: the call was cancelled.
+    """
+    _check(beam_sizes, length_penalties)
+    asked = [
+        replace(request, beam_size=beam_size, length_penalty=penalty)
+        for beam_size in beam_sizes
+        for penalty in length_penalties
+    ]
+    lists: list[tuple[Translation, ...]] = []
+    for translations in engine.translate_all(asked, report):
+        if isinstance(translations, RequestError):
+            raise translations
+        lists.append(translations)
+    width = len(length_penalties)
+    rows = [lists[start : start + width] for start in range(0, len(lists), width)]
+    found = {one.tokens: one for translations in lists for one in translations}
+    hypotheses = [_follow(one, rows) for one in found.values()]
+    hypotheses.sort(key=lambda hypothesis: (-hypothesis.wins, -hypothesis.score))
+    normalized = tuple(tuple(translations[0].normalized for translations in row) for row in rows)
+    return Sweep(request, tuple(beam_sizes), tuple(length_penalties), tuple(hypotheses), normalized)
+
+
+def _check(beam_sizes: Sequence[int], length_penalties: Sequence[float]) -> None:
+    for field, values in (("beam_sizes", beam_sizes), ("length_penalties", length_penalties)):
+        words = field.replace("_", " ")
+        if not values:
+            raise RequestError(f"There are no {words} to sweep over; name at least one.", field=field)
+        if any(one >= other for one, other in pairwise(values)):
+            raise RequestError(f"The {words} are not ascending; name each once, the smallest first.", field=field)
+    count = len(beam_sizes) * len(length_penalties)
+    if count > MOST_SETTINGS:
+        raise RequestError(
+            f"A sweep over {count} settings is too large; ask for at most {MOST_SETTINGS}.", field="beam_sizes"
+        )
+
+
+def _follow(one: Translation, rows: Sequence[Sequence[tuple[Translation, ...]]]) -> SweptHypothesis:
+    """The rank of a hypothesis under every setting."""
+    ranks = tuple(tuple(_find_rank(one, translations) for translations in row) for row in rows)
+    return SweptHypothesis(one.tokens, one.text, one.score, ranks)
+
+
+def _find_rank(one: Translation, translations: Sequence[Translation]) -> int | None:
+    return next((rank for rank, other in enumerate(translations) if other.tokens == one.tokens), None)
+
+
+def _name_event(before: int | None, after: int | None) -> Event | None:
+    if before == after:
+        return None
+    if before is None:
+        return Event.APPEARS
+    return Event.VANISHES if after is None else Event.MOVES

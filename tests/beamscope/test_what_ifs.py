@@ -1,0 +1,73 @@
+"""`beamscope what-ifs`, `find-attention` and `sweep` on the dates model."""
+
+import json
+
+import pytest
+
+from exported_models.contract.workspace import Workspace
+from exported_models.what_ifs.documents import AttentionSearchDocument, SweepDocument, WhatIfsDocument
+from tests.beamscope.shell import Beamscope, one_sentence
+
+SOURCE = "March 3, 1999"
+
+
+@pytest.fixture
+def workspace(dates_workspace: Workspace) -> tuple[str, str]:
+    return "--workspace", str(dates_workspace.root)
+
+
+def test_what_ifs_are_listed_by_their_effect(beamscope: Beamscope, workspace: tuple[str, str]) -> None:
+    outcome = beamscope("what-ifs", "dates", SOURCE, "--try", "words", "--try", "heads", "--limit", "3", *workspace)
+    document = WhatIfsDocument.model_validate_json(beamscope("what-ifs", "dates", SOURCE, "--json", *workspace).stdout)
+
+    assert (outcome.exit_code, outcome.stderr) == (0, "")
+    lines = outcome.stdout.splitlines()
+    assert lines[0] == "1999-03-03"
+    assert lines[3].split()[0] == "100%"
+    assert f"... and {document.total + 1 - 3} more" in lines
+    assert document.trials[0].changed_share == 1
+
+
+def test_substitutes_are_tried(beamscope: Beamscope, workspace: tuple[str, str]) -> None:
+    outcome = beamscope("what-ifs", "dates", SOURCE, "--substitute", "0=May,June", *workspace)
+
+    assert [line.split()[-1] for line in outcome.stdout.splitlines()[3:]] == ["1999-06-03", "1999-05-03"]
+    refused = beamscope("what-ifs", "dates", SOURCE, "--substitute", "May", *workspace)
+    assert "'May' names no words" in one_sentence(refused.stderr)
+
+
+def test_attention_is_found(beamscope: Beamscope, workspace: tuple[str, str]) -> None:
+    asked = ("find-attention", "dates", SOURCE, "--step", "3", "--token")
+    outcome = beamscope(*asked, "1", *workspace)
+    document = AttentionSearchDocument.model_validate_json(beamscope(*asked, "0", "--json", *workspace).stdout)
+
+    assert "It becomes the most probable token with attention on 1 (9)." in outcome.stdout
+    assert (document.found, document.tried) == (False, document.total)
+    assert "No attention on one position" in beamscope(*asked, "0", *workspace).stdout
+
+
+def test_a_sweep_shows_which_sentence_wins_where(beamscope: Beamscope, workspace: tuple[str, str]) -> None:
+    asked = ("sweep", "dates", SOURCE, "--beams", "1-3", "--length-penalties", "0,1")
+    outcome = beamscope(*asked, *workspace)
+    document = SweepDocument.model_validate_json(beamscope(*asked, "--json", *workspace).stdout)
+
+    lines = outcome.stdout.splitlines()
+    assert lines[1].split()[:2] == ["A", "1999-03-03"]
+    assert [line.split() for line in lines if line.strip()[:1] in ("1", "2", "3")] == [
+        [str(beam), "A", "A"] for beam in (1, 2, 3)
+    ]
+    assert (document.beam_sizes, document.hypotheses[0].wins) == ([1, 2, 3], 6)
+    assert json.loads(document.to_json())["winners"] == [[0, 0]] * 3
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [(["--beams", "few"], "'few' is no range"), (["--length-penalties", "nan"], "'nan' is no list")],
+)
+def test_settings_that_cannot_be_read_are_named(
+    beamscope: Beamscope, workspace: tuple[str, str], options: list[str], expected: str
+) -> None:
+    outcome = beamscope("sweep", "dates", SOURCE, *options, *workspace)
+
+    assert outcome.exit_code == 2
+    assert expected in one_sentence(outcome.stderr)
