@@ -478,7 +478,12 @@ def find_token(token: str, model: ExportedModel) -> int:
         RequestError: the vocabulary has no such token and cannot express the text.
     """
     token_id = model.target_tokenizer.token_id(token)
-    return tokenize_target(token, model).ids[0] if token_id is None else token_id
+    if token_id is not None:
+        return token_id
+    try:
+        return tokenize_target(token, model).ids[0]
+    except RequestError as error:
+        raise RequestError(str(error), field="token") from error
 
 
 def _target_id(token: str, model: ExportedModel, field: str) -> int:

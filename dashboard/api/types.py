@@ -92,7 +92,10 @@ class AttentionAsked(PartAsked):
     """The word that attention is wanted for."""
 
     step: WholeNumber = Field(ge=0, description="Target step, counted from 0.", examples=[3])
-    token: str = Field(min_length=1, description="A token of the target vocabulary.", examples=["1"])
+    token: str = Field(default="", description="A token of the target vocabulary.", examples=["1"])
+    rank: WholeNumber | None = Field(
+        default=None, ge=0, description="The token of this rank in the top k of the step, in place of `token`."
+    )
 
 
 class SweepAsked(Asked):

@@ -6,6 +6,9 @@ from dashboard.api.routing import OF_ARTEFACTS, OF_BODY, OF_CROWD, OF_INPUT, Ser
 from dashboard.api.translation import choose_hypothesis
 from dashboard.api.types import AttentionAsked, SweepAsked, WhatIfsAsked
 from exported_models.contract.documents import RequestDocument
+from exported_models.contract.trace import Hypothesis, Trace
+from exported_models.contract.wishes import Choose, Force
+from exported_models.edits import resolve
 from exported_models.what_ifs.attention import find_attention
 from exported_models.what_ifs.documents import AttentionSearchDocument, SweepDocument, WhatIfsDocument
 from exported_models.what_ifs.listing import Substitutes, list_wishes
@@ -49,10 +52,22 @@ def search_attention(asked: AttentionAsked, services: ServicesOfApp) -> Attentio
     """
     trace = services.trace(asked.request.to_request())
     hypothesis = choose_hypothesis(trace, asked.hypothesis)
-    found = find_attention(
-        services.engine, trace, hypothesis, asked.step, asked.token, first=asked.first, count=asked.count
-    )
+    token = _find_token(asked, trace, hypothesis)
+    found = find_attention(services.engine, trace, hypothesis, asked.step, token, first=asked.first, count=asked.count)
     return AttentionSearchDocument.of(found, trace.source.tokens)
+
+
+def _find_token(asked: AttentionAsked, trace: Trace, hypothesis: Hypothesis) -> str:
+    """The wanted token.
+
+    Raises:
+        RequestError: the translation has no such step or rank.
+    """
+    if asked.rank is None:
+        return asked.token
+    wanted = resolve(Choose(asked.step, asked.rank), trace, hypothesis)
+    assert isinstance(wanted, Force)
+    return wanted.tokens[-1]
 
 
 @router.post(

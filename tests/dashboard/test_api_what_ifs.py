@@ -48,6 +48,9 @@ def test_attention_is_found_and_can_be_applied(client: TestClient) -> None:
     found = ask(client, "find-attention", step=3, token="1")
 
     best = found["trials"][0]
+    top_k = client.post("/api/v1/translate", json=REQUEST).json()["top_k"][3]
+    rank = [choice["token"] for choice in top_k].index("1")
+    assert ask(client, "find-attention", step=3, rank=rank) == found
     assert (found["found"], best["succeeds"], best["source"]) == (True, True, "1")
     applied = client.post("/api/v1/what-if", json={"request": REQUEST, "wish": best["wish"]}).json()["trace"]
     assert applied["top_k"][3][0]["token"] == "1"
@@ -70,6 +73,8 @@ def test_a_sweep_names_the_winner_of_every_setting(client: TestClient) -> None:
         ("what-ifs", {"request": {**REQUEST, "model_id": "gone"}}, (404, "model_id")),
         ("find-attention", {"step": 99, "token": "1"}, (422, "step")),
         ("find-attention", {"step": 0, "token": "ß"}, (422, "token")),
+        ("find-attention", {"step": 0, "rank": 99}, (422, "wish.rank")),
+        ("find-attention", {"step": 0}, (422, "token")),
         ("sweep", {"beam_sizes": [2, 1]}, (422, "beam_sizes")),
         ("sweep", {"beam_sizes": [101]}, (422, "beam_sizes.0")),
     ],

@@ -66,4 +66,4 @@ def test_a_cancelled_call_stops(engine: Engine) -> None:
     with begin_cancellable() as work:
         work.cancel()
         with pytest.raises(UnwantedError):
-            engine.translate_all([Request("random", "new source")])
+            engine.translate_all([Request("random", "hgfe")])
