@@ -23,6 +23,9 @@ COMMANDS = (
     "export",
     "translate",
     "compare",
+    "what-ifs",
+    "find-attention",
+    "sweep",
     "neighbors",
     "verify",
     "serve",
@@ -44,7 +47,7 @@ def test_the_commands_are_listed_in_order_of_use(beamscope: Beamscope) -> None:
     outcome = beamscope("--help")
 
     assert outcome.exit_code == 0
-    assert tuple(re.findall(r"^  ([a-z]+)  ", outcome.stdout.partition("Commands:")[2], re.MULTILINE)) == COMMANDS
+    assert tuple(re.findall(r"^  ([a-z-]+)  ", outcome.stdout.partition("Commands:")[2], re.MULTILINE)) == COMMANDS
 
 
 def test_without_a_command_it_says_what_it_can_do(beamscope: Beamscope) -> None:
