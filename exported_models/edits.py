@@ -292,7 +292,9 @@ def _start_over(request: Request, wish: StartOver) -> Request:
     model_id = wish.model_id or request.model_id
     if model_id != request.model_id:
         request = Request(model_id, wish.source, top_k=request.top_k)
-    cleared = replace(request, source=wish.source, prefix=(), overrides=(), ablations=(), forbidden=())
+    cleared = replace(
+        request, source=wish.source, cut_source=wish.cut, prefix=(), overrides=(), ablations=(), forbidden=()
+    )
     return revise(cleared, wish.search)
 
 

@@ -37,13 +37,25 @@
     return button;
   }
 
-  /** Show a notification; without a text, put the one on view away. Information goes by itself unless it stays. */
-  scope.notify = function (kind, text, stays) {
+  /** A button that sends another wish in place of the refused one. */
+  function insteadButton(instead) {
+    const button = document.createElement("button");
+    button.className = "instead";
+    button.textContent = instead.label;
+    button.dataset.wish = JSON.stringify(instead.wish);
+    return button;
+  }
+
+  /**
+   * Show a notification; without a text, put the one on view away. Information goes by itself unless it stays.
+   * A button stands beside the text where there is something to do instead.
+   */
+  scope.notify = function (kind, text, { stays = false, instead = null } = {}) {
     const region = scope.byRole(document, "page-notice");
     clearTimeout(noticeTimer);
     if (region.textContent !== text || text) {
       region.textContent = text;
-      region.append(...(text ? [closeButton()] : []));
+      region.append(...(text && instead ? [insteadButton(instead)] : []), ...(text ? [closeButton()] : []));
       region.className = text ? "notice shown " + kind : "notice";
     }
     if (text && kind === "info" && !stays) {

@@ -139,7 +139,7 @@
 
     take(answer, wish) {
       if (answer.notice) {
-        scope.notify(answer.notice.kind, answer.notice.text);
+        scope.notify(answer.notice.kind, answer.notice.text, { instead: answer.notice.instead });
       } else if (answer.download) {
         scope.save(answer.download);
       } else if (answer.state) {
@@ -160,7 +160,7 @@
         document.body.dataset.comparing = answer.compares ? "yes" : "no";
       }
       if (wish) {
-        scope.notify("info", this.said || answer.warning, true);
+        scope.notify("info", this.said || answer.warning, { stays: true });
         this.said = "";
         scope.closeWordMenu();
         scope.setDraft(this, { step: null, rows: {} });
@@ -175,7 +175,7 @@
 
     takeSurroundings(answer) {
       if (answer.notice) {
-        scope.notify(answer.notice.kind, answer.notice.text);
+        scope.notify(answer.notice.kind, answer.notice.text, { instead: answer.notice.instead });
         return;
       }
       Object.assign(this.options, answer.options);

@@ -30,7 +30,12 @@ class Open(_FromBrowser):
 
 
 class Translate(_FromBrowser):
-    """Decode what the header says. ``typed`` is false where only an option changed: the shown source then stays."""
+    """Decode what the header says.
+
+    Attributes:
+        typed: false where only an option changed: the shown source then stays.
+        cut: whether a source that is too long for the model is cut.
+    """
 
     verb: Literal["translate"]
     model: str
@@ -38,6 +43,7 @@ class Translate(_FromBrowser):
     beam_size: int | None
     length_penalty: float | None
     typed: bool
+    cut: bool = False
 
 
 class Hypothesis(_FromBrowser):

@@ -31,7 +31,7 @@ from dashboard.views import (
     tree,
 )
 from dashboard.views.compared import Compared, look_at_both
-from dashboard.views.notices import describe_error, notice
+from dashboard.views.notices import describe_error, notice, refuse
 from dashboard.views.parts import Parts
 from dashboard.views.shown import Shown, Surroundings, look, look_around
 from dashboard.views.wishes import Turn, grant, shown_state
@@ -176,7 +176,7 @@ def respond(services: Services, act: Callable[[Services, Asked], Json], question
     try:
         return act(services, question)
     except BeamscopeError as error:
-        return {"notice": notice("error", str(error))}
+        return {"notice": refuse(error, question)}
     except Exception as error:
         _LOG.error("A question of the page failed.", exc_info=error)
         return {"notice": notice("error", describe_error(error))}

@@ -160,7 +160,7 @@ def translate(services: Services, state: PageState | None, wish: asked.Translate
     if state is None and not wish.typed:
         return None
     source = wish.source if wish.typed or state is None else state.request.source
-    request = start_over(state, wish.model, source or "", wish.beam_size, wish.length_penalty)
+    request = start_over(state, wish.model, source or "", wish.beam_size, wish.length_penalty, cut=wish.cut)
     if state and services.trace(request).request == services.trace(state.request).request:
         return state
     return PageState(request)
@@ -178,7 +178,13 @@ def open_neighbor(services: Services, turn: Turn, space: str, value: str) -> Tur
 
 
 def start_over(
-    state: PageState | None, model_id: str, source: str, beam_size: int | None, length_penalty: float | None
+    state: PageState | None,
+    model_id: str,
+    source: str,
+    beam_size: int | None,
+    length_penalty: float | None,
+    *,
+    cut: bool = False,
 ) -> Request:
     """The request of the header. A new text or model drops the what-ifs, new search options keep them.
 
@@ -191,9 +197,9 @@ def start_over(
         "default" if beam_size is None else beam_size, "default" if length_penalty is None else length_penalty
     )
     if state is None:
-        return start(StartOver(source, model_id, settings))
-    same = (state.request.model_id, state.request.source) == (model_id, source)
-    return revise(state.request, settings if same else StartOver(source, model_id, settings))
+        return start(StartOver(source, model_id, settings, cut))
+    same = (state.request.model_id, state.request.source) == (model_id, source) and state.request.cut_source >= cut
+    return revise(state.request, settings if same else StartOver(source, model_id, settings, cut))
 
 
 def shown_state(turn: Turn) -> PageState:

@@ -37,6 +37,10 @@ class RequestError(BeamscopeError):
         self.field = field
 
 
+class SourceTooLongError(RequestError):
+    """A source has more tokens than the model reads, and the request does not ask for it to be cut."""
+
+
 MAX_ECHO = 80
 """Maximum number of characters of an input that a message repeats."""
 

@@ -265,11 +265,13 @@ class StartOver(_Verb):
     Attributes:
         model_id: None for the model of the request before.
         search: settings to change; the others stay with the same model, and are the new model's own with another.
+        cut: whether a source of more tokens than the model reads is cut, and not refused.
     """
 
     source: str
     model_id: str | None = None
     search: SetSearch = SetSearch()
+    cut: bool = False
     verb: Literal["start_over"] = field(default="start_over", kw_only=True)
 
 

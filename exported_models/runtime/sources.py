@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from exported_models.contract.errors import ArtefactError, RequestError
+from exported_models.contract.errors import ArtefactError, SourceTooLongError
 from exported_models.contract.manifest import ModelManifest
 from exported_models.contract.source import Source
 from exported_models.contract.texts import check_text
@@ -51,7 +51,7 @@ class TextReader:
         encoding = self.tokenizer.encode(payload, end=True)
         surplus = max(0, len(encoding) - self.max_tokens)
         if surplus and not cut:
-            raise RequestError(
+            raise SourceTooLongError(
                 f"The source text has {len(encoding)} tokens; {self.model_id} reads at most {self.max_tokens}. "
                 "Shorten it, or ask for it to be cut.",
                 field="source",

@@ -311,3 +311,17 @@ def test_the_trace_is_written_with_the_chosen_hypothesis_in_view(app: TestClient
     document = TraceDocument.model_validate_json(file["content"])
     assert (document.hypothesis, document.text, document.tokens) == (1, chosen.text, list(chosen.tokens))
     assert document.hypotheses[0].text == trace.best.text
+
+
+def test_a_source_that_is_too_long_may_be_cut_instead(app: TestClient) -> None:
+    long = "1 " * 600
+    typed = {"model": "dates", "source": long, "beam_size": 1, "length_penalty": None, "typed": True}
+
+    refusal = ask(app, {"wish": {"verb": "translate", **typed}})["notice"]
+    instead = refusal["instead"]
+    shown = ask(app, {"wish": instead["wish"]})
+
+    assert instead["label"] == "Cut it"
+    assert shown["state"]["request"]["cut_source"] is True
+    assert ask(app, {"wish": instead["wish"] | {"source": "May 1"}})["state"]["request"]["source"] == "May 1"
+    assert "cut_source" not in wish(app, "translate", **{**typed, "source": "May 1"}).to_json()["request"]
