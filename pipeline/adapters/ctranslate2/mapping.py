@@ -110,7 +110,7 @@ class _Mapping:
 
     def _add_start(self, table: Tensor) -> Tensor:
         """The table with a row of zeros for the start of targets, if they begin with zeros."""
-        return torch.cat([table, table.new_zeros(int(self._own.starts_from_zero), table.shape[1])])
+        return torch.cat([table, table.new_zeros(1, table.shape[1])]) if self._own.starts_from_zero else table
 
     def _find_positions(self) -> list[Tensor]:
         """Both sides' tables of positions, of as many rows; none where distances have biases."""
@@ -151,7 +151,7 @@ class _Mapping:
         for name, tensor in read.items():
             state |= zip(
                 (name.replace("both", f"{target}.{part}") for part in ("keys", "values")),
-                (half.clone() for half in tensor.chunk(2)),
+                tensor.chunk(2),
                 strict=True,
             )
         state |= self._linear(f"{target}.output", f"{source}/linear_2")

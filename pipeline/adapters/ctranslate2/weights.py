@@ -37,6 +37,7 @@ class Weights:
         self.path = path
         self._variables = variables
         self._unread = set(variables)
+        self._taken: dict[int, Tensor] = {}
 
     def __contains__(self, name: str) -> bool:
         return name in self._variables
@@ -44,15 +45,17 @@ class Weights:
     def take(self, name: str) -> Tensor:
         """The weight of that name; a quantized one is divided by its scale.
 
+        A variable is converted once, whatever its names, so that the exported module and the reference share it.
+
         Raises:
             CheckpointError: there is none, it has values that are not finite, or it is quantized without a scale.
         """
-        values = self._read(name)
-        if self._variables[name].kind in ("int8", "int16"):
-            values = self._dequantize(name, values)
-        if not np.isfinite(values).all():
-            raise CheckpointError(f"{self.path} has weights that are not finite, in {name}.")
-        return torch.from_numpy(values)
+        self._check_known(name)
+        variable = self._variables[name]
+        if id(variable) not in self._taken:
+            self._taken[id(variable)] = torch.from_numpy(self._convert(name))
+        self._unread -= {name, f"{name}_scale"}
+        return self._taken[id(variable)]
 
     def number(self, name: str, default: float) -> float:
         """The number of that name, or ``default``.
@@ -110,6 +113,14 @@ class Weights:
         )
         name, meaning = next(known, (min(self._unread), "a part that no other encoder-decoder has"))
         raise CheckpointError(f"{self.path} has {meaning} ({shorten(name)}), which cannot be exported.")
+
+    def _convert(self, name: str) -> NDArray[np.float32]:
+        values = self._read(name)
+        if self._variables[name].kind in ("int8", "int16"):
+            values = self._dequantize(name, values)
+        if not np.isfinite(values).all():
+            raise CheckpointError(f"{self.path} has weights that are not finite, in {name}.")
+        return values
 
     def _read(self, name: str) -> NDArray[np.float32]:
         self._check_known(name)
