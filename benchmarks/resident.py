@@ -15,9 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.child import read_sizes
-from benchmarks.measure import shorten
 from benchmarks.report import Figure
-from exported_models.contract.graphs import WEIGHTS_FILE
 from exported_models.contract.request import AttentionOverride, Request
 from exported_models.contract.workspace import Workspace
 from exported_models.engine import Engine
@@ -31,23 +29,14 @@ _ATTEND_TO_FIRST = AttentionOverride(3, ((0, 1.0),))
 def measure(workspace: Workspace, model_id: str) -> Iterator[dict[str, Figure]]:
     """Open a model and ask it for one answer of each kind, in this process.
 
-    Memory is in multiples of the weights, and includes the interpreter and its libraries (about 70 MB).
+    Sizes are bytes, and include the interpreter and its libraries (about 75 MB).
     """
-    weights = (workspace.model_folder(model_id) / WEIGHTS_FILE).stat().st_size
     for kind, ask in _list_requests(Engine(workspace), model_id):
         started = time.perf_counter()
         ask()
         seconds = time.perf_counter() - started
         sizes = read_sizes(os.getpid())
-        anonymous, mapped = sizes["RssAnon"], sizes["RssFile"]
-        yield {
-            "after": kind,
-            "s": shorten(seconds),
-            "resident GB": shorten((anonymous + mapped) / 1e9),
-            "x weights": shorten((anonymous + mapped) / weights),
-            "anonymous GB": shorten(anonymous / 1e9),
-            "x of them": shorten(anonymous / weights),
-        }
+        yield {"after": kind, "s": seconds, "anonymous": sizes["RssAnon"], "mapped": sizes["RssFile"]}
 
 
 def _list_requests(engine: Engine, model_id: str) -> Iterator[tuple[str, Callable[[], object]]]:

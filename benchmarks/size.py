@@ -23,6 +23,7 @@ from benchmarks.measure import describe_machine, shorten
 from benchmarks.report import Figure, Report
 from benchmarks.shapes import SHAPES, Shape, write_shape
 from exported_models.contract.errors import BeamscopeError
+from exported_models.contract.graphs import WEIGHTS_FILE
 from exported_models.contract.workspace import Workspace
 
 DEFAULT: Final = ("t5-small", "byt5-small", "nllb-600m")
@@ -64,8 +65,16 @@ def measure_resident(sized: Sized, _: argparse.Namespace) -> Mapping[str, Figure
     """Time to open the exported model, and memory of the process after each kind of request, over the weights."""
     command = [sys.executable, "-m", "benchmarks.resident", str(sized.workspace.root), sized.name]
     rows = json.loads(run_child(command).output)
-    most = {name: max(row[name] for row in rows) for name in ("resident GB", "anonymous GB", "x of them")}
-    return {"open s": rows[0]["s"], **{f"after {row['after']}": row["x weights"] for row in rows}, **most}
+    sizes = {row["after"]: row["anonymous"] + row["mapped"] for row in rows}
+    most, anonymous = max(sizes.values()), max(row["anonymous"] for row in rows)
+    weights = (sized.workspace.model_folder(sized.name) / WEIGHTS_FILE).stat().st_size
+    return {
+        "open s": shorten(rows[0]["s"]),
+        **{f"after {kind}": shorten(size / weights) for kind, size in sizes.items()},
+        "most GB": shorten(most / 1e9),
+        "anonymous GB": shorten(anonymous / 1e9),
+        "x of them": shorten(anonymous / weights),
+    }
 
 
 def measure_steps(sized: Sized, _: argparse.Namespace) -> Mapping[str, Figure]:
