@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import onnxruntime as ort
+from packaging.version import Version
 
 from exported_models.contract.graphs import WEIGHTS_FILE
 from exported_models.runtime.providers import may_run_on_gpu, session_options
 
 _READ_IN_PLACE = "session.use_external_initializer_file_buffers_directly"
+_SINCE = Version("1.31")
+"""A release of ONNX Runtime that knows the setting; one that does not would copy the whole file for every session."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,7 +26,8 @@ class GraphFolder:
 
     Attributes:
         threads: cores that one call may use; None leaves the number to ONNX Runtime.
-        weights: the mapped file, which must outlive the sessions; None where there is none, or a GPU copies it.
+        weights: the mapped file, which must outlive the sessions; None where there is none, or a session
+            reads the file by itself: on a GPU, which has memory of its own, and in older releases of ONNX Runtime.
     """
 
     path: Path
@@ -34,7 +38,7 @@ class GraphFolder:
     def open(cls, path: Path, threads: int | None) -> GraphFolder:
         """Map the weights of a published model."""
         file = path / WEIGHTS_FILE
-        if not file.is_file() or may_run_on_gpu():
+        if not file.is_file() or may_run_on_gpu() or Version(ort.__version__) < _SINCE:
             return cls(path, threads, None)
         with file.open("rb") as stream:
             return cls(path, threads, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
