@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 _SMALL = 100_000_000
 """Most weights of a model that is compared in full."""
-_BUDGET = 8e10
+_BUDGET = 4e10
 """Target tokens times weights of a large model."""
 _FEWEST_SENTENCES, _SHORTEST = 6, 12
 _TOKENS_OF_A_SENTENCE = 32
