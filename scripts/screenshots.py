@@ -2,6 +2,8 @@
 
     python -m scripts.screenshots
     python -m scripts.screenshots --state compare       # those of docs/compare.md
+    python -m scripts.screenshots --command serve --workspace FOLDER --model multi30k \\
+        --source "Ein brauner Hund rennt auf einer Wiese einem Ball hinterher ." --state word-menu   # of docs/change.md
     python -m scripts.screenshots --size 1920x1080 --out build/screenshots
     python -m scripts.screenshots --command serve --workspace FOLDER --model multi30k --source "Ein Hund."
     python -m scripts.screenshots --state matrix --state help --out build/screenshots
@@ -43,6 +45,7 @@ STATES: Mapping[str, Sequence[tuple[str, str]]] = {
     "hypotheses": (("panel", "Choose another hypothesis"),),
     "help": (("panel", "Keyboard shortcuts"),),
     "corpus-map": (("panel", "Which map"), ("radio", "Corpus map")),
+    "word-menu": (("word", "4"),),
     "compare": (("button", "Pin"), ("choice", "7.2")),
     "history": (("choice", "7.2"), ("choice", "10.2"), ("key", "u"), ("key", "u"), ("choice", "10.2"), ("key", "h")),
     "large-map": (("button", "Enlarge Neighborhood"),),
@@ -117,14 +120,17 @@ def press(page: Page, kind: str, name: str) -> None:
     """Press a control of the page.
 
     Args:
-        kind: ``radio``, ``button``, ``panel`` (its button), ``tree`` (a radio), ``key`` of the keyboard, or ``choice``:
-            a word of the top k, whose answer is waited for.
-        name: of the control; of a word of the top k its step and rank, counted from 1.
+        kind: ``radio``, ``button``, ``panel`` (its button), ``tree`` (a radio), ``key`` of the keyboard, ``word``: the
+            menu of a target word; or ``choice``: a word of the top k, whose answer is waited for.
+        name: of the control; of a word its step, and of a word of the top k its step and rank, counted from 1.
     """
     if kind == "choice":
         step, rank = (int(number) - 1 for number in name.split("."))
         page.locator(f'[data-role="translation-top-k"] [data-index="{step}"] button').nth(rank).click()
         page.mouse.move(0, 0)  # nothing is lit by the pointer
+        wait_until_drawn(page)
+    elif kind == "word":
+        page.locator('[data-role="translation-target-words"] button').nth(int(name) - 1).click(button="right")
         wait_until_drawn(page)
     elif kind == "key":
         page.keyboard.press(name)

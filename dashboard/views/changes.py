@@ -14,6 +14,7 @@ from dashboard.drawing.comparison_sentences import (
     say_sources,
     say_words,
 )
+from dashboard.drawing.scored_target import say_departure
 from dashboard.drawing.split_table import Share, SplitRow, align_choices, name_split
 from dashboard.drawing.words import count, signed
 from dashboard.views.compared import Compared
@@ -64,7 +65,9 @@ def _content(compared: Compared) -> Sequence[Component]:
     if found.split and found.trees is not None:
         rows = align_choices(found.split, old.target, new.target)
         parts += [_split(name_split(found.split), rows)] if rows else []
-    details = [say_attention(compared.picture, found.attention), *say_lost(found.trees, old.target, new.target)]
+    after = found.after
+    details = [say_departure(after.trace, after.hypothesis, new.target)]
+    details += [say_attention(compared.picture, found.attention), *say_lost(found.trees, old.target, new.target)]
     details += [*say_reference(found.reference), *found.not_compared]
     return [*parts, *(html.P(text, className="detail") for text in details if text)]
 

@@ -132,11 +132,11 @@ def draw_actions(chosen: ChosenWord) -> list[Component]:
         rewrite = [_wish_button("Leave it out", chosen.rewrite(""))] if chosen.word else []
         return [*rewrite, _browser_button("Edit the whole source…", "edit-source")]
     step, tokens = chosen.selection.index, chosen.hypothesis.tokens
-    keep = _wish_button("Keep up to here", Force(tokens[: step + 1]))
+    has_attention = chosen.trace.attention(chosen.hypothesis) is not None
     return [
-        keep,
+        _wish_button("Keep up to here", Force(tokens[: step + 1])),
         *_forbid_buttons(chosen),
-        _browser_button("Change its attention", "attend"),
+        *([_browser_button("Change its attention", "attend")] if has_attention else []),
         _browser_button("Edit the whole target…", "edit-target"),
     ]
 
