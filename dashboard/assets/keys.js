@@ -63,6 +63,7 @@
     h: () => scope.toggleHistory(),
     u: () => travel("undo"),
     r: () => travel("redo"),
+    x: () => scope.byRole(document, "header-export").querySelector(".disclose").click(),
     t: () => scope.byRole(document, "header-theme").click(),
     "?": () => scope.byRole(document, "header-help").querySelector(".disclose").click(),
     Escape: letGo,

@@ -89,15 +89,6 @@
     );
   }
 
-  /** Save a file that the server wrote. */
-  scope.save = function (file) {
-    const anchor = document.createElement("a");
-    anchor.href = URL.createObjectURL(new Blob([file.content], { type: file.type }));
-    anchor.download = file.filename;
-    anchor.click();
-    setTimeout(() => URL.revokeObjectURL(anchor.href), 1000);
-  };
-
   function chooseStage(button) {
     const chosen = button.getAttribute("aria-pressed") === "true" ? null : button.dataset.stage;
     const pane = scope.active();

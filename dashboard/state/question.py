@@ -11,11 +11,16 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from dashboard.state.page_state import Side, StateDocument
+from dashboard.table_columns import TableName
 from exported_models.contract import wishes
 from exported_models.contract.numbers import WholeNumber
 
 MAX_ROOM: Final = 20_000
 """Pixels; more than screens have."""
+
+
+PrintedView = Literal["translation", "matrix", "tree", "map", "neighbors"]
+"""A view that can be printed."""
 
 
 class _FromBrowser(BaseModel):
@@ -96,10 +101,14 @@ class Swap(_FromBrowser):
 
 
 class Export(_FromBrowser):
-    """Write what the pane shows to a file."""
+    """Write what the pane shows to a file: a view for print, a table, or the whole trace.
+
+    The format of a view is SVG or PNG, of a table CSV or Parquet, of the trace JSON.
+    """
 
     verb: Literal["export"]
-    value: Literal["trace", "picture"]
+    value: PrintedView | TableName | Literal["trace"]
+    format: Literal["svg", "png", "csv", "parquet", "json"]
 
 
 PageWish = Open | Translate | Hypothesis | Neighbor | Show | Pin | Unpin | Swap | Export

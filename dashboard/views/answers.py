@@ -93,8 +93,9 @@ def export(services: Services, turn: Turn, options: Options, wish: Export) -> Js
 
     Raises:
         RequestError: there is no translation yet.
+        BeamscopeError: the model or its store lacks what the view shows, or Parquet cannot be written.
     """
-    return exports.write(look(services, shown_state(turn), options), wish)
+    return exports.write(services, look(services, shown_state(turn), options), turn, wish)
 
 
 def _fill_views(services: Services, before: PageState | None, turn: Turn, question: Question) -> Json:

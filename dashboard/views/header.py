@@ -7,7 +7,7 @@ from dash.development.base_component import Component
 
 from dashboard.drawing.attributes import wild
 from dashboard.drawing.typography import text_width
-from dashboard.views import search_settings
+from dashboard.views import exports, search_settings
 from dashboard.views.browser import run_in_browser
 from dashboard.views.controls import select
 from dashboard.views.ids import HeaderRole, as_control, as_role, control_id
@@ -29,6 +29,7 @@ SHORTCUTS = (
     ("s", "swap pivot and compare"),
     ("e", "menu of the chosen word; so do a second click or Enter on it, and the right button"),
     ("E", "edit the whole target"),
+    ("x", "save a view, a table or the trace to a file"),
     ("t", "light or dark"),
     ("f", "enlarge a card to the whole page, or back"),
     ("Esc", "bring an enlarged card back, let go of the chosen word, end comparing"),
@@ -141,7 +142,6 @@ def _number(role: str, text: str, title: str, low: float, high: float, step: flo
 
 
 def _buttons() -> list[Component]:
-    exports = [_export("trace", "Trace as JSON"), _export("picture", "Translation as SVG")]
     theme = as_role(HeaderRole.THEME) | wild(aria_label="Light or dark")
     return [
         _verb("Undo", "undo", HeaderRole.UNDO),
@@ -149,7 +149,7 @@ def _buttons() -> list[Component]:
         html.Button(
             "Share", className="quiet", title="Copy a link to what the page shows", **as_role(HeaderRole.SHARE)
         ),
-        _panel(HeaderRole.EXPORT, "Export", [html.Div(exports, **wild(data_verb="export"))], "Save to a file"),
+        _panel(HeaderRole.EXPORT, "Export", [exports.layout()], "Save to a file"),
         html.Button("◐", className="quiet", title="Light or dark", **theme),
         _panel(HeaderRole.HELP, "?", [_shortcut_list()], "Keyboard shortcuts"),
     ]
@@ -157,10 +157,6 @@ def _buttons() -> list[Component]:
 
 def _verb(text: str, verb: str, role: str) -> Component:
     return html.Button(text, className="quiet", disabled=True, **(as_role(role) | wild(data_verb=verb)))
-
-
-def _export(value: str, text: str) -> Component:
-    return html.Button(text, className="menu-item", **wild(data_value=value))
 
 
 def _panel(role: str, text: str, content: list[Component], title: str) -> Component:

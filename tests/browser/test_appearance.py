@@ -158,15 +158,22 @@ def test_every_drawing_has_a_text_twin(workbench: Workbench) -> None:
     expect(workbench.tree.get_by_role("table")).to_have_count(len("2005-03-04") + 1)
 
 
-def test_the_picture_and_the_trace_can_be_taken_along(workbench: Workbench) -> None:
+def test_views_and_tables_are_saved_by_keys(workbench: Workbench) -> None:
     workbench.expect_target("2005-03-04")
+    page = workbench.page
 
-    panel = workbench.open_panel("Save to a file")
-    with workbench.page.expect_download() as download:
-        panel.get_by_role("button", name="Translation as SVG").click()
-
-    assert download.value.suggested_filename == "translation.svg"
-    assert download.value.path().read_text(encoding="utf-8").startswith("<svg")
+    for button, name, begins in (
+        ("Translation as SVG", "dates-translation.svg", b"<svg"),
+        ("Beam tree as PNG", "dates-tree.png", b"\x89PNG"),
+        ("Hypotheses by token as Parquet", "dates-hypotheses.parquet", b"PAR1"),
+    ):
+        page.keyboard.press("x")
+        page.get_by_role("button", name=button).focus()
+        with page.expect_download() as download:
+            page.keyboard.press("Enter")
+        assert download.value.suggested_filename == name
+        assert download.value.path().read_bytes().startswith(begins)
+        expect(page.get_by_role("dialog").and_(page.locator(":visible"))).to_have_count(0)
 
 
 @pytest.mark.parametrize("name", ["Translation", "Beam tree", "Neighborhood", "What the model has seen here"])

@@ -244,11 +244,13 @@ def test_an_answer_of_another_build_is_named(app: TestClient) -> None:
 
 def test_the_drawing_has_the_links_of_the_page(app: TestClient) -> None:
     for mass in (10, 75, 100):
-        file = ask(app, {"wish": {"verb": "export", "value": "picture"}, "options": {"mass": mass}})["download"]
+        file = ask(
+            app, {"wish": {"verb": "export", "value": "translation", "format": "svg"}, "options": {"mass": mass}}
+        )["download"]
 
         links = parts_of(ask(app, {"options": {"mass": mass}}))[TranslationRole.LINKS]["graph"]
         edges = [element for element in links if "source" in element["data"]]
-        assert file["filename"] == "translation.svg"
+        assert file["filename"] == "dates-translation.svg"
         assert file["content"].count("<path") == len(edges)
 
 
@@ -306,7 +308,9 @@ def test_the_trace_is_written_with_the_chosen_hypothesis_in_view(app: TestClient
     state = PageState(Request("dates", SOURCE), hypothesis=1)
     trace, chosen = services.chosen(state)
 
-    file = ask(app, {"state": state.to_json(), "wish": {"verb": "export", "value": "trace"}})["download"]
+    file = ask(app, {"state": state.to_json(), "wish": {"verb": "export", "value": "trace", "format": "json"}})[
+        "download"
+    ]
 
     document = TraceDocument.model_validate_json(file["content"])
     assert (document.hypothesis, document.text, document.tokens) == (1, chosen.text, list(chosen.tokens))
