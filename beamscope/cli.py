@@ -16,6 +16,7 @@ from beamscope.commands.export import export
 from beamscope.commands.find_attention import find_attention
 from beamscope.commands.neighbors import neighbors
 from beamscope.commands.open import open_file
+from beamscope.commands.report import report
 from beamscope.commands.schedule import schedule
 from beamscope.commands.serve import serve
 from beamscope.commands.sweep import sweep
@@ -38,6 +39,7 @@ _IN_ORDER_OF_USE = (
     verify,
     serve,
     open_file,
+    report,
     schedule,
     doctor,
 )

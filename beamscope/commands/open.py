@@ -34,15 +34,15 @@ def open_file(file: Path, port: int, open_browser: bool, workspace: Workspace) -
     """
     from dashboard.state.session import read_session
 
-    session = read_session(_read(file))
+    session = read_session(read_file(file))
     listening = listen_nearby(settings.DEFAULT_HOST, port)
     if open_browser:
         webbrowser.open(address_of(listening) + SESSION_FRAGMENT)
     open_workbench(listening, workspace, service=Service(session=session))
 
 
-def _read(file: Path) -> bytes:
-    """The content of a file.
+def read_file(file: Path) -> bytes:
+    """The content of a session file.
 
     Raises:
         CommandError: it cannot be read.

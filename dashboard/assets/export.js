@@ -31,6 +31,23 @@
     }
   }
 
+  /* The history is the browser's own, so it travels with the question. */
+  async function report(pane) {
+    const answer = await scope.call("report", { session: scope.sessionOf(pane) });
+    if (answer.notice) {
+      scope.notify(answer.notice.kind, answer.notice.text);
+    } else {
+      scope.save(answer.download);
+    }
+  }
+
+  document.addEventListener("click", (event) => {
+    const pane = event.target.closest("[data-report]") && scope.active();
+    if (pane && pane.state) {
+      report(pane);
+    }
+  });
+
   /** Save a file that the server wrote; with a ``scale``, as a PNG. */
   scope.save = async function (file) {
     const blob = file.scale ? await paint(file) : new Blob([decode(file)], { type: file.type });

@@ -28,8 +28,9 @@ _MAPS: Final = (
     f"{API_ROOT}/find-attention",
     f"{API_ROOT}/sweep",
     "/_pane/surroundings",
+    "/_pane/report",
 )
-"""Calls that lay out neighborhoods, and the corpus map; calls that try many what-ifs wait with them."""
+"""Calls that lay out neighborhoods, and the corpus map; calls that try many what-ifs, and reports, wait with them."""
 RETRY_SECONDS: Final = 1
 
 

@@ -14,6 +14,7 @@ from dashboard.api.routing import JSON_TYPE, JsonRoute, ServicesOfApp
 from dashboard.state.question import Question
 from dashboard.views.answers import ANSWER, SURROUNDINGS, answer, respond, surround
 from dashboard.views.asides import ATTENTION, WORD, show_attention, show_word
+from dashboard.views.report import REPORT, ReportQuestion, answer_report
 from dashboard.views.sessions import SESSION, SessionQuestion, open_session
 
 DASH_CALLBACKS: Final = "/_dash-update-component"
@@ -49,6 +50,12 @@ def answer_word(question: Question, services: ServicesOfApp) -> Response:
 def answer_attention(question: Question, services: ServicesOfApp) -> Response:
     """Give the attention of a step."""
     return _to_json(respond(services, show_attention, question))
+
+
+@router.post(REPORT)
+def answer_report_of_session(question: ReportQuestion, services: ServicesOfApp) -> Response:
+    """Write a session as a report."""
+    return _to_json(respond(services, answer_report, question))
 
 
 @router.post(DASH_CALLBACKS)

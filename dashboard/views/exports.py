@@ -45,7 +45,8 @@ def layout() -> Component:
     """The content of the panel: a row a view or table, a button a format. Beside a pinned answer views show both."""
     rows = [_row(text, value, ("svg", "png")) for value, text in VIEW_NAMES.items()]
     rows += [_row(TABLE_NAMES[value], value, ("csv", "parquet")) for value in TABLES]
-    return html.Div([*rows, _row("Trace", "trace", ("json",))], className="export-rows")
+    rows += [_row("Trace", "trace", ("json",)), _row_of_report()]
+    return html.Div(rows, className="export-rows")
 
 
 def write(services: Services, shown: Shown, turn: Turn, wish: Export) -> Json:
@@ -109,6 +110,12 @@ _OF_STATES: Final[Mapping[PrintedView, Callable[[Surroundings], Drawing]]] = {
     "map": prints.print_map,
     "neighbors": prints.print_neighbors,
 }
+
+
+def _row_of_report() -> Component:
+    """The whole history; the browser sends it."""
+    label = wild(aria_label="Report as HTML", data_report="yes")
+    return html.Div([html.Span("Report"), html.Button("HTML", className="menu-item", **label)], className="export-row")
 
 
 def _row(text: str, value: str, formats: tuple[str, ...]) -> Component:

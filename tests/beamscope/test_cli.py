@@ -30,6 +30,7 @@ COMMANDS = (
     "verify",
     "serve",
     "open",
+    "report",
     "schedule",
     "doctor",
 )

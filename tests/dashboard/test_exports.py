@@ -48,9 +48,10 @@ def test_the_panel_has_a_button_for_every_file() -> None:
     buttons = [button for row in rows for button in row.children if isinstance(button, html.Button)]
     names = [getattr(button, "aria-label") for button in buttons]
 
-    assert len(set(names)) == len(names) == 2 * (len(VIEWS) + len(TABLES)) + 1
-    wishes = [Question.model_validate_json(f'{{"wish": {vars(button)["data-wish"]}}}').wish for button in buttons]
-    assert [wish.verb for wish in wishes if wish] == ["export"] * len(names)
+    assert len(set(names)) == len(names) == 2 * (len(VIEWS) + len(TABLES)) + 2
+    asked = [wish for button in buttons if (wish := vars(button).get("data-wish"))]
+    wishes = [Question.model_validate_json(f'{{"wish": {wish}}}').wish for wish in asked]
+    assert [wish.verb for wish in wishes if wish] == ["export"] * (len(names) - 1)
 
 
 @pytest.mark.parametrize("view", VIEWS)

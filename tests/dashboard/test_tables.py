@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -99,3 +101,11 @@ def test_without_pyarrow_parquet_is_refused_and_csv_is_written(
     refused = client.post("/api/v1/table", json={"request": ASKED, "format": "parquet"})
     assert (refused.status_code, refused.json()["field"]) == (501, "format")
     assert write_csv([make_table("top_k", trace)]).startswith("sentence,model_id,")
+
+
+def test_the_page_of_the_documentation_names_every_column() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "export.md").read_text(encoding="utf-8")
+    for name, columns in COLUMNS.items():
+        row = page.partition(f"| `{name}` | ")[2].partition("|\n")[0]
+        assert re.findall(r"`(\w+)`", row) == list(columns)[4:]
+    assert list(COLUMNS["top_k"])[:4] == re.findall(r"`(\w+)`", page.partition("every table: ")[2].partition(";")[0])
