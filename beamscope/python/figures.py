@@ -73,12 +73,17 @@ class Figure:
         return PlotlyFigure(self.plotly)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the figure as SVG, whatever the suffix; the page saves PNG too.
+        """Write the figure as an SVG file.
 
         Raises:
-            BeamscopeError: the file cannot be written.
+            BeamscopeError: the name does not end in ``.svg``, or the file cannot be written.
         """
         written = Path(path)
+        if written.suffix.lower() != ".svg":
+            raise RequestError(
+                f"{written.name} does not end in .svg; figures are written as SVG, and the page saves PNG too.",
+                field="path",
+            )
         try:
             written.write_text(self.to_svg(), encoding="utf-8")
         except OSError as error:

@@ -204,6 +204,7 @@ def test_mistakes_are_one_sentence(
         "option mass": lambda: t.plot(mass=200),
         "no space 'nowhere'": lambda: t.plot("map", space="nowhere"),
         "no target token 99": lambda: t.plot("neighbors", step=99),
+        "t.png does not end in .svg": lambda: t.plot().save(tmp_path / "t.png"),
         "is no figure of plotly": lambda: t.plot().to_plotly(),
     }
 
