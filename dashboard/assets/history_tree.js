@@ -210,7 +210,7 @@
     tree().querySelector(".here")?.focus();
   }
 
-  /* What was made since stays: it is visited again on the old history. */
+  /* Answers made since stay: they are visited again on the old history. */
   function restore(pane) {
     const now = pane.past;
     let past = removed.past;

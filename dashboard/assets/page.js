@@ -23,6 +23,9 @@
   // Back, forward, and another fragment typed over this one.
   window.addEventListener("popstate", () => {
     const pane = scope.active();
+    if (pane && scope.openAddress(pane, window.location.hash)) {
+      return;
+    }
     if (pane && (!pane.link || window.location.hash !== "#" + pane.link.fragment)) {
       pane.wish({ verb: "open", fragment: window.location.hash });
     }

@@ -88,7 +88,7 @@
       return target === null ? null : scope.wishOf(this.past, target);
     }
 
-    /* What was refused left nothing to take back: an undo that waited behind it was meant for it. */
+    /* A refused wish left nothing to take back: an undo that waited behind it was meant for it. */
     forgetUndoOf(answer) {
       if (answer.notice && this.wishes.length && this.wishes[0].verb === "undo") {
         this.wishes.shift();

@@ -204,7 +204,14 @@
     }
   }
 
-  /** Close what a first visitor is offered; whether it was open. */
+  function offerExamples() {
+    welcome(true);
+    if (!scope.byRole(document, "page-welcome")) {
+      scope.notify("info", "The worked examples need the model dates, which `beamscope demo` builds.");
+    }
+  }
+
+  /** Close the examples that a first visitor is offered; whether they were open. */
   function closeWelcome() {
     const panel = scope.byRole(document, "page-welcome");
     const was = Boolean(panel) && !panel.hidden;
@@ -256,13 +263,21 @@
     } else {
       write("localStorage", BEFORE, read("localStorage", KEY) || read("localStorage", BEFORE));
     }
-    if (hash.startsWith(NAMED) || hash.startsWith(PACKED)) {
-      const question = hash.startsWith(NAMED) ? { name: hash.slice(NAMED.length) } : { fragment: hash };
-      window.history.replaceState(null, "", window.location.pathname);
-      scope.openSession(pane, question).then((opened) => opened || beginPlain(pane, "", kept));
-      return;
+    const opening = scope.openAddress(pane, hash);
+    if (opening) {
+      opening.then((opened) => opened || beginPlain(pane, "", kept));
+    } else {
+      beginPlain(pane, hash, kept);
     }
-    beginPlain(pane, hash, kept);
+  };
+
+  /** Open the session that the fragment of an address names or holds; null for other fragments. */
+  scope.openAddress = function (pane, hash) {
+    if (!hash.startsWith(NAMED) && !hash.startsWith(PACKED)) {
+      return null;
+    }
+    window.history.replaceState(null, "", window.location.pathname);
+    return scope.openSession(pane, hash.startsWith(NAMED) ? { name: hash.slice(NAMED.length) } : { fragment: hash });
   };
 
   function beginPlain(pane, hash, kept) {
@@ -281,7 +296,7 @@
     "session-open": chooseFile,
     "session-link": copyLink,
     "session-before": reopenBefore,
-    "session-examples": () => welcome(true),
+    "session-examples": offerExamples,
     "session-guide-back": () => step(-1),
     "session-guide-next": () => step(1),
     "session-guide-hide": () => {

@@ -64,7 +64,7 @@ class MomentDocument(_Document):
 
 
 class Views(Options):
-    """How the controls stand. Controls of another version of the page are left out."""
+    """Values of the controls. Controls of another version of the page are left out."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -78,7 +78,7 @@ class SessionDocument(_Document):
         current: the moment on the page.
         pinned: the moment that others are compared with; None for none.
         selection: the chosen word.
-        views: how the controls stand.
+        views: values of the controls.
     """
 
     format: Literal["beamscope-session"] = FORMAT

@@ -13,13 +13,14 @@ def warn_of_change(services: Services, model_id: str, model_hash: str) -> str:
         model_hash: the hash then, or its beginning; empty where it is not known.
 
     Raises:
-        WorkspaceError, ArtefactError: the workspace has no such model, or its manifest cannot be read.
+        WorkspaceError, ArtefactError, ModelError: the workspace has no such model, or it cannot be opened.
     """
-    return say_changed(model_id) if find_changed(services, model_id, model_hash) else ""
+    now = services.engine.model(model_id).content_hash
+    return "" if now.startswith(model_hash) else say_changed(model_id)
 
 
 def find_changed(services: Services, model_id: str, model_hash: str) -> bool:
-    """Whether a model has another hash now than ``model_hash`` or what begins with it."""
+    """Whether a model has another hash now than ``model_hash`` or what begins with it; the model is not opened."""
     now = load_model_manifest(services.workspace.model_folder(model_id)).content_hash
     return not now.startswith(model_hash)
 

@@ -61,7 +61,7 @@ def draw(shown: Shown) -> Parts:
 
 
 def remember(services: Services, before: PageState | None, state: PageState, label: str = "") -> list[Json]:
-    """What the history keeps of the shown answer, after what it keeps of a pinned one.
+    """The moments of the history for the shown answer and, before it, for a pinned one.
 
     Args:
         before: the state that was shown before; None at first.

@@ -28,6 +28,7 @@ from dashboard.state.session import (
     read_session,
     validate_session,
 )
+from dashboard.state.url_state import MAX_FRAGMENT
 from dashboard.views.changed_models import find_changed, say_changed, say_missing
 from dashboard.views.ids import PageRole, SessionRole, as_role
 from dashboard.views.mantine import popover
@@ -39,7 +40,6 @@ OPENED: Final = "opened"
 """Name of the session that the server was started with."""
 FRAGMENT: Final = "s1."
 """Beginning of a link that holds a whole session, packed as `dashboard.state.packing` does."""
-MAX_LINK: Final = 8 * 1024
 
 
 class SessionQuestion(BaseModel):
@@ -92,7 +92,7 @@ def read_link(fragment: str) -> SessionDocument:
         SessionError: the fragment is damaged, too long, or holds something else.
     """
     body = fragment.removeprefix("#")
-    if not body.startswith(FRAGMENT) or len(body) > MAX_LINK:
+    if not body.startswith(FRAGMENT) or len(body) > MAX_FRAGMENT:
         raise SessionError("This link does not hold a session; copy it again, whole.")
     try:
         return validate_session(unpack(body.removeprefix(FRAGMENT), MAX_SESSION_BYTES))
@@ -117,7 +117,7 @@ def layout_menu() -> Component:
         _item(SessionRole.BEFORE, "Reopen the session before", "The one that this one took the place of"),
         _item(SessionRole.EXAMPLES, "Worked examples", "Sessions that come with Beamscope"),
     ]
-    form = {"format": FORMAT, "version": VERSION, "most": MAX_SESSION_BYTES, "link": MAX_LINK}
+    form = {"format": FORMAT, "version": VERSION, "most": MAX_SESSION_BYTES, "link": MAX_FRAGMENT}
     menu = popover("session-panel", "Session", items, title="Save, open or share this session", side="end")
     return html.Div(menu, **(as_role(SessionRole.MENU) | wild(data_form=json.dumps(form))))
 
@@ -145,7 +145,7 @@ def layout_guide() -> Component:
 
 
 def layout_welcome(services: Services) -> Component | None:
-    """What a first visitor is offered; None where the workspace has no model of an example."""
+    """The examples that a first visitor is offered; None where the workspace has no model of one."""
     examples = load_examples(services.workspace.model_ids())
     if not examples:
         return None
