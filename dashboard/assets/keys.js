@@ -129,6 +129,9 @@
     const typing = event.target.closest("input:not([type=range], [type=radio], [readonly]), textarea, select");
     if (event.key === "Escape" && typing) {
       typing.blur();
+      if (typing.closest(".popover")) {
+        scope.closePanels();
+      }
       return;
     }
     // A page without models has no pane, and nothing that keys could do.
