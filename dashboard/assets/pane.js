@@ -167,6 +167,7 @@
       }
       this.takeLink(answer.link, Boolean(wish) && wish.verb === "open");
       scope.showMarks(this);
+      scope.showTrials(this);
       if (wish || before !== JSON.stringify(this.state)) {
         // The search for neighbors would take the processor from the browser, which has words and a tree to draw.
         scope.askAfterPaint(() => this.look());

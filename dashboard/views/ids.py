@@ -173,6 +173,16 @@ class SearchRole(StrEnum):
     TOP_K = "search-top-k"
 
 
+class WhatIfsRole(StrEnum):
+    """The panel of many what-ifs."""
+
+    PANEL = "what-ifs-panel"
+    STATUS = "what-ifs-status"
+    STOP = "what-ifs-stop"
+    BAR = "what-ifs-bar"
+    FOUND = "what-ifs-found"
+
+
 class TreeRole(StrEnum):
     """The beam tree."""
 

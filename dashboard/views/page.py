@@ -20,6 +20,7 @@ from dashboard.views import (
     stages,
     translation,
     tree,
+    what_ifs,
     word_menu,
 )
 from dashboard.views.ids import MAIN_PANE, PageRole, as_role
@@ -54,7 +55,7 @@ def lay_out_pane(name: str) -> list[Component]:
     words = [translation.layout(name), comparison.layout(name), conditions.layout()]
     left = html.Div([*words, tree.layout(name)], className="column")
     right = html.Div([changes.layout(name), neighborhood.layout(name), neighbors.layout(name)], className="column")
-    return [left, right, word_menu.layout(), *pane.layout(name)]
+    return [left, right, word_menu.layout(), what_ifs.layout(), *pane.layout(name)]
 
 
 def lay_out_empty_workspace(workspace: Workspace) -> Component:

@@ -16,6 +16,7 @@ from dashboard.drawing.tree_layout import Extent, grow, place_twigs
 from dashboard.drawing.tree_overlay import describe_overlay, draw_overlay, tabulate_overlay
 from dashboard.drawing.tree_twin import tabulate_search
 from dashboard.drawing.words import count
+from dashboard.views import what_ifs
 from dashboard.views.compared import Compared
 from dashboard.views.controls import card, placeholder, segmented
 from dashboard.views.ids import TreeRole, as_role
@@ -35,6 +36,7 @@ def layout(pane: str) -> Component:
             ),
             html.Span(className="note", **as_role(TreeRole.SUMMARY)),
             html.Span(className="fill"),
+            what_ifs.opener(),
             html.Button("Fit", className="quiet", title="Show the whole tree", **as_role(TreeRole.FIT)),
         ],
         [
