@@ -159,6 +159,9 @@
       if (active === this) {
         document.body.dataset.comparing = answer.compares ? "yes" : "no";
       }
+      if (wish && wish.verb !== "open") {
+        scope.closeWelcome();
+      }
       if (wish) {
         scope.notify("info", this.said || answer.warning, { stays: true });
         this.said = "";

@@ -334,67 +334,59 @@
     }
   }
 
-  const ACTS = { open: show, close: close, stop: stop, sweep: sweep, words: (pane) => tryAll(pane, "words"), heads: (pane) => tryAll(pane, "heads") };
+  /** Offer the top k of the chosen target word; attention is then found for one of them. */
+  function offerWords(pane) {
+    stop();
+    const card = pane.find("translation-card");
+    const step = pane.selection && pane.selection.side === "target" ? pane.selection.index : null;
+    const cells = card.querySelectorAll('.top-column[data-index="' + step + '"] > button');
+    const words = Array.from(cells, (cell, rank) => ["button", { class: "trial", "data-step": String(step), "data-find": String(rank) }, [cell.textContent]]);
+    scope.draw(pane.find("what-ifs-found"), [["div", { class: "trial-buttons wrapped" }, words]]);
+    if (card.dataset.attention !== "some") {
+      say(pane, "This model has no attention.");
+    } else {
+      say(pane, words.length ? "Find attention at step " + (step + 1) + " for which word?" : "Choose a word of the target first.");
+    }
+  }
+
+  const ACTS = {
+    open: show,
+    close: close,
+    stop: stop,
+    sweep: sweep,
+    words: (pane) => tryAll(pane, "words"),
+    heads: (pane) => tryAll(pane, "heads"),
+    attention: offerWords,
+  };
 
   document.addEventListener("click", (event) => {
-    const button = event.target.closest("[data-trial]");
+    const button = event.target.closest("[data-trial], [data-find]");
     const pane = button && scope.paneOf(button);
-    if (pane && pane.state) {
+    if (!pane || !pane.state) {
+      return;
+    }
+    if (button.dataset.trial) {
       ACTS[button.dataset.trial](pane);
+    } else {
+      scope.findAttention(pane, Number(button.dataset.step), Number(button.dataset.find), button.textContent);
     }
   });
-
-  /* A button beside the word of the top k under the pointer or with the focus. */
-  const finder = document.createElement("button");
-  finder.className = "find-attention";
-  finder.type = "button";
-  finder.tabIndex = -1;
-  finder.textContent = "◎";
-  finder.hidden = true;
-  let wanted = null;
 
   function placeOf(cell) {
     const column = cell.parentElement;
-    return { cell: cell, step: Number(column.dataset.index), rank: Array.from(column.children).indexOf(cell) };
+    return { step: Number(column.dataset.index), rank: Array.from(column.children).indexOf(cell) };
   }
 
-  function isWanted(cell) {
-    const card = cell && cell.closest('[data-role="translation-card"]');
-    return Boolean(card) && card.dataset.attention === "some" && scope.paneOf(cell).options.mode !== "attention";
+  /** Whether a word of the top k stands here, of a model whose attention can be changed. */
+  function isWanted(pane, cell) {
+    const card = pane.find("translation-card");
+    return Boolean(cell) && card.contains(cell) && card.dataset.attention === "some";
   }
 
-  function offer(cell) {
-    const box = cell.getBoundingClientRect();
-    wanted = cell;
-    finder.setAttribute("aria-label", "Find attention for " + cell.textContent);
-    finder.title = "Find attention for " + quote(cell.textContent) + " (w)";
-    finder.hidden = false;
-    finder.style.left = box.right - 4 + "px";
-    finder.style.top = box.top + (box.height - finder.offsetHeight) / 2 + "px";
-  }
-
-  function withdraw() {
-    finder.hidden = true;
-    wanted = null;
-  }
-
-  function search(cell) {
+  function search(pane, cell) {
     const { step, rank } = placeOf(cell);
-    const pane = scope.paneOf(cell);
-    withdraw();
     scope.findAttention(pane, step, rank, cell.textContent);
   }
-
-  document.addEventListener("mouseover", (event) => {
-    const cell = event.target.closest ? event.target.closest(".top-column > button") : null;
-    if (isWanted(cell)) {
-      offer(cell);
-    } else if (wanted && event.target !== finder) {
-      withdraw();
-    }
-  });
-  document.addEventListener("scroll", withdraw, true);
-  finder.addEventListener("click", () => wanted && search(wanted));
 
   document.addEventListener("keydown", (event) => {
     const pane = scope.active();
@@ -407,12 +399,10 @@
     if (event.key === "Escape" && !panel.hidden) {
       event.stopPropagation();
       close(pane);
-    } else if (event.key === "w" && isWanted(cell)) {
-      search(cell);
+    } else if (event.key === "w" && isWanted(pane, cell)) {
+      search(pane, cell);
     } else if (event.key === "w") {
       show(pane);
     }
   }, true);
-
-  document.addEventListener("DOMContentLoaded", () => document.body.append(finder));
 })();

@@ -30,7 +30,7 @@ SHORTCUTS = (
     ("e", "menu of the chosen word; so do a second click or Enter on it, and the right button"),
     ("E", "edit the whole target"),
     ("x", "save a view, a table or the trace to a file"),
-    ("w", "many what-ifs at once; on a word of the top k, find attention for it"),
+    ("w", "try many what-ifs at once; on a word of the top k, find attention for it"),
     ("t", "light or dark"),
     ("f", "enlarge a card to the whole page, or back"),
     ("Esc", "bring an enlarged card back, let go of the chosen word, end comparing"),

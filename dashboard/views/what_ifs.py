@@ -17,6 +17,7 @@ from dashboard.views.ids import WhatIfsRole, as_role
 TRIALS: Final = (
     ("words", "Other words", "Write every other word of the top k at every step"),
     ("heads", "Heads off", "Ablate every head of attention, one at a time"),
+    ("attention", "Attention for…", "Find the smallest change of attention that makes another word most probable"),
     ("sweep", "Sweep the search", "Translate with beams of 1 to 20 and length penalties of 0 to 2"),
 )
 """What can be tried: its name for the browser, its button, and what it does."""

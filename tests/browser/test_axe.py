@@ -125,6 +125,14 @@ def text_editor(workbench: Workbench) -> None:
     expect(workbench.word_menu().get_by_role("textbox", name="The whole target")).to_be_visible()
 
 
+def many_what_ifs(workbench: Workbench) -> None:
+    """Other words were tried, and their heat stands under the words."""
+    workbench.page.keyboard.press("w")
+    panel = workbench.page.get_by_role("dialog", name="Many what-ifs")
+    panel.get_by_role("button", name="Other words").click()
+    expect(panel.get_by_role("status")).to_contain_text("change the words")
+
+
 STATES: tuple[Callable[[Workbench], None], ...] = (
     attention_mode,
     whole_tree,
@@ -138,6 +146,7 @@ STATES: tuple[Callable[[Workbench], None], ...] = (
     comparison,
     word_menu,
     text_editor,
+    many_what_ifs,
 )
 
 

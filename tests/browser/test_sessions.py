@@ -177,7 +177,10 @@ def test_a_first_visit_explains_a_mistake_of_the_model(come: Visit, address: str
     workbench = come(address).open()
     offers = workbench.part(PageRole.WELCOME).locator(".offer")
     expect(offers).to_have_count(3)
+    workbench.translate("May 1")
+    expect(workbench.part(PageRole.WELCOME)).to_be_hidden()
 
+    workbench.choose_in_session_menu("Worked examples")
     offers.filter(has_text="A real mistake").click()
     workbench.expect_target(MISTAKE)
     guide = workbench.part(SessionRole.GUIDE)

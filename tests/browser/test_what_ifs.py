@@ -42,13 +42,17 @@ def test_many_what_ifs_are_tried_and_one_is_applied(workbench: Workbench) -> Non
 def test_attention_is_found_for_a_word_of_the_top_k(workbench: Workbench) -> None:
     workbench.expect_target("2005-03-04")
     workbench.settle()
-    word = workbench.top_k(6).nth(1)
-    wanted = word.inner_text()
+    wanted = workbench.top_k(6).nth(1).inner_text()
+    workbench.page.keyboard.press("w")
+    panel = workbench.page.get_by_role("dialog", name="Many what-ifs")
+    status = panel.get_by_role("status")
 
-    word.hover()
-    workbench.page.get_by_role("button", name=f"Find attention for {wanted}").click()
+    panel.get_by_role("button", name="Attention for…").click()
+    expect(status).to_have_text("Choose a word of the target first.")
+    workbench.words("target").nth(6).click()
+    panel.get_by_role("button", name="Attention for…").click()
+    panel.get_by_role("group", name="What was found").get_by_role("button", name=wanted, exact=True).click()
 
-    status = workbench.page.get_by_role("dialog", name="Many what-ifs").get_by_role("status")
     expect(status).to_have_text(re.compile("is the most probable word with attention on .* applied"))
     expect(workbench.moments().last).to_contain_text("7: attention")
     expect(workbench.top_k(6).first).to_have_text(re.compile(f"^{wanted}"))
