@@ -82,7 +82,7 @@ def _name(trial: TriedAttention, trace: Trace) -> str:
 
 
 def describe_sweep(found: Sweep) -> str:
-    """Which hypothesis wins where, by its letter; and what appears, moves and vanishes among the best."""
+    """The letter of the winning hypothesis under each setting, and the hypotheses that appear, move and vanish."""
     listed = found.hypotheses[:MOST_HYPOTHESES]
     rows = [
         (_letter(place), show_plainly(one.text), f"{one.score:.4f}", str(one.wins)) for place, one in enumerate(listed)

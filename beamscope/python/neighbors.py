@@ -38,7 +38,7 @@ class Neighbors:
         return neighbor_report.describe_neighbors(self.space, self.evidence)
 
     def to_dict(self) -> dict[str, Any]:
-        """What ``beamscope neighbors --json`` prints."""
+        """The document that ``beamscope neighbors --json`` prints."""
         return neighbor_report.to_document(self.space, self.evidence)
 
     def _repr_html_(self) -> str:

@@ -15,7 +15,7 @@ Head = tuple[HeadKind, int, int]
 
 
 class Verbs(ABC):
-    """What can be changed. Steps, ranks, nodes and source positions count from 0.
+    """The changes of a translation, one method each. Steps, ranks, nodes and source positions count from 0.
 
     Every method raises `BeamscopeError` where the translation has no such step, rank, node, word, layer or head, or
     the vocabulary cannot express a text.

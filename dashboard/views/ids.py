@@ -159,7 +159,7 @@ class WordMenuRole(StrEnum):
 
 
 class ConditionsRole(StrEnum):
-    """What the shown request asks of the search beyond its source: each can be taken back."""
+    """Conditions of the shown request beyond its source; each can be taken back."""
 
     LIST = "conditions-list"
 

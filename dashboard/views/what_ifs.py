@@ -20,7 +20,7 @@ TRIALS: Final = (
     ("attention", "Attention for…", "Find the smallest change of attention that makes another word most probable"),
     ("sweep", "Sweep the search", "Translate with beams of 1 to 20 and length penalties of 0 to 2"),
 )
-"""What can be tried: its name for the browser, its button, and what it does."""
+"""Kinds of trials: the name for the browser, the text of the button, and a sentence about it."""
 OPEN_TITLE: Final = "Try many changes at once (w)"
 
 

@@ -172,7 +172,7 @@ def draw_list(chosen: ChosenWord, found: Suggestions) -> Component:
 
 
 def explain(chosen: ChosenWord) -> str:
-    """Where the words come from, or why there are none."""
+    """The origin of the suggested words, or the reason why there are none."""
     found = chosen.suggestions
     if found is None:
         return chosen.missing

@@ -70,7 +70,7 @@ class Sweep:
         )
 
     def list_events(self, penalty: int) -> Iterator[tuple[int, int, Event]]:
-        """What changes from each beam size to the next: (place of the larger one, place of a hypothesis, event).
+        """Changes from each beam size to the next: (place of the larger one, place of a hypothesis, event).
 
         Args:
             penalty: place of the length penalty that is held.

@@ -42,17 +42,17 @@ def estimate_weights(checkpoint: Path) -> int:
 
 
 def estimate_export(weights: int) -> Capacity:
-    """What an export of so many bytes of weights takes, its verification included."""
+    """Memory and disk of an export of so many bytes of weights, its verification included."""
     return Capacity(int(_RESIDENT * weights) + _BESIDE, int(_FULL * weights))
 
 
 def estimate_twin(weights: int) -> Capacity:
-    """What the int8 twin of a model of so many bytes takes, its comparison included."""
+    """Memory and disk of the int8 twin of a model of so many bytes, its comparison included."""
     return Capacity(int(_RESIDENT * weights) + _BESIDE, int(_TWIN * weights))
 
 
 def measure_free(folder: Path) -> Capacity:
-    """What is free on this machine, on the disk of a folder that there may not be yet."""
+    """Free memory of this machine, and free disk under a folder that need not exist yet."""
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     return Capacity(_read_free_memory(), shutil.disk_usage(there).free)
 
