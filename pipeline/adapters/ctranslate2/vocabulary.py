@@ -179,7 +179,7 @@ def _find(name: str, checkpoint: Checkpoint) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Tokenizers:
-    """What is needed to specify the tokenizers of both sides; ``source`` is the source's vocabulary as arranged."""
+    """The needs of the tokenizers of both sides; ``source`` is the source's vocabulary as arranged."""
 
     checkpoint: Checkpoint
     source: tuple[str, ...]
