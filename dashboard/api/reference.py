@@ -104,12 +104,17 @@ def _curl(path: str, method: str, call: Json, description: Json) -> str:
 
 
 def _example(schema: Json, description: Json) -> Any:
-    """An example of a value: the one its schema gives, or made of the required fields' own."""
+    """An example of a value: the one its schema gives, or made of the fields that are required or have one."""
     if "examples" in schema:
         return schema["examples"][0]
     if "$ref" in schema:
         return _example(description["components"]["schemas"][_name_of(schema)], description)
-    return {name: _example(schema["properties"][name], description) for name in schema.get("required", [])}
+    required = schema.get("required", [])
+    return {
+        name: _example(given, description)
+        for name, given in schema["properties"].items()
+        if name in required or "examples" in given
+    }
 
 
 def _type(schema: Json) -> str:

@@ -114,6 +114,7 @@ class _Rest:
         """Answer with the page, or raise an error that lists the calls there are."""
         path = scope["path"]
         if path == "/api" or path.startswith("/api/"):
-            known = ", ".join(self._application.openapi()["paths"])
-            raise ApiError(f"There is no {shorten(path)}; there are {known}.", HTTPStatus.NOT_FOUND)
+            first, *others = (known for known in self._application.openapi()["paths"] if known.startswith("/api/"))
+            names = ", ".join([first, *(known.rpartition("/")[2] for known in others)])
+            raise ApiError(f"There is no {shorten(path)}; there are {names} (/api/docs).", HTTPStatus.NOT_FOUND)
         await self._page(scope, receive, send)
