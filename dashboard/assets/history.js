@@ -58,10 +58,13 @@
       .way(past)
       .map((index) => ["span", { role: "listitem" }, [joint(past, below, index), chip(pane, index)]]);
     scope.draw(strip, nodes);
-    const here = strip.querySelector(".here");
-    if (here) {
-      here.scrollIntoView({ block: "nearest", inline: "nearest" });
-    }
+    // After the frame: scrolling lays out the whole page, which would be laid out again for what is drawn next.
+    scope.afterPaint(() => {
+      const here = strip.querySelector(".here");
+      if (here) {
+        here.scrollIntoView({ block: "nearest", inline: "nearest" });
+      }
+    });
   }
 
   function allow(role, target) {
