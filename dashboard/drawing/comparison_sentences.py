@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 
 from dashboard.drawing.comparison_picture import ComparedColumn, ComparisonPicture
 from dashboard.drawing.findings import Finding
+from dashboard.drawing.split_table import name_split
 from dashboard.drawing.words import TokenText, count, signed
 from exported_models.comparison.alignment import Change, split_words
 from exported_models.comparison.attention import MOVED, AttentionDifference
-from exported_models.comparison.comparison import Comparison
+from exported_models.comparison.comparison import Comparison, Split
 from exported_models.comparison.reference import AgainstReference, ReferenceComparison
 from exported_models.comparison.trees import LostPath, TreeOverlay
 from exported_models.contract.trace import PrunedBy
@@ -75,14 +76,16 @@ def say_reference(found: ReferenceComparison | None) -> Iterator[str]:
         yield f"{name} against the reference: {metrics}; {_say_forced(side)}."
 
 
-def find_changes(picture: ComparisonPicture) -> tuple[Finding, Finding, Finding, Finding]:
+def find_changes(
+    picture: ComparisonPicture, before: TokenText, after: TokenText
+) -> tuple[Finding, Finding, Finding, Finding]:
     """The sentences of stages 1, 3, 4 and 5."""
     found = picture.found
     changed = sum(column.change is not Change.EQUAL for column in picture.sources)
     return (
         Finding(f"{count(changed, 'source token')} changed" if changed else "same source", bool(changed)),
         _find_attention(found),
-        _find_prediction(picture),
+        _find_prediction(found.split, before, after),
         _find_search(found),
     )
 
@@ -94,13 +97,12 @@ def _find_attention(found: Comparison) -> Finding:
     return Finding(f"moved at {moved} of {count(len(found.columns), 'step')}", moved > 0)
 
 
-def _find_prediction(picture: ComparisonPicture) -> Finding:
-    split = picture.found.split
+def _find_prediction(split: Split | None, before: TokenText, after: TokenText) -> Finding:
     if split is None:
         return Finding("both choose the same tokens", False)
-    column = next(column for column in picture.targets if column.change is not Change.EQUAL)
-    words = [word.text if word else "nothing" for word in (column.before, column.after)]
-    return Finding(f"part at step {split.step_before + 1}: {', '.join(words)}", True)
+    chosen = ((before, split.token_before), (after, split.token_after))
+    words = ["the end" if token is None else text.show(token) for text, token in chosen]
+    return Finding(f"{name_split(split)}: {', '.join(words)}", True)
 
 
 def _find_search(found: Comparison) -> Finding:

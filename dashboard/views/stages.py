@@ -45,7 +45,8 @@ def draw(shown: Shown) -> Parts:
 
 def draw_comparison(compared: Compared) -> Parts:
     """The sentences of all stages but the decoder's, whose states take longer."""
-    found = find_changes(compared.picture)
+    before, after = compared.texts
+    found = find_changes(compared.picture, before.target, after.target)
     return {
         sentence_role(number): _draw_sentence(number, finding)
         for number, finding in zip((1, 3, 4, 5), found, strict=True)

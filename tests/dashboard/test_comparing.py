@@ -9,6 +9,7 @@ from dashboard.state.page_state import Json, PageState
 from dashboard.state.question import Question
 from dashboard.state.url_state import decode_fragment, encode_fragment
 from dashboard.views.answers import answer, surround
+from dashboard.views.stages import sentence_role
 from exported_models.contract.request import Request
 from exported_models.contract.workspace import Workspace
 
@@ -134,6 +135,14 @@ def test_what_changed_is_said_in_words_and_numbers(services: Services) -> None:
     assert "1 of 1 word differ" in said
     assert "part at step" in said
     assert "Pivot against the reference: BLEU 100" in said
+
+
+def test_the_step_where_both_part_has_both_tokens_though_one_was_added(services: Services) -> None:
+    longer = PageState(Request("dates", "03/04/05", prefix=("2", "0", "0", "0")))
+
+    said = text_of(parts_of(compare(services, longer))[sentence_role(4)]["html"])
+
+    assert said.endswith("part at step 4: 5, 0")
 
 
 @pytest.mark.parametrize(
