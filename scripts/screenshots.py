@@ -1,7 +1,7 @@
 """Take pictures of the workbench over the demo: docs/workbench-light.png and docs/workbench-dark.png.
 
     python -m scripts.screenshots
-    python -m scripts.screenshots --state compare       # those of docs/compare.md
+    python -m scripts.screenshots --state compare --state history       # those of docs/compare.md and docs/sessions.md
     python -m scripts.screenshots --command serve --workspace FOLDER --model multi30k \\
         --source "Ein brauner Hund rennt auf einer Wiese einem Ball hinterher ." --state word-menu   # of docs/change.md
     python -m scripts.screenshots --size 1920x1080 --out build/screenshots
@@ -64,7 +64,7 @@ DRAWN = (
     '[data-role="translation-links"] canvas',
     '[data-role="tree-graph"] canvas',
     '[data-role="neighborhood-card"]:not([data-empty]) .main-svg',
-    '[data-role="neighborhood-pictograms"] [data-index]',
+    '[data-role="neighborhood-pictograms"] [data-index], [data-compares="yes"] [data-role="neighborhood-of-both"] *',
     '[data-role="neighbors-list"] *',
 )
 IS_SETTLED = """(drawn) => document.fonts.status === 'loaded'
