@@ -79,7 +79,7 @@ class RequestOptions:
             yield Attend(override.step, override.weights, override.layer, override.head)
 
     def _prefix_tokens(self, engine: Engine, spoken: Request) -> tuple[str, ...]:
-        from exported_models.engine import tokenize_target
+        from exported_models.completion import tokenize_target
         from exported_models.runtime.languages import speak
 
         if not self.prefix:

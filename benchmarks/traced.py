@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from exported_models.completion import complete_request, search_settings
 from exported_models.contract.request import Request
 from exported_models.contract.source import Source
 from exported_models.contract.trace import Trace
-from exported_models.engine import complete_request, search_settings
 from exported_models.runtime.model import ExportedModel
 from exported_models.search.recording import Recording
 from exported_models.search.search import record_source, search

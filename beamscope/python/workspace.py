@@ -10,12 +10,13 @@ from beamscope import settings
 from beamscope.python.translation import Translation
 from dashboard.neighborhoods import NeighborhoodCache
 from dashboard.services import Services
+from exported_models.completion import tokenize_target
 from exported_models.contract import workspace as contract
 from exported_models.contract.documents import RequestDocument
 from exported_models.contract.request import EarlyStopping, Request
 from exported_models.contract.wishes import Force, SetLanguages, SetSearch, StartOver
 from exported_models.edits import revise, start
-from exported_models.engine import Engine, tokenize_target
+from exported_models.engine import Engine
 from exported_models.runtime.languages import speak
 from state_store.catalog import StoreCatalog
 

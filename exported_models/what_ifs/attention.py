@@ -13,6 +13,7 @@ from math import exp
 
 import numpy as np
 
+from exported_models.completion import find_token
 from exported_models.contract.arrays import Floats
 from exported_models.contract.errors import RequestError
 from exported_models.contract.manifest import ModelManifest
@@ -20,7 +21,7 @@ from exported_models.contract.request import AttentionOverride
 from exported_models.contract.trace import Hypothesis, Trace
 from exported_models.contract.wishes import Attend
 from exported_models.edits import revise
-from exported_models.engine import Engine, find_token
+from exported_models.engine import Engine
 from exported_models.runtime.languages import speak
 from exported_models.runtime.model import ExportedModel
 from exported_models.search.attention_scan import TokenScore, scan_overrides

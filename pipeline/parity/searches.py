@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from exported_models.completion import complete_request, search_settings
 from exported_models.contract.request import Request
 from exported_models.contract.source import Source
 from exported_models.contract.trace import Trace
-from exported_models.engine import complete_request, search_settings
 from exported_models.runtime.model import ExportedModel
 from exported_models.search.search import record_source, search
 from pipeline.models.checkpoint import LoadedCheckpoint, ReferenceHypothesis

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import sacrebleu
 
+from exported_models.completion import tokenize_target
 from exported_models.contract.arrays import Floats, Ids
 from exported_models.contract.errors import RequestError
 from exported_models.contract.manifest import TranslationScores, TwinComparison
 from exported_models.contract.trace import Hypothesis
-from exported_models.engine import tokenize_target
 from exported_models.runtime.graph_session import Tensors
 from exported_models.runtime.model import ExportedModel
 from exported_models.runtime.sessions import StepInput

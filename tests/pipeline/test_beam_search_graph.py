@@ -11,11 +11,11 @@ import numpy as np
 import onnx
 import pytest
 
+from exported_models.completion import complete_request, search_settings
 from exported_models.contract.errors import ModelError
 from exported_models.contract.graphs import Graph
 from exported_models.contract.request import Request
 from exported_models.contract.trace import Trace
-from exported_models.engine import complete_request, search_settings
 from exported_models.runtime.beam_search_session import BeamSearchSession, SearchInput
 from exported_models.runtime.graph_folder import GraphFolder
 from exported_models.runtime.graph_session import as_array

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from exported_models.completion import complete_request, search_settings
 from exported_models.contract.errors import RequestError
 from exported_models.contract.request import Request
 from exported_models.contract.workspace import Workspace
-from exported_models.engine import Engine, complete_request, search_settings
+from exported_models.engine import Engine
 from exported_models.runtime.model import ExportedModel
 from exported_models.search.footprint import count_buffers, count_trace, estimate_bytes
 

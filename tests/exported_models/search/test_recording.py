@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exported_models.completion import complete_request, search_settings
 from exported_models.contract.request import Request
 from exported_models.contract.trace import Trace
 from exported_models.contract.wishes import Attend, Force, ForceNode, Replace
 from exported_models.contract.workspace import Workspace
 from exported_models.edits import apply, revise
-from exported_models.engine import Engine, complete_request, search_settings
+from exported_models.engine import Engine
 from exported_models.runtime.beam_search_session import SearchInput, SearchOutput
 from exported_models.runtime.graph_session import Tensors
 from exported_models.runtime.model import ExportedModel

@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exported_models.completion import complete_request, search_settings
 from exported_models.contract.request import AttentionOverride, EarlyStopping, Request
 from exported_models.contract.trace import ROOT, Fate, PrunedBy, Stop, Trace
 from exported_models.contract.wishes import Attend, ForceNode, Replace
 from exported_models.edits import apply
-from exported_models.engine import Engine, complete_request, search_settings
+from exported_models.engine import Engine
 from exported_models.runtime.graph_session import Tensors
 from exported_models.runtime.model import ExportedModel
 from exported_models.runtime.sessions import EncodedSource, StepInput, StepOutput

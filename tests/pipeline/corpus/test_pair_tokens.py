@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from exported_models.completion import tokenize_target
 from exported_models.contract.errors import RequestError
 from exported_models.contract.request import MAX_SOURCE_CHARACTERS
-from exported_models.engine import tokenize_target
 from exported_models.runtime.model import ExportedModel
 from exported_models.tokenizers.characters import CharacterTokenizer
 from pipeline.corpus.pair_tokens import PairTokenizer

@@ -17,12 +17,13 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoModelForSeq2SeqLM
 
+from exported_models.completion import complete_request, search_settings
 from exported_models.contract.manifest import GenerationDefaults
 from exported_models.contract.request import ForbiddenPhrase, Request
 from exported_models.contract.source import Source
 from exported_models.contract.trace import Fate, PrunedBy, Trace
 from exported_models.contract.workspace import Workspace
-from exported_models.engine import Engine, complete_request, search_settings
+from exported_models.engine import Engine
 from exported_models.runtime.model import ExportedModel
 from exported_models.search.greedy import translate_batch
 from exported_models.search.search import record_source, search

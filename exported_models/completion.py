@@ -1,0 +1,162 @@
+"""Checks of requests and target texts, and completion of requests with a model's defaults."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from exported_models.contract.errors import RequestError, shorten
+from exported_models.contract.request import (
+    MAX_BEAM_SIZE,
+    MAX_LENGTH_LIMIT,
+    MAX_LENGTH_PENALTY,
+    MAX_TOP_K,
+    AttentionOverride,
+    CompletedRequest,
+    ForbiddenPhrase,
+    Request,
+)
+from exported_models.contract.texts import check_text
+from exported_models.contract.tokens import Encoding
+from exported_models.runtime.languages import find_language
+from exported_models.runtime.model import ExportedModel
+from exported_models.search.beam import SearchSettings
+from exported_models.search.rules import ForbiddenIds
+
+
+def complete_request(request: Request, model: ExportedModel) -> CompletedRequest:
+    """Fill in the model's defaults, so that equal questions are equal values.
+
+    Overrides at steps that the prefix does not cover are left out: `Engine.translate` pins those.
+
+    Raises:
+        RequestError: a number is out of its range.
+    """
+    defaults = model.manifest.generation
+    beam_size = defaults.beam_size if request.beam_size is None else request.beam_size
+    length_penalty = defaults.length_penalty if request.length_penalty is None else request.length_penalty
+    max_length = defaults.max_length if request.max_length is None else request.max_length
+    _check_range("beam_size", beam_size, 1, MAX_BEAM_SIZE)
+    _check_range("length_penalty", length_penalty, -MAX_LENGTH_PENALTY, MAX_LENGTH_PENALTY)
+    _check_range("max_length", max_length, 1, _longest_target(model))
+    _check_range("top_k", request.top_k, 1, MAX_TOP_K)
+    return CompletedRequest(
+        model_id=request.model_id,
+        source=request.source,
+        prefix=request.prefix,
+        overrides=tuple(entry for entry in canonical_overrides(request) if entry.step <= len(request.prefix)),
+        beam_size=beam_size,
+        length_penalty=length_penalty,
+        max_length=max_length,
+        top_k=request.top_k,
+        early_stopping=request.early_stopping or defaults.early_stopping,
+        ablations=tuple(sorted(set(request.ablations))),
+        source_language=find_language(model.manifest, request.source_language, "source"),
+        target_language=find_language(model.manifest, request.target_language, "target"),
+        cut_source=request.cut_source,
+        forbidden=tuple(
+            sorted(set(request.forbidden), key=lambda one: (one.tokens, -1 if one.step is None else one.step))
+        ),
+    )
+
+
+def canonical_overrides(request: Request) -> tuple[AttentionOverride, ...]:
+    """A request's overrides with their weights in the order of positions."""
+    return tuple(replace(override, weights=tuple(sorted(override.weights))) for override in request.overrides)
+
+
+def search_settings(request: CompletedRequest, model: ExportedModel) -> SearchSettings:
+    """A completed request as numbers, the prefix and forbidden phrases as ids.
+
+    Raises:
+        RequestError: the prefix or a phrase holds an unknown token, or the prefix does not fit the maximum length.
+    """
+    prefix = tuple(_target_id(token, model, "prefix") for token in request.prefix)
+    if len(prefix) > request.max_length:
+        raise RequestError(
+            f"The prefix has {len(prefix)} tokens, more than the maximum length of {request.max_length}.",
+            field="prefix",
+        )
+    first = model.manifest.generation.forced_first_id
+    if first is not None and prefix and prefix[0] != first:
+        raise RequestError(
+            f"Every output of {model.manifest.model_id} begins with {model.target_tokenizer.tokens[first]!r}; "
+            "the prefix must too.",
+            field="prefix",
+        )
+    if model.manifest.end_id in prefix[:-1]:
+        raise RequestError("The prefix goes on after the end of the sentence; cut it there.", field="prefix")
+    return SearchSettings(
+        beam_size=request.beam_size,
+        length_penalty=request.length_penalty,
+        max_length=request.max_length,
+        early_stopping=request.early_stopping,
+        top_k=min(request.top_k, len(model.target_tokenizer.tokens)),
+        prefix=prefix,
+        forbidden=tuple(_forbid(phrase, model) for phrase in request.forbidden),
+    )
+
+
+def tokenize_target(text: str, model: ExportedModel, *, end: bool = True) -> Encoding:
+    """Check and tokenize a target text: a whole translation, or a prefix with ``end=False``.
+
+    Raises:
+        RequestError: the text is empty, too long, holds a control character, or cannot be expressed.
+    """
+    field = "target" if end else "prefix"
+    check_text(text, f"{field} text", field)
+    try:
+        encoding = model.target_tokenizer.encode(text, end=end)
+    except RequestError as error:
+        raise RequestError(str(error), field=field) from error
+    limit = _longest_target(model)
+    if len(encoding) > limit:
+        raise RequestError(
+            f"The {field} text has {len(encoding)} tokens; {model.manifest.model_id} writes at most {limit}.",
+            field=field,
+        )
+    return encoding
+
+
+def _longest_target(model: ExportedModel) -> int:
+    return min(MAX_LENGTH_LIMIT, model.manifest.max_target_tokens or MAX_LENGTH_LIMIT)
+
+
+def _forbid(phrase: ForbiddenPhrase, model: ExportedModel) -> ForbiddenIds:
+    if not phrase.tokens:
+        raise RequestError("A forbidden phrase is empty; name at least one token.", field="forbidden")
+    return tuple(_target_id(token, model, "forbidden") for token in phrase.tokens), phrase.step
+
+
+def find_token(token: str, model: ExportedModel) -> int:
+    """The id of a token of the target vocabulary, or of the first token of a text.
+
+    Raises:
+        RequestError: the vocabulary has no such token and cannot express the text.
+    """
+    token_id = model.target_tokenizer.token_id(token)
+    if token_id is not None:
+        return token_id
+    try:
+        return tokenize_target(token, model).ids[0]
+    except RequestError as error:
+        raise RequestError(str(error), field="token") from error
+
+
+def _target_id(token: str, model: ExportedModel, field: str) -> int:
+    # Special tokens are allowed: a model may propose one, and every proposal can be chosen.
+    token_id = model.target_tokenizer.token_id(token)
+    if token_id is None:
+        whole = "prefix" if field == "prefix" else "forbidden phrase"
+        raise RequestError(
+            f"The {field} token {shorten(token)!r} is not one the model can produce; a {whole} is made of its target "
+            "tokens.",
+            field=field,
+        )
+    return token_id
+
+
+def _check_range(field: str, value: float, low: float, high: float) -> None:
+    # In this form NaN is refused too, which compares false with everything.
+    if not low <= value <= high:
+        words = field.replace("_", " ")
+        raise RequestError(f"The {words} {value} is out of range; choose from {low:g} to {high:g}.", field=field)
