@@ -36,9 +36,9 @@ class Condition:
 
 
 def layout() -> Component:
-    """The strip; it takes no room while there are no conditions."""
+    """The strip. Without conditions it says so and keeps its room: at another size the tree would be drawn anew."""
     named = as_role(ConditionsRole.LIST) | wild(aria_label="Conditions of this answer")
-    return html.Div(className="conditions", role="group", hidden=True, **named)
+    return html.Div(className="conditions", role="group", **named)
 
 
 def draw(shown: Shown) -> Parts:
@@ -50,7 +50,8 @@ def draw(shown: Shown) -> Parts:
         clear = json.dumps(write_wish(StartOver(trace.request.source)))
         buttons.append(html.Button("Drop all", className="quiet", **wild(data_wish=clear)))
     name = html.Span("Conditions", className="conditions-name")
-    return {ConditionsRole.LIST: html_part([name, *buttons] if found else [], hidden=not found)}
+    none = html.Span("none: the model decodes freely", className="note")
+    return {ConditionsRole.LIST: html_part([name, *(buttons or [none])])}
 
 
 def list_conditions(trace: Trace, text: PairText) -> list[Condition]:

@@ -33,7 +33,7 @@ SHORTCUTS = (
     ("w", "try many what-ifs at once; on a word of the top k, find attention for it"),
     ("t", "light or dark"),
     ("f", "enlarge a card to the whole page, or back"),
-    ("Esc", "bring an enlarged card back, let go of the chosen word, end comparing"),
+    ("Esc", "close a menu, panel, history or enlarged card, let go of the chosen word, end comparing"),
     ("?", "this list"),
 )
 
