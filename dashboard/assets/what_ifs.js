@@ -183,7 +183,7 @@
     const state = pane.state;
     const text = "Sweep the search: 100 settings";
     return run(pane, text, async (signal) => {
-      say(pane, text + " …", 0.5);
+      say(pane, text + " …", 0);
       const answer = await post("sweep", { request: state.request }, signal);
       keep(state, { kind: "sweep", sweep: answer });
       scope.showTrials(pane);

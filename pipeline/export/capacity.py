@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
 import shutil
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 
 from exported_models.contract.publishing import format_size
-from pipeline.errors import BuildError
+from pipeline.adapters.huggingface.weight_files import read_header
+from pipeline.errors import BuildError, CheckpointError
 
 _NEGLIGIBLE = 256 << 20
 """Bytes of weights up to which a machine that runs Python has the memory."""
@@ -85,12 +84,8 @@ def check_capacity(name: str, weights: int, needed: Capacity, free: Capacity) ->
 def _count(file: Path) -> int:
     """Number of values in a safetensors file; 0 for a damaged one, which is refused when it is read."""
     try:
-        with file.open("rb") as stream:
-            (length,) = struct.unpack("<Q", stream.read(8))
-            header = json.loads(stream.read(min(length, file.stat().st_size)))
-        header.pop("__metadata__", None)
-        return sum(math.prod(entry["shape"]) for entry in header.values())
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, struct.error):
+        return sum(math.prod(entry["shape"]) for entry in read_header(file).values())
+    except (CheckpointError, LookupError, TypeError):
         return 0
 
 

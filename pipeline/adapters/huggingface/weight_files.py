@@ -30,7 +30,7 @@ def check_weight_files(folder: Path) -> None:
             _check_shards(index, _read_index(index))
     single = folder / "model.safetensors"
     if single.is_file():
-        _check_types(single, _read_header(single))
+        _check_types(single, read_header(single))
 
 
 def _read_index(index: Path) -> Mapping[str, str]:
@@ -72,7 +72,7 @@ def _check_shards(index: Path, shards: Mapping[str, str]) -> None:
         )
     holders: dict[str, str] = {}
     for name in (name for name in names if name.endswith(".safetensors")):
-        header = _read_header(index.parent / name)
+        header = read_header(index.parent / name)
         _check_types(index.parent / name, header)
         for weight in header:
             if weight in holders:
@@ -90,8 +90,12 @@ def _check_places(index: Path, shards: Mapping[str, str], holders: Mapping[str, 
             raise CheckpointError(f"{index} says that {name} holds {weight}, which it does not; copy it again.")
 
 
-def _read_header(path: Path) -> Mapping[str, Mapping[str, Any]]:
-    """The type, shape and place of every tensor of a safetensors file, whose end must be the end of the last tensor."""
+def read_header(path: Path) -> Mapping[str, Mapping[str, Any]]:
+    """The type, shape and place of every tensor of a safetensors file, whose end must be the end of the last tensor.
+
+    Raises:
+        CheckpointError: the file is damaged.
+    """
     try:
         with path.open("rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
