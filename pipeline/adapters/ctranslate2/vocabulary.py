@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from sentencepiece import SentencePieceProcessor
 from tokenizers import Tokenizer
 
 from exported_models.contract.manifest import (
@@ -24,6 +23,7 @@ from exported_models.contract.manifest import (
 )
 from pipeline.adapters.ctranslate2.architecture import Architecture
 from pipeline.adapters.ctranslate2.checkpoint import Checkpoint, to_json
+from pipeline.adapters.sentencepiece_models import read_sentencepiece_model
 from pipeline.adapters.special_tokens import Arrangement, arrange_like_target
 from pipeline.errors import CheckpointError
 
@@ -228,7 +228,7 @@ class _Tokenizers:
             SentencePieceSpec(
                 file="target.spm", vocabulary=_TARGET_FILE, unknown_id=self.unknown_id, after=(self.end_id,)
             ),
-            {"source.spm": _read_pieces(source), "target.spm": _read_pieces(target)},
+            {"source.spm": read_sentencepiece_model(source)[0], "target.spm": read_sentencepiece_model(target)[0]},
         )
 
     def _specify_json(self, path: Path) -> tuple[TokenizerSpec, TokenizerSpec, dict[str, bytes]]:
@@ -266,12 +266,3 @@ def _read_json(path: Path) -> tuple[bytes, Tokenizer]:
         return content, Tokenizer.from_buffer(content)
     except Exception as error:  # the library raises bare exceptions for a damaged file
         raise CheckpointError(f"The tokenizer {path} cannot be read; copy the model again.") from error
-
-
-def _read_pieces(path: Path) -> bytes:
-    content = path.read_bytes()
-    try:
-        SentencePieceProcessor.from_proto(content)
-    except RuntimeError as error:
-        raise CheckpointError(f"The vocabulary {path} is no SentencePiece model; copy the model again.") from error
-    return content

@@ -9,8 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
-from sentencepiece import SentencePieceProcessor
-
 from exported_models.contract.arrays import Floats
 from exported_models.contract.manifest import (
     GenerationDefaults,
@@ -25,6 +23,7 @@ from pipeline.adapters.joeynmt.transformer import (
     build_transformer,
     make_reference,
 )
+from pipeline.adapters.sentencepiece_models import read_sentencepiece_model
 from pipeline.adapters.transformer_graphs import describe_transformer, transformer_spaces
 from pipeline.errors import CheckpointError
 from pipeline.models.checkpoint import LoadedCheckpoint
@@ -110,14 +109,7 @@ def _find_pieces(checkpoint: Checkpoint, side: Side) -> bytes | None:
     if side.level != "bpe" or side.tokenizer_type != "sentencepiece" or not named:
         return None
     path = checkpoint.path.parent / Path(named).name
-    if not path.is_file():
-        return None
-    content = path.read_bytes()
-    try:
-        SentencePieceProcessor.from_proto(content)
-    except RuntimeError as error:
-        raise CheckpointError(f"The vocabulary {path} is no SentencePiece model; copy the model again.") from error
-    return content
+    return read_sentencepiece_model(path)[0] if path.is_file() else None
 
 
 def _read_generation(checkpoint: Checkpoint, positions: int) -> GenerationDefaults:

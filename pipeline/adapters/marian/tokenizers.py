@@ -7,11 +7,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from sentencepiece import SentencePieceProcessor
-
 from exported_models.contract.manifest import SentencePieceSpec, WordTokenizerSpec
 from pipeline.adapters.marian.checkpoint import SENTENCEPIECE_SUFFIX, MarianCheckpoint
 from pipeline.adapters.marian.vocabulary import read_word_vocabulary
+from pipeline.adapters.sentencepiece_models import read_sentencepiece_model
 from pipeline.errors import CheckpointError
 
 _LANGUAGE_CODE = re.compile(">>.+<<")
@@ -82,7 +81,7 @@ def _read_side(path: Path, rows: int, subword_model: Path | None) -> _Side:
 
 
 def _read_pieces(path: Path) -> _Side:
-    content, processor = _read_model(path)
+    content, processor = read_sentencepiece_model(path)
     if processor.eos_id() < 0:
         raise CheckpointError(f"The vocabulary {path} has no end of sentence: it is not one that Marian made.")
     pieces = tuple(processor.id_to_piece(index) for index in range(processor.get_piece_size()))
@@ -91,16 +90,8 @@ def _read_pieces(path: Path) -> _Side:
 
 def _read_words(path: Path, subword_model: Path | None) -> _Side:
     vocabulary = read_word_vocabulary(path)
-    model = None if subword_model is None else _read_model(subword_model)[0]
+    model = None if subword_model is None else read_sentencepiece_model(subword_model)[0]
     return _Side(vocabulary.tokens, model, vocabulary.end_id, vocabulary.unknown_id)
-
-
-def _read_model(path: Path) -> tuple[bytes, SentencePieceProcessor]:
-    content = path.read_bytes()
-    try:
-        return content, SentencePieceProcessor.from_proto(content)
-    except RuntimeError as error:
-        raise CheckpointError(f"The vocabulary {path} is no SentencePiece model; copy the model again.") from error
 
 
 def _specify(name: str, side: _Side) -> SentencePieceSpec | WordTokenizerSpec:
