@@ -75,5 +75,5 @@ def test_builds_go_on(setting: Callable[..., Setting], part: Callable[[Setting],
 
 
 def test_the_guide_has_every_part() -> None:
-    rows = re.findall(r"^\| `([a-z-]+)` \|", GUIDE.read_text(encoding="utf-8"), re.MULTILINE)
-    assert rows == list(PARTS)
+    what_must_be, _, _ = GUIDE.read_text(encoding="utf-8").partition("\n## Seen\n")
+    assert re.findall(r"^\| `([a-z-]+)` \|", what_must_be, re.MULTILINE) == list(PARTS)

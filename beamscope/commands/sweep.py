@@ -9,14 +9,19 @@ import click
 from beamscope.long_run import show_progress
 from beamscope.options import json_option, workspace_option
 from beamscope.request_options import RequestOptions, request_options
+from exported_models.contract.errors import shorten
+from exported_models.contract.request import MAX_BEAM_SIZE
 from exported_models.contract.workspace import Workspace
 
+_BEAM_SIZE = click.IntRange(1, MAX_BEAM_SIZE)
 
-def _to_beam_sizes(_context: click.Context, _parameter: click.Parameter, value: str) -> tuple[int, ...]:
+
+def _to_beam_sizes(context: click.Context, parameter: click.Parameter, value: str) -> tuple[int, ...]:
     low, dash, high = value.partition("-")
     if not low.isdecimal() or (dash and not high.isdecimal()):
-        raise click.BadParameter(f"{value!r} is no range of beam sizes; write 1-20, or one number.")
-    return tuple(range(int(low), int(high if dash else low) + 1))
+        raise click.BadParameter(f"{shorten(value)!r} is no range of beam sizes; write 1-20, or one number.")
+    first, last = (_BEAM_SIZE(shorten(text), parameter, context) for text in (low, high or low))
+    return tuple(range(first, last + 1))
 
 
 def _to_penalties(_context: click.Context, _parameter: click.Parameter, value: str) -> tuple[float, ...]:
@@ -25,7 +30,7 @@ def _to_penalties(_context: click.Context, _parameter: click.Parameter, value: s
     except ValueError:
         found = (math.nan,)
     if any(math.isnan(number) for number in found):
-        raise click.BadParameter(f"{value!r} is no list of length penalties; write 0,0.5,1 for instance.")
+        raise click.BadParameter(f"{shorten(value)!r} is no list of length penalties; write 0,0.5,1 for instance.")
     return found
 
 

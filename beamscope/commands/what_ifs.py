@@ -9,12 +9,14 @@ import click
 from beamscope.long_run import show_progress
 from beamscope.options import json_option, workspace_option
 from beamscope.request_options import RequestOptions, request_options
+from exported_models.contract.errors import shorten
 from exported_models.contract.workspace import Workspace
 
 if TYPE_CHECKING:
     from exported_models.what_ifs.listing import Substitutes
 
 KINDS = ("words", "heads")
+_MOST_DIGITS = 9
 
 
 @click.command(name="what-ifs")
@@ -83,8 +85,9 @@ def _read_substitutes(text: str) -> Substitutes:
 
     word, equals, texts = text.partition("=")
     listed = tuple(one for one in texts.split(",") if one.strip())
-    if not (equals and word.isdecimal() and listed):
+    if not (equals and word.isdecimal() and len(word) <= _MOST_DIGITS and listed):
         raise click.BadParameter(
-            f"{text!r} names no words; write WORD=TEXT,TEXT, for instance 2=dog,cat.", param_hint="--substitute"
+            f"{shorten(text)!r} names no words; write WORD=TEXT,TEXT, for instance 2=dog,cat.",
+            param_hint="--substitute",
         )
     return Substitutes(int(word), listed)

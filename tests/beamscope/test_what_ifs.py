@@ -62,7 +62,12 @@ def test_a_sweep_shows_which_sentence_wins_where(beamscope: Beamscope, workspace
 
 @pytest.mark.parametrize(
     ("options", "expected"),
-    [(["--beams", "few"], "'few' is no range"), (["--length-penalties", "nan"], "'nan' is no list")],
+    [
+        (["--beams", "few"], "'few' is no range"),
+        (["--beams", "1-999999999999"], "999999999999 is not in the range"),
+        (["--beams", "9" * 5000], "is not a valid integer range"),
+        (["--length-penalties", "nan"], "'nan' is no list"),
+    ],
 )
 def test_settings_that_cannot_be_read_are_named(
     beamscope: Beamscope, workspace: tuple[str, str], options: list[str], expected: str
