@@ -19,26 +19,33 @@ if TYPE_CHECKING:
     from beamscope.python.figures import Figure
     from beamscope.python.neighbors import Neighbors
     from beamscope.python.translation import Translation
+    from beamscope.python.what_ifs import AttentionSearch, Sweep, WhatIfs
     from beamscope.python.workspace import Workspace
     from beamscope.python.workspace import open_workspace as open  # noqa: A004 - `beamscope.open`, as `gzip.open`
     from exported_models.contract.errors import BeamscopeError
 
 __all__ = [
+    "AttentionSearch",
     "BeamscopeError",
     "Comparison",
     "Figure",
     "Neighbors",
+    "Sweep",
     "Translation",
+    "WhatIfs",
     "Workspace",
     "open",
 ]
 
 _HOMES: Final = {
+    "AttentionSearch": ("beamscope.python.what_ifs", "AttentionSearch"),
     "BeamscopeError": ("exported_models.contract.errors", "BeamscopeError"),
     "Comparison": ("beamscope.python.comparison", "Comparison"),
     "Figure": ("beamscope.python.figures", "Figure"),
     "Neighbors": ("beamscope.python.neighbors", "Neighbors"),
+    "Sweep": ("beamscope.python.what_ifs", "Sweep"),
     "Translation": ("beamscope.python.translation", "Translation"),
+    "WhatIfs": ("beamscope.python.what_ifs", "WhatIfs"),
     "Workspace": ("beamscope.python.workspace", "Workspace"),
     "open": ("beamscope.python.workspace", "open_workspace"),
 }

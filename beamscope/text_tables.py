@@ -3,9 +3,41 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+
+
+@dataclass(frozen=True, slots=True)
+class TextTable:
+    """Rows under a header, for a terminal or a notebook.
+
+    Attributes:
+        right: columns that are aligned to the right.
+        note: a line below the table.
+        shares: of each row, from 0 to 1; a notebook draws them as bars behind the column ``bars``.
+    """
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    right: frozenset[int] = frozenset()
+    note: str = ""
+    shares: Sequence[float] = ()
+    bars: int = 0
+
+    def __str__(self) -> str:
+        lines = format_table([self.header, *self.rows], right=self.right)
+        return "\n".join([*lines, self.note] if self.note else lines)
+
+
+Block = str | TextTable
+"""A paragraph, or a table."""
+
+
+def write_text(blocks: Iterable[Block]) -> str:
+    """Blocks with a blank line between them, without a line break at the end."""
+    return "\n\n".join(map(str, blocks))
 
 
 def show_plainly(text: str) -> str:

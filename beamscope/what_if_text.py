@@ -1,37 +1,38 @@
-"""Many what-ifs, the search for attention, and a sweep as text."""
+"""What-ifs, a search for attention and a sweep, as paragraphs and tables for a terminal or a notebook."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from beamscope.text_tables import count, format_table, quote_token, show_plainly
+from beamscope.text_tables import Block, TextTable, count, quote_token, show_plainly
 from exported_models.contract.trace import Hypothesis, Trace
 from exported_models.what_ifs.attention import AttentionSearch, TriedAttention, rank_attention
 from exported_models.what_ifs.sweep import Event, Sweep
 from exported_models.what_ifs.trials import Trial, measure_steps, rank_trials
 
+MOST_TRIALS = 20
+"""What-ifs that are listed."""
 MOST_ATTENTION = 5
 """Trials of attention that are listed."""
 MOST_HYPOTHESES = 10
 """Hypotheses of a sweep that are listed."""
 
 
-def describe_trials(hypothesis: Hypothesis, trials: Sequence[Trial], limit: int | None) -> str:
+def describe_trials(hypothesis: Hypothesis, trials: Sequence[Trial], limit: int = MOST_TRIALS) -> Iterator[Block]:
     """What-ifs by how much they change, and the mean share that other words change at each step."""
     answered = [trial for trial in rank_trials(trials) if not trial.reason]
     refused = dict.fromkeys(trial.reason for trial in trials if trial.reason)
-    parts = [
-        [show_plainly(hypothesis.text)],
-        _list_trials(answered[:limit], len(answered)),
-        _list_steps(hypothesis, trials),
-        list(refused),
-    ]
-    return "\n\n".join("\n".join(lines) for lines in parts if lines)
+    yield show_plainly(hypothesis.text)
+    if answered or not refused:
+        yield _list_trials(answered[:limit], len(answered)) if answered else "There is nothing to try."
+    steps = _list_steps(hypothesis, trials)
+    if steps.rows:
+        yield steps
+    if refused:
+        yield "\n".join(refused)
 
 
-def _list_trials(trials: Sequence[Trial], total: int) -> list[str]:
-    if not trials:
-        return ["There is nothing to try."]
+def _list_trials(trials: Sequence[Trial], total: int) -> TextTable:
     rows = [
         (
             f"{trial.changed_share:.0%}",
@@ -41,37 +42,37 @@ def _list_trials(trials: Sequence[Trial], total: int) -> list[str]:
         )
         for trial in trials
     ]
-    table = format_table([("words", "score", "what-if", "translation"), *rows], right=frozenset({0, 1}))
-    return [*table, f"... and {total - len(trials)} more"] if len(trials) < total else table
+    more = f"... and {total - len(trials)} more" if len(trials) < total else ""
+    shares = [trial.changed_share for trial in trials]
+    return TextTable(("words", "score", "what-if", "translation"), rows, frozenset({0, 1}), more, shares)
 
 
-def _list_steps(hypothesis: Hypothesis, trials: Sequence[Trial]) -> list[str]:
+def _list_steps(hypothesis: Hypothesis, trials: Sequence[Trial]) -> TextTable:
     shares = measure_steps(trials, len(hypothesis.tokens))
-    rows = [
-        (str(step), quote_token(token), f"{share:.0%}")
-        for step, (token, share) in enumerate(zip(hypothesis.tokens, shares, strict=True))
-        if share is not None
-    ]
-    head = ("step", "token", "words changed by another word here, mean")
-    return format_table([head, *rows], right=frozenset({0, 2})) if rows else []
+    found = [(step, share) for step, share in enumerate(shares) if share is not None]
+    rows = [(str(step), quote_token(hypothesis.tokens[step]), f"{share:.0%}") for step, share in found]
+    header = ("step", "token", "words changed by another word here, mean")
+    return TextTable(header, rows, frozenset({0, 2}), shares=[share for _, share in found], bars=2)
 
 
-def describe_attention_search(found: AttentionSearch, trace: Trace) -> str:
+def describe_attention_search(found: AttentionSearch, trace: Trace) -> Iterator[Block]:
     """The answer, and the trials next to it."""
     token, best = quote_token(found.token), found.best
     before = f"{token} is number {found.before.rank + 1} at step {found.step}"
     if best.succeeds:
-        answer = f"{before}. It becomes the most probable token with attention {_name(best, trace)}."
+        yield f"{before}. It becomes the most probable token with attention {_name(best, trace)}."
     else:
-        answer = (
+        yield (
             f"{before}. No attention on one position makes it the most probable token; {_name(best, trace)} is nearest."
         )
+    listed = rank_attention(found.tried)[:MOST_ATTENTION]
     rows = [
         (_name(trial, trace), f"{trial.probability:.4f}", str(trial.rank + 1), f"{trial.change:.3f}")
-        for trial in rank_attention(found.tried)[:MOST_ATTENTION]
+        for trial in listed
     ]
-    table = format_table([("attention", "probability", "rank", "change"), *rows], right=frozenset({1, 2, 3}))
-    return "\n".join([answer, "", *table, f"{count(len(found.tried), 'trial')}."])
+    header, note = ("attention", "probability", "rank", "change"), f"{count(len(found.tried), 'trial')}."
+    shares = [trial.probability for trial in listed]
+    yield TextTable(header, rows, frozenset({1, 2, 3}), note, shares, bars=1)
 
 
 def _name(trial: TriedAttention, trace: Trace) -> str:
@@ -81,21 +82,28 @@ def _name(trial: TriedAttention, trace: Trace) -> str:
     return f"on {quote_token(trace.source.tokens[trial.position])} ({trial.position}){place}"
 
 
-def describe_sweep(found: Sweep) -> str:
+def describe_sweep(found: Sweep) -> Iterator[Block]:
     """The letter of the winning hypothesis under each setting, and the hypotheses that appear, move and vanish."""
-    listed = found.hypotheses[:MOST_HYPOTHESES]
-    rows = [
-        (_letter(place), show_plainly(one.text), f"{one.score:.4f}", str(one.wins)) for place, one in enumerate(listed)
-    ]
-    hypotheses = format_table([("", "hypothesis", "log-probability", "wins"), *rows], right=frozenset({2, 3}))
-    more = len(found.hypotheses) - len(listed)
-    hypotheses += [f"... and {more} more"] if more else []
+    yield _list_hypotheses(found)
     grid = [
         (str(beam_size), *map(_letter, row)) for beam_size, row in zip(found.beam_sizes, found.winners, strict=True)
     ]
-    header = ("beam", *(f"penalty {penalty:g}" for penalty in found.length_penalties))
-    parts = [hypotheses, format_table([header, *grid], right=frozenset({0})), list(_list_events(found))]
-    return "\n\n".join("\n".join(lines) for lines in parts if lines)
+    yield TextTable(("beam", *(f"penalty {one:g}" for one in found.length_penalties)), grid, frozenset({0}))
+    events = "\n".join(_list_events(found))
+    if events:
+        yield events
+
+
+def _list_hypotheses(found: Sweep) -> TextTable:
+    listed = found.hypotheses[:MOST_HYPOTHESES]
+    settings = len(found.beam_sizes) * len(found.length_penalties)
+    rows = [
+        (_letter(place), show_plainly(one.text), f"{one.score:.4f}", str(one.wins)) for place, one in enumerate(listed)
+    ]
+    more = len(found.hypotheses) - len(listed)
+    header, note = ("", "hypothesis", "log-probability", "wins"), f"... and {more} more" if more else ""
+    shares = [one.wins / settings for one in listed]
+    return TextTable(header, rows, frozenset({2, 3}), note, shares, bars=3)
 
 
 def _list_events(found: Sweep) -> Iterator[str]:

@@ -7,6 +7,7 @@ import click
 from beamscope.long_run import show_progress
 from beamscope.options import json_option, workspace_option
 from beamscope.request_options import RequestOptions, request_options
+from beamscope.text_tables import write_text
 from exported_models.contract.workspace import Workspace
 
 
@@ -43,4 +44,4 @@ def find_attention(
     if as_json:
         click.echo(AttentionSearchDocument.of(found, trace.source.tokens).to_json())
     else:
-        click.echo(describe_attention_search(found, trace))
+        click.echo(write_text(describe_attention_search(found, trace)))

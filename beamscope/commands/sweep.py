@@ -9,6 +9,7 @@ import click
 from beamscope.long_run import show_progress
 from beamscope.options import json_option, workspace_option
 from beamscope.request_options import RequestOptions, request_options
+from beamscope.text_tables import write_text
 from exported_models.contract.errors import shorten
 from exported_models.contract.request import MAX_BEAM_SIZE
 from exported_models.contract.workspace import Workspace
@@ -78,4 +79,4 @@ def sweep(
     request = options.request(engine, model, text)
     with show_progress("settings") as report:
         found = sweep_settings(engine, request, beams, length_penalties, report)
-    click.echo(SweepDocument.of(found).to_json() if as_json else describe_sweep(found))
+    click.echo(SweepDocument.of(found).to_json() if as_json else write_text(describe_sweep(found)))

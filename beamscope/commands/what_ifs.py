@@ -9,6 +9,7 @@ import click
 from beamscope.long_run import show_progress
 from beamscope.options import json_option, workspace_option
 from beamscope.request_options import RequestOptions, request_options
+from beamscope.text_tables import write_text
 from exported_models.contract.errors import shorten
 from exported_models.contract.workspace import Workspace
 
@@ -77,7 +78,7 @@ def what_ifs(
     if as_json:
         click.echo(WhatIfsDocument.of(RequestDocument.of(trace.request), trace.best, trials, len(wishes)).to_json())
     else:
-        click.echo(describe_trials(trace.best, trials, limit))
+        click.echo(write_text(describe_trials(trace.best, trials, limit)))
 
 
 def _read_substitutes(text: str) -> Substitutes:

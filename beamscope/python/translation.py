@@ -26,11 +26,13 @@ from exported_models.edits import apply
 from exported_models.engine import ForcedScore
 from exported_models.search.states import find_states
 from exported_models.search.word_table import NearWord
+from exported_models.what_ifs.sweep import BEAM_SIZES, LENGTH_PENALTIES
 
 if TYPE_CHECKING:
     from beamscope.python.comparison import Comparison
     from beamscope.python.figures import Figure, View
     from beamscope.python.neighbors import Neighbors
+    from beamscope.python.what_ifs import AttentionSearch, Report, Sweep, TriedKind, WhatIfs
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -232,6 +234,75 @@ class Translation(Verbs):
         from beamscope.python.comparison import compare
 
         return compare(self, other, reference)
+
+    def what_ifs(
+        self,
+        *kinds: TriedKind,
+        substitutes: Mapping[int, Sequence[str]] | None = None,
+        report: Report = lambda _: None,
+    ) -> WhatIfs:
+        """Try many changes together and rank them by the share of words that each changes.
+
+        Args:
+            kinds: ``"words"``, every other word of the top k at each step, which is tried where nothing is named;
+                ``"heads"``, every head of attention ablated.
+            substitutes: number of a source word to the texts that are written in its place, one at a time.
+            report: called with the number of what-ifs that were answered since its last call, for instance the
+                ``update`` of a tqdm bar.
+
+        Raises:
+            BeamscopeError: there is no such kind. A change that is refused is listed with its reason.
+
+        >>> t.what_ifs(substitutes={0: ["May 1", "05/04/05"]}).trials[0].words
+        '“03/04/05” → “May 1”'
+        """
+        from beamscope.python.what_ifs import try_what_ifs
+
+        return try_what_ifs(self, kinds, substitutes or {}, report)
+
+    def sweep(
+        self,
+        beam_sizes: Sequence[int] = BEAM_SIZES,
+        length_penalties: Sequence[float] = LENGTH_PENALTIES,
+        *,
+        report: Report = lambda _: None,
+    ) -> Sweep:
+        """Decode the request under every combination of beam size and length penalty.
+
+        Args:
+            beam_sizes, length_penalties: ascending, without repetition; at most 500 combinations.
+            report: as of `what_ifs`.
+
+        Raises:
+            BeamscopeError: there are no settings or too many, they are not ascending, or one cannot be answered.
+
+        >>> t.sweep(range(1, 3), [0.0, 1.0]).texts
+        ('2005-03-04', '2005-09-04')
+        """
+        from beamscope.python.what_ifs import sweep_search
+
+        return sweep_search(self, beam_sizes, length_penalties, report)
+
+    def find_attention(self, step: int, token: str, *, report: Report = lambda _: None) -> AttentionSearch:
+        """Find the smallest change of attention that makes a token the most probable one at a step.
+
+        All weight of the step is put on each source position in turn: of all heads, then of each layer, then of each
+        head.
+
+        Args:
+            token: of the target vocabulary, as `tokens` and `top_k` write it.
+            report: as of `what_ifs`.
+
+        Raises:
+            BeamscopeError: the model has no attention, the translation no such step, or the vocabulary no such token.
+
+        >>> found = t.find_attention(6, "4")
+        >>> found.best.succeeds, t.change(found.best.wish).text
+        (True, '2005-04-04')
+        """
+        from beamscope.python.what_ifs import find_attention
+
+        return find_attention(self, step, token, report)
 
     def plot(self, view: View = "translation", **options: Any) -> Figure:
         """A view of the page as a figure, which a notebook shows and `Figure.save` writes.

@@ -32,7 +32,7 @@ def test_every_cell_runs_and_shows_what_its_text_says(
     values = [run_cell("".join(cell["source"]), names) for cell in cells if cell["cell_type"] == "code"]
 
     assert [cell["id"] for cell in cells if cell.get("outputs")] == []
-    assert sum(hasattr(value, "_repr_html_") for value in values) == 4
+    assert sum(hasattr(value, "_repr_html_") for value in values) == 7
     assert names["t"].text == "2005-03-04"
     assert [one.text for one in (names["attended"], names["chosen"])] == ["2005-04-04", "2005-09-04"]
     printed = capsys.readouterr().out

@@ -29,7 +29,7 @@ from tests.beamscope.shell import Beamscope
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
-MODULES = ("workspace", "translation", "verbs", "comparison", "figures", "neighbors")
+MODULES = ("workspace", "translation", "verbs", "comparison", "figures", "neighbors", "what_ifs")
 HEAVY = ("numpy", "onnxruntime", "dash", "plotly", "pydantic", "torch", "sklearn", "click")
 
 
@@ -56,7 +56,7 @@ def test_the_page_lists_every_public_name_and_no_other() -> None:
         beamscope.__getattr__("opne")
 
 
-@pytest.mark.parametrize("name", ["Workspace", "Translation", "Comparison", "Figure", "Neighbors"])
+@pytest.mark.parametrize("name", sorted(set(beamscope.__all__) - {"open", "BeamscopeError"}))
 def test_the_page_lists_every_member_of_a_class_and_each_says_what_it_is(name: str) -> None:
     kind = getattr(beamscope, name)
     members = {one for one in dir(kind) if not one.startswith("_")}
@@ -158,6 +158,43 @@ def test_neighbors_and_comparisons_are_those_of_the_command_line(
     assert both.score_change < 0
 
 
+def test_many_what_ifs_are_those_of_the_command_line(dates_workspace: Workspace, beamscope: Beamscope) -> None:
+    t = open_workspace(dates_workspace.root).translate("dates", "03/04/05")
+    done: list[int] = []
+    tried, swept = t.what_ifs("words", "heads", report=done.append), t.sweep(range(1, 4), [0.0, 1.0])
+    found = t.find_attention(6, "4")
+    told = {}
+    for command, options in {
+        "what-ifs": ("--try", "words", "--try", "heads"),
+        "sweep": ("--beams", "1-3", "--length-penalties", "0,1"),
+        "find-attention": ("--step", "6", "--token", "4"),
+    }.items():
+        asked = (command, "dates", "03/04/05", *options, "--workspace", str(dates_workspace.root))
+        told[command] = beamscope(*asked).stdout.rstrip("\n"), json.loads(beamscope(*asked, "--json").stdout)
+
+    assert sum(done) == len(tried) == len(list(tried))
+    # The command line's request has no settings filled in, and tokens in its words are as the model has them.
+    assert (str(swept), str(found)) == (told["sweep"][0], told["find-attention"][0])
+    assert {**swept.to_dict(), "request": None} == {**told["sweep"][1], "request": None}
+    assert found.to_dict() == told["find-attention"][1]
+    changes = [(trial["text"], trial["changed_share"]) for trial in told["what-ifs"][1]["trials"]]
+    assert [(trial["text"], trial["changed_share"]) for trial in tried.to_dict()["trials"]] == changes
+    assert t.change(tried.trials[0].wish).text == changes[0][0]
+    assert tried.steps[6] == told["what-ifs"][1]["steps"][6]
+
+
+def test_a_notebook_shows_many_what_ifs_as_tables(t: beamscope.Translation) -> None:
+    found = t.what_ifs(substitutes={0: ["May 1", "<b>"]})
+    page = found._repr_html_()
+
+    assert page.count("<table") == 1
+    assert ("&lt;" in page, "'<'" in page) == (True, False)
+    assert "linear-gradient(90deg," in page
+    assert [bool(trial.reason) for trial in found] == [False, True]
+    assert t.sweep([1, 2], [1.0])._repr_html_().count("<table") == 2
+    assert "most probable token with attention on" in t.find_attention(6, "4")._repr_html_()
+
+
 def test_every_view_is_drawn_with_its_title_and_words(t: beamscope.Translation) -> None:
     both = t.compare(t.edit_source("04/13/05"))
     figures = [t.plot(view) for view in ("translation", "matrix", "tree", "map", "neighbors")]
@@ -206,6 +243,9 @@ def test_mistakes_are_one_sentence(
         "no target token 99": lambda: t.plot("neighbors", step=99),
         "t.png does not end in .svg": lambda: t.plot().save(tmp_path / "t.png"),
         "is no figure of plotly": lambda: t.plot().to_plotly(),
+        "no kind of what-if 'letters'; choose from words, heads": lambda: t.what_ifs("letters"),  # type: ignore[arg-type]
+        "no beam sizes to sweep over": lambda: t.sweep([]),
+        "is not in the model": lambda: t.find_attention(6, "four"),
     }
 
     for sentence, act in mistakes.items():
