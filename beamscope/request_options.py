@@ -34,6 +34,7 @@ class RequestOptions:
     """The options for decoding; None stands for the model's default."""
 
     prefix: str
+    keep: tuple[str, ...]
     attend: tuple[AttentionOverride, ...]
     beam: int | None
     length_penalty: float | None
@@ -50,7 +51,7 @@ class RequestOptions:
 
         Raises:
             WorkspaceError, ArtefactError: the model is not there or damaged.
-            RequestError: the prefix is not made of tokens that the model knows.
+            RequestError: the prefix or a kept path is not made of tokens that the model knows.
         """
         from exported_models.contract.wishes import SetLanguages, StartOver
         from exported_models.edits import revise, start
@@ -70,24 +71,28 @@ class RequestOptions:
 
     def _wishes(self, engine: Engine, spoken: Request) -> Iterator[PlainWish]:
         """The options as wishes; languages are set already, as the prefix begins with the target's."""
-        from exported_models.contract.wishes import Ablate, Attend, Force, SetSearch
+        from exported_models.contract.wishes import Ablate, Attend, Force, Keep, SetSearch
 
         yield SetSearch(self.beam, self.length_penalty, self.max_length, self.early_stopping, self.top_k)
-        yield Force(self._prefix_tokens(engine, spoken))
+        yield Force(_read_tokens(engine, spoken, self.prefix, "prefix"))
+        for path in self.keep:
+            yield Keep(_read_tokens(engine, spoken, path, "kept path"))
         yield Ablate(self.ablate)
         for override in self.attend:
             yield Attend(override.step, override.weights, override.layer, override.head)
 
-    def _prefix_tokens(self, engine: Engine, spoken: Request) -> tuple[str, ...]:
-        from exported_models.completion import tokenize_target
-        from exported_models.runtime.languages import speak
 
-        if not self.prefix:
-            return ()
-        try:
-            return tokenize_target(self.prefix, speak(engine.model(spoken.model_id), spoken), end=False).tokens
-        except RequestError as error:
-            raise RequestError(f"In the prefix: {error}", field=error.field) from error
+def _read_tokens(engine: Engine, spoken: Request, text: str, name: str) -> tuple[str, ...]:
+    """The target tokens of the beginning of a translation."""
+    from exported_models.completion import tokenize_target
+    from exported_models.runtime.languages import speak
+
+    if not text:
+        return ()
+    try:
+        return tokenize_target(text, speak(engine.model(spoken.model_id), spoken), end=False).tokens
+    except RequestError as error:
+        raise RequestError(f"In the {name}: {error}", field=error.field) from error
 
 
 def request_options(function: Callable[..., None]) -> Callable[..., None]:
@@ -150,6 +155,13 @@ _OPTIONS = (
     ),
     click.option("--cut", is_flag=True, help="Cut a source of more tokens than the model reads, and say so."),
     click.option("--prefix", default="", metavar="TEXT", help="Text that the translation must begin with."),
+    click.option(
+        "--keep",
+        multiple=True,
+        metavar="TEXT",
+        help="Beginning of a translation that goes on beside the beam, as if it had not been pruned; "
+        "repeat it to keep several.",
+    ),
     click.option(
         "--attend",
         multiple=True,

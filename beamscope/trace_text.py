@@ -42,7 +42,9 @@ def _n_best(trace: Trace) -> list[str]:
     rows = [
         (
             str(rank),
-            show_plainly(hypothesis.text) + ("" if hypothesis.finished else " (unfinished)"),
+            show_plainly(hypothesis.text)
+            + ("" if hypothesis.finished else " (unfinished)")
+            + (" (kept beside)" if hypothesis.beside else ""),
             f"{hypothesis.normalized:.4f}",
             f"{sum(hypothesis.log_probs):.4f}",
             _describe_probability(sum(hypothesis.log_probs)),

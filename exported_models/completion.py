@@ -7,6 +7,7 @@ from dataclasses import replace
 from exported_models.contract.errors import RequestError, shorten
 from exported_models.contract.request import (
     MAX_BEAM_SIZE,
+    MAX_KEPT_PATHS,
     MAX_LENGTH_LIMIT,
     MAX_LENGTH_PENALTY,
     MAX_TOP_K,
@@ -21,6 +22,9 @@ from exported_models.runtime.languages import find_language
 from exported_models.runtime.model import ExportedModel
 from exported_models.search.beam import SearchSettings
 from exported_models.search.rules import ForbiddenIds
+
+_NAMES = {"prefix": "prefix", "kept": "kept path", "forbidden": "forbidden phrase"}
+"""Fields of a request that hold target tokens, and the name of what each holds."""
 
 
 def complete_request(request: Request, model: ExportedModel) -> CompletedRequest:
@@ -56,6 +60,7 @@ def complete_request(request: Request, model: ExportedModel) -> CompletedRequest
         forbidden=tuple(
             sorted(set(request.forbidden), key=lambda one: (one.tokens, -1 if one.step is None else one.step))
         ),
+        kept=tuple(sorted(set(request.kept))),
     )
 
 
@@ -65,26 +70,17 @@ def canonical_overrides(request: Request) -> tuple[AttentionOverride, ...]:
 
 
 def search_settings(request: CompletedRequest, model: ExportedModel) -> SearchSettings:
-    """A completed request as numbers, the prefix and forbidden phrases as ids.
+    """A completed request as numbers; the prefix, kept paths and forbidden phrases as ids.
 
     Raises:
-        RequestError: the prefix or a phrase holds an unknown token, or the prefix does not fit the maximum length.
+        RequestError: the prefix, a path or a phrase holds an unknown token, the prefix or a path does not fit the
+            maximum length, or a path does not go on from the prefix.
     """
-    prefix = tuple(_target_id(token, model, "prefix") for token in request.prefix)
-    if len(prefix) > request.max_length:
+    if len(request.kept) > MAX_KEPT_PATHS:
         raise RequestError(
-            f"The prefix has {len(prefix)} tokens, more than the maximum length of {request.max_length}.",
-            field="prefix",
+            f"There are {len(request.kept)} kept paths; a request has at most {MAX_KEPT_PATHS}.", field="kept"
         )
-    first = model.manifest.generation.forced_first_id
-    if first is not None and prefix and prefix[0] != first:
-        raise RequestError(
-            f"Every output of {model.manifest.model_id} begins with {model.target_tokenizer.tokens[first]!r}; "
-            "the prefix must too.",
-            field="prefix",
-        )
-    if model.manifest.end_id in prefix[:-1]:
-        raise RequestError("The prefix goes on after the end of the sentence; cut it there.", field="prefix")
+    prefix = _read_path(request.prefix, "prefix", request, model)
     return SearchSettings(
         beam_size=request.beam_size,
         length_penalty=request.length_penalty,
@@ -93,6 +89,7 @@ def search_settings(request: CompletedRequest, model: ExportedModel) -> SearchSe
         top_k=min(request.top_k, len(model.target_tokenizer.tokens)),
         prefix=prefix,
         forbidden=tuple(_forbid(phrase, model) for phrase in request.forbidden),
+        kept=tuple(_keep(path, prefix, request, model) for path in request.kept),
     )
 
 
@@ -121,6 +118,40 @@ def _longest_target(model: ExportedModel) -> int:
     return min(MAX_LENGTH_LIMIT, model.manifest.max_target_tokens or MAX_LENGTH_LIMIT)
 
 
+def _keep(
+    tokens: tuple[str, ...], prefix: tuple[int, ...], request: CompletedRequest, model: ExportedModel
+) -> tuple[int, ...]:
+    path = _read_path(tokens, "kept", request, model)
+    if not path:
+        raise RequestError("A kept path is empty; name at least one token.", field="kept")
+    if path[: len(prefix)] != prefix or path == prefix:
+        raise RequestError(
+            f"The kept path {shorten(' '.join(tokens))!r} does not go on from the forced prefix "
+            f"{shorten(' '.join(request.prefix))!r}; keep one that does, or force nothing.",
+            field="kept",
+        )
+    return path
+
+
+def _read_path(tokens: tuple[str, ...], field: str, request: CompletedRequest, model: ExportedModel) -> tuple[int, ...]:
+    """The ids of tokens that a hypothesis may begin with."""
+    path, name = tuple(_target_id(token, model, field) for token in tokens), _NAMES[field]
+    if len(path) > request.max_length:
+        raise RequestError(
+            f"The {name} has {len(path)} tokens, more than the maximum length of {request.max_length}.", field=field
+        )
+    first = model.manifest.generation.forced_first_id
+    if first is not None and path and path[0] != first:
+        raise RequestError(
+            f"Every output of {model.manifest.model_id} begins with {model.target_tokenizer.tokens[first]!r}; "
+            f"the {name} must too.",
+            field=field,
+        )
+    if model.manifest.end_id in path[:-1]:
+        raise RequestError(f"The {name} goes on after the end of the sentence; cut it there.", field=field)
+    return path
+
+
 def _forbid(phrase: ForbiddenPhrase, model: ExportedModel) -> ForbiddenIds:
     if not phrase.tokens:
         raise RequestError("A forbidden phrase is empty; name at least one token.", field="forbidden")
@@ -146,7 +177,7 @@ def _target_id(token: str, model: ExportedModel, field: str) -> int:
     # Special tokens are allowed: a model may propose one, and every proposal can be chosen.
     token_id = model.target_tokenizer.token_id(token)
     if token_id is None:
-        whole = "prefix" if field == "prefix" else "forbidden phrase"
+        whole = _NAMES[field]
         raise RequestError(
             f"The {field} token {shorten(token)!r} is not one the model can produce; a {whole} is made of its target "
             "tokens.",

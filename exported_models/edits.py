@@ -25,12 +25,17 @@ from exported_models.contract.wishes import (
     AttendSteps,
     Choose,
     CopyAttention,
+    Drop,
     EditSource,
     EditTarget,
     Forbid,
     Force,
     ForceCandidate,
     ForceNode,
+    Keep,
+    KeepCandidate,
+    KeepChoice,
+    KeepNode,
     OwnAttention,
     PlainWish,
     Replace,
@@ -48,6 +53,7 @@ from exported_models.wording import (
     PairWriter,
     describe_copy,
     describe_heads,
+    describe_kept,
     describe_languages,
     describe_override,
     describe_own_attention,
@@ -110,6 +116,10 @@ def revise(request: Request, wish: PlainWish) -> Request:  # noqa: C901 - one ca
     match wish:
         case Force():
             return _force(request, wish.tokens)
+        case Keep():
+            return replace(request, kept=tuple(dict.fromkeys((*request.kept, wish.tokens))))
+        case Drop():
+            return replace(request, kept=tuple(path for path in request.kept if wish.tokens not in ((), path)))
         case Attend():
             return _attend(request, wish)
         case AttendSteps():
@@ -150,18 +160,20 @@ def resolve(  # noqa: C901 - one case a verb
     """
     match wish:
         case Choose():
-            _check("step", wish.step, len(hypothesis.tokens))
-            choices = trace.top_k(hypothesis)[wish.step]
-            _check("rank", wish.rank, len(choices))
-            return Force((*hypothesis.tokens[: wish.step], choices[wish.rank].token))
+            return Force(_find_choice_path(trace, hypothesis, wish))
+        case KeepChoice():
+            return Keep(_find_choice_path(trace, hypothesis, wish))
         case Replace():
             _check("step", wish.step, len(hypothesis.tokens))
             return Force((*hypothesis.tokens[: wish.step], *wish.tokens))
         case ForceNode():
-            _check("node", wish.node, len(trace.nodes))
-            return Force(tuple(node.token for node in trace.path(wish.node)))
+            return Force(_find_node_path(trace, wish))
+        case KeepNode():
+            return Keep(_find_node_path(trace, wish))
         case ForceCandidate():
             return Force(_find_candidate_path(trace, wish))
+        case KeepCandidate():
+            return Keep(_find_candidate_path(trace, wish))
         case Substitute():
             return EditSource(substitute_word(trace.source, wish.word, wish.text))
         case EditTarget():
@@ -246,7 +258,19 @@ def _substitute_target(wish: SubstituteTarget, hypothesis: Hypothesis, target: T
     return target.read(hypothesis.text[:start] + wish.text, ends=False)
 
 
-def _find_candidate_path(trace: Trace, wish: ForceCandidate) -> tuple[str, ...]:
+def _find_choice_path(trace: Trace, hypothesis: Hypothesis, wish: Choose | KeepChoice) -> tuple[str, ...]:
+    _check("step", wish.step, len(hypothesis.tokens))
+    choices = trace.top_k(hypothesis)[wish.step]
+    _check("rank", wish.rank, len(choices))
+    return (*hypothesis.tokens[: wish.step], choices[wish.rank].token)
+
+
+def _find_node_path(trace: Trace, wish: ForceNode | KeepNode) -> tuple[str, ...]:
+    _check("node", wish.node, len(trace.nodes))
+    return tuple(node.token for node in trace.path(wish.node))
+
+
+def _find_candidate_path(trace: Trace, wish: ForceCandidate | KeepCandidate) -> tuple[str, ...]:
     _check("step", wish.step, len(trace.steps))
     candidates = trace.steps[wish.step].candidates
     _check("rank", wish.rank, len(candidates))
@@ -256,14 +280,20 @@ def _find_candidate_path(trace: Trace, wish: ForceCandidate) -> tuple[str, ...]:
 
 def _force(request: Request, tokens: tuple[str, ...]) -> Request:
     """Overrides at steps of the prefix stay in force; later ones belong to another continuation and are dropped."""
-    kept = tuple(override for override in request.overrides if override.step < len(tokens))
-    return replace(request, prefix=tokens, overrides=kept if tokens else ())
+    stay = tuple(override for override in request.overrides if override.step < len(tokens))
+    return _begin_with(replace(request, overrides=stay if tokens else ()), tokens)
 
 
 def _pin(request: Request, hypothesis: Hypothesis, step: int) -> Request:
     """Cover the steps before ``step`` by a hypothesis, and drop the overrides after it."""
-    kept = tuple(override for override in request.overrides if override.step <= step)
-    return replace(request, prefix=hypothesis.tokens[:step], overrides=kept)
+    stay = tuple(override for override in request.overrides if override.step <= step)
+    return _begin_with(replace(request, overrides=stay), hypothesis.tokens[:step])
+
+
+def _begin_with(request: Request, prefix: tuple[str, ...]) -> Request:
+    """Force a prefix; kept paths that do not go on from it are dropped."""
+    kept = tuple(path for path in request.kept if path[: len(prefix)] == prefix and path != prefix)
+    return replace(request, prefix=prefix, kept=kept)
 
 
 def _attend(request: Request, wish: Attend) -> Request:
@@ -285,7 +315,7 @@ def _translate_anew(request: Request, changes: Mapping[str, Any]) -> Request:
     if changed == request:
         return request
     everywhere = tuple(phrase for phrase in request.forbidden if phrase.step is None)
-    return replace(changed, prefix=(), overrides=(), forbidden=everywhere)
+    return replace(changed, prefix=(), kept=(), overrides=(), forbidden=everywhere)
 
 
 def _start_over(request: Request, wish: StartOver) -> Request:
@@ -293,7 +323,7 @@ def _start_over(request: Request, wish: StartOver) -> Request:
     if model_id != request.model_id:
         request = Request(model_id, wish.source, top_k=request.top_k)
     cleared = replace(
-        request, source=wish.source, cut_source=wish.cut, prefix=(), overrides=(), ablations=(), forbidden=()
+        request, source=wish.source, cut_source=wish.cut, prefix=(), kept=(), overrides=(), ablations=(), forbidden=()
     )
     return revise(cleared, wish.search)
 
@@ -325,6 +355,10 @@ def _describe(  # noqa: C901 - one case a verb
     match plain:
         case Force():
             return describe_prefix(plain.tokens, hypothesis.tokens, text)
+        case Keep():
+            return describe_kept(plain.tokens, text, kept=True)
+        case Drop():
+            return describe_kept(plain.tokens, text, kept=False)
         case Attend():
             return describe_override(_override_of(plain), trace.source.tokens, text)
         case AttendSteps():

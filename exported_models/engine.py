@@ -74,11 +74,11 @@ class ForcedScore:
 
 @dataclass(frozen=True, slots=True)
 class Translation:
-    """One entry of an n-best list, without the trace of its search.
+    """One hypothesis, without the trace of its search.
 
     Attributes:
         tokens: end of sentence included where the hypothesis is ``finished``.
-        score, normalized: as of `exported_models.contract.trace.Hypothesis`.
+        score, normalized, beside: as of `exported_models.contract.trace.Hypothesis`.
     """
 
     tokens: tuple[str, ...]
@@ -86,10 +86,11 @@ class Translation:
     score: float
     normalized: float
     finished: bool
+    beside: bool = False
 
 
 Translations = tuple[Translation, ...] | RequestError
-"""The n-best list of a request, best first, or the reason for which it cannot be answered."""
+"""The hypotheses of a request, ordered as those of a trace, or the reason for which it cannot be answered."""
 
 
 class Engine:
@@ -271,7 +272,7 @@ class Engine:
         for step in sorted({override.step for override in overrides}):
             ended = bool(pinned.prefix) and model.target_tokenizer.token_id(pinned.prefix[-1]) == model.manifest.end_id
             if ended or step > len(pinned.prefix):
-                output = pinned.prefix if ended else self._decode(pinned, model, source).best.tokens
+                output = pinned.prefix if ended else self._decode(replace(pinned, kept=()), model, source).best.tokens
                 _check_within(step, output)
                 pinned = pinned if ended else replace(pinned, prefix=output[:step])
             pinned = replace(pinned, overrides=tuple(override for override in overrides if override.step <= step))
@@ -336,6 +337,7 @@ def _translation(model: ExportedModel, ending: Ending) -> Translation:
         score=ending.score,
         normalized=ending.normalized,
         finished=ending.token_ids[-1] == model.manifest.end_id,
+        beside=ending.beside,
     )
 
 

@@ -64,6 +64,7 @@ def describe_change(before: Trace, hypothesis: Hypothesis, after: Trace, text: P
         _compare_ablations(old, new),
         describe_languages(_compare_languages(old, new)),
         _compare_phrases(old, new, text),
+        _compare_kept(old, new, text),
         describe_search(_compare_search(old, new)),
     ]
     return ", ".join(change for change in changes if change) or "other options"
@@ -82,6 +83,13 @@ def describe_prefix(prefix: Sequence[str], tokens: Sequence[str], text: PairWrit
     was = tokens[step] if step < len(tokens) and tuple(prefix[:step]) == tuple(tokens[:step]) else ""
     replaced = f"“{text.target.show(was)}” → " if was and was != prefix[step] else "keep "
     return f"{step + 1}: {replaced}“{text.target.show(prefix[step])}”"
+
+
+def describe_kept(tokens: Sequence[str], text: PairWriter, *, kept: bool) -> str:
+    """A path that is kept beside the beam, or no longer, by its last token."""
+    if not tokens:
+        return "nothing beside the beam"
+    return f"{len(tokens)}: “{text.target.show(tokens[-1])}” {'beside' if kept else 'no longer beside'} the beam"
 
 
 def describe_override(override: AttentionOverride, source: Sequence[str], text: PairWriter) -> str:
@@ -183,6 +191,17 @@ def _compare_phrases(before: Request, after: Request, text: PairWriter) -> str:
     if fresh:
         return describe_phrase(fresh[-1].tokens, fresh[-1].step, text, forbidden=True)
     return describe_phrase(back[-1].tokens, None, text, forbidden=False) if back else ""
+
+
+def _compare_kept(before: Request, after: Request, text: PairWriter) -> str:
+    fresh, back = (
+        [path for path in one if path not in other]
+        for one, other in ((after.kept, before.kept), (before.kept, after.kept))
+    )
+    if fresh:
+        return describe_kept(fresh[-1], text, kept=True)
+    # A new prefix drops paths by itself.
+    return describe_kept(back[-1], text, kept=False) if back and after.prefix == before.prefix else ""
 
 
 def _compare_search(before: Request, after: Request) -> SetSearch:

@@ -59,6 +59,30 @@ class Verbs(ABC):
         """Force the path to a candidate of a step, for instance a pruned one; ``rank`` 0 is the step's best."""
         return self.change(wishes.ForceCandidate(step, rank))
 
+    def keep(self, tokens: str | Sequence[str]) -> Self:
+        """Let a path, given as text or as target tokens, go on beside the beam; the n-best list stays as it is.
+
+        >>> t.keep("1955").trace.hypotheses[-1].text
+        '1955-03-04'
+        """
+        return self.change(wishes.Keep(self._read(tokens)))
+
+    def keep_choice(self, step: int, rank: int) -> Self:
+        """Keep this hypothesis up to a step, with a token of the top k there, beside the beam."""
+        return self.change(wishes.KeepChoice(step, rank))
+
+    def keep_node(self, node: int) -> Self:
+        """Keep the path from the start to a node of the beam tree beside the beam."""
+        return self.change(wishes.KeepNode(node))
+
+    def keep_candidate(self, step: int, rank: int) -> Self:
+        """Keep the path to a candidate of a step, for instance a pruned one, beside the beam."""
+        return self.change(wishes.KeepCandidate(step, rank))
+
+    def drop(self, tokens: str | Sequence[str] = ()) -> Self:
+        """Keep a path no longer beside the beam; without one no path."""
+        return self.change(wishes.Drop(self._read(tokens)))
+
     def attend(
         self, step: int, weights: Mapping[int, float], *, layer: int | None = None, head: int | None = None
     ) -> Self:
@@ -134,7 +158,7 @@ class Verbs(ABC):
         return self.change(wishes.Substitute(word, text))
 
     def edit_source(self, text: str) -> Self:
-        """Translate another source; prefix, overrides and phrases forbidden at a step are dropped."""
+        """Translate another source; prefix, kept paths, overrides and phrases forbidden at a step are dropped."""
         return self.change(wishes.EditSource(text))
 
     def edit_target(self, text: str, *, ends: bool = True) -> Self:
@@ -170,5 +194,5 @@ class Verbs(ABC):
         return self.change(wishes.SetSearch(beam_size, length_penalty, max_length, early_stopping, top_k))
 
     def start_over(self, source: str, model: str | None = None) -> Self:
-        """Translate a source with nothing forced, overridden or ablated, with this model or another one."""
+        """Translate a source with nothing forced, kept, overridden or ablated, with this model or another one."""
         return self.change(wishes.StartOver(source, model))

@@ -78,10 +78,11 @@ def find_search(trace: Trace, hypothesis: Hypothesis) -> Finding:
         return Finding(
             f"{count(len(trace.request.prefix), 'token')} forced, score {signed(hypothesis.normalized)}", True
         )
-    if len(trace.hypotheses) < 2:
+    n_best = [one for one in trace.hypotheses if not one.beside]
+    if len(n_best) < 2:
         pruned = sum(entry.fate is Fate.PRUNED for step in trace.steps for entry in step.candidates)
         return Finding(f"one hypothesis, {pruned:,} pruned", False)
-    best, second = trace.hypotheses[0].normalized, trace.hypotheses[1].normalized
+    best, second = n_best[0].normalized, n_best[1].normalized
     return Finding(f"best {signed(best)}, next {signed(second)} a token", best - second < CLOSE_SCORES)
 
 

@@ -125,5 +125,5 @@ def _describe_loss(trace: Trace, step: int, parent: int, token_id: int, token: s
 
 
 def _measure(lost: Candidate, candidates: Sequence[Candidate]) -> float | None:
-    kept = [one.score for one in candidates if one.fate is not Fate.PRUNED]
+    kept = [one.score for one in candidates if one.fate in (Fate.KEPT, Fate.FINISHED)]
     return min(kept) - lost.score if kept and lost.pruned_by is not PrunedBy.PREFIX else None

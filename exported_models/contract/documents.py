@@ -14,6 +14,7 @@ from exported_models.contract.arrays import Floats
 from exported_models.contract.numbers import Number, WholeNumber
 from exported_models.contract.request import (
     MAX_BEAM_SIZE,
+    MAX_KEPT_PATHS,
     MAX_LENGTH_LIMIT,
     MAX_LENGTH_PENALTY,
     MAX_TOP_K,
@@ -85,6 +86,11 @@ class RequestDocument(_Document):
     target_language: str | None = Field(default=None, description="Code of the target's language.", max_length=40)
     cut_source: bool = Field(default=False, description="Cut a source that is longer than the model reads.")
     forbidden: list[ForbiddenDocument] = []
+    kept: list[list[str]] = Field(
+        default=[],
+        max_length=MAX_KEPT_PATHS,
+        description="Paths of target tokens that go on beside the beam; each begins with `prefix` and is longer.",
+    )
 
     @classmethod
     def of(cls, request: Request) -> RequestDocument:
@@ -106,6 +112,7 @@ class RequestDocument(_Document):
             target_language=request.target_language,
             cut_source=request.cut_source,
             forbidden=[ForbiddenDocument(tokens=list(entry.tokens), step=entry.step) for entry in request.forbidden],
+            kept=[list(path) for path in request.kept],
         )
 
     def to_request(self) -> Request:
@@ -127,6 +134,7 @@ class RequestDocument(_Document):
             target_language=self.target_language,
             cut_source=self.cut_source,
             forbidden=tuple(ForbiddenPhrase(tuple(entry.tokens), entry.step) for entry in self.forbidden),
+            kept=tuple(map(tuple, self.kept)),
         )
 
 
@@ -164,13 +172,14 @@ class ChoiceDocument(_Document):
 
 
 class NodeDocument(_Document):
-    """One prefix that the beam held; its index is its place in the list, and the first is the start."""
+    """One prefix that the search held; its index is its place in the list, and the first is the start."""
 
     parent: int
     token: str
     probability: Rounded
     score: Rounded
     finished: bool
+    beside: bool = Field(default=False, description="Whether the search has it only for a kept path.")
 
 
 class CandidateDocument(_Document):
@@ -188,7 +197,7 @@ class CandidateDocument(_Document):
 
 
 class HypothesisDocument(_Document):
-    """One entry of the n-best list."""
+    """One entry of the n-best list, or the end of a kept path."""
 
     text: str
     tokens: list[str]
@@ -197,6 +206,7 @@ class HypothesisDocument(_Document):
     normalized: Rounded
     finished: bool
     nodes: list[int]
+    beside: bool = Field(default=False, description="Whether it is a kept path that is not in the n-best list.")
 
 
 class TraceDocument(_Document):
@@ -213,9 +223,13 @@ class TraceDocument(_Document):
         description="Cross-attention of the hypothesis in view: [target][layer][head][source]; null without attention."
     )
     top_k: list[list[ChoiceDocument]] = Field(description="For each target token, the most probable tokens there.")
-    hypotheses: list[HypothesisDocument] = Field(description="The n-best list, best first.")
+    hypotheses: list[HypothesisDocument] = Field(
+        description="The n-best list, best first, and after it the other ends of kept paths."
+    )
     tree: list[NodeDocument] = Field(description="The beam tree.")
-    steps: list[list[CandidateDocument]] = Field(description="For each step, every candidate, best first.")
+    steps: list[list[CandidateDocument]] = Field(
+        description="For each step, every candidate, best first; those that only kept paths consider stand at the end."
+    )
     stop: Stop
 
     @classmethod
@@ -265,6 +279,7 @@ def _node_document(node: Node) -> NodeDocument:
         probability=math.exp(node.log_prob),
         score=node.score,
         finished=node.finished,
+        beside=node.beside,
     )
 
 
@@ -291,6 +306,7 @@ def _hypothesis_document(hypothesis: Hypothesis) -> HypothesisDocument:
         normalized=hypothesis.normalized,
         finished=hypothesis.finished,
         nodes=list(hypothesis.nodes),
+        beside=hypothesis.beside,
     )
 
 

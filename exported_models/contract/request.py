@@ -16,6 +16,8 @@ MAX_NEIGHBORS = 200
 """Maximum number of neighbors of one state that a store is asked for."""
 MAX_LENGTH_LIMIT = 1024
 MAX_LENGTH_PENALTY = 10.0
+MAX_KEPT_PATHS = 16
+"""Maximum number of paths that a request keeps beside the beam; each is a row of every step."""
 DEFAULT_REQUEST_BYTES = 256_000_000
 """Largest estimated record of a request that a server answers unless it is told otherwise."""
 
@@ -88,7 +90,9 @@ class Request:
         source_language, target_language: codes as the model has them, or the part before ``_`` that one language begins
             with; None for the model's own.
         cut_source: whether a source of more tokens than the model reads is cut, and not refused.
-        forbidden: phrases that the search leaves out; the tokens of ``prefix`` are free of them.
+        forbidden: phrases that the search leaves out; the tokens of ``prefix`` and ``kept`` are free of them.
+        kept: paths of target tokens that go on beside the beam by their best continuations. Each begins with
+            ``prefix`` and is longer. The n-best list stays as it is without them.
     """
 
     model_id: str
@@ -105,14 +109,16 @@ class Request:
     target_language: str | None = None
     cut_source: bool = False
     forbidden: tuple[ForbiddenPhrase, ...] = ()
+    kept: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompletedRequest(Request):
     """A request as the engine answers it. The type of its own keeps raw requests from being taken for completed ones.
 
-    Every setting has its value, weights, ablations and phrases are in ascending order, and ``prefix`` covers the steps
-    before each override. Equal questions about one model are equal values. A completed request can be asked again.
+    Every setting has its value; weights, ablations, phrases and kept paths are in ascending order; ``prefix`` covers
+    the steps before each override. Equal questions about one model are equal values. A completed request can be asked
+    again.
     """
 
     beam_size: int

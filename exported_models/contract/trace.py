@@ -31,6 +31,8 @@ class Fate(StrEnum):
     KEPT = "kept"
     FINISHED = "finished"
     PRUNED = "pruned"
+    BESIDE = "beside"
+    """The beam has no place for it; it goes on, or ends, beside the beam as a kept path of the request."""
 
 
 class PrunedBy(StrEnum):
@@ -55,7 +57,7 @@ class PrunedBy(StrEnum):
 
 
 class Stop(StrEnum):
-    """The reason for which the search ended."""
+    """The reason for which the beam stopped."""
 
     FINISHED = "finished"
     """The n-best list is full, and no live hypothesis can enter it any more."""
@@ -71,6 +73,7 @@ class Node:
         log_prob: natural log-probability of the last token.
         score: sum of the log-probabilities of all tokens; of the penalized ones under a repetition penalty
             (`exported_models.search.repetition`).
+        beside: whether the search has it only for a kept path of the request.
     """
 
     index: int
@@ -81,6 +84,7 @@ class Node:
     log_prob: float
     score: float
     finished: bool
+    beside: bool = False
 
 
 class Candidate(NamedTuple):
@@ -92,7 +96,8 @@ class Candidate(NamedTuple):
         score: as of a node that ends with this token; ``normalized`` is ``score`` over length to the power of the
             length penalty.
         rank: place among the step's candidates by ``score``; 0 is the best.
-        node: the node of a candidate that was kept or finished, else None.
+            Continuations of kept paths that the beam did not consider stand at the end.
+        node: the node of a candidate that was not pruned, else None.
     """
 
     parent: int
@@ -112,7 +117,7 @@ class Step:
     """One step of the search: the live rows and all candidates.
 
     Attributes:
-        nodes: node of each row.
+        nodes: node of each row; rows of the beam first, then those of kept paths alone.
         top_ids: [rows, k] int64, the most probable next tokens, best first.
         top_log_probs: [rows, k] float32, their natural log-probabilities.
         candidates: best first.
@@ -135,7 +140,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Hypothesis:
-    """One entry of the n-best list, best first.
+    """One entry of the n-best list, best first, or the end of a kept path.
 
     Attributes:
         nodes: one node per token, the start left out.
@@ -143,6 +148,7 @@ class Hypothesis:
         text: detokenized, without end of sentence.
         score: score of the last node; hypotheses are compared by ``normalized``.
         finished: whether the end of sentence ended it, and not the maximum length.
+        beside: whether it is a kept path of the request that is not in the n-best list.
     """
 
     nodes: tuple[int, ...]
@@ -153,6 +159,7 @@ class Hypothesis:
     score: float
     normalized: float
     finished: bool
+    beside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +187,8 @@ class Trace:
         source_states: space name -> [source tokens, size] float32, for the spaces owned by the source.
         nodes: the beam tree; ``nodes[i].index == i``.
         steps: ``steps[t]`` predicts target token ``t``.
-        hypotheses: n-best list, never empty.
+        hypotheses: n-best list, never empty, and after it the other ends of kept paths, best first.
+        stop: the reason for which the beam stopped.
         vocabulary: token id -> token, for every id that the trace mentions.
     """
 

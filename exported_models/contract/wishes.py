@@ -96,6 +96,52 @@ class ForceCandidate(_Verb):
 
 
 @dataclass(frozen=True, slots=True)
+class Keep(_Verb):
+    """Let a path go on beside the beam, as if it had not been pruned; the other hypotheses stay as they are.
+
+    Attributes:
+        tokens: the path from the first target token; the forced prefix is its beginning.
+    """
+
+    tokens: tuple[str, ...]
+    verb: Literal["keep"] = field(default="keep", kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class KeepChoice(_Verb):
+    """Keep the hypothesis up to a step, with a token of the top k there, beside the beam."""
+
+    step: Index
+    rank: Index
+    verb: Literal["keep_choice"] = field(default="keep_choice", kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class KeepNode(_Verb):
+    """Keep the path from the start to a node of the beam tree beside the beam."""
+
+    node: Index
+    verb: Literal["keep_node"] = field(default="keep_node", kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class KeepCandidate(_Verb):
+    """Keep the path to a candidate of a step beside the beam; ``rank`` 0 is the step's best."""
+
+    step: Index
+    rank: Index
+    verb: Literal["keep_candidate"] = field(default="keep_candidate", kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Drop(_Verb):
+    """Keep a path no longer beside the beam; without tokens no path."""
+
+    tokens: tuple[str, ...] = ()
+    verb: Literal["drop"] = field(default="drop", kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
 class Attend(_Verb):
     """Override the cross-attention of one target step; the steps before it are pinned to the hypothesis.
 
@@ -148,7 +194,7 @@ class Substitute(_Verb):
 class EditSource(_Verb):
     """Translate another source text.
 
-    Prefix, overrides and phrases forbidden at a step, which belong to the old text, are dropped.
+    Prefix, kept paths, overrides and phrases forbidden at a step, which belong to the old text, are dropped.
     """
 
     text: str
@@ -159,7 +205,7 @@ class EditSource(_Verb):
 class SetLanguages(_Verb):
     """Read the source as another language, or write another; None leaves a side, ``"default"`` takes the model's own.
 
-    Prefix, overrides and phrases forbidden at a step, which belong to the old languages, are dropped.
+    Prefix, kept paths, overrides and phrases forbidden at a step, which belong to the old languages, are dropped.
     """
 
     source: Annotated[str, Field(max_length=40)] | None = None
@@ -260,7 +306,7 @@ class AttendSteps(_Verb):
 
 @dataclass(frozen=True, slots=True)
 class StartOver(_Verb):
-    """Translate a source text with nothing forced, overridden or ablated.
+    """Translate a source text with nothing forced, kept, overridden or ablated.
 
     Attributes:
         model_id: None for the model of the request before.
@@ -277,6 +323,8 @@ class StartOver(_Verb):
 
 PlainWish = (
     Force
+    | Keep
+    | Drop
     | Attend
     | AttendSteps
     | OwnAttention
@@ -297,6 +345,9 @@ Wish = (
     | Replace
     | ForceNode
     | ForceCandidate
+    | KeepChoice
+    | KeepNode
+    | KeepCandidate
     | AttendEvenly
     | CopyAttention
     | EditTarget

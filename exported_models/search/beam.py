@@ -15,6 +15,10 @@ The rules are those of Hugging Face ``generate``:
 - Under a repetition penalty (`exported_models.search.repetition`) scores sum penalized log-probabilities. The recorded
   log-probabilities and the top k stay those of the model.
 
+A request may keep paths beside the beam. A kept path follows its own tokens, scored as those of a prefix, and then the
+best continuation of each step until it ends. It has a row of its own only where the beam does not hold its prefix, and
+changes nothing in the beam or its n-best list. The search goes on until the beam has stopped and every kept path ends.
+
 A search that runs step by step waits for these decisions between two steps, so they are kept as columns of numbers.
 `exported_models.search.trace_writer` makes a trace of them when the search is over.
 """
@@ -23,9 +27,10 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeAlias
+from types import MappingProxyType
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +46,12 @@ from exported_models.search.repetition import RepetitionPenalty
 from exported_models.search.rules import ForbiddenIds, Said, TokenRules
 
 Verdict: TypeAlias = Fate | PrunedBy
-"""Fate of a candidate: kept, finished, or the reason for which it is pruned."""
+"""Fate of a candidate: kept, finished, kept beside the beam, or the reason for which it is pruned."""
+Wanted: TypeAlias = tuple[int, int]
+"""A live row, and a token id whose log-probability a step needs, however improbable it is."""
+Scored: TypeAlias = Mapping[Wanted, float]
+"""Natural log-probability of each wanted token."""
+_NOTHING_SCORED: Final[Scored] = MappingProxyType({})
 _HOPELESS = 1e-290
 """Divisor that makes every live row worse than any finished hypothesis."""
 
@@ -57,11 +67,18 @@ class SearchSettings:
     top_k: int
     prefix: tuple[int, ...]
     forbidden: tuple[ForbiddenIds, ...] = ()
+    kept: tuple[tuple[int, ...], ...] = ()
+    """Paths that go on beside the beam; each begins with the prefix and is longer."""
 
     @property
     def candidate_count(self) -> int:
         """Number of candidates of a step, not counting those that rules forbid."""
         return max(2 * self.beam_size, self.top_k)
+
+    @property
+    def most_rows(self) -> int:
+        """Largest number of rows of a step."""
+        return self.beam_size + len(self.kept)
 
     def normalize(self, score: float, length: int) -> float:
         """The score by which hypotheses are compared: ``score`` over `divisor`."""
@@ -87,16 +104,38 @@ class SearchSettings:
 class Proposals(NamedTuple):
     """The candidates of a step, best first, as columns.
 
+    Continuations of kept paths that the beam does not consider stand at the end.
+
     Attributes:
         rows: the row of the step that each continues.
-        ruled_out: the rule that forbids each, or None.
+        decided: the rule that forbids each, `Fate.BESIDE` at the end, or None where its rank decides.
     """
 
     rows: list[int]
     token_ids: list[int]
     log_probs: list[float]
     scores: list[float]
-    ruled_out: Sequence[PrunedBy | None]
+    decided: Sequence[Verdict | None]
+
+
+class KeptPath(NamedTuple):
+    """A path that goes on beside the beam: all tokens that it must begin with, and its last node so far."""
+
+    token_ids: tuple[int, ...]
+    node: int
+
+
+class _Choice(NamedTuple):
+    """The continuation of a kept path at one step; fields as the columns of `Proposals`."""
+
+    row: int
+    token_id: int
+    log_prob: float
+    score: float
+
+    @property
+    def key(self) -> Wanted:
+        return self.row, self.token_id
 
 
 class Decision(NamedTuple):
@@ -104,7 +143,7 @@ class Decision(NamedTuple):
 
     Attributes:
         live: node of each row.
-        nodes: node of each candidate that is kept or finished, None for the others.
+        nodes: node of each candidate that is not pruned, None for the others.
     """
 
     live: list[int]
@@ -130,19 +169,36 @@ class Beam:
     token_ids: list[int] = field(init=False)
     scores: list[float] = field(default_factory=lambda: [0.0])
     live: list[int] = field(default_factory=lambda: [ROOT])
+    """Node of each row: those of the beam, and after them those that kept paths have for themselves."""
+    width: int = 1
+    """Number of rows of the beam; 0 after it has stopped, where kept paths go on."""
     finished: list[tuple[float, int]] = field(default_factory=list)
     """(normalized score, node), best first."""
+    kept: list[KeptPath] = field(init=False)
+    """Kept paths that go on."""
+    kept_ends: list[tuple[float, int]] = field(default_factory=list)
+    """(normalized score, node) of the kept paths that ended."""
+    beside: set[int] = field(default_factory=set)
+    """Nodes that the search has only for kept paths."""
+    ended: Stop | None = None
+    """The reason for which the beam stopped, or None."""
     said: list[Said] = field(init=False)
     """Prefix of each live row; empty where there are neither rules nor a repetition penalty."""
 
     def __post_init__(self) -> None:
         self.token_ids = [self.manifest.start_id]
+        self.kept = [KeptPath(token_ids, ROOT) for token_ids in self.settings.kept]
         self.said = [self.rules.begin()] if self.rules.active or self.penalty.active else []
 
     @property
     def position(self) -> int:
         """Number of the next step."""
         return len(self.decisions)
+
+    @property
+    def at_last(self) -> bool:
+        """Whether the next step is the last one that the maximum length allows."""
+        return self.position + 1 == self.settings.max_length
 
     @property
     def forced_id(self) -> int | None:
@@ -152,9 +208,9 @@ class Beam:
 
     @property
     def free_steps(self) -> int:
-        """Number of steps ahead that scores alone decide: 0 under a prefix, rules or a repetition penalty."""
+        """Number of steps ahead that scores alone decide: 0 under a prefix, kept paths, rules or a penalty."""
         generation = self.manifest.generation
-        if self.forced_id is not None or self.rules.active or self.penalty.active:
+        if self.forced_id is not None or self.kept or self.rules.active or self.penalty.active:
             return 0
         forces_first = not self.decisions and generation.forced_first_id is not None
         return 1 if forces_first else self.settings.max_length - self.position
@@ -178,36 +234,50 @@ class Beam:
             found.append((*found[parent], token_id))
         return found
 
-    def settle(self, output: StepOutput, *, overridden: bool) -> list[int]:
-        """Decide the fate of every candidate; return, for each row of the next step, the row that it continues."""
-        live, forced_id = self.live, self.forced_id
-        proposals = self._propose(output, forced_id)
-        last = self.position + 1 == self.settings.max_length
-        before, self.live = self.said, []
-        verdicts, nodes, continued, place = list[Verdict](), list[int | None](), list[int](), 0
-        for row, token_id, _, score, ruled_out in zip(*proposals, strict=True):
-            verdict, node = ruled_out or self._judge(token_id, score, place, forced_id, last), None
-            if isinstance(verdict, Fate):
-                node = self._add_node(live[row], token_id, score)
-                if verdict is Fate.KEPT:
-                    self.live.append(node)
-                    continued.append(row)
-                else:
-                    self._finish(score, node)
-            verdicts.append(verdict)
-            nodes.append(node)
-            place += ruled_out is None
+    @property
+    def wanted(self) -> list[Wanted]:
+        """Tokens whose log-probabilities the next step needs: the one of the prefix, or those of kept paths."""
+        if self.forced_id is not None:
+            return [(0, self.forced_id)]
+        ahead = (path for path in self.kept if self.position < len(path.token_ids))
+        return list(dict.fromkeys((self.live.index(path.node), path.token_ids[self.position]) for path in ahead))
+
+    @property
+    def endings(self) -> list[tuple[float, int]]:
+        """(normalized score, node) of the n-best list, and after it of the kept paths that are not in it."""
+        listed = {node for _, node in self.finished}
+        others = dict.fromkeys(entry for entry in self.kept_ends if entry[1] not in listed)
+        return [*self.finished, *sorted(others, key=lambda entry: -entry[0])]
+
+    def settle(self, output: StepOutput, *, overridden: bool, scored: Scored = _NOTHING_SCORED) -> list[int]:
+        """Decide the fate of every candidate; return, for each row of the next step, the row that it continues.
+
+        Args:
+            scored: log-probabilities of the tokens that are `wanted`.
+        """
+        live, forced_id, before = self.live, self.forced_id, self.said
+        choices = [self._choose(path, output, scored) for path in self.kept]
+        proposals = _add_choices(self._propose(output, forced_id, scored), choices)
+        verdicts, nodes, continued = self._carry_out(proposals, forced_id, {choice.key for choice in choices})
+        self.width = len(self.live)
+        if choices:
+            continued += self._advance_kept(choices, dict(zip(zip(*proposals[:2], strict=True), nodes, strict=True)))
         if before:
             kept = zip(continued, self.live, strict=True)
             self.said = [self.rules.extend(before[row], self.token_ids[node]) for row, node in kept]
         self.decisions.append(Decision(live, output, proposals, verdicts, nodes, forced_id, overridden))
-        return continued
+        self.ended = self.ended or self._find_end()
+        return self._leave_kept(continued) if self.ended and self.kept else continued
 
     def stop(self) -> Stop | None:
         """The reason for which the search is over, or None."""
+        return None if self.kept else self.ended
+
+    def _find_end(self) -> Stop | None:
+        """The reason for which the beam stops, or None."""
         if len(self.decisions) >= self.settings.max_length:
             return Stop.MAX_LENGTH
-        if not self.live:
+        if not self.width:
             return Stop.FINISHED
         if len(self.finished) < self.settings.beam_size:
             return None
@@ -215,27 +285,97 @@ class Beam:
             return Stop.FINISHED
         return None
 
-    def _propose(self, output: StepOutput, forced_id: int | None) -> Proposals:
-        """The candidates over all rows, best first; a forced token is among them however improbable it is."""
-        only = self._only_token(forced_id)
-        if only is not None:
-            rows, before = len(self.live), [self.scores[node] for node in self.live]
-            return Proposals(list(range(rows)), [only] * rows, [0.0] * rows, before, [None] * rows)
-        if forced_id is not None:
-            return self._propose_forced(output, forced_id)
-        ruled_out = [self.rules.find(said) for said in self.said] if self.rules.active else []
-        return self._propose_best(output, ruled_out)
+    def _carry_out(
+        self, proposals: Proposals, forced_id: int | None, chosen: Container[Wanted]
+    ) -> tuple[list[Verdict], list[int | None], list[int]]:
+        """Make the nodes and rows of the beam, and the nodes of kept paths, which have ``chosen`` their candidates.
 
-    def _propose_best(self, output: StepOutput, ruled_out: Sequence[Mapping[int, PrunedBy]]) -> Proposals:
-        """The best continuations that no rule forbids, with forbidden ones at the places that they would have had.
+        Returns:
+            the fate of each candidate, its node, and the row that each row of the next beam continues.
+        """
+        live, last, place = self.live, self.at_last, 0
+        verdicts, nodes, continued = list[Verdict](), list[int | None](), list[int]()
+        self.live = []
+        for row, token_id, _, score, decided in zip(*proposals, strict=True):
+            verdict, node = decided or self._judge(token_id, score, place, forced_id, last), None
+            if not isinstance(verdict, Fate) and (row, token_id) in chosen:
+                verdict = Fate.BESIDE
+            if isinstance(verdict, Fate):
+                node = self._add_node(live[row], token_id, score)
+                if verdict is Fate.KEPT:
+                    self.live.append(node)
+                    continued.append(row)
+                elif verdict is Fate.FINISHED:
+                    self._finish(score, node)
+                else:
+                    self.beside.add(node)
+            verdicts.append(verdict)
+            nodes.append(node)
+            place += decided is None
+        return verdicts, nodes, continued
+
+    def _choose(self, path: KeptPath, output: StepOutput, scored: Scored) -> _Choice:
+        """The next token of a kept path: its own, or after them the best continuation."""
+        row, place = self.live.index(path.node), self.position
+        ahead = path.token_ids[place] if place < len(path.token_ids) else None
+        only = self._only_token(ahead)
+        if only is not None:
+            return _Choice(row, only, 0.0, self.scores[path.node])
+        if ahead is not None:
+            return _Choice(row, ahead, *self._score_demanded(output, (row, ahead), scored))
+        best = self._propose_best(output, range(row, row + 1), self._find_ruled_out(range(row, row + 1)))
+        first = best.decided.index(None)
+        return _Choice(row, best.token_ids[first], best.log_probs[first], best.scores[first])
+
+    def _advance_kept(self, choices: Sequence[_Choice], made: Mapping[Wanted, int | None]) -> list[int]:
+        """Move kept paths to the nodes ``made`` for them; return the rows that the new rows of their own continue."""
+        paths, self.kept, rows = self.kept, [], list[int]()
+        for path, choice in zip(paths, choices, strict=True):
+            node = made[choice.key]
+            assert node is not None
+            if self.at_last or choice.token_id == self.manifest.end_id:
+                self.kept_ends.append((self.settings.normalize(self.scores[node], self.position + 1), node))
+                continue
+            self.kept.append(KeptPath(path.token_ids, node))
+            if node not in self.live:
+                self.live.append(node)
+                rows.append(choice.row)
+        return rows
+
+    def _leave_kept(self, continued: Sequence[int]) -> list[int]:
+        """Leave the rows of the beam, which has stopped, to kept paths alone; return the rows that are continued."""
+        nodes = {path.node for path in self.kept}
+        rows = [row for row, node in enumerate(self.live) if node in nodes]
+        self.live, self.width = [self.live[row] for row in rows], 0
+        self.said = [self.said[row] for row in rows] if self.said else []
+        return [continued[row] for row in rows]
+
+    def _propose(self, output: StepOutput, forced_id: int | None, scored: Scored) -> Proposals:
+        """The candidates over the rows of the beam, best first; a forced token is among them in any case."""
+        rows, only = range(self.width), self._only_token(forced_id)
+        if only is not None:
+            before = [self.scores[self.live[row]] for row in rows]
+            return Proposals(list(rows), [only] * len(rows), [0.0] * len(rows), before, [None] * len(rows))
+        if forced_id is not None:
+            return self._propose_forced(output, forced_id, scored)
+        return self._propose_best(output, rows, self._find_ruled_out(rows))
+
+    def _find_ruled_out(self, rows: range) -> list[Mapping[int, PrunedBy]]:
+        """Forbidden token -> rule, for each row; empty where there are no rules."""
+        return [self.rules.find(self.said[row]) for row in rows] if self.rules.active else []
+
+    def _propose_best(self, output: StepOutput, rows: range, ruled_out: Sequence[Mapping[int, PrunedBy]]) -> Proposals:
+        """The best continuations of rows that no rule forbids, with forbidden ones at the places they would have had.
 
         Args:
-            ruled_out: forbidden token -> rule, for each row; empty where there are no rules.
+            ruled_out: result of `_find_ruled_out`.
         """
-        log_probs, ids = output.floats("top_log_probs"), output.ids("top_ids")
+        own_rows = slice(rows.start, rows.stop)
+        log_probs, ids = output.floats("top_log_probs")[own_rows], output.ids("top_ids")[own_rows]
         width, count = ids.shape[1], self.settings.candidate_count
-        counted = self._weigh(output, log_probs, ids).tolist()
-        scores = [self.scores[node] + value for node, row in zip(self.live, counted, strict=True) for value in row]
+        counted = self._weigh(output, rows, log_probs, ids).tolist()
+        live = self.live[own_rows]
+        scores = [self.scores[node] + value for node, row in zip(live, counted, strict=True) for value in row]
         tokens, own = ids.ravel().tolist(), log_probs.ravel().tolist()
         # Lists are quicker here than NumPy: they are short, made of sorted rows, and a model runs in between.
         order = sorted(range(len(scores)), key=scores.__getitem__, reverse=True)
@@ -252,31 +392,39 @@ class Beam:
                 count = _count_with(found, count)
         order = order[:count]
         return Proposals(
-            rows=[place // width for place in order],
+            rows=[rows.start + place // width for place in order],
             token_ids=[tokens[place] for place in order],
             log_probs=[own[place] for place in order],
             scores=[scores[place] for place in order],
-            ruled_out=reasons[:count],
+            decided=reasons[:count],
         )
 
-    def _propose_forced(self, output: StepOutput, forced_id: int) -> Proposals:
+    def _propose_forced(self, output: StepOutput, forced_id: int, scored: Scored) -> Proposals:
         """The candidates of the only row, the forced token among them; rules do not apply."""
-        never = forced_id in self.manifest.generation.suppressed_ids
-        free = never or any(forced_id in self.rules.find_of_model(said) for said in self.said)
-        log_prob = np.zeros((1, 1), np.float32) if free else output.floats("scored_log_probs")[:, None]
-        counted = log_prob if free else self._weigh(output, log_prob, np.array([[forced_id]], np.int64))
-        wanted = (0, forced_id, float(log_prob[0, 0]), self.scores[self.live[0]] + float(counted[0, 0]), None)
-        found = [entry for entry in zip(*self._propose_best(output, []), strict=True) if entry[1] != forced_id]
+        wanted = (0, forced_id, *self._score_demanded(output, (0, forced_id), scored), None)
+        best = self._propose_best(output, range(1), [])
+        found = [entry for entry in zip(*best, strict=True) if entry[1] != forced_id]
         ranked = sorted([*found, wanted], key=lambda entry: -entry[3])
         return Proposals(*(list(column) for column in zip(*ranked, strict=True)))
 
-    def _weigh(self, output: StepOutput, log_probs: Floats, ids: Ids) -> Floats:
-        """[rows, tokens] log-probabilities of the live rows under the repetition penalty."""
+    def _score_demanded(self, output: StepOutput, wanted: Wanted, scored: Scored) -> tuple[float, float]:
+        """Log-probability of a token that a path demands, and the score with it; free if the settings rule it out."""
+        row, token_id = wanted
+        never = token_id in self.manifest.generation.suppressed_ids
+        before = self.scores[self.live[row]]
+        if never or (self.said and token_id in self.rules.find_of_model(self.said[row])):
+            return 0.0, before
+        log_prob = np.array([[scored[wanted]]], np.float32)
+        counted = self._weigh(output, range(row, row + 1), log_prob, np.array([[token_id]], np.int64))
+        return float(log_prob[0, 0]), before + float(counted[0, 0])
+
+    def _weigh(self, output: StepOutput, rows: range, log_probs: Floats, ids: Ids) -> Floats:
+        """[rows, tokens] log-probabilities of rows under the repetition penalty."""
         if not self.penalty.active:
             return log_probs
-        return self.penalty.weigh(
-            log_probs, ids, [said.path for said in self.said], output.floats(STEP_NORMALIZER.name)
-        )
+        own = slice(rows.start, rows.stop)
+        normalizers = output.floats(STEP_NORMALIZER.name)
+        return self.penalty.weigh(log_probs, ids, [said.path for said in self.said[own]], normalizers[own])
 
     def _count_top(self, said: Sequence[Said]) -> int:
         """`top_count` of rows with these prefixes."""
@@ -289,8 +437,8 @@ class Beam:
         generation = self.manifest.generation
         if not self.decisions and generation.forced_first_id is not None:
             return generation.forced_first_id
-        last = self.position + 1 == self.settings.max_length
-        return self.manifest.end_id if last and generation.forces_end and forced_id is None else None
+        ends = self.at_last and generation.forces_end and forced_id is None
+        return self.manifest.end_id if ends else None
 
     def _judge(self, token_id: int, score: float, place: int, forced_id: int | None, last: bool) -> Verdict:
         """Fate of a candidate that no rule forbids and that ``place`` better ones precede."""
@@ -322,6 +470,18 @@ class Beam:
         """Whether the best live row can still beat the worst finished hypothesis, by Hugging Face's estimate."""
         length = self.settings.max_length if self.settings.hopes_for_length else self.position
         return self.settings.normalize(self.scores[self.live[0]], length) > self.finished[-1][0]
+
+
+def _add_choices(proposals: Proposals, choices: Iterable[_Choice]) -> Proposals:
+    """The candidates with the continuations of kept paths, which are free where a rule would forbid them."""
+    different = {choice.key: choice for choice in choices}
+    if not different:
+        return proposals
+    beside = {key: (*choice, Fate.BESIDE) for key, choice in different.items()}
+    entries = [entry if entry[4] is None else beside.get(entry[:2], entry) for entry in zip(*proposals, strict=True)]
+    listed = {entry[:2] for entry in entries}
+    entries += [entry for key, entry in beside.items() if key not in listed]
+    return Proposals(*(list(column) for column in zip(*entries, strict=True)))
 
 
 def _count_with(reasons: Sequence[PrunedBy | None], count: int) -> int:

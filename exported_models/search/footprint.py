@@ -31,7 +31,7 @@ def estimate_bytes(manifest: ModelManifest, settings: SearchSettings, source_tok
     sizes = [space.size for space in manifest.spaces_of("target", "recorded")]
     candidates = settings.candidate_count
     row = _FLOAT * (heads * source_tokens + sum(sizes)) + estimate_row_memory(manifest) + _TOP_ENTRY * candidates
-    return settings.max_length * (settings.beam_size * row + candidates * _CANDIDATE)
+    return settings.max_length * (settings.most_rows * row + candidates * _CANDIDATE)
 
 
 def estimate_row_memory(manifest: ModelManifest) -> int:

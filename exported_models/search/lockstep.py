@@ -28,7 +28,7 @@ from exported_models.runtime.graph_session import Tensors
 from exported_models.runtime.model import ExportedModel
 from exported_models.runtime.sessions import EncodedSource, HeadMasks, StepInput, StepOutput
 from exported_models.search.ablation import mask_heads
-from exported_models.search.beam import Beam, SearchSettings
+from exported_models.search.beam import Beam, Scored, SearchSettings, Wanted
 from exported_models.search.footprint import estimate_row_memory
 from exported_models.search.overrides import override_row
 from exported_models.search.repetition import RepetitionPenalty
@@ -70,16 +70,17 @@ class Ending:
 
     Attributes:
         token_ids: end of sentence included where the hypothesis is finished.
-        score, normalized: as of `exported_models.contract.trace.Hypothesis`.
+        score, normalized, beside: as of `exported_models.contract.trace.Hypothesis`.
     """
 
     token_ids: tuple[int, ...]
     score: float
     normalized: float
+    beside: bool
 
 
 Found = tuple[Ending, ...] | RequestError
-"""The n-best list of a search, best first, or the reason for which it has none."""
+"""The hypotheses of a search in the order of `exported_models.contract.trace.Trace`, or the reason why it has none."""
 
 
 def search_together(
@@ -132,10 +133,10 @@ class _Lane:
         heads = self.task.list_heads("cross") if self.ablated is not None else ()
         return [(path, active, heads) for path in self.paths]
 
-    def settle(self, output: StepOutput, rows: Sequence[int]) -> None:
+    def settle(self, output: StepOutput, rows: Sequence[int], scored: Scored) -> None:
         """Decide a step; ``rows`` are the rows of the batch that ``output`` belongs to."""
         try:
-            continued = self.beam.settle(output, overridden=False)
+            continued = self.beam.settle(output, overridden=False, scored=scored)
         except RequestError as error:
             self.error = error
             return
@@ -195,7 +196,7 @@ def _divide_evenly(manifest: ModelManifest, tasks: Sequence[SearchTask], places:
     """
     families = [family for _, family in _group(places, lambda place: _family_key(tasks[place]))]
     families.sort(key=lambda family: len(tasks[family[0]].settings.prefix))
-    weights = [max(tasks[place].settings.beam_size for place in family) for family in families]
+    weights = [max(tasks[place].settings.most_rows for place in family) for family in families]
     row_bytes = max(_expect_row_bytes(manifest, tasks[place]) for place in places)
     count = -(-sum(weights) // max(1, min(MOST_ROWS, MOST_MEMORY // row_bytes)))
     for first in range(min(count, len(families))):
@@ -264,9 +265,9 @@ def _advance(model: ExportedModel, encoded: EncodedSource, memory: Tensors, lane
         override=_stack_overrides(model.manifest, layout.owners, encoded.mask.shape[1]),
     )
     output = model.decoder.run(encoded, memory, asked)
-    forced = _score_forced(model, encoded, memory, asked, output, list(zip(lanes, layout.rows, strict=True)))
-    for place, (lane, rows) in enumerate(zip(lanes, layout.rows, strict=True)):
-        lane.settle(_pick(output, rows, lane.beam.top_count, forced.get(place)), rows)
+    scored = _score_wanted(model, encoded, memory, asked, output, list(zip(lanes, layout.rows, strict=True)))
+    for lane, rows, own in zip(lanes, layout.rows, scored, strict=True):
+        lane.settle(_pick(output, rows, lane.beam.top_count), rows, own)
     return output.memory
 
 
@@ -315,34 +316,36 @@ def _find_override(manifest: ModelManifest, lane: _Lane, source_tokens: int) -> 
     return np.where(lane.ablated[..., None], np.float32(0), weights), on | lane.ablated
 
 
-def _score_forced(
+def _score_wanted(
     model: ExportedModel,
     encoded: EncodedSource,
     memory: Tensors,
     asked: StepInput,
     output: StepOutput,
     lanes: Sequence[tuple[_Lane, Sequence[int]]],
-) -> dict[int, np.floating]:
-    """Log-probability of the token that each search's prefix demands, by the place of the search.
+) -> list[dict[Wanted, float]]:
+    """Log-probabilities of the tokens that the prefix or kept paths of each search demand.
 
-    It is among the most probable ones as a rule. Where it is not, its rows run again with a token to score.
+    They are among the most probable ones as a rule. Where one is not, its row runs again with a token to score.
     """
-    found: dict[int, np.floating] = {}
-    missing: list[int] = []
+    found: list[dict[Wanted, float]] = [{} for _ in lanes]
+    missing: list[tuple[int, Wanted]] = []
     ids, log_probs = output.ids("top_ids"), output.floats("top_log_probs")
     for place, (lane, rows) in enumerate(lanes):
-        if lane.beam.forced_id is not None:
-            matches = np.flatnonzero(ids[rows[0]] == lane.beam.forced_id)
+        for wanted in lane.beam.wanted:
+            row, token_id = rows[wanted[0]], wanted[1]
+            matches = np.flatnonzero(ids[row] == token_id)
             if len(matches):
-                found[place] = log_probs[rows[0], matches[0]]
+                found[place][wanted] = float(log_probs[row, matches[0]])
             else:
-                missing.append(place)
+                missing.append((place, wanted))
     if missing:
-        only_rows = np.array([lanes[place][1][0] for place in missing], np.int64)
-        sentences = np.array([lanes[place][0].sentence for place in missing], np.int64)
-        wanted = np.array([lanes[place][0].beam.forced_id for place in missing], np.int64)
-        scored = model.decoder.run(encoded.select(sentences), memory, _ask_scores(asked, only_rows, wanted))
-        found.update(zip(missing, scored.floats("scored_log_probs"), strict=True))
+        only_rows = np.array([lanes[place][1][row] for place, (row, _) in missing], np.int64)
+        sentences = np.array([lanes[place][0].sentence for place, _ in missing], np.int64)
+        token_ids = np.array([token_id for _, (_, token_id) in missing], np.int64)
+        scored = model.decoder.run(encoded.select(sentences), memory, _ask_scores(asked, only_rows, token_ids))
+        for (place, wanted), value in zip(missing, scored.floats("scored_log_probs").tolist(), strict=True):
+            found[place][wanted] = value
     return found
 
 
@@ -358,19 +361,19 @@ def _ask_scores(asked: StepInput, rows: Ids, wanted: Ids) -> StepInput:
     )
 
 
-def _pick(output: StepOutput, rows: Sequence[int], top_count: int, scored: np.floating | None) -> StepOutput:
+def _pick(output: StepOutput, rows: Sequence[int], top_count: int) -> StepOutput:
     """The output of a step for one search."""
     arrays: dict[str, NDArray[np.generic]] = {name: output.arrays[name][rows, :top_count] for name in _ARRAYS}
     arrays |= {name: output.arrays[name][rows] for name in (STEP_NORMALIZER.name,) if name in output.arrays}
-    if scored is not None:
-        arrays["scored_log_probs"] = np.array([scored], np.float32)
     return StepOutput(arrays, {})
 
 
 def _conclude(lane: _Lane) -> Found:
-    """The n-best list of a search that is over."""
+    """The n-best list of a search that is over, and the other ends of its kept paths."""
     if lane.error is not None:
         return lane.error
     beam = lane.beam
-    paths = beam.list_paths()
-    return tuple(Ending(paths[node], beam.scores[node], normalized) for normalized, node in beam.finished)
+    paths, n_best = beam.list_paths(), {node for _, node in beam.finished}
+    return tuple(
+        Ending(paths[node], beam.scores[node], normalized, node not in n_best) for normalized, node in beam.endings
+    )

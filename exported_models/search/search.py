@@ -3,7 +3,7 @@
 `exported_models.search.beam` decides the fate of candidates, and `exported_models.search.trace_writer` makes the trace.
 This module runs the model, from the first step that no other search of the source has computed. Steps without
 interventions run in one call, which follows the scores. Where the decisions differ from it, the search goes on from
-there.
+there. Steps with kept paths run one by one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from exported_models.runtime.graph_session import Tensors
 from exported_models.runtime.model import ExportedModel
 from exported_models.runtime.sessions import EncodedSource, StepInput, StepOutput
 from exported_models.search.ablation import mask_heads
-from exported_models.search.beam import Beam, SearchSettings
+from exported_models.search.beam import Beam, Scored, SearchSettings, Wanted
 from exported_models.search.decoder_memory import RestoredMemory, SearchMemory
 from exported_models.search.overrides import override_rows
 from exported_models.search.recording import Recording, SearchRecorder
@@ -51,9 +51,7 @@ def search(
         if steps and model.beam_search is not None:
             memory, continued = _run_steps(model.beam_search, beam, recording.encoded, memory, continued, steps)
         else:
-            override = override_rows(request.overrides, beam.position, len(beam.live), model.manifest, len(source))
-            output = model.decoder.run(recording.encoded, memory, _step_input(beam, continued, override))
-            memory, continued = output.memory, beam.settle(output, overridden=override is not None)
+            memory, continued = _run_step(model, beam, recording.encoded, memory, continued, request)
     paths = beam.list_paths()
     for decision in beam.decisions[known:]:
         recorder.keep([paths[node] for node in decision.live], request.overrides, decision.output)
@@ -66,10 +64,11 @@ def _replay(beam: Beam, recorder: SearchRecorder, request: CompletedRequest) -> 
     memory, continued = recorder.encoded.memory, [0]
     top_counts = beam.list_prefix_top_counts()
     for step in recorder.replay(beam.settings.prefix, request.overrides, top_counts):
-        if beam.stop() is not None:
+        if beam.stop() is not None or (beam.kept and beam.forced_id is None):
             break
         overridden = any(override.step == beam.position for override in request.overrides)
-        memory, continued = step.output.memory, [step.row] * len(beam.settle(step.output, overridden=overridden))
+        settled = beam.settle(step.output, overridden=overridden, scored=_read_scores(step.output, beam.wanted))
+        memory, continued = step.output.memory, [step.row] * len(settled)
     return memory, continued
 
 
@@ -79,6 +78,40 @@ def _count_free_steps(beam: Beam, request: CompletedRequest) -> int:
         return 0
     overridden = [override.step - beam.position for override in request.overrides if override.step >= beam.position]
     return min([beam.free_steps, *overridden])
+
+
+def _run_step(
+    model: ExportedModel,
+    beam: Beam,
+    encoded: EncodedSource,
+    memory: Tensors,
+    continued: Sequence[int],
+    request: CompletedRequest,
+) -> tuple[Tensors, Sequence[int]]:
+    """Run and settle one step; return the same as `_replay`.
+
+    A step scores one demanded token a row. A row of which kept paths demand several runs once for each.
+    """
+    live = len(beam.live)
+    wanted = dict(reversed(beam.wanted))
+    further = [pair for pair in beam.wanted if wanted[pair[0]] != pair[1]]
+    rows = [*range(live), *(row for row, _ in further)]
+    override = override_rows(request.overrides, beam.position, len(rows), model.manifest, encoded.mask.shape[1])
+    scored = [*((row, wanted.get(row, beam.manifest.end_id)) for row in range(live)), *further]
+    asked = _step_input(beam, continued, rows, [token_id for _, token_id in scored] if wanted else None, override)
+    output = model.decoder.run(encoded, memory, asked)
+    scores = _read_scores(output, scored) if wanted else {}
+    own = (
+        output
+        if not further
+        else StepOutput({name: array[:live] for name, array in output.arrays.items()}, output.memory)
+    )
+    return output.memory, beam.settle(own, overridden=override is not None, scored=scores)
+
+
+def _read_scores(output: StepOutput, wanted: Sequence[Wanted]) -> Scored:
+    """Log-probability of the token that each row of a step scored."""
+    return dict(zip(wanted, output.floats("scored_log_probs").tolist(), strict=True)) if wanted else {}
 
 
 def _run_steps(
@@ -128,13 +161,19 @@ def record_source(model: ExportedModel, source: Source, ablations: Sequence[Head
     return Recording(encode_batch(model, [source.rows], mask_heads(ablations, model.manifest)))
 
 
-def _step_input(beam: Beam, continued: Sequence[int], override: tuple[Floats, Mask] | None) -> StepInput:
-    forced_id = beam.forced_id
+def _step_input(
+    beam: Beam,
+    continued: Sequence[int],
+    rows: Sequence[int],
+    scored_ids: Sequence[int] | None,
+    override: tuple[Floats, Mask] | None,
+) -> StepInput:
+    """The input of a step for some live rows."""
     return StepInput(
-        previous_ids=np.array([beam.token_ids[node] for node in beam.live], np.int64),
-        beam_index=np.array(continued, np.int64),
+        previous_ids=np.array([beam.token_ids[beam.live[row]] for row in rows], np.int64),
+        beam_index=np.array([continued[row] for row in rows], np.int64),
         position=beam.position,
-        scored_ids=None if forced_id is None else np.full(len(beam.live), forced_id, np.int64),
+        scored_ids=None if scored_ids is None else np.array(scored_ids, np.int64),
         top_count=beam.top_count,
         override=override,
     )

@@ -20,7 +20,7 @@ def make_trace(
     model: ExportedModel, beam: Beam, request: CompletedRequest, source: Source, encoded: EncodedSource
 ) -> Trace:
     """The trace of a finished search."""
-    stop = beam.stop()
+    stop, n_best = beam.stop(), {node for _, node in beam.finished}
     assert stop is not None
     tokens = model.target_tokenizer.tokens
     spaces = {space.name: space.output for space in model.manifest.spaces_of("target", "recorded")}
@@ -35,14 +35,17 @@ def make_trace(
         },
         nodes=tuple(nodes),
         steps=steps,
-        hypotheses=tuple(_make_hypothesis(model, nodes, node, normalized) for normalized, node in beam.finished),
+        hypotheses=tuple(
+            _make_hypothesis(model, nodes, node, normalized, beside=node not in n_best)
+            for normalized, node in beam.endings
+        ),
         stop=stop,
         vocabulary={token_id: tokens[token_id] for token_id in _list_mentioned(beam, steps)},
     )
 
 
 def _make_step(model: ExportedModel, beam: Beam, position: int, spaces: Mapping[str, str], nodes: list[Node]) -> Step:
-    """One step; nodes of its kept and finished candidates are appended to ``nodes``.
+    """One step; nodes of its candidates that were not pruned are appended to ``nodes``.
 
     Args:
         spaces: recorded space of the target -> output that holds its states.
@@ -70,7 +73,8 @@ def _make_candidates(
     for rank, (row, token_id, log_prob, score, verdict, node) in enumerate(columns):
         parent, token, normalized = decision.live[row], names[token_id], score / divisor
         if node is not None:
-            nodes.append(Node(node, parent, length, token_id, token, log_prob, score, finished=token_id == end_id))
+            finished, beside = token_id == end_id, node in beam.beside
+            nodes.append(Node(node, parent, length, token_id, token, log_prob, score, finished, beside))
         fate, pruned_by = (verdict, None) if isinstance(verdict, Fate) else (Fate.PRUNED, verdict)
         found.append(Candidate(parent, token_id, token, log_prob, score, normalized, rank, fate, pruned_by, node))
     return tuple(found)
@@ -84,7 +88,9 @@ def _list_mentioned(beam: Beam, steps: Iterable[Step]) -> Sequence[int]:
     return sorted(found)
 
 
-def _make_hypothesis(model: ExportedModel, nodes: Sequence[Node], node: int, normalized: float) -> Hypothesis:
+def _make_hypothesis(
+    model: ExportedModel, nodes: Sequence[Node], node: int, normalized: float, *, beside: bool
+) -> Hypothesis:
     path = []
     while node != ROOT:
         path.append(nodes[node])
@@ -100,4 +106,5 @@ def _make_hypothesis(model: ExportedModel, nodes: Sequence[Node], node: int, nor
         score=path[-1].score,
         normalized=normalized,
         finished=path[-1].finished,
+        beside=beside,
     )

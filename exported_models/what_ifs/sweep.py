@@ -95,7 +95,7 @@ def sweep(
     """Decode a request under every combination of settings.
 
     Args:
-        request: its own beam size and length penalty are not used.
+        request: its own beam size, length penalty and kept paths are not used.
         beam_sizes, length_penalties: ascending, without repetition.
         report: called with the number of settings that were decoded since its last call.
 
@@ -105,7 +105,7 @@ def sweep(
     """
     _check(beam_sizes, length_penalties)
     asked = [
-        replace(request, beam_size=beam_size, length_penalty=penalty)
+        replace(request, beam_size=beam_size, length_penalty=penalty, kept=())
         for beam_size in beam_sizes
         for penalty in length_penalties
     ]

@@ -48,6 +48,12 @@ def test_json_is_the_trace_of_the_engine(
     )
 
 
+def test_a_path_is_kept_beside_the_n_best_list(beamscope: Beamscope, workspace: tuple[str, str]) -> None:
+    outcome = beamscope("translate", "dates", SOURCE, "--beam", "1", "--keep", "2001", *workspace)
+
+    assert [line.split()[1] for line in outcome.stdout.splitlines() if "(kept beside)" in line] == ["2001-03-03"]
+
+
 def test_a_prefix_is_forced(beamscope: Beamscope, workspace: tuple[str, str]) -> None:
     outcome = beamscope("translate", "dates", SOURCE, "--prefix", "2001", "--json", *workspace)
 

@@ -23,12 +23,17 @@ from exported_models.contract.wishes import (
     AttendSteps,
     Choose,
     CopyAttention,
+    Drop,
     EditSource,
     EditTarget,
     Forbid,
     Force,
     ForceCandidate,
     ForceNode,
+    Keep,
+    KeepCandidate,
+    KeepChoice,
+    KeepNode,
     OwnAttention,
     PlainWish,
     Replace,
@@ -44,6 +49,7 @@ from exported_models.contract.wishes import (
 )
 from exported_models.edits import apply, read_weights, revise, start, substitute_word, toggle_heads
 from exported_models.engine import Engine
+from exported_models.wording import describe_change
 
 SOURCE = "abc de"
 CANNOT_SPELL = "is not in the model's vocabulary|control character|at most|stands for no text"
@@ -69,6 +75,11 @@ wishes: st.SearchStrategy[Wish] = st.one_of(
     st.builds(Force, tokens),
     st.builds(ForceNode, small),
     st.builds(ForceCandidate, small, small),
+    st.builds(Keep, tokens),
+    st.builds(KeepChoice, small, small),
+    st.builds(KeepNode, small),
+    st.builds(KeepCandidate, small, small),
+    st.builds(Drop, tokens),
     attends,
     st.builds(AttendEvenly, small, layers, layers),
     st.builds(CopyAttention, small, layers, layers, layers, layers, layers),
@@ -171,12 +182,30 @@ def test_the_model_s_own_choices_change_nothing(engine: Engine, greedy: Trace) -
         assert again.score == pytest.approx(best.score, abs=1e-4), wish
 
 
-def test_a_candidate_that_was_pruned_is_forced_with_its_prefix(trace: Trace) -> None:
+def test_a_candidate_that_was_pruned_is_forced_or_kept_with_its_prefix(trace: Trace) -> None:
     candidate = next(entry for entry in trace.steps[3].candidates if entry.fate is Fate.PRUNED)
+    path = (*(node.token for node in trace.path(candidate.parent)), candidate.token)
 
-    request = apply(ForceCandidate(3, candidate.rank), trace, trace.best).request
+    assert apply(ForceCandidate(3, candidate.rank), trace, trace.best).request.prefix == path
+    kept = apply(KeepCandidate(3, candidate.rank), trace, trace.best)
+    assert (kept.request.prefix, kept.request.kept) == ((), (path,))
+    assert kept.words == f"4: “{path[-1]}” beside the beam"
 
-    assert request.prefix == (*(node.token for node in trace.path(candidate.parent)), candidate.token)
+
+def test_kept_paths_are_added_dropped_and_given_up_by_another_beginning(engine: Engine, trace: Trace) -> None:
+    word = trace.top_k(trace.best)[1][1].token
+    kept = apply(KeepChoice(1, 1), trace, trace.best).request
+    before = engine.translate(kept)
+    both = engine.translate(revise(kept, Keep(("x", "y", "z"))))
+    first = trace.best.tokens[0]
+
+    assert kept.kept == ((first, word),)
+    assert set(both.request.kept) == {(first, word), ("x", "y", "z")}
+    assert revise(both.request, Drop(("x", "y", "z"))).kept == kept.kept
+    assert revise(both.request, Drop()).kept == ()
+    assert revise(both.request, Force((first,))).kept == kept.kept
+    assert apply(Attend(1, ((0, 1.0),)), both, both.best).request.kept == kept.kept
+    assert describe_change(before, before.best, both) == "3: “z” beside the beam"
 
 
 def test_attention_is_pinned_to_the_hypothesis_in_view(trace: Trace) -> None:
@@ -284,12 +313,17 @@ def test_another_source_or_language_keeps_what_is_of_the_model_and_drops_what_is
 ) -> None:
     everywhere = ForbiddenPhrase(("a",))
     before = Request(
-        "random", SOURCE, prefix=("b",), ablations=(HEAD,), forbidden=(everywhere, ForbiddenPhrase(("c",), 2))
+        "random",
+        SOURCE,
+        prefix=("b",),
+        ablations=(HEAD,),
+        forbidden=(everywhere, ForbiddenPhrase(("c",), 2)),
+        kept=(("b", "c"),),
     )
 
     after = revise(before, wish)
 
-    assert (after.prefix, after.ablations, after.forbidden) == ((), (HEAD,), (everywhere,))
+    assert (after.prefix, after.kept, after.ablations, after.forbidden) == ((), (), (HEAD,), (everywhere,))
 
 
 def test_heads_are_switched(trace: Trace) -> None:

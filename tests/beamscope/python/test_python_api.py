@@ -112,6 +112,10 @@ def test_every_verb_changes_the_request_as_its_wish_does(t: beamscope.Translatio
         "force": forced.force(""),
         "force_node": t.force_node(t.hypothesis.nodes[2]),
         "force_candidate": t.force_candidate(6, 1),
+        "keep": t.keep("1955").drop("1955"),
+        "keep_node": t.keep_node(t.hypothesis.nodes[2]),
+        "keep_candidate": t.keep_candidate(6, 1),
+        "keep_choice": t.keep_choice(6, 1),
         "attend_evenly": t.attend_evenly(2),
         "attend_steps": t.attend_steps({8: {1: 1.0}}),
         "copy_attention": t.copy_attention(8, 5),
@@ -127,9 +131,11 @@ def test_every_verb_changes_the_request_as_its_wish_does(t: beamscope.Translatio
     }
 
     assert {name for name, one in calls.items() if not one.words and name != "set_search"} == set()
-    unchanged = ("force", "ablate", "forbid", "set_search", "start_over")
+    unchanged = ("force", "keep", "ablate", "forbid", "set_search", "start_over")
     assert [name for name in unchanged if calls[name].request != t.request] == []
     assert calls["force_candidate"].text == "2005-09-04"
+    assert calls["keep_candidate"].request == calls["keep_choice"].request
+    assert (calls["keep_candidate"].text, "2005-09-04" in calls["keep_candidate"].texts) == (t.text, True)
     assert calls["attend_steps"].request == attended.request
     assert calls["substitute"].request == calls["edit_source"].request
     assert calls["edit_target"].score == pytest.approx(t.score_target("2005-04-03").score, abs=1e-4)

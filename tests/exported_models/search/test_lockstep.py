@@ -33,6 +33,7 @@ requests = st.builds(
     early_stopping=st.sampled_from([None, "first", "never"]),
     ablations=st.sampled_from([(), (), (HeadAblation("cross", 0, 0),)]),
     forbidden=st.lists(st.builds(ForbiddenPhrase, prefixes, st.none() | st.integers(0, 4)), max_size=2).map(tuple),
+    kept=st.lists(prefixes, max_size=2).map(tuple),
 )
 
 

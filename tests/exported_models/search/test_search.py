@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exported_models.completion import complete_request, search_settings
+from exported_models.contract.errors import RequestError
 from exported_models.contract.request import AttentionOverride, EarlyStopping, Request
 from exported_models.contract.trace import ROOT, Fate, PrunedBy, Stop, Trace
 from exported_models.contract.wishes import Attend, ForceNode, Replace
@@ -29,6 +31,7 @@ END_ID = 2
 sources = st.text(alphabet="abcdefgh ", min_size=1, max_size=9).filter(str.strip)
 beams = st.integers(1, 6)
 penalties = st.sampled_from([0.0, 0.6, 1.0, 1.4, -0.5])
+paths = st.text(alphabet="uvwxyz", min_size=1, max_size=4)
 stoppings = st.sampled_from(["estimate", "first", "never"])
 
 
@@ -113,6 +116,64 @@ def test_a_forced_prefix_equals_textbook_search_that_allows_nothing_else(
 
     assert [hypothesis.normalized for hypothesis in found] == pytest.approx([score for score, _ in expected], abs=1e-4)
     assert all(hypothesis.tokens[: len(prefix)] == tuple(prefix) for hypothesis in found)
+
+
+@settings(max_examples=30)
+@given(sources, beams, penalties, stoppings, st.sampled_from(["", "v"]), st.sets(paths, min_size=1, max_size=3))
+def test_kept_paths_go_on_greedily_and_leave_the_n_best_list_as_it_is(
+    engine: Engine, source: str, beam: int, penalty: float, stopping: EarlyStopping, prefix: str, tails: set[str]
+) -> None:
+    request = make_request(
+        source, beam_size=beam, length_penalty=penalty, early_stopping=stopping, prefix=tuple(prefix)
+    )
+    kept = [(*prefix, *tail) for tail in tails]
+    greedy = replace(request, beam_size=1, early_stopping="first")
+
+    plain, found = engine.translate(request), engine.translate(replace(request, kept=tuple(kept)))
+    alone = {one.token_ids: one for one in (engine.translate(replace(greedy, prefix=path)).best for path in kept)}
+
+    n_best = [one for one in found.hypotheses if not one.beside]
+    assert [one.token_ids for one in n_best] == [one.token_ids for one in plain.hypotheses]
+    assert [one.score for one in n_best] == pytest.approx([one.score for one in plain.hypotheses], abs=1e-4)
+    assert found.stop is plain.stop
+    beside = found.hypotheses[len(n_best) :]
+    assert {one.token_ids for one in beside} == alone.keys() - {one.token_ids for one in n_best}
+    assert [one.normalized for one in beside] == pytest.approx(
+        sorted((alone[one.token_ids].normalized for one in beside), reverse=True), abs=1e-4
+    )
+
+
+def test_a_path_beside_the_beam_is_told_from_those_that_the_beam_held(engine: Engine) -> None:
+    plain = engine.translate(make_request("abc", beam_size=2))
+    pruned = next(one for one in plain.steps[1].candidates if one.pruned_by is PrunedBy.BEAM)
+
+    path = (*(node.token for node in plain.path(pruned.parent)), pruned.token)
+    trace = engine.translate(make_request("abc", beam_size=2, kept=(path,)))
+
+    fates = {one.node: one.fate for step in trace.steps for one in step.candidates if one.node is not None}
+    assert {node.index for node in trace.nodes if node.beside} == {
+        node for node, fate in fates.items() if fate is Fate.BESIDE
+    }
+    assert trace.hypotheses[-1].tokens[:2] == path
+    assert trace.hypotheses[-1].beside
+    assert len(trace.steps[2].nodes) == 3
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"kept": ((),)}, "A kept path is empty; name at least one token."),
+        ({"kept": (("u", "q"),)}, "is not one the model can produce; a kept path is made of its target tokens."),
+        ({"kept": (("u", "v"),), "prefix": ("v",)}, "'u v' does not go on from the forced prefix 'v'"),
+        ({"kept": (("v",),), "prefix": ("v",)}, "'v' does not go on from the forced prefix 'v'"),
+        ({"kept": (("</s>", "v"),)}, "The kept path goes on after the end of the sentence; cut it there."),
+        ({"kept": (("u",) * 13,)}, "The kept path has 13 tokens, more than the maximum length of 12."),
+        ({"kept": tuple(("u",) * n for n in range(1, 18))}, "There are 17 kept paths; a request has at most 16."),
+    ],
+)
+def test_a_path_that_cannot_be_kept_is_refused(engine: Engine, fields: dict[str, object], message: str) -> None:
+    with pytest.raises(RequestError, match=re.escape(message)):
+        engine.translate(make_request("abc", **fields))
 
 
 def test_a_beam_as_wide_as_the_space_finds_the_best_of_all_outputs(
