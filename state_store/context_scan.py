@@ -6,7 +6,7 @@ rows until enough contexts are among them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -79,7 +79,7 @@ class ContextScan:
 
     def _nearest(self, query: Floats, scores: Floats, k: int) -> list[Hit]:
         nearby = sorted(
-            (self._measure(query, scores, rows) for rows in self._nearest_contexts(scores, k + _SPARE_CONTEXTS)),
+            self._measure(query, scores, self._nearest_contexts(scores, k + _SPARE_CONTEXTS)),
             key=lambda found: (found.distance, found.row),
         )
         unlisted = nearby[k].distance if len(nearby) > k else np.inf
@@ -89,20 +89,25 @@ class ContextScan:
             for found in nearby[:k]
         ]
 
-    def _nearest_contexts(self, scores: Floats, count: int) -> Iterator[Rows]:
+    def _nearest_contexts(self, scores: Floats, count: int) -> list[Rows]:
         """The rows of the ``count`` contexts with the lowest best score, in no order; ignored contexts are skipped."""
         order, starts = self._rows_by_context
         best = np.minimum.reduceat(scores[order], starts)
         ends = np.append(starts[1:], len(order))
         count = min(count, len(best))
-        for context in np.argpartition(best, count - 1)[:count]:
-            if np.isfinite(best[context]):
-                yield order[starts[context] : ends[context]]
+        nearest = np.argpartition(best, count - 1)[:count]
+        return [order[starts[context] : ends[context]] for context in nearest[np.isfinite(best[nearest])]]
 
-    def _measure(self, query: Floats, scores: Floats, rows: Rows) -> _Nearby:
-        """The nearest row of a context, by its true distance."""
-        most = min(_MEASURED_PER_CONTEXT, len(rows))
-        finite = rows[np.argpartition(scores[rows], most - 1)[:most]]
-        candidates = np.where(np.isfinite(scores[finite]), finite, NO_ROW)[None]
-        found, distances = rescore(self._space.vectors, query[None], candidates, 1)
-        return _Nearby(int(found[0, 0]), float(distances[0, 0]), rows)
+    def _measure(self, query: Floats, scores: Floats, contexts: Sequence[Rows]) -> list[_Nearby]:
+        """The nearest row of each context, by its true distance; the rows of all are measured in one call."""
+        candidates = np.full((len(contexts), _MEASURED_PER_CONTEXT), NO_ROW, np.int64)
+        for chosen, rows in zip(candidates, contexts, strict=True):
+            most = min(_MEASURED_PER_CONTEXT, len(rows))
+            chosen[:most] = rows[np.argpartition(scores[rows], most - 1)[:most]]
+        candidates[~np.isfinite(scores[candidates])] = NO_ROW
+        queries = np.broadcast_to(query, (len(contexts), len(query)))
+        found, distances = rescore(self._space.vectors, queries, candidates, 1)
+        return [
+            _Nearby(int(row), float(distance), rows)
+            for row, distance, rows in zip(found[:, 0], distances[:, 0], contexts, strict=True)
+        ]

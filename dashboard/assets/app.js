@@ -33,16 +33,39 @@
     bar.classList.toggle("shown", calls > 0);
   }
 
-  /** Ask the server about a pane; null if the call was aborted. An answer that never came is a notice. */
-  scope.call = async function (name, question, signal) {
-    count(1);
-    try {
+  const MOST_TRIES = 5;
+
+  /** Wait for some seconds, or fail as `fetch` does where the signal ends it. */
+  const pause = (seconds, signal) => new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, 1000 * seconds);
+    signal?.addEventListener("abort", () => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    });
+  });
+
+  /** The response to a question about a pane; a busy server is asked again when it says so, a few times. */
+  async function ask(name, question, signal) {
+    for (let tries = 1; ; tries += 1) {
       const response = await fetch("_pane/" + name, {
         method: "POST",
         headers: { "Content-Type": "application/json" },
         body: JSON.stringify(question),
         signal: signal,
       });
+      const wait = Number(response.headers.get("Retry-After"));
+      if (response.status !== 503 || !wait || tries === MOST_TRIES) {
+        return response;
+      }
+      await pause(wait, signal);
+    }
+  }
+
+  /** Ask the server about a pane; null if the call was aborted. An answer that never came is a notice. */
+  scope.call = async function (name, question, signal) {
+    count(1);
+    try {
+      const response = await ask(name, question, signal);
       if (!response.ok) {
         const refusal = await response.json().catch(() => ({}));
         const text = refusal.error || "The server refused this (" + response.status + "). Reload the page.";

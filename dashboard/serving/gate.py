@@ -32,6 +32,8 @@ _MAPS: Final = (
 )
 """Calls that lay out neighborhoods, and the corpus map; calls that try many what-ifs, and reports, wait with them."""
 RETRY_SECONDS: Final = 1
+_WEIGHT_OF_LAST: Final = 0.2
+"""Share of the last map in the running mean of the seconds that maps take."""
 
 
 class Places:
@@ -40,12 +42,20 @@ class Places:
     def __init__(self, limits: Limits) -> None:
         self._free = limits.running
         self._free_for_maps = limits.maps
+        self._maps_at_once = limits.maps
         self._small: deque[asyncio.Future[None]] = deque()
         self._maps: deque[asyncio.Future[None]] = deque()
+        self._begun: dict[asyncio.Future[None], float] = {}
+        self._seconds_of_a_map = 0.0
 
     def count_waiting(self, *, is_map: bool) -> int:
         """Number of calls that wait for such a place."""
         return len(self._maps if is_map else self._small)
+
+    @property
+    def expected_wait_of_a_map(self) -> float:
+        """Seconds that a map which comes now waits, if those before it take as long as the last ones took."""
+        return len(self._maps) * self._seconds_of_a_map / self._maps_at_once
 
     def ask(self, *, is_map: bool) -> asyncio.Future[None]:
         """A place, which is done once the call has it; `end` must follow."""
@@ -57,21 +67,33 @@ class Places:
     def end(self, place: asyncio.Future[None], *, is_map: bool) -> None:
         """Give a place back, or stop waiting for it."""
         if place.done():
+            self._note(_now() - self._begun.pop(place), is_map=is_map)
             self._count(1, is_map=is_map)
             self._hand_out()
         else:
             (self._maps if is_map else self._small).remove(place)
+
+    def _note(self, seconds: float, *, is_map: bool) -> None:
+        if is_map:
+            mean = self._seconds_of_a_map or seconds
+            self._seconds_of_a_map = mean + _WEIGHT_OF_LAST * (seconds - mean)
 
     def _hand_out(self) -> None:
         """Hand free places to those who wait, small calls first."""
         while self._free and (self._small or (self._maps and self._free_for_maps)):
             is_map = not self._small
             self._count(-1, is_map=is_map)
-            (self._maps if is_map else self._small).popleft().set_result(None)
+            place = (self._maps if is_map else self._small).popleft()
+            self._begun[place] = _now()
+            place.set_result(None)
 
     def _count(self, change: int, *, is_map: bool) -> None:
         self._free += change
         self._free_for_maps += change * is_map
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 class Gate:
@@ -92,9 +114,10 @@ class Gate:
         # After the whole body, only the end of the connection is received.
         leaving = asyncio.ensure_future(receive())
         is_map = scope["path"].startswith(_MAPS)
+        expected = self._places.expected_wait_of_a_map if is_map else 0.0
         place = self._places.ask(is_map=is_map)
         try:
-            if await self._wait(place, leaving, is_map=is_map):
+            if await self._wait(place, leaving, expected, is_map=is_map):
                 await self._compute(scope, replay(body, lambda: asyncio.shield(leaving)), send, leaving)
         except _BusyError as error:
             refusal = error_response(error)
@@ -104,16 +127,21 @@ class Gate:
             self._places.end(place, is_map=is_map)
             leaving.cancel()
 
-    async def _wait(self, place: asyncio.Future[None], leaving: asyncio.Future[Message], *, is_map: bool) -> bool:
+    async def _wait(
+        self, place: asyncio.Future[None], leaving: asyncio.Future[Message], expected: float, *, is_map: bool
+    ) -> bool:
         """Wait for a place; False where the client left before there was one.
 
+        Args:
+            expected: seconds that this will take.
+
         Raises:
-            _BusyError: the queue is full, or did not move for too long.
+            _BusyError: the queue is full, is expected to move too slowly, or did not move for too long.
         """
         if place.done():
             return True
         waiting = self._places.count_waiting(is_map=is_map) - 1
-        if waiting >= self._limits.waiting:
+        if waiting >= self._limits.waiting or expected > self._limits.map_queue_seconds:
             raise self._busy(waiting)
         with self._metrics.waiting.labels("map" if is_map else "small").track_inprogress():
             await asyncio.wait(

@@ -27,6 +27,8 @@ class Limits:
         maps: calls among those that lay out neighborhoods; smaller calls go before others of these.
         waiting: calls that wait for one of those to end, and maps that wait; one more is refused with 503.
         queue_seconds: longest wait; a call that waited longer is refused with 503.
+        map_queue_seconds: longest wait that a map may expect when it comes; one that would wait longer is refused with
+            503 at once.
         connections: open connections; one more is closed at once.
         head_seconds: time for the request line and the headers to arrive, counted from the connection or the first
             byte after an answer.
@@ -42,6 +44,7 @@ class Limits:
     maps: int = 2
     waiting: int = 32
     queue_seconds: float = 10.0
+    map_queue_seconds: float = 2.0
     connections: int = 500
     head_seconds: float = 10.0
     body_seconds: float = 10.0

@@ -96,6 +96,18 @@ def test_a_word_chosen_before_the_map_came_is_marked_in_it(come: Visit, address:
     assert workbench.chosen_states() == [3]
 
 
+def test_a_busy_server_is_asked_again(come: Visit, address: str) -> None:
+    workbench = come(address)
+    busy = {"status": 503, "headers": {"Retry-After": "1"}, "json": {"error": "The server is busy."}}
+    workbench.page.route(f"**{SURROUNDINGS}", lambda route: route.fulfill(**busy), times=1)
+
+    workbench.open(PageState(Request("dates", AMBIGUOUS)))
+    workbench.expect_neighborhood()
+
+    workbench.expect_no_notice()
+    assert "503" in workbench.complaints.heard.pop()
+
+
 def test_neighbors_are_training_pairs_with_the_token_marked(looking: Workbench) -> None:
     looking.words("target").nth(6).click()
     expect(looking.neighbors).to_contain_text("step 7")

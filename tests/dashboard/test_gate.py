@@ -141,6 +141,26 @@ def test_who_waits_too_long_is_refused() -> None:
     run(scenario)
 
 
+def test_a_map_that_would_wait_too_long_is_refused_at_once() -> None:
+    async def scenario(gate: Gate, computing: Computing) -> None:
+        slow = Client(gate, MAP)
+        await asyncio.sleep(0.1)
+        computing.go.set()
+        await slow.call
+        computing.go.clear()
+
+        running, waiting, late = (Client(gate, MAP) for _ in range(3))
+        await settle()
+        assert [client.status for client in (running, waiting, late)] == [None, None, 503]
+
+        small = Client(gate)
+        computing.go.set()
+        await asyncio.gather(*(client.call for client in (running, waiting, small)))
+        assert {client.status for client in (running, waiting, small)} == {200}
+
+    run(scenario, Limits(running=2, maps=1, waiting=3, queue_seconds=20, map_queue_seconds=0.05))
+
+
 def test_who_leaves_the_queue_makes_room_and_is_not_computed() -> None:
     async def scenario(gate: Gate, computing: Computing) -> None:
         clients = [Client(gate) for _ in range(5)]
