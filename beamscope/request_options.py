@@ -15,6 +15,7 @@ from exported_models.contract.request import (
     MAX_BEAM_SIZE,
     MAX_LENGTH_LIMIT,
     MAX_LENGTH_PENALTY,
+    MAX_REPETITION_PENALTY,
     MAX_TOP_K,
     AttentionOverride,
     EarlyStopping,
@@ -41,6 +42,10 @@ class RequestOptions:
     max_length: int | None
     top_k: int
     early_stopping: EarlyStopping | None
+    repetition_penalty: float | None
+    min_length: int | None
+    ngram_size: int | None
+    source_ngram_size: int | None
     ablate: tuple[HeadAblation, ...]
     source_language: str | None
     target_language: str | None
@@ -73,7 +78,17 @@ class RequestOptions:
         """The options as wishes; languages are set already, as the prefix begins with the target's."""
         from exported_models.contract.wishes import Ablate, Attend, Force, Keep, SetSearch
 
-        yield SetSearch(self.beam, self.length_penalty, self.max_length, self.early_stopping, self.top_k)
+        yield SetSearch(
+            self.beam,
+            self.length_penalty,
+            self.max_length,
+            self.early_stopping,
+            self.top_k,
+            self.repetition_penalty,
+            self.min_length,
+            self.ngram_size,
+            self.source_ngram_size,
+        )
         yield Force(_read_tokens(engine, spoken, self.prefix, "prefix"))
         for path in self.keep:
             yield Keep(_read_tokens(engine, spoken, path, "kept path"))
@@ -198,6 +213,35 @@ _OPTIONS = (
         type=click.Choice(get_args(EarlyStopping)),
         show_default=_DEFAULT,
         help="When the search ends.",
+    ),
+    click.option(
+        "--repetition-penalty",
+        type=click.FloatRange(1, MAX_REPETITION_PENALTY),
+        callback=_refuse_nan,
+        show_default=_DEFAULT,
+        help="Factor by which tokens score less that the target has already; 1 for none.",
+    ),
+    click.option(
+        "--min-length",
+        type=click.IntRange(0, MAX_LENGTH_LIMIT),
+        show_default=_DEFAULT,
+        help="Fewest target tokens, end of sentence and prefix included.",
+    ),
+    click.option(
+        "--no-repeat-ngram",
+        "ngram_size",
+        type=click.IntRange(0, MAX_LENGTH_LIMIT),
+        metavar="SIZE",
+        show_default=_DEFAULT,
+        help="Size of n-grams that the target may not repeat; 0 for none.",
+    ),
+    click.option(
+        "--no-source-ngram",
+        "source_ngram_size",
+        type=click.IntRange(0, MAX_LENGTH_LIMIT),
+        metavar="SIZE",
+        show_default=_DEFAULT,
+        help="Size of n-grams of the source that the target may not have; 0 for none.",
     ),
     click.option(
         "--ablate",

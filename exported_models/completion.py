@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from exported_models.contract.errors import RequestError, shorten
 from exported_models.contract.request import (
@@ -10,7 +11,9 @@ from exported_models.contract.request import (
     MAX_KEPT_PATHS,
     MAX_LENGTH_LIMIT,
     MAX_LENGTH_PENALTY,
+    MAX_REPETITION_PENALTY,
     MAX_TOP_K,
+    RULES,
     AttentionOverride,
     CompletedRequest,
     ForbiddenPhrase,
@@ -33,26 +36,15 @@ def complete_request(request: Request, model: ExportedModel) -> CompletedRequest
     Overrides at steps that the prefix does not cover are left out: `Engine.translate` pins those.
 
     Raises:
-        RequestError: a number is out of its range.
+        RequestError: a number is out of its range, or the model cannot search by a rule.
     """
-    defaults = model.manifest.generation
-    beam_size = defaults.beam_size if request.beam_size is None else request.beam_size
-    length_penalty = defaults.length_penalty if request.length_penalty is None else request.length_penalty
-    max_length = defaults.max_length if request.max_length is None else request.max_length
-    _check_range("beam_size", beam_size, 1, MAX_BEAM_SIZE)
-    _check_range("length_penalty", length_penalty, -MAX_LENGTH_PENALTY, MAX_LENGTH_PENALTY)
-    _check_range("max_length", max_length, 1, _longest_target(model))
-    _check_range("top_k", request.top_k, 1, MAX_TOP_K)
+    settings = _complete_settings(request, model)
     return CompletedRequest(
         model_id=request.model_id,
         source=request.source,
         prefix=request.prefix,
         overrides=tuple(entry for entry in canonical_overrides(request) if entry.step <= len(request.prefix)),
-        beam_size=beam_size,
-        length_penalty=length_penalty,
-        max_length=max_length,
         top_k=request.top_k,
-        early_stopping=request.early_stopping or defaults.early_stopping,
         ablations=tuple(sorted(set(request.ablations))),
         source_language=find_language(model.manifest, request.source_language, "source"),
         target_language=find_language(model.manifest, request.target_language, "target"),
@@ -61,7 +53,36 @@ def complete_request(request: Request, model: ExportedModel) -> CompletedRequest
             sorted(set(request.forbidden), key=lambda one: (one.tokens, -1 if one.step is None else one.step))
         ),
         kept=tuple(sorted(set(request.kept))),
+        **settings,
     )
+
+
+def _complete_settings(request: Request, model: ExportedModel) -> dict[str, Any]:
+    """The search settings of a request by name, each checked."""
+    defaults, longest = model.manifest.generation, _longest_target(model)
+    _check_range("top_k", request.top_k, 1, MAX_TOP_K)
+    found: dict[str, Any] = {}
+    for name in ("beam_size", "length_penalty", "max_length", "early_stopping", *RULES):
+        own, wanted = getattr(defaults, name), getattr(request, name)
+        found[name] = own if wanted is None else wanted
+    ranges = {
+        "beam_size": (1, MAX_BEAM_SIZE),
+        "length_penalty": (-MAX_LENGTH_PENALTY, MAX_LENGTH_PENALTY),
+        "max_length": (1, longest),
+        "repetition_penalty": (1, MAX_REPETITION_PENALTY),
+        **dict.fromkeys(("min_length", "ngram_size", "source_ngram_size"), (0, MAX_LENGTH_LIMIT)),
+    }
+    for name, (low, high) in ranges.items():
+        # A rule of the model's own may lie outside.
+        if name not in RULES or found[name] != getattr(defaults, name):
+            _check_range(name, found[name], low, high)
+    if found["beam_size"] == 1 and found["repetition_penalty"] != 1 and not defaults.penalizes:
+        raise RequestError(
+            f"A beam of 1 weighs repeated tokens by their logits, and {request.model_id} gives probabilities; "
+            "choose a beam of at least 2, or a repetition penalty of 1.",
+            field="repetition_penalty",
+        )
+    return found
 
 
 def canonical_overrides(request: Request) -> tuple[AttentionOverride, ...]:
@@ -88,6 +109,7 @@ def search_settings(request: CompletedRequest, model: ExportedModel) -> SearchSe
         early_stopping=request.early_stopping,
         top_k=min(request.top_k, len(model.target_tokenizer.tokens)),
         prefix=prefix,
+        generation=model.manifest.generation.model_copy(update={name: getattr(request, name) for name in RULES}),
         forbidden=tuple(_forbid(phrase, model) for phrase in request.forbidden),
         kept=tuple(_keep(path, prefix, request, model) for path in request.kept),
     )

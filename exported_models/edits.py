@@ -142,8 +142,7 @@ def revise(request: Request, wish: PlainWish) -> Request:  # noqa: C901 - one ca
             codes = {"source_language": wish.source, "target_language": wish.target}
             return _translate_anew(request, _list_changes(codes))
         case SetSearch():
-            names = ("beam_size", "length_penalty", "max_length", "early_stopping", "top_k")
-            return replace(request, **_list_changes({name: getattr(wish, name) for name in names}))
+            return replace(request, **_list_changes(wish.settings))
         case StartOver():
             return _start_over(request, wish)
         case _:

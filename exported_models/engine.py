@@ -61,7 +61,7 @@ class ForcedScore:
 
     Attributes:
         tokens, log_probs, ranks: one per target token, end of sentence included; rank 0 is the most probable token.
-        score: sum of ``log_probs``, penalized as in a search where the model has a repetition penalty.
+        score: sum of ``log_probs``, penalized as in a search where there is a repetition penalty.
         normalized: ``score`` over length to the power of the request's length penalty.
     """
 
@@ -231,7 +231,7 @@ class Engine:
         heads = mask_heads(complete.ablations, model.manifest)
         forced = force_batch(model, [source.rows], [wanted.ids], override if overrides else None, heads)[0]
         manifest = model.manifest
-        penalty = RepetitionPenalty.of(manifest.generation, manifest.start_id, settings.beam_size)
+        penalty = RepetitionPenalty.of(settings.generation, manifest.start_id, settings.beam_size)
         counted = penalty.weigh_target(forced.log_probs, wanted.ids, forced.log_normalizers)
         # As in a search, a first token that the settings force costs nothing.
         free = int(wanted.ids[0] == manifest.generation.forced_first_id)

@@ -7,12 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from exported_models.contract.request import AttentionOverride, HeadAblation, Request
 from exported_models.contract.trace import Hypothesis, Trace
 from exported_models.contract.wishes import CopyAttention, SetLanguages, SetSearch
 
+_SETTINGS: Final = {
+    "beam_size": "beam",
+    "length_penalty": "length α",
+    "max_length": "length at most",
+    "early_stopping": "early stopping",
+    "top_k": "top",
+    "repetition_penalty": "repetition penalty",
+    "min_length": "length at least",
+    "ngram_size": "no-repeat n-gram",
+    "source_ngram_size": "no-repeat n-gram of the source",
+}
+"""Settings of the search, as people know them."""
 MAX_LABEL: Final = 24
 """Characters of a source text that name it."""
 
@@ -140,14 +152,13 @@ def describe_languages(wish: SetLanguages) -> str:
 
 def describe_search(wish: SetSearch) -> str:
     """The search settings that a wish changes; empty where it changes none."""
-    changes = (
-        _name_setting("beam", wish.beam_size),
-        _name_setting("length α", wish.length_penalty),
-        _name_setting("length at most", wish.max_length),
-        _name_setting("early stopping", wish.early_stopping),
-        _name_setting("top", wish.top_k),
-    )
+    changes = (_name_setting(_SETTINGS[name], value) for name, value in wish.settings.items())
     return ", ".join(change for change in changes if change)
+
+
+def describe_setting(name: str, value: float | str) -> str:
+    """A search setting with its value; ``name`` is that of the request's field."""
+    return _name_setting(_SETTINGS[name], value)
 
 
 def _name_setting(name: str, value: float | str | None) -> str:
@@ -205,8 +216,6 @@ def _compare_kept(before: Request, after: Request, text: PairWriter) -> str:
 
 
 def _compare_search(before: Request, after: Request) -> SetSearch:
-    """The settings that people watch in the history, where they differ."""
-    return SetSearch(
-        beam_size=after.beam_size if after.beam_size != before.beam_size else None,
-        length_penalty=after.length_penalty if after.length_penalty != before.length_penalty else None,
-    )
+    """The settings that differ."""
+    now: dict[str, Any] = {name: getattr(after, name) for name in SetSearch().settings}
+    return SetSearch(**{name: value for name, value in now.items() if value != getattr(before, name)})

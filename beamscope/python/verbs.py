@@ -185,13 +185,32 @@ class Verbs(ABC):
         max_length: int | Default | None = None,
         early_stopping: EarlyStopping | Default | None = None,
         top_k: int | None = None,
+        repetition_penalty: float | Default | None = None,
+        min_length: int | Default | None = None,
+        ngram_size: int | Default | None = None,
+        source_ngram_size: int | Default | None = None,
     ) -> Self:
         """Search with other settings; None leaves one as it is, ``"default"`` takes the model's own.
+
+        ``ngram_size`` and ``source_ngram_size`` are Hugging Face's ``no_repeat_ngram_size`` and
+        ``encoder_no_repeat_ngram_size``.
 
         >>> t.set_search(beam_size=1).texts
         ('2005-03-04',)
         """
-        return self.change(wishes.SetSearch(beam_size, length_penalty, max_length, early_stopping, top_k))
+        return self.change(
+            wishes.SetSearch(
+                beam_size,
+                length_penalty,
+                max_length,
+                early_stopping,
+                top_k,
+                repetition_penalty,
+                min_length,
+                ngram_size,
+                source_ngram_size,
+            )
+        )
 
     def start_over(self, source: str, model: str | None = None) -> Self:
         """Translate a source with nothing forced, kept, overridden or ablated, with this model or another one."""

@@ -2,12 +2,21 @@
 (function () {
   "use strict";
   const scope = window.beamscope;
-  const NAMES = ["max_length", "early_stopping", "top_k"];
+  // In the order of the callback's inputs.
+  const NAMES = [
+    "max_length",
+    "min_length",
+    "ngram_size",
+    "source_ngram_size",
+    "repetition_penalty",
+    "early_stopping",
+    "top_k",
+  ];
 
   function readSearch(...values) {
     const wish = { verb: "set_search" };
     values.forEach((value, index) => {
-      const element = scope.byRole(document, "search-" + NAMES[index].replace("_", "-"));
+      const element = scope.byRole(document, "search-" + NAMES[index].replaceAll("_", "-"));
       const before = scope.knownValue(element);
       scope.know(element, { value: value });
       // A field that was emptied asks for the model's own value; the number of shown tokens has none.

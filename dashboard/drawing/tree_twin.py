@@ -22,8 +22,8 @@ _REASONS = {
     PrunedBy.PREFIX: "pruned: the forced prefix wants another token",
     PrunedBy.END_RANK: "pruned: it ends the sentence, but not among the best",
     PrunedBy.FINISHED: "pruned: better hypotheses were finished",
-    PrunedBy.MIN_LENGTH: "pruned: the model's settings want a longer sentence",
-    PrunedBy.REPEATED: "pruned: the model's settings forbid this repetition",
+    PrunedBy.MIN_LENGTH: "pruned: the sentence is shorter than the minimum length",
+    PrunedBy.REPEATED: "pruned: a rule forbids this repetition",
     PrunedBy.BAD_WORDS: "pruned: the model's settings forbid these words",
     PrunedBy.FORBIDDEN: "pruned: you forbade these words",
 }

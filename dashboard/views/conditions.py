@@ -1,6 +1,7 @@
-"""The strip of conditions: what the shown request asks beyond its source and search, each to be taken back by a click.
+"""The strip of conditions: what the shown request asks beyond its source, each to be taken back by a click.
 
-A forced beginning, attention that is overridden, heads that are ablated, phrases that are forbidden.
+A forced beginning, attention that is overridden, heads that are ablated, phrases that are forbidden, rules of the
+search that are not the model's own.
 """
 
 from __future__ import annotations
@@ -8,7 +9,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
+from typing import Final
 
 from dash import html
 from dash.development.base_component import Component
@@ -18,13 +20,15 @@ from dashboard.drawing.words import PairText, count
 from dashboard.views.ids import ConditionsRole, as_role
 from dashboard.views.parts import Parts, html_part
 from dashboard.views.shown import Shown
-from exported_models.contract.request import AttentionOverride, HeadAblation
+from exported_models.contract.manifest import GenerationDefaults
+from exported_models.contract.request import RULES, AttentionOverride, HeadAblation
 from exported_models.contract.trace import Trace
-from exported_models.contract.wishes import Allow, Force, OwnAttention, Restore, StartOver, Wish, write_wish
-from exported_models.wording import describe_heads, describe_override, describe_phrase
+from exported_models.contract.wishes import Allow, Force, OwnAttention, Restore, SetSearch, StartOver, Wish, write_wish
+from exported_models.wording import describe_heads, describe_override, describe_phrase, describe_setting
 
 MOST_HEADS = 6
 """Ablated heads that are listed one by one; more are one entry."""
+OWN_RULES: Final = SetSearch.of_model(*RULES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,19 +48,25 @@ def layout() -> Component:
 def draw(shown: Shown) -> Parts:
     """One button for each condition, and one for all where there are several."""
     trace = shown.picture.trace
-    found = list_conditions(trace, PairText(shown.picture.source_text, shown.picture.target_text))
+    text = PairText(shown.picture.source_text, shown.picture.target_text)
+    found = list_conditions(trace, text, shown.manifest.generation)
     buttons: list[Component] = [_draw_condition(condition) for condition in found]
     if len(found) > 1:
-        clear = json.dumps(write_wish(StartOver(trace.request.source)))
+        clear = json.dumps(write_wish(StartOver(trace.request.source, search=OWN_RULES)))
         buttons.append(html.Button("Drop all", className="quiet", **wild(data_wish=clear)))
     name = html.Span("Conditions", className="conditions-name")
     none = html.Span("none: the model decodes freely", className="note")
     return {ConditionsRole.LIST: html_part([name, *(buttons or [none])])}
 
 
-def list_conditions(trace: Trace, text: PairText) -> list[Condition]:
-    """The conditions of a request, in the order in which they come into force."""
-    return [*_list_prefix(trace, text), *_list_attention(trace, text), *_list_heads(trace), *_list_phrases(trace, text)]
+def list_conditions(trace: Trace, text: PairText, own: GenerationDefaults) -> list[Condition]:
+    """The conditions of a request, in the order in which they come into force.
+
+    Args:
+        own: generation settings of the model.
+    """
+    asked = (_list_prefix(trace, text), _list_attention(trace, text), _list_heads(trace), _list_phrases(trace, text))
+    return [*chain(*asked), *_list_rules(trace, own)]
 
 
 def _list_prefix(trace: Trace, text: PairText) -> Iterator[Condition]:
@@ -96,6 +106,13 @@ def _list_heads(trace: Trace) -> Iterator[Condition]:
 def _list_phrases(trace: Trace, text: PairText) -> Iterator[Condition]:
     for phrase in trace.request.forbidden:
         yield Condition(describe_phrase(phrase.tokens, phrase.step, text, forbidden=True), Allow(phrase.tokens))
+
+
+def _list_rules(trace: Trace, own: GenerationDefaults) -> Iterator[Condition]:
+    for name in RULES:
+        value = getattr(trace.request, name)
+        if value != getattr(own, name):
+            yield Condition(describe_setting(name, value), SetSearch.of_model(name))
 
 
 def _draw_condition(condition: Condition) -> Component:

@@ -169,6 +169,10 @@ class SearchRole(StrEnum):
 
     PANEL = "search-panel"
     MAX_LENGTH = "search-max-length"
+    MIN_LENGTH = "search-min-length"
+    NGRAM_SIZE = "search-ngram-size"
+    SOURCE_NGRAM_SIZE = "search-source-ngram-size"
+    REPETITION_PENALTY = "search-repetition-penalty"
     EARLY_STOPPING = "search-early-stopping"
     TOP_K = "search-top-k"
 

@@ -45,7 +45,7 @@ class ScoreParts:
     """The score of a hypothesis and what it is made of.
 
     Attributes:
-        score: summed log-probability, penalized where the model has a repetition penalty.
+        score: summed log-probability, penalized where there is a repetition penalty.
         length: number of tokens, end of sentence included.
         normalized: ``score`` over ``length`` to the power of ``length_penalty``.
         log_probs: natural log-probability of each token.

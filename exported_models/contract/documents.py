@@ -91,6 +91,18 @@ class RequestDocument(_Document):
         max_length=MAX_KEPT_PATHS,
         description="Paths of target tokens that go on beside the beam; each begins with `prefix` and is longer.",
     )
+    repetition_penalty: Number | None = Field(
+        default=None, gt=0, allow_inf_nan=False, description="Factor by which repeated tokens score less; 1 for none."
+    )
+    min_length: WholeNumber | None = Field(
+        default=None, ge=0, description="Minimum number of target tokens, end of sentence included."
+    )
+    ngram_size: WholeNumber | None = Field(
+        default=None, ge=0, description="Size of n-grams that a target may not repeat; 0 for none."
+    )
+    source_ngram_size: WholeNumber | None = Field(
+        default=None, ge=0, description="Size of n-grams of the source that a target may not have; 0 for none."
+    )
 
     @classmethod
     def of(cls, request: Request) -> RequestDocument:
@@ -113,6 +125,10 @@ class RequestDocument(_Document):
             cut_source=request.cut_source,
             forbidden=[ForbiddenDocument(tokens=list(entry.tokens), step=entry.step) for entry in request.forbidden],
             kept=[list(path) for path in request.kept],
+            repetition_penalty=request.repetition_penalty,
+            min_length=request.min_length,
+            ngram_size=request.ngram_size,
+            source_ngram_size=request.source_ngram_size,
         )
 
     def to_request(self) -> Request:
@@ -135,6 +151,10 @@ class RequestDocument(_Document):
             cut_source=self.cut_source,
             forbidden=tuple(ForbiddenPhrase(tuple(entry.tokens), entry.step) for entry in self.forbidden),
             kept=tuple(map(tuple, self.kept)),
+            repetition_penalty=self.repetition_penalty,
+            min_length=self.min_length,
+            ngram_size=self.ngram_size,
+            source_ngram_size=self.source_ngram_size,
         )
 
 

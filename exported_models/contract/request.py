@@ -18,11 +18,15 @@ MAX_LENGTH_LIMIT = 1024
 MAX_LENGTH_PENALTY = 10.0
 MAX_KEPT_PATHS = 16
 """Maximum number of paths that a request keeps beside the beam; each is a row of every step."""
+MAX_REPETITION_PENALTY = 10.0
 DEFAULT_REQUEST_BYTES = 256_000_000
 """Largest estimated record of a request that a server answers unless it is told otherwise."""
 
 EarlyStopping = Literal["estimate", "first", "never"]
 """The rule that stops a search: Hugging Face ``generate``'s ``False``, ``True`` and ``"never"``, in this order."""
+
+RULES = ("repetition_penalty", "min_length", "ngram_size", "source_ngram_size")
+"""Fields of a request that are rules of Hugging Face ``generate``; a model's generation settings name them alike."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -93,6 +97,12 @@ class Request:
         forbidden: phrases that the search leaves out; the tokens of ``prefix`` and ``kept`` are free of them.
         kept: paths of target tokens that go on beside the beam by their best continuations. Each begins with
             ``prefix`` and is longer. The n-best list stays as it is without them.
+        repetition_penalty: factor by which tokens of the target so far score less; 1 for none. None, here and below,
+            for the model's default.
+        min_length: minimum number of target tokens, end of sentence and prefix included, up to ``max_length``.
+        ngram_size: size of the n-grams that a target may not repeat (``no_repeat_ngram_size``); 0 for none.
+        source_ngram_size: size of the n-grams of the source that a target may not have
+            (``encoder_no_repeat_ngram_size``); 0 for none.
     """
 
     model_id: str
@@ -110,6 +120,10 @@ class Request:
     cut_source: bool = False
     forbidden: tuple[ForbiddenPhrase, ...] = ()
     kept: tuple[tuple[str, ...], ...] = ()
+    repetition_penalty: float | None = None
+    min_length: int | None = None
+    ngram_size: int | None = None
+    source_ngram_size: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +139,10 @@ class CompletedRequest(Request):
     length_penalty: float
     max_length: int
     early_stopping: EarlyStopping
+    repetition_penalty: float
+    min_length: int
+    ngram_size: int
+    source_ngram_size: int
 
     def as_request(self) -> Request:
         """The same question as a raw request, to be changed or stored."""

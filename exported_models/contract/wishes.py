@@ -12,7 +12,7 @@ To add a verb: a dataclass here, its name in `Wish` (and in `PlainWish` if it ne
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cache
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -23,6 +23,7 @@ from exported_models.contract.request import (
     MAX_BEAM_SIZE,
     MAX_LENGTH_LIMIT,
     MAX_LENGTH_PENALTY,
+    MAX_REPETITION_PENALTY,
     MAX_TOP_K,
     EarlyStopping,
     HeadAblation,
@@ -222,7 +223,22 @@ class SetSearch(_Verb):
     max_length: Annotated[WholeNumber, Field(ge=1, le=MAX_LENGTH_LIMIT)] | Default | None = None
     early_stopping: EarlyStopping | Default | None = None
     top_k: Annotated[WholeNumber, Field(ge=1, le=MAX_TOP_K)] | None = None
+    repetition_penalty: Annotated[Number, Field(ge=1, le=MAX_REPETITION_PENALTY)] | Default | None = None
+    min_length: Annotated[WholeNumber, Field(ge=0, le=MAX_LENGTH_LIMIT)] | Default | None = None
+    ngram_size: Annotated[WholeNumber, Field(ge=0, le=MAX_LENGTH_LIMIT)] | Default | None = None
+    source_ngram_size: Annotated[WholeNumber, Field(ge=0, le=MAX_LENGTH_LIMIT)] | Default | None = None
     verb: Literal["set_search"] = field(default="set_search", kw_only=True)
+
+    @classmethod
+    def of_model(cls, *names: str) -> SetSearch:
+        """The wish for the model's own value of these settings."""
+        own: dict[str, Any] = dict.fromkeys(names, "default")
+        return cls(**own)
+
+    @property
+    def settings(self) -> dict[str, float | str | None]:
+        """Every setting by its name, which is that of the request's field."""
+        return {each.name: getattr(self, each.name) for each in fields(self) if each.name != "verb"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,9 +38,10 @@ from numpy.typing import NDArray
 from exported_models.contract.arrays import Floats, Ids
 from exported_models.contract.errors import RequestError
 from exported_models.contract.graphs import STEP_NORMALIZER
-from exported_models.contract.manifest import ModelManifest
+from exported_models.contract.manifest import GenerationDefaults, ModelManifest
 from exported_models.contract.request import EarlyStopping
 from exported_models.contract.trace import ROOT, Fate, PrunedBy, Stop
+from exported_models.runtime.model import ExportedModel
 from exported_models.runtime.sessions import StepOutput
 from exported_models.search.repetition import RepetitionPenalty
 from exported_models.search.rules import ForbiddenIds, Said, TokenRules
@@ -58,7 +59,11 @@ _HOPELESS = 1e-290
 
 @dataclass(frozen=True, slots=True)
 class SearchSettings:
-    """The numbers of a completed request; prefix and forbidden phrases as token ids."""
+    """The numbers of a completed request; prefix and forbidden phrases as token ids.
+
+    Attributes:
+        generation: the model's generation settings, with the rules of the request.
+    """
 
     beam_size: int
     length_penalty: float
@@ -66,6 +71,7 @@ class SearchSettings:
     early_stopping: EarlyStopping
     top_k: int
     prefix: tuple[int, ...]
+    generation: GenerationDefaults
     forbidden: tuple[ForbiddenIds, ...] = ()
     kept: tuple[tuple[int, ...], ...] = ()
     """Paths that go on beside the beam; each begins with the prefix and is longer."""
@@ -79,6 +85,12 @@ class SearchSettings:
     def most_rows(self) -> int:
         """Largest number of rows of a step."""
         return self.beam_size + len(self.kept)
+
+    @property
+    def spare_count(self) -> int:
+        """Estimated number of further top tokens of a row, of which rules and a repetition penalty take some away."""
+        rules = (self.generation.penalizes, self.generation.ngram_size, self.generation.source_ngram_size)
+        return sum(map(bool, rules)) * self.max_length // 2
 
     def normalize(self, score: float, length: int) -> float:
         """The score by which hypotheses are compared: ``score`` over `divisor`."""
@@ -185,6 +197,14 @@ class Beam:
     said: list[Said] = field(init=False)
     """Prefix of each live row; empty where there are neither rules nor a repetition penalty."""
 
+    @classmethod
+    def begin(cls, model: ExportedModel, settings: SearchSettings, source_ids: Sequence[int]) -> Beam:
+        """The search of a source before its first step."""
+        manifest, generation = model.manifest, settings.generation
+        rules = TokenRules.of(manifest, source_ids, generation, settings.forbidden)
+        penalty = RepetitionPenalty.of(generation, manifest.start_id, settings.beam_size)
+        return cls(manifest, len(model.target_tokenizer.tokens), settings, rules, penalty)
+
     def __post_init__(self) -> None:
         self.token_ids = [self.manifest.start_id]
         self.kept = [KeptPath(token_ids, ROOT) for token_ids in self.settings.kept]
@@ -209,7 +229,7 @@ class Beam:
     @property
     def free_steps(self) -> int:
         """Number of steps ahead that scores alone decide: 0 under a prefix, kept paths, rules or a penalty."""
-        generation = self.manifest.generation
+        generation = self.settings.generation
         if self.forced_id is not None or self.kept or self.rules.active or self.penalty.active:
             return 0
         forces_first = not self.decisions and generation.forced_first_id is not None
@@ -387,7 +407,7 @@ class Beam:
                     f"The forbidden words leave nothing to write at step {self.position + 1}; allow one of them.",
                     field="forbidden",
                 )
-            if not all(found):  # where the model's settings forbid all, as in a tiny vocabulary, they forbid none
+            if not all(found):  # where generation settings forbid all, as in a tiny vocabulary, they forbid none
                 reasons = found
                 count = _count_with(found, count)
         order = order[:count]
@@ -410,9 +430,9 @@ class Beam:
     def _score_demanded(self, output: StepOutput, wanted: Wanted, scored: Scored) -> tuple[float, float]:
         """Log-probability of a token that a path demands, and the score with it; free if the settings rule it out."""
         row, token_id = wanted
-        never = token_id in self.manifest.generation.suppressed_ids
+        never = token_id in self.settings.generation.suppressed_ids
         before = self.scores[self.live[row]]
-        if never or (self.said and token_id in self.rules.find_of_model(self.said[row])):
+        if never or (self.said and token_id in self.rules.find_of_settings(self.said[row])):
             return 0.0, before
         log_prob = np.array([[scored[wanted]]], np.float32)
         counted = self._weigh(output, range(row, row + 1), log_prob, np.array([[token_id]], np.int64))
@@ -423,8 +443,8 @@ class Beam:
         if not self.penalty.active:
             return log_probs
         own = slice(rows.start, rows.stop)
-        normalizers = output.floats(STEP_NORMALIZER.name)
-        return self.penalty.weigh(log_probs, ids, [said.path for said in self.said[own]], normalizers[own])
+        normalizers = output.floats(STEP_NORMALIZER.name)[own] if self.penalty.of_logits else None
+        return self.penalty.weigh(log_probs, ids, [said.path for said in self.said[own]], normalizers)
 
     def _count_top(self, said: Sequence[Said]) -> int:
         """`top_count` of rows with these prefixes."""
@@ -434,7 +454,7 @@ class Beam:
 
     def _only_token(self, forced_id: int | None) -> int | None:
         """The token that the generation settings force here, or None; a request's prefix precedes a forced end."""
-        generation = self.manifest.generation
+        generation = self.settings.generation
         if not self.decisions and generation.forced_first_id is not None:
             return generation.forced_first_id
         ends = self.at_last and generation.forces_end and forced_id is None

@@ -30,7 +30,8 @@ def estimate_bytes(manifest: ModelManifest, settings: SearchSettings, source_tok
     heads = manifest.cross_attention_layers * manifest.cross_attention_heads
     sizes = [space.size for space in manifest.spaces_of("target", "recorded")]
     candidates = settings.candidate_count
-    row = _FLOAT * (heads * source_tokens + sum(sizes)) + estimate_row_memory(manifest) + _TOP_ENTRY * candidates
+    states = _FLOAT * (heads * source_tokens + sum(sizes)) + estimate_row_memory(manifest)
+    row = states + _TOP_ENTRY * (candidates + settings.spare_count)
     return settings.max_length * (settings.most_rows * row + candidates * _CANDIDATE)
 
 

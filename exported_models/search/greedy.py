@@ -43,7 +43,7 @@ def translate_batch(
         return []
     manifest, vocabulary = model.manifest, len(model.target_tokenizer.tokens)
     longest = manifest.generation.max_length if max_length is None else max_length
-    rules = [TokenRules.of(manifest, source) for source in sources]
+    rules = [TokenRules.of(manifest, source, manifest.generation) for source in sources]
     said = [rule.begin() for rule in rules]
     penalty = RepetitionPenalty.of(manifest.generation, manifest.start_id, beam_size=1)
     encoded = encode_batch(model, sources)

@@ -31,8 +31,6 @@ from exported_models.search.ablation import mask_heads
 from exported_models.search.beam import Beam, Scored, SearchSettings, Wanted
 from exported_models.search.footprint import estimate_row_memory
 from exported_models.search.overrides import override_row
-from exported_models.search.repetition import RepetitionPenalty
-from exported_models.search.rules import TokenRules
 from exported_models.search.scoring import encode_batch
 
 MOST_ROWS = 160
@@ -232,11 +230,8 @@ def _run(model: ExportedModel, tasks: Sequence[SearchTask]) -> list[_Lane]:
 
 
 def _begin(model: ExportedModel, task: SearchTask, sentence: int) -> _Lane:
-    manifest, settings = model.manifest, task.settings
-    rules = TokenRules.of(manifest, task.source.ids, settings.forbidden)
-    penalty = RepetitionPenalty.of(manifest.generation, manifest.start_id, settings.beam_size)
-    beam = Beam(manifest, len(model.target_tokenizer.tokens), settings, rules, penalty)
-    ablated = mask_heads(task.list_heads("cross"), manifest).cross
+    beam = Beam.begin(model, task.settings, task.source.ids)
+    ablated = mask_heads(task.list_heads("cross"), model.manifest).cross
     return _Lane(task, beam, sentence, ablated, origins=[sentence])
 
 

@@ -28,7 +28,7 @@ class RepetitionPenalty:
 
     @classmethod
     def of(cls, generation: GenerationDefaults, start_id: int, beam_size: int) -> RepetitionPenalty:
-        """The penalty of a model in a search of ``beam_size`` beams."""
+        """The penalty of generation settings in a search of ``beam_size`` beams."""
         return cls(generation.repetition_penalty, start_id, beam_size == 1)
 
     @property

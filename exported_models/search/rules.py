@@ -1,4 +1,4 @@
-"""Rules of a model's generation settings and of a request: tokens that may not follow a prefix, as in ``generate``.
+"""Rules of a search: tokens that may not follow a prefix, as in ``generate``.
 
 Tokens that are never produced have no probability in the graphs already. The tokens here depend on the prefix, and are
 left out of a search after the step has run: the others keep their probabilities, as in ``generate``.
@@ -37,9 +37,10 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class TokenRules:
-    """The rules of a model for one source.
+    """The rules of a search of one source.
 
     Attributes:
+        generation: the model's generation settings, with the rules of the request.
         source_grams: n-grams of the source, of the size that the target may not repeat.
         active: whether there is any rule. A search asks for every row of every step.
         forbidden: phrases that the request forbids.
@@ -54,10 +55,13 @@ class TokenRules:
 
     @classmethod
     def of(
-        cls, manifest: ModelManifest, source_ids: Sequence[int], forbidden: Sequence[ForbiddenIds] = ()
+        cls,
+        manifest: ModelManifest,
+        source_ids: Sequence[int],
+        generation: GenerationDefaults,
+        forbidden: Sequence[ForbiddenIds] = (),
     ) -> TokenRules:
         """The rules for a source given as token ids."""
-        generation = manifest.generation
         grams = _list_grams(tuple(source_ids), generation.source_ngram_size)
         active = generation.has_rules or bool(forbidden)
         return cls(generation, manifest.start_id, manifest.end_id, grams, active, forbidden)
@@ -77,11 +81,11 @@ class TokenRules:
 
     def find(self, said: Said) -> dict[int, PrunedBy]:
         """The tokens that may not come after a prefix, and why."""
-        found = self.find_of_model(said)
+        found = self.find_of_settings(said)
         return found | dict.fromkeys(self._end_forbidden(said.path), PrunedBy.FORBIDDEN) if self.forbidden else found
 
-    def find_of_model(self, said: Said) -> dict[int, PrunedBy]:
-        """The tokens that the model's own settings rule out after a prefix."""
+    def find_of_settings(self, said: Said) -> dict[int, PrunedBy]:
+        """The tokens that the generation settings rule out after a prefix, forbidden phrases left aside."""
         if not self.active:
             return {}
         found = dict.fromkeys(self._end_bad_words(said.path), PrunedBy.BAD_WORDS)

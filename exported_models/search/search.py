@@ -25,8 +25,6 @@ from exported_models.search.beam import Beam, Scored, SearchSettings, Wanted
 from exported_models.search.decoder_memory import RestoredMemory, SearchMemory
 from exported_models.search.overrides import override_rows
 from exported_models.search.recording import Recording, SearchRecorder
-from exported_models.search.repetition import RepetitionPenalty
-from exported_models.search.rules import TokenRules
 from exported_models.search.scoring import encode_batch
 from exported_models.search.trace_writer import make_trace
 
@@ -40,9 +38,7 @@ def search(
         request: stands in the trace, and gives the overrides; the numbers are read from ``settings``.
         recording: result of `record_source` for this source; its known steps are not computed again.
     """
-    rules = TokenRules.of(model.manifest, source.ids, settings.forbidden)
-    penalty = RepetitionPenalty.of(model.manifest.generation, model.manifest.start_id, settings.beam_size)
-    beam = Beam(model.manifest, len(model.target_tokenizer.tokens), settings, rules, penalty)
+    beam = Beam.begin(model, settings, source.ids)
     recorder = recording.begin()
     memory, continued = _replay(beam, recorder, request)
     known = beam.position

@@ -1,5 +1,6 @@
 """`beamscope translate` on the dates model."""
 
+import itertools
 import json
 import re
 from pathlib import Path
@@ -58,6 +59,20 @@ def test_a_prefix_is_forced(beamscope: Beamscope, workspace: tuple[str, str]) ->
     outcome = beamscope("translate", "dates", SOURCE, "--prefix", "2001", "--json", *workspace)
 
     assert json.loads(outcome.stdout)["text"].startswith("2001")
+
+
+def test_rules_of_the_search_are_options(
+    beamscope: Beamscope, workspace: tuple[str, str], dates_workspace: Workspace
+) -> None:
+    rules = ["--no-repeat-ngram", "2", "--no-source-ngram", "5", "--min-length", "14", "--repetition-penalty", "1.5"]
+    asked = Request("dates", SOURCE, ngram_size=2, source_ngram_size=5, min_length=14, repetition_penalty=1.5)
+
+    outcome = beamscope("translate", "dates", SOURCE, *rules, "--json", *workspace)
+    tokens = json.loads(outcome.stdout)["tokens"]
+
+    assert tuple(tokens) == Engine(dates_workspace).translate(asked).best.tokens
+    assert len(tokens) >= 14
+    assert len(set(itertools.pairwise(tokens))) == len(tokens) - 1
 
 
 def test_attention_is_overridden_and_its_weights_are_joined(beamscope: Beamscope, workspace: tuple[str, str]) -> None:

@@ -120,6 +120,7 @@ def test_every_condition_of_an_answer_can_be_taken_back(services: Services) -> N
         overrides=(AttentionOverride(2, ((1, 1.0),)),),
         ablations=(HeadAblation("cross", 0, 0),),
         forbidden=(ForbiddenPhrase(("9",), 6), ForbiddenPhrase(("1", "2"))),
+        min_length=9,
     )
     state = PageState(request)
     found = answer(services, Question.model_validate({"state": state.to_json()}))
@@ -132,7 +133,9 @@ def test_every_condition_of_an_answer_can_be_taken_back(services: Services) -> N
     assert [one.prefix for one in requests].count(()) == 2
     assert [one.overrides for one in requests].count(()) == 3
     assert [one.ablations for one in requests].count(()) == 2
-    assert sorted(len(one.forbidden) for one in requests) == [0, 1, 1, 2, 2, 2]
+    assert sorted(len(one.forbidden) for one in requests) == [0, 1, 1, 2, 2, 2, 2]
+    assert "length at least 9" in text_of(strip["html"])
+    assert [one.min_length for one in requests].count(None) == 2
 
 
 def test_an_answer_without_conditions_says_so(services: Services) -> None:
@@ -150,6 +153,7 @@ def test_settings_of_the_search_are_shown_and_changed(services: Services) -> Non
     request = PageState.from_json(ask(services, own, changed)["state"]).request
 
     assert shown["search-max-length"]["control"] == {"value": 7}
+    assert shown["search-ngram-size"]["control"] == {"value": 0}
     assert shown["search-early-stopping"]["control"] == {"value": "first"}
     assert len(shown["translation-top-k"]["html"]) == 7
     assert {len(column[2]) for column in shown["translation-top-k"]["html"]} == {3}

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from exported_models.contract.documents import WhatIfDocument
+from exported_models.contract.documents import RequestDocument, WhatIfDocument
 from exported_models.contract.errors import RequestError
-from exported_models.contract.request import AttentionOverride, ForbiddenPhrase, HeadAblation, Request
+from exported_models.contract.request import RULES, AttentionOverride, ForbiddenPhrase, HeadAblation, Request
 from exported_models.contract.trace import Fate, PrunedBy, Trace
 from exported_models.contract.wishes import (
     Ablate,
@@ -64,6 +65,10 @@ searches = st.builds(
     beam_size=st.none() | default | st.integers(1, 100),
     length_penalty=st.none() | default | st.floats(-10, 10),
     max_length=st.none() | default | st.integers(1, 1024),
+    repetition_penalty=st.none() | default | st.floats(1, 10),
+    min_length=st.none() | default | st.integers(0, 1024),
+    ngram_size=st.none() | default | small,
+    source_ngram_size=st.none() | default | small,
     early_stopping=st.none() | default | st.sampled_from(["estimate", "first", "never"]),
     top_k=st.none() | st.integers(1, 100),
 )
@@ -359,6 +364,33 @@ def test_a_setting_goes_back_to_the_model_s_own() -> None:
     changed = Request("random", SOURCE, beam_size=3, length_penalty=0.5)
 
     assert revise(changed, SetSearch("default")) == replace(changed, beam_size=None)
+
+
+def test_rules_of_the_search_are_settings(engine: Engine, trace: Trace) -> None:
+    wish = SetSearch(repetition_penalty=1.5, min_length=4, ngram_size=2, source_ngram_size=3)
+
+    edit = apply(wish, trace, trace.best)
+    after = engine.translate(edit.request)
+
+    assert edit.words == (
+        "repetition penalty 1.5, length at least 4, no-repeat n-gram 2, no-repeat n-gram of the source 3"
+    )
+    assert describe_change(trace, trace.best, after) == edit.words
+    assert RequestDocument.of(after.request).to_request() == after.request.as_request()
+    assert engine.translate(revise(edit.request, SetSearch.of_model(*RULES))) is trace
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"repetition_penalty": 0.5}, "The repetition penalty 0.5 is out of range; choose from 1 to 10."),
+        ({"ngram_size": -1}, "The ngram size -1 is out of range"),
+        ({"repetition_penalty": 1.2, "beam_size": 1}, "choose a beam of at least 2"),
+    ],
+)
+def test_rules_that_cannot_be_kept_are_refused(engine: Engine, wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(RequestError, match=re.escape(message)):
+        engine.translate(Request("random", SOURCE, **wrong))
 
 
 def test_a_source_word_is_written_anew_between_its_spaces(trace: Trace) -> None:

@@ -34,6 +34,10 @@ requests = st.builds(
     ablations=st.sampled_from([(), (), (HeadAblation("cross", 0, 0),)]),
     forbidden=st.lists(st.builds(ForbiddenPhrase, prefixes, st.none() | st.integers(0, 4)), max_size=2).map(tuple),
     kept=st.lists(prefixes, max_size=2).map(tuple),
+    repetition_penalty=st.none() | st.floats(1, 3),
+    min_length=st.none() | st.integers(0, 9),
+    ngram_size=st.none() | st.integers(0, 3),
+    source_ngram_size=st.none() | st.integers(0, 3),
 )
 
 

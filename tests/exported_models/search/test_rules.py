@@ -60,7 +60,7 @@ def test_a_token_that_the_request_forbids_too_is_still_ruled_out_by_the_model() 
     said = extend(rules, (1,))
 
     assert rules.find(said) == {START: PrunedBy.REPEATED, 1: PrunedBy.FORBIDDEN, 2: PrunedBy.FORBIDDEN}
-    assert rules.find_of_model(said) == {START: PrunedBy.REPEATED, 1: PrunedBy.REPEATED}
+    assert rules.find_of_settings(said) == {START: PrunedBy.REPEATED, 1: PrunedBy.REPEATED}
 
 
 @given(paths, ids, ids)

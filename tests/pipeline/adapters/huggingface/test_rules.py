@@ -18,6 +18,7 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoModelForSeq2SeqLM
 
 from exported_models.completion import complete_request, search_settings
+from exported_models.contract.errors import RequestError
 from exported_models.contract.manifest import GenerationDefaults
 from exported_models.contract.request import ForbiddenPhrase, Request
 from exported_models.contract.source import Source
@@ -232,6 +233,44 @@ def test_phrases_that_a_request_forbids_are_bad_words_of_generate(plain: Pair) -
         trace = plain.translate(ids, forbidden=forbidden)
         assert trace.best.token_ids not in said
         _assert_equal(trace, [(entry.token_ids, entry.score) for entry in wanted])
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"min_length": 6},
+        {"ngram_size": 1},
+        {"source_ngram_size": 2, "ngram_size": 3},
+        {"repetition_penalty": 1.6},
+        {"repetition_penalty": 1.3, "min_length": 5, "ngram_size": 2, "source_ngram_size": 3},
+    ],
+)
+def test_rules_of_a_request_are_those_of_generate(plain: Pair, rules: dict[str, Any]) -> None:
+    settings = plain.generation.model_copy(update=rules)
+    found = {ids: plain.translate(ids, **rules) for ids in _sources()}
+    for ids, trace in found.items():
+        wanted = plain.reference.search(ids, settings)
+        _assert_equal(trace, [(entry.token_ids, entry.score) for entry in wanted])
+    assert [trace.best.token_ids for trace in found.values()] != [plain.translate(ids).best.token_ids for ids in found]
+
+
+def test_a_request_may_drop_the_rules_of_its_model(plain: Pair, tmp_path: Path) -> None:
+    pair = plain.under(RULES["no token twice"] | {"repetition_penalty": 0.6, "min_length": 6}, tmp_path / "tiny")
+    for ids in _sources():
+        for beam in (1, 4):
+            without = pair.translate(ids, beam_size=beam, ngram_size=0, repetition_penalty=1.0, min_length=0)
+            assert without.hypotheses == plain.translate(ids, beam_size=beam).hypotheses
+
+
+def test_a_penalty_of_logits_needs_a_model_that_gives_them(plain: Pair, tmp_path: Path) -> None:
+    penalized = plain.under({"repetition_penalty": 2.0}, tmp_path / "tiny")
+    settings = penalized.generation.model_copy(update={"repetition_penalty": 1.6, "beam_size": 1})
+    for ids in _sources():
+        wanted = penalized.reference.search(ids, settings)
+        trace = penalized.translate(ids, beam_size=1, repetition_penalty=1.6)
+        _assert_equal(trace, [(entry.token_ids, entry.score) for entry in wanted])
+        with pytest.raises(RequestError, match="choose a beam of at least 2"):
+            plain.translate(ids, beam_size=1, repetition_penalty=1.6)
 
 
 def test_what_is_ruled_out_is_in_the_record(plain: Pair, tmp_path: Path) -> None:
