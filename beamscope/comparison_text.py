@@ -12,6 +12,7 @@ from exported_models.comparison.alignment import Change, Column
 from exported_models.comparison.comparison import Comparison, ScoreParts, Split
 from exported_models.comparison.reference import AgainstReference, ReferenceComparison
 from exported_models.comparison.trees import Found, LostPath, TreeOverlay
+from exported_models.contract.request import Request
 from exported_models.contract.trace import TokenChoice
 
 MOST_MOVES = 10
@@ -24,6 +25,7 @@ class RankedLine:
     """The comparison of one line of a file, without its traces.
 
     Attributes:
+        requests: of both sides.
         document: its JSON with the number of the line; empty where it was not asked for.
     """
 
@@ -32,6 +34,7 @@ class RankedLine:
     score_change: float
     before: str
     after: str
+    requests: tuple[Request, Request]
     document: str
 
     @classmethod
@@ -46,6 +49,7 @@ class RankedLine:
             found.score_change,
             found.before.hypothesis.text,
             found.after.hypothesis.text,
+            (found.before.trace.request.as_request(), found.after.trace.request.as_request()),
             json.dumps(document, ensure_ascii=False) if document else "",
         )
 

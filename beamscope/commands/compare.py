@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
 from beamscope.changes import apply_changes, change_option
+from beamscope.errors import CommandError
 from beamscope.failures import Failure
 from beamscope.options import json_option, workspace_option
 from beamscope.priority import yield_to_requests
 from beamscope.request_options import RequestOptions, request_options
 from beamscope.sentences import read_sentences
+from beamscope.text_tables import count
 from exported_models.contract.errors import BeamscopeError
 from exported_models.contract.workspace import Workspace
 
@@ -41,6 +44,13 @@ if TYPE_CHECKING:
     help="Compare every line of this UTF-8 file ('-': standard input), those that differ most first.",
 )
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="With --file show only the first N.")
+@click.option(
+    "--session",
+    "session_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="With --file write what is shown, up to 250 lines, as a session for `beamscope open`.",
+)
 @json_option
 @workspace_option
 def compare(
@@ -53,6 +63,7 @@ def compare(
     reference: str | None,
     stream: BinaryIO | None,
     limit: int | None,
+    session_file: Path | None,
     as_json: bool,
     workspace: Workspace,
 ) -> None:
@@ -68,18 +79,21 @@ def compare(
       beamscope compare dates "March 3, 1999" --change '{"verb": "choose", "step": 3, "rank": 1}'
       beamscope compare dates "March 3, 1999" --change '{"verb": "set_search", "beam_size": 1}' --json
       beamscope compare dates --other-model dates-int8 --file dates.txt --limit 20
+      beamscope compare dates --other-model dates-int8 --file dates.txt --session worst.json
       beamscope compare dates "March 3, 1999" --other-text "3/3/99" --reference 1999-03-03
     """
     if (text is None) == (stream is None):
         raise click.UsageError("Give either a TEXT or a --file")
     if stream is not None and (other_text or reference):
         raise click.UsageError("--other-text and --reference belong to one TEXT; leave them out with --file")
+    if stream is None and session_file is not None:
+        raise click.UsageError("--session is of the lines of a --file; the page compares one TEXT by itself")
     from exported_models.engine import Engine
 
     engine = Engine(workspace, cache_bytes=0) if stream is not None else Engine(workspace)
     pair = _Pair(engine, model, options, other_model, other_text, changes)
     if stream is not None:
-        _compare_lines(pair, stream, limit, as_json)
+        _compare_lines(pair, stream, limit, session_file, as_json)
     elif text is not None:
         _compare_text(pair, text, reference, as_json)
 
@@ -127,7 +141,7 @@ def _compare_text(pair: _Pair, text: str, reference: str | None, as_json: bool) 
     click.echo(ComparisonDocument.of(found).to_json() if as_json else describe_comparison(found))
 
 
-def _compare_lines(pair: _Pair, stream: BinaryIO, limit: int | None, as_json: bool) -> None:
+def _compare_lines(pair: _Pair, stream: BinaryIO, limit: int | None, session_file: Path | None, as_json: bool) -> None:
     from beamscope.comparison_text import describe_ranking, rank_lines
 
     yield_to_requests()
@@ -140,10 +154,23 @@ def _compare_lines(pair: _Pair, stream: BinaryIO, limit: int | None, as_json: bo
             click.echo(line.document)
     elif lines:
         click.echo(describe_ranking(shown, lines))
+    if session_file is not None:
+        _write_session(pair.engine.workspace, shown, session_file)
     for failure in failures:
         click.echo(failure, err=True)
     if failures:
         click.get_current_context().exit(Failure.exit_code)
+
+
+def _write_session(workspace: Workspace, shown: Sequence[RankedLine], path: Path) -> None:
+    from beamscope.compared_session import MOST_LINES, write_session
+    from dashboard.services import Services
+
+    if not shown:
+        raise CommandError("No line was compared, so there is no session to write.")
+    write_session(Services.open(workspace), shown, path)
+    written = count(min(len(shown), MOST_LINES), "line")
+    click.echo(f"Wrote {path}, {written}; `beamscope open {path}` shows them.", err=True)
 
 
 def _read_lines(pair: _Pair, stream: BinaryIO, as_json: bool, failures: list[str]) -> Iterator[RankedLine]:

@@ -1,9 +1,11 @@
 """`beamscope compare` on the dates model."""
 
 import json
+from pathlib import Path
 
 import pytest
 
+from dashboard.state.session import read_session
 from exported_models.comparison.documents import ComparisonDocument
 from exported_models.contract.workspace import Workspace
 from tests.beamscope.shell import Beamscope, one_sentence
@@ -52,6 +54,28 @@ def test_lines_of_a_file_are_ranked_by_their_difference(beamscope: Beamscope, wo
     assert one_sentence(outcome.stderr).startswith("Line 2: ")
     text = beamscope("compare", "dates", "--file", "-", "--change", change, *workspace, stdin=stdin)
     assert text.stdout.startswith("1 of 2 lines differ.\n\n1. line 1: 100% of words")
+
+
+def test_ranked_lines_are_written_as_a_session(
+    beamscope: Beamscope, workspace: tuple[str, str], tmp_path: Path
+) -> None:
+    file = tmp_path / "lines.json"
+    change = '{"verb": "substitute", "word": 0, "text": "May"}'
+    asked = ("compare", "dates", "--file", "-", "--change", change, "--session", str(file), *workspace)
+    outcome = beamscope(*asked, stdin=f"May 4, 2001\n{SOURCE}\n")
+    session = read_session(file.read_bytes())
+
+    assert outcome.stderr.startswith(f"Wrote {file}, 2 lines; ")
+    assert [(one.text, one.name, one.beside) for one in session.moments] == [
+        ("1999-03-03", "", None),
+        ("1999-05-03", "Line 2", 0),
+        ("2001-05-04", "Line 1", None),
+    ]
+    assert session.moments[1].note.startswith("100% of the words differ, score ")
+    assert (session.current, session.pinned) == (1, 0)
+    unwritable = beamscope(*asked, "--session", str(tmp_path), stdin=SOURCE)
+    assert "is a directory" in unwritable.stderr
+    assert "No line was compared" in one_sentence(beamscope(*asked, stdin="").stderr)
 
 
 @pytest.mark.parametrize(
