@@ -21,6 +21,8 @@ from dashboard.state.page_state import PageState
 from dashboard.state.url_state import encode_fragment
 from dashboard.views.answers import ANSWER, SURROUNDINGS
 from dashboard.views.ids import (
+    ChangesRole,
+    ComparisonRole,
     ConditionsRole,
     HeaderRole,
     HistoryRole,
@@ -32,6 +34,8 @@ from dashboard.views.ids import (
 )
 
 END = "⏎"
+MOST_STOPS = 60
+"""Presses of the Tab key after which a person gives up."""
 LIT = re.compile(r"(^| )lit( |$)")
 Side = Literal["source", "target"]
 
@@ -63,6 +67,9 @@ TREE_NODES = """() => {
     };
   });
 }"""
+
+# The place of an element, else of what has the focus, in a row.
+PLACE = "(row, element) => row.indexOf(element || document.activeElement)"
 
 LIT_LINKS = """() => window.beamscope.graph('translation-links').edges('.lit').map((edge) => edge.id())"""
 
@@ -221,6 +228,41 @@ class Workbench:
         """What the answer was asked for beyond its source: a button for each, to take it back."""
         return self.part(ConditionsRole.LIST).get_by_role("button", name="Take back")
 
+    # Two answers side by side
+
+    def expect_compared(self, before: str, after: str) -> Locator:
+        """The words of both sides spell these texts; the card that says what changed."""
+        expect(self.part(ComparisonRole.BEFORE).get_by_role("button")).to_have_text([*before, END])
+        expect(self.part(ComparisonRole.AFTER).get_by_role("button")).to_have_text([*after, END])
+        self.settle()
+        return self.part(ChangesRole.CONTENT)
+
+    # The keyboard
+
+    def press(self, *keys: str) -> None:
+        """Press keys, one after the other."""
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def tab_to(self, wanted: Locator, key: str = "Tab") -> None:
+        """Press Tab until something has the focus, as a person without a mouse does."""
+        for _ in range(MOST_STOPS):
+            if wanted.evaluate("(element) => element === document.activeElement"):
+                return
+            self.page.keyboard.press(key)
+        raise AssertionError(f"{MOST_STOPS} stops of the {key} key, and none is {wanted}.")
+
+    def walk_to(self, wanted: Locator, row: Locator, key: str = "Tab") -> None:
+        """Come to a row of words by Tab, which stops at one of them, and to a word in it by the arrow keys."""
+        for _ in range(MOST_STOPS):
+            if row.evaluate("(element) => element.contains(document.activeElement)"):
+                break
+            self.page.keyboard.press(key)
+        here, there = (row.get_by_role("button").evaluate_all(PLACE, one) for one in (None, wanted.element_handle()))
+        for _ in range(abs(there - here)):
+            self.page.keyboard.press("ArrowRight" if there > here else "ArrowLeft")
+        expect(wanted).to_be_focused()
+
     # Beam tree
 
     def tree_nodes(self) -> list[TreeNode]:
@@ -274,6 +316,13 @@ class Workbench:
         with self.page.expect_download() as saving:
             self.choose_in_session_menu("Save session")
         return saving.value.path()
+
+    def copy_session_link(self) -> str:
+        """Copy a link to the session; the link."""
+        self.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        self.choose_in_session_menu("Copy a link to the session")
+        self.expect_notice("The link to this session is copied.")
+        return str(self.page.evaluate("navigator.clipboard.readText()"))
 
     def open_session(self, file: Path) -> None:
         """Open a session file as the menu does."""
