@@ -6,6 +6,8 @@
   const LARGEST = 1.25;
   /* Smallest zoom of a new tree, and of one that is fitted: labels of 12 pixels stay legible. */
   const LEGIBLE = { shown: 0.85, fitted: 0.7 };
+  const KINDS = { pruned: ", pruned", beside: ", beside the beam", best: ", in the chosen translation" };
+  const HINT = " · click: decode from here · right button: keep it beside the others";
   const prepared = new WeakSet();
   const waiting = new WeakMap();
 
@@ -140,9 +142,10 @@
     return node.id() === "0" || node.hasClass("group") || node.hasClass("before");
   }
 
-  function force(holder, node) {
+  /* A verb is "force", to decode from a prefix alone, or "keep", to let it go on beside the others. */
+  function decode(holder, node, verb) {
     if (!isInert(node)) {
-      scope.paneOf(holder).wish(scope.wishOfPath(node.id()));
+      scope.paneOf(holder).wish(scope.wishOfPath(node.id(), verb));
     }
   }
 
@@ -152,9 +155,9 @@
     }
     const edge = node.incomers("edge");
     const probability = edge.length ? ", " + edge[0].data("p") + " percent" : "";
-    const kind = node.hasClass("pruned") ? ", pruned" : node.hasClass("best") ? ", in the chosen translation" : "";
+    const kind = Object.keys(KINDS).find((name) => node.hasClass(name));
     const held = node.hasClass("before") ? ", only pivot" : node.hasClass("after") ? ", only compare" : "";
-    return node.data("label") + probability + kind + held;
+    return node.data("label") + probability + (kind ? KINDS[kind] : "") + held;
   }
 
   function setCursor(holder, cy, node) {
@@ -188,8 +191,8 @@
       return;
     }
     const cursor = cy.nodes(".cursor").length ? cy.nodes(".cursor")[0] : cy.getElementById("0");
-    if (event.key === "Enter") {
-      force(holder, cursor);
+    if (event.key === "Enter" || event.key === "k") {
+      decode(holder, cursor, event.key === "k" ? "keep" : "force");
     } else if (event.key.startsWith("Arrow")) {
       const next = neighbor(cy, cursor, event.key);
       setCursor(holder, cy, next.length ? next[0] : cursor);
@@ -222,11 +225,13 @@
   }
 
   function prepareTree(holder, cy) {
-    cy.on("tap", "node", (event) => force(holder, event.target));
+    cy.on("tap", "node", (event) => decode(holder, event.target, "force"));
+    cy.on("cxttap", "node", (event) => decode(holder, event.target, "keep"));
+    holder.addEventListener("contextmenu", (event) => event.preventDefault());
     cy.on("mouseover", "node", (event) => {
       const node = event.target;
       holder.style.cursor = isInert(node) ? "" : "pointer";
-      scope.tip(describe(node).replace(" percent", " %") + (isInert(node) ? "" : " · click: decode from here"));
+      scope.tip(describe(node).replace(" percent", " %") + (isInert(node) ? "" : HINT));
     });
     cy.on("mouseout", "node", () => {
       holder.style.cursor = "";

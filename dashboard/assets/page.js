@@ -174,10 +174,16 @@
     },
   });
 
-  /** The wish that forces a path of the tree: to a node, or to ``step.rank`` of a candidate. */
-  scope.wishOfPath = function (key) {
+  /** The wish that forces a path of the tree, or keeps it: to a node, or to ``step.rank`` of a candidate. */
+  scope.wishOfPath = function (key, verb) {
     const [first, rank] = key.split(".").map(Number);
-    return rank === undefined ? { verb: "force_node", node: first } : { verb: "force_candidate", step: first, rank: rank };
+    return rank === undefined ? { verb: verb + "_node", node: first } : { verb: verb + "_candidate", step: first, rank: rank };
+  };
+
+  /** The step and the rank of a word of the top k. */
+  scope.placeOfChoice = function (cell) {
+    const column = cell.parentElement;
+    return { step: Number(column.dataset.index), rank: Array.from(column.children).indexOf(cell) };
   };
 
   /* A button has its wish, or a value for the verb around it, or the place in its column, counted from 0. */
@@ -187,15 +193,12 @@
       return JSON.parse(data.wish);
     }
     if (data.path) {
-      return scope.wishOfPath(data.path);
+      return scope.wishOfPath(data.path, data.how);
     }
     if (data.value !== undefined) {
       return { verb: verb, value: data.value };
     }
-    const column = button.parentElement;
-    const step = column.dataset.index;
-    const rank = Array.from(column.children).indexOf(button);
-    return step === undefined ? { verb: verb } : { verb: verb, step: Number(step), rank: rank };
+    return Object.assign({ verb: verb }, button.parentElement.dataset.index === undefined ? {} : scope.placeOfChoice(button));
   }
 
   function sendWish(event) {

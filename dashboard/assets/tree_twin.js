@@ -1,7 +1,9 @@
-/* The search in words: a table a step, a button on each candidate decodes from there. Texts are only ever text. */
+/* The search in words: a table a step. A button on each candidate decodes from there, and one on each pruned candidate
+   keeps it beside the others. Texts are only ever text. */
 (function () {
   "use strict";
   const FORCING = 2;
+  const FATE = 5;
 
   function make(tag, text, className) {
     const element = document.createElement(tag);
@@ -24,17 +26,20 @@
     return fill(make("thead", ""), [fill(make("tr", ""), cells)]);
   }
 
-  function drawButton(word, key) {
-    const button = make("button", word, "quiet");
-    button.title = "Decode from here";
+  function drawButton(text, title, key, how) {
+    const button = make("button", text, "quiet");
+    button.title = title;
     button.dataset.path = key;
+    button.dataset.how = how;
     return button;
   }
 
   function drawRow(row) {
-    const cells = row.cells.map((text, column) =>
-      column === FORCING ? fill(make("td", ""), [drawButton(text, row.key)]) : make("td", text)
-    );
+    const cells = row.cells.map((text, column) => make("td", column === FORCING ? "" : text));
+    cells[FORCING].append(drawButton(row.cells[FORCING], "Decode from here", row.key, "force"));
+    if (row.fate === "pruned") {
+      cells[FATE].append(drawButton("keep", "Keep it beside the others", row.key, "keep"));
+    }
     return fill(make("tr", "", row.fate), cells);
   }
 

@@ -372,11 +372,6 @@
     }
   });
 
-  function placeOf(cell) {
-    const column = cell.parentElement;
-    return { step: Number(column.dataset.index), rank: Array.from(column.children).indexOf(cell) };
-  }
-
   /** Whether a word of the top k stands here, of a model whose attention can be changed. */
   function isWanted(pane, cell) {
     const card = pane.find("translation-card");
@@ -384,7 +379,7 @@
   }
 
   function search(pane, cell) {
-    const { step, rank } = placeOf(cell);
+    const { step, rank } = scope.placeOfChoice(cell);
     scope.findAttention(pane, step, rank, cell.textContent);
   }
 

@@ -11,7 +11,7 @@ from dashboard.drawing.palette import Theme, colors
 from dashboard.drawing.tree_layout import LABEL_SIZE, Kind, PlacedTwig
 
 FONT = "Inter, system-ui, sans-serif"
-_CLASSES: Mapping[Kind, str] = {"best": "best", "kept": "", "pruned": "pruned", "group": "group"}
+_CLASSES: Mapping[Kind, str] = {"best": "best", "kept": "", "beside": "beside", "pruned": "pruned", "group": "group"}
 
 
 def tree_elements(placed: Sequence[PlacedTwig]) -> list[dict[str, Any]]:
@@ -35,6 +35,8 @@ def tree_stylesheet(theme: Theme) -> list[dict[str, Any]]:
         {"selector": "edge.bent", "style": _bent_style()},
         {"selector": "edge.best", "style": _best_style(color["barch"])},
         {"selector": "edge.pruned", "style": {"line-style": "dotted"}},
+        {"selector": "node.beside", "style": {"color": color["acc"]}},
+        {"selector": "edge.beside", "style": {"line-style": "dashed", "line-color": color["acc"], "line-opacity": 1}},
         {"selector": "node.group", "style": _group_style(color["soft"], color["mute"])},
         {"selector": "edge.group", "style": {"line-style": "dotted", "width": 1, "target-label": ""}},
         *_overlay_styles(color),

@@ -14,8 +14,8 @@ from dashboard.drawing.typography import text_width
 from dashboard.drawing.words import TokenText
 from exported_models.contract.trace import ROOT, Candidate, Fate, Hypothesis, Trace
 
-Kind = Literal["best", "kept", "pruned", "group"]
-"""A ``group`` stands for several pruned candidates of one step."""
+Kind = Literal["best", "kept", "beside", "pruned", "group"]
+"""A ``group`` stands for several pruned candidates of one step; ``beside`` is a prefix of a kept path alone."""
 Extent = Literal["kept", "all"]
 
 LABEL_SIZE = 12.0
@@ -64,7 +64,7 @@ def grow(trace: Trace, hypothesis: Hypothesis, extent: Extent, words: TokenText)
     twigs += [
         Twig(
             str(node.index), str(node.parent), node.length, words.show(node.token), node.log_prob, node.score,
-            "best" if node.index in best else "kept",
+            "best" if node.index in best else "beside" if node.beside else "kept",
         )
         for node in trace.nodes[1:]
     ]  # fmt: skip

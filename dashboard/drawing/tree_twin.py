@@ -41,6 +41,8 @@ def tabulate_search(picture: Picture) -> Json:
 
 def describe_fate(candidate: Candidate) -> str:
     """The fate of a candidate in words."""
+    if candidate.fate is Fate.BESIDE:
+        return "kept beside the beam"
     if candidate.fate is not Fate.PRUNED or candidate.pruned_by is None:
         return candidate.fate.value
     return _REASONS[candidate.pruned_by]

@@ -1,7 +1,7 @@
 """The strip of conditions: what the shown request asks beyond its source, each to be taken back by a click.
 
-A forced beginning, attention that is overridden, heads that are ablated, phrases that are forbidden, rules of the
-search that are not the model's own.
+A forced beginning, paths kept beside the beam, attention that is overridden, heads that are ablated, phrases that are
+forbidden, rules of the search that are not the model's own.
 """
 
 from __future__ import annotations
@@ -23,8 +23,18 @@ from dashboard.views.shown import Shown
 from exported_models.contract.manifest import GenerationDefaults
 from exported_models.contract.request import RULES, AttentionOverride, HeadAblation
 from exported_models.contract.trace import Trace
-from exported_models.contract.wishes import Allow, Force, OwnAttention, Restore, SetSearch, StartOver, Wish, write_wish
-from exported_models.wording import describe_heads, describe_override, describe_phrase, describe_setting
+from exported_models.contract.wishes import (
+    Allow,
+    Drop,
+    Force,
+    OwnAttention,
+    Restore,
+    SetSearch,
+    StartOver,
+    Wish,
+    write_wish,
+)
+from exported_models.wording import describe_heads, describe_kept, describe_override, describe_phrase, describe_setting
 
 MOST_HEADS = 6
 """Ablated heads that are listed one by one; more are one entry."""
@@ -65,7 +75,13 @@ def list_conditions(trace: Trace, text: PairText, own: GenerationDefaults) -> li
     Args:
         own: generation settings of the model.
     """
-    asked = (_list_prefix(trace, text), _list_attention(trace, text), _list_heads(trace), _list_phrases(trace, text))
+    asked = (
+        _list_prefix(trace, text),
+        _list_kept(trace, text),
+        _list_attention(trace, text),
+        _list_heads(trace),
+        _list_phrases(trace, text),
+    )
     return [*chain(*asked), *_list_rules(trace, own)]
 
 
@@ -75,6 +91,11 @@ def _list_prefix(trace: Trace, text: PairText) -> Iterator[Condition]:
         last = text.target.show(prefix[-1])
         forced = count(len(prefix), "token")
         yield Condition(f"first {forced} forced, to “{last}”" if len(prefix) > 1 else f"“{last}” forced", Force(()))
+
+
+def _list_kept(trace: Trace, text: PairText) -> Iterator[Condition]:
+    for path in trace.request.kept:
+        yield Condition(describe_kept(path, text, kept=True), Drop(path))
 
 
 def _list_attention(trace: Trace, text: PairText) -> Iterator[Condition]:

@@ -30,6 +30,7 @@ SHORTCUTS = (
     ("e", "menu of the chosen word; so do a second click or Enter on it, and the right button"),
     ("E", "edit the whole target"),
     ("x", "save a view, a table or the trace to a file"),
+    ("k", "keep a prefix of the tree, or a word of the top k, beside the others; so does the right button"),
     ("w", "try many what-ifs at once; on a word of the top k, find attention for it"),
     ("t", "light or dark"),
     ("f", "enlarge a card to the whole page, or back"),

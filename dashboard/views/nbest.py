@@ -11,7 +11,7 @@ from dashboard.views.ids import NBestRole, as_role, control_id
 from dashboard.views.mantine import popover
 from dashboard.views.parts import Parts, html_part
 from dashboard.views.shown import Shown
-from exported_models.contract.trace import Trace
+from exported_models.contract.trace import Hypothesis, Trace
 
 
 def layout(pane: str) -> Component:
@@ -33,12 +33,19 @@ def draw(shown: Shown) -> Parts:
 
 
 def draw_list(trace: Trace, chosen: int) -> list[Component]:
-    """Every hypothesis with its normalized score, best first."""
+    """Every hypothesis with its normalized score, best first; kept paths beside the n-best list at the end."""
     return [
         html.Button(
-            [html.Span(hypothesis.text or "(empty)", className="text"), html.Span(signed(hypothesis.normalized))],
+            [
+                html.Span(hypothesis.text or "(empty)", className="text"),
+                html.Span([*_mark(hypothesis), signed(hypothesis.normalized)]),
+            ],
             className="menu-item chosen" if index == chosen else "menu-item",
             **wild(data_value=str(index), aria_pressed="true" if index == chosen else "false"),
         )
         for index, hypothesis in enumerate(trace.hypotheses)
     ]
+
+
+def _mark(hypothesis: Hypothesis) -> list[Component]:
+    return [html.Span("beside", className="beside-mark")] if hypothesis.beside else []

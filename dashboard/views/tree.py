@@ -95,9 +95,11 @@ def draw_tree(picture: Picture, extent: str, room: float) -> tuple[Any, Any, str
 
 
 def describe_tree(trace: Trace) -> str:
-    """Count the prefixes that the beam held and pruned."""
+    """Count the prefixes that the beam held and pruned, and those that kept paths have beside it."""
     pruned = sum(candidate.fate is Fate.PRUNED for step in trace.steps for candidate in step.candidates)
-    return f"{count(len(trace.nodes) - 1, 'prefix', 'prefixes')} held · {pruned} pruned"
+    beside = sum(node.beside for node in trace.nodes)
+    held = f"{count(len(trace.nodes) - 1 - beside, 'prefix', 'prefixes')} held · {pruned} pruned"
+    return f"{held} · {beside} beside" if beside else held
 
 
 def _graph() -> Component:
@@ -113,7 +115,7 @@ def _graph() -> Component:
         autoRefreshLayout=False,
     )
     sheets = json.dumps({"light": tree_stylesheet("light"), "dark": tree_stylesheet("dark")})
-    label = "Beam tree. Arrow keys walk, Enter decodes from the prefix; Text lists everything."
+    label = "Beam tree. Arrow keys walk, Enter decodes from a prefix, k keeps it beside the others; Text lists all."
     return html.Div(
         [graph, placeholder("The prefixes the search kept will grow here.")],
         className="tree-drawing",

@@ -121,6 +121,7 @@ def test_every_condition_of_an_answer_can_be_taken_back(services: Services) -> N
         ablations=(HeadAblation("cross", 0, 0),),
         forbidden=(ForbiddenPhrase(("9",), 6), ForbiddenPhrase(("1", "2"))),
         min_length=9,
+        kept=(tuple("2009"),),
     )
     state = PageState(request)
     found = answer(services, Question.model_validate({"state": state.to_json()}))
@@ -131,9 +132,10 @@ def test_every_condition_of_an_answer_can_be_taken_back(services: Services) -> N
 
     assert "first 3 tokens forced, to “0”" in text_of(strip["html"])
     assert [one.prefix for one in requests].count(()) == 2
+    assert [one.kept for one in requests].count(()) == 2
     assert [one.overrides for one in requests].count(()) == 3
     assert [one.ablations for one in requests].count(()) == 2
-    assert sorted(len(one.forbidden) for one in requests) == [0, 1, 1, 2, 2, 2, 2]
+    assert sorted(len(one.forbidden) for one in requests) == [0, 1, 1, 2, 2, 2, 2, 2]
     assert "length at least 9" in text_of(strip["html"])
     assert [one.min_length for one in requests].count(None) == 2
 
