@@ -27,7 +27,7 @@ from exported_models.contract.errors import BeamscopeError
 from pipeline.build.project_file import load_project
 
 LOOPBACK = "http://127.0.0.1"
-PANE_CALLS = ("/_pane/answer", "/_pane/surroundings", "/_pane/word", "/_pane/attention")
+PANE_CALLS = ("/_pane/answer", "/_pane/surroundings", "/_pane/word", "/_pane/completions", "/_pane/attention")
 LONGEST_SENTENCE = 300
 SERVER_ERROR = 500
 BUSY = 503

@@ -4,7 +4,10 @@
   "use strict";
   const scope = window.beamscope;
   const MARGIN = 8;
+  const PAUSE = 100;
+  const MOST_TYPED = 200;
   let shown = null;
+  let lists = 0;
 
   function make(tag, attributes, children) {
     const element = document.createElement(tag);
@@ -19,9 +22,10 @@
 
   /* One line for a word; a field and its buttons for a whole text. */
   function fillForm(menu) {
-    const field = make("input", { class: "word-field", "aria-label": "Another word", autocomplete: "off", spellcheck: "false" });
+    const named = "word-completions-" + (lists += 1);
+    const field = make("input", { class: "word-field", "aria-label": "Another word", autocomplete: "off", spellcheck: "false", list: named });
     const text = make("textarea", { class: "text-field", rows: "4", spellcheck: "false" });
-    const line = make("div", { class: "form-word" }, [field, button("Write it", "write", "primary")]);
+    const line = make("div", { class: "form-word" }, [field, make("datalist", { id: named }), button("Write it", "write", "primary")]);
     const source = make("div", { class: "form-buttons form-source" }, [button("Translate", "translate", "primary")]);
     const target = make("div", { class: "form-buttons form-target" }, [
       button("Score as it stands", "score", "primary"),
@@ -86,6 +90,21 @@
     menu.dataset.word = answer.word === null ? "none" : "some";
     menu.querySelector(".text-field").value = answer.text;
     place(menu, mine.box);
+  }
+
+  function completeSoon(field) {
+    clearTimeout(shown.pause);
+    shown.pause = setTimeout(complete, PAUSE, shown, field);
+  }
+
+  /* Words that begin as the field ends. An answer to what stood there before, or to a menu that was closed, is of no use. */
+  async function complete(mine, field) {
+    const text = field.value;
+    const asked = { model_id: mine.pane.state.request.model_id, side: mine.word.side, text: text.slice(0, MOST_TYPED) };
+    const answer = text.trim() && shown === mine ? await scope.call("completions", asked, mine.asking.signal) : { texts: [] };
+    if (answer && answer.texts && shown === mine && field.value === text) {
+      field.list.replaceChildren(...answer.texts.map((one) => make("option", { value: one })));
+    }
   }
 
   async function open(pane, box, form) {
@@ -237,6 +256,11 @@
     shown.menu.querySelectorAll("[data-near]").forEach((one) => one.classList.toggle("lit", one.dataset.near === name));
   }
 
+  document.addEventListener("input", (event) => {
+    if (shown && shown.menu.contains(event.target) && event.target.matches(".word-field")) {
+      completeSoon(event.target);
+    }
+  });
   document.addEventListener("keydown", (event) => shown && shown.menu.contains(event.target) && onKey(event), true);
   document.addEventListener("click", (event) => {
     const acting = event.target.closest("[data-act]");

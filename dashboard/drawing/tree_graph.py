@@ -36,7 +36,7 @@ def tree_stylesheet(theme: Theme) -> list[dict[str, Any]]:
         {"selector": "edge.best", "style": _best_style(color["barch"])},
         {"selector": "edge.pruned", "style": {"line-style": "dotted"}},
         {"selector": "node.beside", "style": {"color": color["acc"]}},
-        {"selector": "edge.beside", "style": {"line-style": "dashed", "line-color": color["acc"], "line-opacity": 1}},
+        {"selector": "edge.beside", "style": _beside_style(color["acc"])},
         {"selector": "node.group", "style": _group_style(color["soft"], color["mute"])},
         {"selector": "edge.group", "style": {"line-style": "dotted", "width": 1, "target-label": ""}},
         *_overlay_styles(color),
@@ -103,6 +103,10 @@ def _group_style(fill: str, ink: str) -> dict[str, Any]:
 
 def _best_style(bar: str) -> dict[str, Any]:
     return {"line-color": bar, "line-opacity": 1, "width": "mapData(p, 0, 100, 1, 6)"}
+
+
+def _beside_style(accent: str) -> dict[str, Any]:
+    return {"line-style": "dashed", "line-color": accent, "line-opacity": 1, "width": "mapData(p, 0, 100, 1, 2)"}
 
 
 def _bent_style() -> dict[str, Any]:

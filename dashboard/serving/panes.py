@@ -11,9 +11,9 @@ from fastapi import APIRouter, Response
 
 from dashboard.api.errors import ApiError
 from dashboard.api.routing import JSON_TYPE, JsonRoute, ServicesOfApp
-from dashboard.state.question import Question
+from dashboard.state.question import Beginning, Question
 from dashboard.views.answers import ANSWER, SURROUNDINGS, answer, respond, surround
-from dashboard.views.asides import ATTENTION, WORD, show_attention, show_word
+from dashboard.views.asides import ATTENTION, COMPLETIONS, WORD, complete_word, show_attention, show_word
 from dashboard.views.report import REPORT, ReportQuestion, answer_report
 from dashboard.views.sessions import SESSION, SessionQuestion, open_session
 
@@ -44,6 +44,12 @@ def answer_session(question: SessionQuestion, services: ServicesOfApp) -> Respon
 def answer_word(question: Question, services: ServicesOfApp) -> Response:
     """Draw the menu of a word."""
     return _to_json(respond(services, show_word, question))
+
+
+@router.post(COMPLETIONS)
+def answer_completions(asked: Beginning, services: ServicesOfApp) -> Response:
+    """List words that begin as an analyst types."""
+    return _to_json(respond(services, complete_word, asked))
 
 
 @router.post(ATTENTION)

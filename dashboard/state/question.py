@@ -156,6 +156,14 @@ class SelectedWord(_FromBrowser):
     index: WholeNumber
 
 
+class Beginning(_FromBrowser):
+    """The beginning of a word that is typed for a side of a model; after other words, the last one counts."""
+
+    model_id: str
+    side: Side
+    text: str = Field(max_length=200)
+
+
 class Question(_FromBrowser):
     """The question of one click.
 

@@ -1,7 +1,7 @@
 """Answers that change nothing: what the word menu and the attention editor of the browser need to know.
 
-``/_pane/word`` draws the menu of the word that a question selects. ``/_pane/attention`` gives the attention of the
-selected target step.
+``/_pane/word`` draws the menu of the word that a question selects. ``/_pane/completions`` lists words that begin as a
+text ends. ``/_pane/attention`` gives the attention of the selected target step.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from typing import Final
 
 from dashboard.services import Services
 from dashboard.state.page_state import Json, PageState, Selection
-from dashboard.state.question import Question
+from dashboard.state.question import Beginning, Question
 from dashboard.views import word_menu
 from exported_models.contract.errors import RequestError
 
 WORD: Final = "/_pane/word"
+COMPLETIONS: Final = "/_pane/completions"
 ATTENTION: Final = "/_pane/attention"
 
 
@@ -29,6 +30,18 @@ def show_word(services: Services, question: Question) -> Json:
     parts = [[str(role), part.content] for role, part in word_menu.draw(chosen).items()]
     # Without a word there is nothing to write anew.
     return {"parts": parts, "text": word_menu.text_of(chosen), "word": chosen.word.text if chosen.word else None}
+
+
+def complete_word(services: Services, asked: Beginning) -> Json:
+    """Texts that the typed one may become, its last word completed.
+
+    Raises:
+        BeamscopeError: there is no such model.
+    """
+    before, space, last = asked.text.rpartition(" ")
+    store, _ = services.store_or_reason(asked.model_id)
+    words = services.suggestions.complete(services.engine, store, asked.model_id, asked.side, last)
+    return {"texts": [before + space + word for word in words]}
 
 
 def show_attention(services: Services, question: Question) -> Json:

@@ -1,7 +1,7 @@
 """The menu of one word: words to write in its place, as a map and as a list, and what else can be done with it.
 
 The browser opens it over a word (`assets/word_menu.js`) and asks once for what it shows. Buttons hold their wishes; the
-fields for free text are the browser's own.
+fields for free text are the browser's own, and ask for words that begin as the analyst types.
 """
 
 from __future__ import annotations

@@ -6,7 +6,8 @@ has only parts of them. With a corpus the words are those of its texts; without 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,6 +24,7 @@ MAX_LEXICON: Final = 20_000
 """Most words of a corpus that are compared, the most frequent ones."""
 _LEAST_COUNT: Final = 2
 """Times that a word must stand in the corpus: most words seen once are compounds and mistakes."""
+_LAST_CHARACTER: Final = "\U0010ffff"
 _MOST_TRIED: Final = 40
 """Tokens that are tried for each word wanted, where most tokens are no whole words."""
 
@@ -67,7 +69,7 @@ class Lexicon:
         """
         frequent = (word for word, count in counts.items() if count >= _LEAST_COUNT)
         ordered = sorted(frequent, key=lambda word: (-counts[word], word))[:MAX_LEXICON]
-        named = [(word, ids) for word in ordered if (ids := _tokenize(word, tokenizer, table))]
+        named = [(word, ids) for word in ordered if (ids := _tokenize(word, tokenizer, table.left_out))]
         vectors = np.zeros((len(named), table.vectors.shape[1]), np.float32)
         for row, (_, ids) in enumerate(named):
             vectors[row] = mean_embedding(table, ids)
@@ -81,6 +83,37 @@ class Lexicon:
         return tuple(
             Suggestion(self.words[row], float(similarities[row]), self.counts[row], self.vectors[row]) for row in near
         )
+
+
+@dataclass(frozen=True, slots=True)
+class WordIndex:
+    """Words by their beginnings, whatever the case of their letters.
+
+    Attributes:
+        words: in the order in which they are preferred.
+        keys: caseless spelling and place of each word, ascending.
+    """
+
+    words: tuple[str, ...]
+    keys: tuple[tuple[str, int], ...]
+
+    @classmethod
+    def of(cls, words: Iterable[str]) -> WordIndex:
+        """Index words, the preferred ones first; of those spelled alike the first counts."""
+        different = tuple(dict.fromkeys(words))
+        return cls(different, tuple(sorted((word.casefold(), place) for place, word in enumerate(different))))
+
+    @classmethod
+    def of_vocabulary(cls, tokenizer: Tokenizer, left_out: Collection[int]) -> WordIndex:
+        """Index the texts of all tokens but those that are left out, in the order of the vocabulary."""
+        ids = (token_id for token_id in range(len(tokenizer.tokens)) if token_id not in left_out)
+        return cls.of(text for token_id in ids if (text := tokenizer.decode([token_id]).strip()))
+
+    def find(self, beginning: str) -> Iterator[str]:
+        """The words that begin so, the preferred ones first."""
+        key = beginning.casefold()
+        first, end = bisect_left(self.keys, (key, 0)), bisect_left(self.keys, (key + _LAST_CHARACTER, 0))
+        return (self.words[place] for place in sorted(place for _, place in self.keys[first:end]))
 
 
 def mean_embedding(table: WordTable, ids: Sequence[int]) -> Floats:
@@ -120,11 +153,16 @@ def _whole_words(ids: Sequence[int], table: WordTable, tokenizer: Tokenizer) -> 
     """Those of the tokens whose text is that very token again, with the text."""
     for token_id in ids:
         text = "" if token_id in table.left_out else tokenizer.decode([token_id]).strip()
-        if text and _tokenize(text, tokenizer, table) == (token_id,):
+        if text and _tokenize(text, tokenizer, table.left_out) == (token_id,):
             yield token_id, text
 
 
-def _tokenize(word: str, tokenizer: Tokenizer, table: WordTable) -> tuple[int, ...]:
+def is_whole_word(word: str, tokenizer: Tokenizer, left_out: Collection[int]) -> bool:
+    """Whether one token of the vocabulary stands for a word."""
+    return len(_tokenize(word, tokenizer, left_out)) == 1
+
+
+def _tokenize(word: str, tokenizer: Tokenizer, left_out: Collection[int]) -> tuple[int, ...]:
     """The ids of a word without special tokens; empty where the vocabulary cannot express it."""
     try:
         encoding = tokenizer.encode(word, end=False)
@@ -132,8 +170,8 @@ def _tokenize(word: str, tokenizer: Tokenizer, table: WordTable) -> tuple[int, .
         return ()
     pairs = zip(encoding.ids, encoding.spans, strict=True)
     # A special token that stands for text is the unknown one.
-    ids = [token_id for token_id, (start, end) in pairs if token_id not in table.left_out or start < end]
-    return () if any(token_id in table.left_out for token_id in ids) else tuple(ids)
+    ids = [token_id for token_id, (start, end) in pairs if token_id not in left_out or start < end]
+    return () if any(token_id in left_out for token_id in ids) else tuple(ids)
 
 
 def _scale(vectors: Floats) -> Floats:

@@ -76,6 +76,40 @@ def test_pruned_branches_come_on_demand_and_can_be_forced(workbench: Workbench) 
     workbench.expect_target_begins(pruned.path)
 
 
+def test_a_pruned_branch_goes_on_beside_the_others_until_it_is_taken_back(workbench: Workbench) -> None:
+    workbench.expect_target("2005-03-04")
+    workbench.choose(workbench.tree, "All")
+    workbench.page.wait_for_function("() => window.beamscope.graph('tree-graph').nodes('.pruned').length")
+    pruned = next(node for node in other_paths(workbench.tree_nodes()) if "." in node.key)
+    workbench.click_node(pruned, button="right")
+
+    step, word = len(pruned.path), pruned.path[-1]
+    expect(workbench.conditions()).to_have_text(f"{step}: “{word}” beside the beam×")
+    expect(workbench.tree).to_contain_text(re.compile(r"pruned · \d+ beside"))
+    workbench.expect_target("2005-03-04")
+    marked = [node.path for node in workbench.tree_nodes() if node.beside]
+    assert marked[0] == pruned.path
+    listed = workbench.open_panel("Choose another hypothesis").get_by_role("button")
+    expect(listed.last).to_contain_text("beside")
+    listed.last.click()
+    workbench.expect_target_begins(pruned.path)
+
+    workbench.conditions().first.click()
+    expect(workbench.conditions()).to_have_count(0)
+    workbench.expect_target("2005-03-04")
+
+
+def test_a_word_of_the_top_k_is_kept_by_a_key(workbench: Workbench) -> None:
+    workbench.expect_target("2005-03-04")
+    cell = workbench.top_k(6).nth(1)
+    word = cell.inner_text()
+    cell.focus()
+    cell.press("k")
+
+    expect(workbench.conditions()).to_have_text(f"7: “{word}” beside the beam×")
+    workbench.expect_target("2005-03-04")
+
+
 def test_the_search_is_told_in_words_too(workbench: Workbench) -> None:
     workbench.expect_target("2005-03-04")
 

@@ -62,6 +62,7 @@ TREE_NODES = """() => {
     const place = node.renderedPosition();
     return {
       key: node.id(), path: path(node), x: box.x + place.x, y: box.y + place.y, best: node.hasClass('best'),
+      beside: node.hasClass('beside'),
       lit: node.hasClass('lit'), cursor: node.hasClass('cursor'),
       inside: place.x > 4 && place.y > 4 && place.x < box.width - 4 && place.y < box.height - 4,
     };
@@ -98,6 +99,7 @@ class TreeNode:
     x: float
     y: float
     best: bool
+    beside: bool
     lit: bool
     cursor: bool
     inside: bool
@@ -270,9 +272,9 @@ class Workbench:
         self.page.wait_for_function(TREE_STANDS, arg=self.read_words("target"), polling=100)
         return [TreeNode(**node) for node in self.page.evaluate(TREE_NODES)]
 
-    def click_node(self, node: TreeNode) -> None:
+    def click_node(self, node: TreeNode, button: Literal["left", "right"] = "left") -> None:
         """Click a prefix on the canvas."""
-        self.page.mouse.click(node.x, node.y)
+        self.page.mouse.click(node.x, node.y, button=button)
 
     # Marks of words
 

@@ -9,9 +9,9 @@ import pytest
 
 from dashboard.services import Services
 from dashboard.state.page_state import Json, PageState
-from dashboard.state.question import Question
+from dashboard.state.question import Beginning, Question
 from dashboard.views.answers import answer
-from dashboard.views.asides import show_attention, show_word
+from dashboard.views.asides import complete_word, show_attention, show_word
 from exported_models.contract.errors import RequestError
 from exported_models.contract.request import AttentionOverride, ForbiddenPhrase, HeadAblation, Request
 from exported_models.contract.workspace import Workspace
@@ -110,6 +110,19 @@ def test_the_attention_of_a_step_is_told(services: Services) -> None:
     assert told["weights"] == pytest.approx(attention[5, 0, 0].tolist(), abs=1e-4)
     with pytest.raises(RequestError, match="no step 100"):
         show_attention(services, Question.model_validate(question | {"selection": {"side": "target", "index": 99}}))
+
+
+def test_words_that_begin_as_typed_come_from_the_corpus_the_frequent_first(services: Services) -> None:
+    def complete(text: str, side: str = "source") -> list[str]:
+        asked = {"model_id": "dates", "side": side, "text": text}
+        found: list[str] = complete_word(services, Beginning.model_validate(asked))["texts"]
+        return found
+
+    assert len(complete("1")) == 8
+    assert complete("march") == []
+    assert "marzo" in complete("MAR")
+    assert all(text.startswith("3 ") for text in complete("3 Ma"))
+    assert complete("") == complete("March ") == complete("no such word") == []
 
 
 def test_every_condition_of_an_answer_can_be_taken_back(services: Services) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from exported_models.runtime.model import ExportedModel
-from exported_models.search.lexicon import Lexicon, mean_embedding, nearest_tokens, table_of
+from exported_models.search.lexicon import Lexicon, WordIndex, is_whole_word, mean_embedding, nearest_tokens, table_of
 from exported_models.search.word_table import WordTable
 from pipeline.models.luong import LuongModel
 from tests.exported_models.conftest import SOURCE_TOKENS
@@ -45,3 +45,12 @@ def test_without_a_corpus_tokens_that_are_words_are_near(model: ExportedModel) -
     assert [word.text for word in near] == [word.token for word in wanted]
     np.testing.assert_allclose([word.similarity for word in near], [word.similarity for word in wanted], atol=1e-6)
     assert {word.count for word in near} == {None}
+
+
+def test_words_are_found_by_their_beginning_the_preferred_ones_first(model: ExportedModel) -> None:
+    special = frozenset(model.manifest.special_ids)
+    vocabulary = WordIndex.of_vocabulary(model.source_tokenizer, special)
+
+    assert list(WordIndex.of(["to", "Tea", "at", "teas", "to", "the"]).find("te")) == ["Tea", "teas"]
+    assert list(vocabulary.find("")) == list("abcdefgh")
+    assert [word for word in ("a", "ab", "?") if is_whole_word(word, model.source_tokenizer, special)] == ["a"]
