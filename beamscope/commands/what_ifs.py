@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
@@ -14,10 +15,59 @@ from exported_models.contract.errors import shorten
 from exported_models.contract.workspace import Workspace
 
 if TYPE_CHECKING:
-    from exported_models.what_ifs.listing import Substitutes
+    from exported_models.contract.manifest import Owner
+    from exported_models.contract.request import Request
+    from exported_models.contract.wishes import Wish
+    from exported_models.engine import Engine
 
 KINDS = ("words", "heads")
 _MOST_DIGITS = 9
+
+
+@dataclass(frozen=True, slots=True)
+class _Substitutes:
+    """The words to write in place of one word; without ``texts`` those that are suggested.
+
+    Attributes:
+        place: number of the source word, or a token of the target word.
+    """
+
+    side: Owner
+    place: int
+    texts: tuple[str, ...]
+
+    @classmethod
+    def read(cls, side: Owner, written: str) -> _Substitutes:
+        """Read ``PLACE``, or ``PLACE=TEXT,TEXT``.
+
+        Raises:
+            click.BadParameter: it is neither.
+        """
+        place, equals, listed = written.partition("=")
+        texts = tuple(text for text in listed.split(",") if text.strip())
+        if not (place.isdecimal() and len(place) <= _MOST_DIGITS and bool(equals) == bool(texts)):
+            raise click.BadParameter(
+                f"{shorten(written)!r} names no words; write the number of a word, or a number and words, for "
+                "instance 2=dog,cat.",
+                param_hint="--substitute" if side == "source" else "--substitute-target",
+            )
+        return cls(side, int(place), texts)
+
+    def list_wishes(self, engine: Engine, request: Request) -> list[Wish]:
+        """The wish for each word.
+
+        Raises:
+            RequestError: the translation has no such word, or nothing can be suggested for it.
+        """
+        from exported_models.what_ifs.listing import write_each
+
+        if self.texts:
+            return write_each(self.side, self.place, self.texts)
+        from beamscope.python.workspace import open_services
+        from dashboard.chosen_word import list_suggested
+        from dashboard.state.page_state import PageState
+
+        return list_suggested(open_services(engine), PageState(request), self.side, self.place)
 
 
 @click.command(name="what-ifs")
@@ -34,8 +84,14 @@ _MOST_DIGITS = 9
 )
 @click.option(
     "--substitute",
-    metavar="WORD=TEXT,TEXT",
-    help="Write each of these texts in place of this source word; words count from 0.",
+    metavar="WORD[=TEXT,TEXT]",
+    help="Write each of these texts in place of this source word; without texts, the words that are nearest in the "
+    "model's embeddings. Words count from 0.",
+)
+@click.option(
+    "--substitute-target",
+    metavar="STEP[=TEXT,TEXT]",
+    help="The same for the target word that the token of this step belongs to.",
 )
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="What-ifs shown as text.")
 @json_option
@@ -46,6 +102,7 @@ def what_ifs(
     options: RequestOptions,
     kinds: tuple[str, ...],
     substitute: str | None,
+    substitute_target: str | None,
     limit: int,
     as_json: bool,
     workspace: Workspace,
@@ -59,6 +116,7 @@ def what_ifs(
       beamscope what-ifs dates "March 3, 1999"
       beamscope what-ifs dates "March 3, 1999" --top-k 10 --limit 40
       beamscope what-ifs dates "March 3, 1999" --try heads --json
+      beamscope what-ifs dates "March 3, 1999" --substitute 0
       beamscope what-ifs dates "March 3, 1999" --substitute 0=April,May,June
     """
     from beamscope.what_if_text import describe_trials
@@ -68,10 +126,13 @@ def what_ifs(
     from exported_models.what_ifs.listing import Kind, list_wishes
     from exported_models.what_ifs.trials import try_wishes
 
-    others = None if substitute is None else _read_substitutes(substitute)
-    wanted = [Kind(kind) for kind in kinds] or ([] if others else [Kind.WORDS])
+    written: tuple[tuple[Owner, str | None], ...] = (("source", substitute), ("target", substitute_target))
+    named = [_Substitutes.read(side, text) for side, text in written if text is not None]
+    wanted = [Kind(kind) for kind in kinds] or ([] if named else [Kind.WORDS])
     engine = Engine(workspace)
-    trace = engine.translate(options.request(engine, model, text))
+    request = options.request(engine, model, text)
+    trace = engine.translate(request)
+    others = [wish for one in named for wish in one.list_wishes(engine, request)]
     wishes = list_wishes([*wanted, Kind.SUBSTITUTES], engine.model(model).manifest, trace, trace.best, others)
     with show_progress("what-ifs") as report:
         trials = try_wishes(engine, trace, trace.best, wishes, report=report)
@@ -79,16 +140,3 @@ def what_ifs(
         click.echo(WhatIfsDocument.of(RequestDocument.of(trace.request), trace.best, trials, len(wishes)).to_json())
     else:
         click.echo(write_text(describe_trials(trace.best, trials, limit)))
-
-
-def _read_substitutes(text: str) -> Substitutes:
-    from exported_models.what_ifs.listing import Substitutes
-
-    word, equals, texts = text.partition("=")
-    listed = tuple(one for one in texts.split(",") if one.strip())
-    if not (equals and word.isdecimal() and len(word) <= _MOST_DIGITS and listed):
-        raise click.BadParameter(
-            f"{shorten(text)!r} names no words; write WORD=TEXT,TEXT, for instance 2=dog,cat.",
-            param_hint="--substitute",
-        )
-    return Substitutes(int(word), listed)

@@ -246,7 +246,8 @@ class Translation(Verbs):
         Args:
             kinds: ``"words"``, every other word of the top k at each step, which is tried where nothing is named;
                 ``"heads"``, every head of attention ablated.
-            substitutes: number of a source word to the texts that are written in its place, one at a time.
+            substitutes: number of a source word to the texts that are written in its place, one at a time; no texts
+                for the words that are nearest in the model's embeddings.
             report: called with the number of what-ifs that were answered since its last call, for instance the
                 ``update`` of a tqdm bar.
 

@@ -11,12 +11,14 @@ from beamscope.python.html import write_html
 from beamscope.python.translation import Translation
 from beamscope.text_tables import Block, write_text
 from beamscope.what_if_text import describe_attention_search, describe_sweep, describe_trials
+from dashboard.chosen_word import list_suggested
+from dashboard.state.page_state import PageState
 from exported_models.contract.documents import RequestDocument
 from exported_models.contract.errors import RequestError
 from exported_models.contract.wishes import Wish
 from exported_models.what_ifs import attention, sweep
 from exported_models.what_ifs.documents import AttentionSearchDocument, SweepDocument, WhatIfsDocument
-from exported_models.what_ifs.listing import Kind, Substitutes, list_wishes
+from exported_models.what_ifs.listing import Kind, list_wishes, write_each
 from exported_models.what_ifs.trials import Trial, measure_steps, rank_trials, try_wishes
 
 TriedKind = Literal["words", "heads"]
@@ -150,9 +152,12 @@ def _list_wishes(
     asked = [_find_kind(kind) for kind in kinds] or ([] if substitutes else [Kind.WORDS])
     wishes = list_wishes(asked, manifest, before.trace, before.hypothesis)
     for word, texts in substitutes.items():
-        others = Substitutes(word, tuple(texts))
-        wishes += list_wishes([Kind.SUBSTITUTES], manifest, before.trace, before.hypothesis, others)
+        wishes += write_each("source", word, texts) if texts else _suggest(before, word)
     return wishes
+
+
+def _suggest(before: Translation, word: int) -> list[Wish]:
+    return list_suggested(before.services, PageState(before.request, before.rank), "source", word)
 
 
 def _find_kind(kind: str) -> Kind:

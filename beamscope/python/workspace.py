@@ -11,7 +11,6 @@ from beamscope.python.translation import Translation
 from dashboard.neighborhoods import NeighborhoodCache
 from dashboard.services import Services
 from exported_models.completion import tokenize_target
-from exported_models.contract import workspace as contract
 from exported_models.contract.documents import RequestDocument
 from exported_models.contract.request import EarlyStopping, Request
 from exported_models.contract.wishes import Force, SetLanguages, SetSearch, StartOver
@@ -34,7 +33,7 @@ def open_workspace(folder: str | os.PathLike[str] = ".", *, threads: int | None 
     >>> open_workspace(folder).models
     ('dates',)
     """
-    return Workspace(_open_services(settings.resolve_workspace(Path(folder)), threads))
+    return Workspace(open_services(Engine(settings.resolve_workspace(Path(folder)), threads=threads)))
 
 
 class Workspace:
@@ -119,6 +118,7 @@ class Workspace:
         return tokenize_target(prefix, model, end=False).tokens if prefix else ()
 
 
-def _open_services(workspace: contract.Workspace, threads: int | None) -> Services:
-    engine = Engine(workspace, threads=threads)
+def open_services(engine: Engine) -> Services:
+    """The stores and neighborhoods of a workspace beside its engine."""
+    workspace = engine.workspace
     return Services(workspace, engine, StoreCatalog(workspace, engine), NeighborhoodCache())

@@ -70,10 +70,17 @@ class PartAsked(Asked):
 
 
 class SubstitutesAsked(Asked):
-    """Other words for one source word."""
+    """Other words for one word."""
 
-    word: WholeNumber = Field(ge=0, description="Number of the source word, counted from 0.")
-    texts: list[str] = Field(max_length=MAX_SUBSTITUTES, description="The words to write in its place.")
+    word: WholeNumber = Field(
+        ge=0, description="Number of the source word, or of a token of the target word; counted from 0."
+    )
+    side: Owner = Field(default="source", description="Text that has the word.")
+    texts: list[str] | None = Field(
+        default=None,
+        max_length=MAX_SUBSTITUTES,
+        description="The words to write in its place; null for those that are nearest in the model's embeddings.",
+    )
 
 
 class WhatIfsAsked(PartAsked):

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dashboard.api.routing import OF_ARTEFACTS, OF_BODY, OF_CROWD, OF_INPUT, ServicesOfApp, make_router, refusals
 from dashboard.api.translation import choose_hypothesis
-from dashboard.api.types import AttentionAsked, SweepAsked, WhatIfsAsked
+from dashboard.api.types import AttentionAsked, SubstitutesAsked, SweepAsked, WhatIfsAsked
+from dashboard.chosen_word import list_suggested
+from dashboard.services import Services
+from dashboard.state.page_state import PageState
 from exported_models.contract.documents import RequestDocument
 from exported_models.contract.trace import Hypothesis, Trace
-from exported_models.contract.wishes import Choose, Force
+from exported_models.contract.wishes import Choose, Force, Wish
 from exported_models.edits import resolve
 from exported_models.what_ifs.attention import find_attention
 from exported_models.what_ifs.documents import AttentionSearchDocument, SweepDocument, WhatIfsDocument
-from exported_models.what_ifs.listing import Substitutes, list_wishes
+from exported_models.what_ifs.listing import list_wishes, write_each
 from exported_models.what_ifs.sweep import sweep
 from exported_models.what_ifs.trials import try_wishes
 
@@ -20,7 +23,7 @@ router = make_router("What-ifs")
 
 @router.post(
     "/what-ifs",
-    summary="Try every other word, every head or other source words, ranked by how much each changes the output.",
+    summary="Try every other word, every head or substitutes of a word, ranked by how much each changes the output.",
     responses=refusals(*OF_BODY, *OF_ARTEFACTS, *OF_INPUT, *OF_CROWD),
 )
 def try_what_ifs(asked: WhatIfsAsked, services: ServicesOfApp) -> WhatIfsDocument:
@@ -32,11 +35,23 @@ def try_what_ifs(asked: WhatIfsAsked, services: ServicesOfApp) -> WhatIfsDocumen
     trace = services.trace(asked.request.to_request())
     hypothesis = choose_hypothesis(trace, asked.hypothesis)
     model = services.engine.model(asked.request.model_id)
-    others = None if asked.substitutes is None else Substitutes(asked.substitutes.word, tuple(asked.substitutes.texts))
+    state = PageState(asked.request.to_request(), asked.hypothesis)
+    others = _list_substitutes(asked.substitutes, services, state) if asked.substitutes else []
     wishes = list_wishes(asked.kinds, model.manifest, trace, hypothesis, others)
     text = services.token_text(asked.request.model_id)
     trials = try_wishes(services.engine, trace, hypothesis, wishes[asked.first : asked.end], text)
     return WhatIfsDocument.of(RequestDocument.of(trace.request), hypothesis, trials, len(wishes))
+
+
+def _list_substitutes(asked: SubstitutesAsked, services: Services, state: PageState) -> list[Wish]:
+    """The substitutes that are named, or those that are suggested.
+
+    Raises:
+        RequestError: the translation has no such word, or nothing can be suggested for it.
+    """
+    if asked.texts is not None:
+        return write_each(asked.side, asked.word, asked.texts)
+    return list_suggested(services, state, asked.side, asked.word)
 
 
 @router.post(

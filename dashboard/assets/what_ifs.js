@@ -104,7 +104,7 @@
     return total;
   }
 
-  /* Other words and heads */
+  /* Other words, heads, and near words in place of one word */
 
   function order(one, other) {
     const refused = Boolean(one.reason) - Boolean(other.reason);
@@ -112,14 +112,15 @@
     return refused || size || Math.abs(other.score_change) - Math.abs(one.score_change);
   }
 
-  function tryAll(pane, kind) {
+  function tryAll(pane, kind, name, more) {
     const state = pane.state;
-    const name = kind === "words" ? "Other words" : "Heads off";
-    const result = { kind: kind, trials: [] };
-    const asked = Object.assign({ kinds: [kind] }, askedOf(state));
+    const before = found.get(keyOf(state));
+    const result = { kind: kind, trials: [], heat: new Map(before && before.kind === kind ? before.heat : []) };
+    const asked = Object.assign({ kinds: [kind] }, more, askedOf(state));
     return run(pane, name, async (signal) => {
       const take = (part) => {
         result.trials = result.trials.concat(part.trials).sort(order);
+        measurePlaces(result.trials).forEach((share, place) => result.heat.set(place, share));
         keep(state, result);
         scope.showTrials(pane);
       };
@@ -128,6 +129,19 @@
       return total ? changing + " of " + total + " what-ifs change the words." : "There is nothing to try.";
     });
   }
+
+  /** Try every near word in place of a word of the source or target. */
+  scope.tryNearWords = function (pane, word) {
+    const box = word && boxOf(pane, word.side, word.index);
+    const place = box && Number(word.side === "source" ? box.dataset.word : word.index);
+    if (!box || Number.isNaN(place)) {
+      show(pane);
+      say(pane, box ? "This token stands for no text." : "Choose a word of the source or target first.");
+      return;
+    }
+    const name = "Near words of " + quote(box.dataset.text || box.textContent);
+    tryAll(pane, "substitutes", name, { substitutes: { side: word.side, word: place } });
+  };
 
   function drawTrial(trial) {
     const share = ["span", { class: "trial-share", style: "--share:" + Math.round(100 * trial.changed_share) }, [percent(trial.changed_share)]];
@@ -146,22 +160,28 @@
     return more > 0 ? shown.concat([["p", { class: "note" }, ["… and " + more + " that change less"]]]) : shown;
   }
 
-  /** Mean share of the words that another word at a step changes, by step. */
-  function measureSteps(trials) {
+  /* The word that a trial writes anew; null where it changes none. */
+  function placeOf(wish) {
+    return wish.verb === "substitute" ? "source " + wish.word : wish.step === undefined ? null : "target " + wish.step;
+  }
+
+  /** Mean share of the words that another word changes, by the place of that word. */
+  function measurePlaces(trials) {
     const sums = new Map();
     trials
-      .filter((trial) => trial.wish.verb === "choose" && !trial.reason)
+      .filter((trial) => placeOf(trial.wish) !== null && !trial.reason)
       .forEach((trial) => {
-        const [sum, count] = sums.get(trial.wish.step) || [0, 0];
-        sums.set(trial.wish.step, [sum + trial.changed_share, count + 1]);
+        const [sum, count] = sums.get(placeOf(trial.wish)) || [0, 0];
+        sums.set(placeOf(trial.wish), [sum + trial.changed_share, count + 1]);
       });
-    return new Map(Array.from(sums, ([step, [sum, count]]) => [step, sum / count]));
+    return new Map(Array.from(sums, ([place, [sum, count]]) => [place, sum / count]));
   }
 
   function drawHeat(pane, shares) {
-    const row = pane.find("translation-target-words");
-    row.querySelectorAll("button").forEach((word) => {
-      const share = shares.get(Number(word.dataset.index));
+    const rows = ["source", "target"].map((side) => pane.find("translation-" + side + "-words"));
+    rows.flatMap((row) => Array.from(row.querySelectorAll("button[data-side]"))).forEach((word) => {
+      const side = word.dataset.side;
+      const share = shares.get(side + " " + (side === "source" ? word.dataset.word : word.dataset.index));
       if (share === undefined) {
         word.removeAttribute("data-heat");
         word.removeAttribute("aria-description");
@@ -244,8 +264,12 @@
     return other.succeeds - one.succeeds || size;
   }
 
+  function boxOf(pane, side, index) {
+    return pane.root.querySelector('.words [data-side="' + side + '"][data-index="' + index + '"]');
+  }
+
   function wordAt(pane, side, index) {
-    const element = pane.root.querySelector('.words [data-side="' + side + '"][data-index="' + index + '"]');
+    const element = boxOf(pane, side, index);
     return element ? element.textContent : "";
   }
 
@@ -302,6 +326,7 @@
   const DRAWN = {
     words: drawTrials,
     heads: drawTrials,
+    substitutes: drawTrials,
     attention: drawAttention,
     sweep: (result) => [drawGrid(result.sweep), drawSwept(result.sweep)],
   };
@@ -314,7 +339,7 @@
     }
     const result = found.get(keyOf(pane.state));
     scope.draw(place, result ? DRAWN[result.kind](result) : []);
-    drawHeat(pane, measureSteps(result && result.kind === "words" ? result.trials : []));
+    drawHeat(pane, (result && result.heat) || new Map());
   };
 
   function show(pane) {
@@ -341,7 +366,7 @@
     const step = pane.selection && pane.selection.side === "target" ? pane.selection.index : null;
     const cells = card.querySelectorAll('.top-column[data-index="' + step + '"] > button');
     const words = Array.from(cells, (cell, rank) => ["button", { class: "trial", "data-step": String(step), "data-find": String(rank) }, [cell.textContent]]);
-    scope.draw(pane.find("what-ifs-found"), [["div", { class: "trial-buttons wrapped" }, words]]);
+    scope.draw(pane.find("what-ifs-found"), [["div", { class: "trial-buttons" }, words]]);
     if (card.dataset.attention !== "some") {
       say(pane, "This model has no attention.");
     } else {
@@ -354,8 +379,9 @@
     close: close,
     stop: stop,
     sweep: sweep,
-    words: (pane) => tryAll(pane, "words"),
-    heads: (pane) => tryAll(pane, "heads"),
+    words: (pane) => tryAll(pane, "words", "Other words"),
+    heads: (pane) => tryAll(pane, "heads", "Heads off"),
+    substitutes: (pane) => scope.tryNearWords(pane, pane.selection),
     attention: offerWords,
   };
 

@@ -219,6 +219,7 @@
     "edit-source": () => edit("source"),
     "edit-target": () => edit("target"),
     attend: () => scope.draftAttention(shown.pane, shown.word.index),
+    "try-all": () => scope.tryNearWords(shown.pane, shown.word),
   };
 
   function edit(side) {
@@ -229,7 +230,7 @@
 
   function act(name) {
     ACTS[name](shown.menu.querySelector(".text-field"));
-    if (name === "attend") {
+    if (name === "attend" || name === "try-all") {
       close();
     }
   }

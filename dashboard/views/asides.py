@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from dashboard.chosen_word import find_word
 from dashboard.services import Services
 from dashboard.state.page_state import Json, PageState, Selection
 from dashboard.state.question import Beginning, Question
@@ -26,7 +27,7 @@ def show_word(services: Services, question: Question) -> Json:
         BeamscopeError: there is no such word; the message says why.
     """
     state, selection = _read_word(question)
-    chosen = word_menu.find_word(services, state, selection)
+    chosen = find_word(services, state, selection)
     parts = [[str(role), part.content] for role, part in word_menu.draw(chosen).items()]
     # Without a word there is nothing to write anew.
     return {"parts": parts, "text": word_menu.text_of(chosen), "word": chosen.word.text if chosen.word else None}

@@ -39,12 +39,10 @@ def layout() -> Component:
     rows = [
         _number(SearchRole.MAX_LENGTH, "at most", "tokens of a target", 1, MAX_LENGTH_LIMIT),
         _number(SearchRole.MIN_LENGTH, "at least", "tokens of a target", 0, MAX_LENGTH_LIMIT),
-        _number(SearchRole.NGRAM_SIZE, "repeat no", "tokens in a row (0: free)", 0, MAX_LENGTH_LIMIT),
+        _number(SearchRole.NGRAM_SIZE, "repeat no", "tokens in a row (0: any)", 0, MAX_LENGTH_LIMIT),
+        _number(SearchRole.SOURCE_NGRAM_SIZE, "copy no", "tokens in a row of the source (0: any)", 0, MAX_LENGTH_LIMIT),
         _number(
-            SearchRole.SOURCE_NGRAM_SIZE, "copy no", "tokens in a row of the source (0: free)", 0, MAX_LENGTH_LIMIT
-        ),
-        _number(
-            SearchRole.REPETITION_PENALTY, "penalize a repeated token by", "(1: not)", 1, MAX_REPETITION_PENALTY, "any"
+            SearchRole.REPETITION_PENALTY, "penalty", "of a repeated token (1: none)", 1, MAX_REPETITION_PENALTY, "any"
         ),
         html.Div(
             [

@@ -1,4 +1,4 @@
-"""The panel of many what-ifs: other words, heads, a sweep of the search, and the attention for a wanted word.
+"""The panel of many what-ifs: other words, heads, near words, a sweep of the search, attention for a wanted word.
 
 The browser runs them and draws what comes back (`assets/what_ifs.js`): it asks part by part, so that it can show how
 far it is and stop. The answers are those of the API.
@@ -17,6 +17,7 @@ from dashboard.views.ids import WhatIfsRole, as_role
 TRIALS: Final = (
     ("words", "Other words", "Write every other word of the top k at every step"),
     ("heads", "Heads off", "Ablate every head of attention, one at a time"),
+    ("substitutes", "Near words", "Write every near word in place of the chosen word of the source or target"),
     ("attention", "Attention for…", "Find the smallest change of attention that makes another word most probable"),
     ("sweep", "Sweep the search", "Translate with beams of 1 to 20 and length penalties of 0 to 2"),
 )

@@ -8,64 +8,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from dash import html
 from dash.development.base_component import Component
 
+from dashboard.chosen_word import ChosenWord
 from dashboard.drawing.attributes import wild
 from dashboard.drawing.word_map import HEIGHT, WIDTH, place_words
-from dashboard.drawing.words import PairText, TokenText
-from dashboard.services import Services
-from dashboard.state.page_state import PageState, Selection
 from dashboard.suggestions import Suggestions
 from dashboard.views.ids import WordMenuRole, as_role
 from dashboard.views.parts import Parts, html_part
 from exported_models.contract.arrays import Floats
-from exported_models.contract.errors import RequestError
-from exported_models.contract.trace import Hypothesis, Trace
-from exported_models.contract.whole_words import WholeWord
-from exported_models.contract.wishes import Forbid, Force, Substitute, SubstituteTarget, Wish, write_wish
+from exported_models.contract.wishes import Forbid, Force, Wish, write_wish
 from state_store.local_maps import project
-
-NO_TEXT = "This token stands for no text, so no word can be written in its place."
-
-
-@dataclass(frozen=True, slots=True)
-class ChosenWord:
-    """One token of a translation, and the word that it belongs to.
-
-    Attributes:
-        word: None where the token stands for no text.
-        suggestions: None where the word has no embedding to compare.
-        missing: the reason why nothing is suggested; empty where something is.
-    """
-
-    selection: Selection
-    trace: Trace
-    hypothesis: Hypothesis
-    texts: PairText
-    word: WholeWord | None
-    suggestions: Suggestions | None
-    missing: str
-
-    @property
-    def writer(self) -> TokenText:
-        """Writes tokens of the word's side."""
-        return self.texts.source if self.selection.side == "source" else self.texts.target
-
-    @property
-    def shown(self) -> str:
-        """The word as a person reads it."""
-        tokens = self.trace.source.tokens if self.selection.side == "source" else self.hypothesis.tokens
-        return self.word.text if self.word else self.writer.show(tokens[self.selection.index])
-
-    def rewrite(self, text: str) -> Wish:
-        """The wish that writes ``text`` in place of the word."""
-        if self.selection.side == "source":
-            return Substitute(self.trace.source.words[self.selection.index], text)
-        return SubstituteTarget(self.selection.index, text)
 
 
 def layout() -> Component:
@@ -87,23 +43,6 @@ def layout() -> Component:
     ]
     named = as_role(WordMenuRole.MENU) | wild(aria_label="Change a word")
     return html.Div(content, className="word-menu", role="dialog", hidden=True, **named)
-
-
-def find_word(services: Services, state: PageState, selection: Selection) -> ChosenWord:
-    """The chosen word of a translation, with the words that may stand in its place.
-
-    Raises:
-        RequestError: the translation has no such token.
-    """
-    trace, hypothesis = services.chosen(state)
-    if selection.within(trace, hypothesis) is None:
-        raise RequestError(f"The translation has no {selection.side} token {selection.index}; choose one of its words.")
-    texts = services.token_text(state.request.model_id)
-    word = _cut_word(services, state, trace, hypothesis, selection)
-    suggestions, missing = None, NO_TEXT
-    if word is not None:
-        suggestions, missing = _suggest(services, state, trace, hypothesis, selection, word)
-    return ChosenWord(selection, trace, hypothesis, texts, word, suggestions, missing)
 
 
 def draw(chosen: ChosenWord) -> Parts:
@@ -130,12 +69,13 @@ def draw_actions(chosen: ChosenWord) -> list[Component]:
     """Buttons for what can be done with the word besides writing another one."""
     if chosen.selection.side == "source":
         rewrite = [_wish_button("Leave it out", chosen.rewrite(""))] if chosen.word else []
-        return [*rewrite, _browser_button("Edit the whole source…", "edit-source")]
+        return [*rewrite, *_try_all(chosen), _browser_button("Edit the whole source…", "edit-source")]
     step, tokens = chosen.selection.index, chosen.hypothesis.tokens
     has_attention = chosen.trace.attention(chosen.hypothesis) is not None
     return [
         _wish_button("Keep up to here", Force(tokens[: step + 1])),
         *_forbid_buttons(chosen),
+        *_try_all(chosen),
         *([_browser_button("Change its attention", "attend")] if has_attention else []),
         _browser_button("Edit the whole target…", "edit-target"),
     ]
@@ -159,7 +99,7 @@ def draw_list(chosen: ChosenWord, found: Suggestions) -> Component:
     rows = [
         html.Tr(
             [
-                html.Th(_wish_button(near.text, _rewrite_core(chosen, near.text)), scope="row"),
+                html.Th(_wish_button(near.text, chosen.rewrite_core(near.text)), scope="row"),
                 html.Td(f"{near.similarity:.2f}"),
                 *([html.Td(f"{near.count:,}")] if near.count is not None else []),
             ],
@@ -187,39 +127,12 @@ def text_of(chosen: ChosenWord) -> str:
     return chosen.trace.source.payload if chosen.selection.side == "source" else chosen.hypothesis.text
 
 
-def _cut_word(
-    services: Services, state: PageState, trace: Trace, hypothesis: Hypothesis, selection: Selection
-) -> WholeWord | None:
-    try:
-        if selection.side == "source":
-            start, end = trace.source.spans[selection.index]
-            return WholeWord.of_source(trace.source, trace.source.words[selection.index]) if start < end else None
-        target = services.engine.target_text(state.request.model_id)
-        return WholeWord.of_target(hypothesis, selection.index, target)
-    except RequestError:
-        return None
-
-
-def _suggest(
-    services: Services,
-    state: PageState,
-    trace: Trace,
-    hypothesis: Hypothesis,
-    selection: Selection,
-    word: WholeWord,
-) -> tuple[Suggestions | None, str]:
-    """Words near to a word, or the reason why there are none."""
-    model_id = state.request.model_id
-    known = trace.source.ids if selection.side == "source" else hypothesis.token_ids
-    if not known:
-        return None, "The source is no text; nothing can be suggested."
-    ids = tuple(known[place] for place in word.core_places)
-    store, _ = services.store_or_reason(model_id)
-    try:
-        found = services.suggestions.suggest(services.engine, store, model_id, selection.side, ids, word.core)
-    except RequestError as error:
-        return None, str(error)
-    return (found, "") if found.words else (None, "No word of the vocabulary is near; type one.")
+def _try_all(chosen: ChosenWord) -> list[Component]:
+    return (
+        [_browser_button(f"Try all {len(chosen.suggestions.words)} near words", "try-all")]
+        if chosen.suggestions
+        else []
+    )
 
 
 def _forbid_buttons(chosen: ChosenWord) -> list[Component]:
@@ -241,13 +154,8 @@ def _forbid_group(name: str, step: int, tokens: tuple[str, ...]) -> Component:
 def _map_word(chosen: ChosenWord, text: str, index: int, style: dict[str, float]) -> Component:
     if index == 0:
         return html.Span(text, className=f"near-own {chosen.selection.side}", style=style)
-    wish = json.dumps(write_wish(_rewrite_core(chosen, text)))
+    wish = json.dumps(write_wish(chosen.rewrite_core(text)))
     return html.Button(text, style=style, **wild(data_wish=wish, data_near=str(index)))
-
-
-def _rewrite_core(chosen: ChosenWord, text: str) -> Wish:
-    """The wish for a suggested word: punctuation that clings to the word stays."""
-    return chosen.rewrite(chosen.word.rewrite(text) if chosen.word else text)
 
 
 def _scale(vectors: Floats) -> Floats:

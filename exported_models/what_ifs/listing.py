@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import get_args
 
-from exported_models.contract.manifest import ModelManifest
+from exported_models.contract.manifest import ModelManifest, Owner
 from exported_models.contract.request import HeadAblation, HeadKind
 from exported_models.contract.trace import Hypothesis, Trace
-from exported_models.contract.wishes import Ablate, Choose, Substitute, Wish
+from exported_models.contract.wishes import Ablate, Choose, Substitute, SubstituteTarget, Wish
 from exported_models.search.ablation import find_heads
 
 
@@ -22,15 +21,7 @@ class Kind(StrEnum):
     HEADS = "heads"
     """Every head of attention ablated that is not ablated yet."""
     SUBSTITUTES = "substitutes"
-    """Other words in place of one source word."""
-
-
-@dataclass(frozen=True, slots=True)
-class Substitutes:
-    """The number of a source word, and the texts to write in its place."""
-
-    word: int
-    texts: tuple[str, ...]
+    """Other words in place of one word."""
 
 
 def list_wishes(
@@ -38,17 +29,33 @@ def list_wishes(
     manifest: ModelManifest,
     trace: Trace,
     hypothesis: Hypothesis,
-    substitutes: Substitutes | None = None,
+    substitutes: Sequence[Wish] = (),
 ) -> list[Wish]:
-    """The wishes of these kinds, kind by kind."""
+    """The wishes of these kinds, kind by kind.
+
+    Args:
+        substitutes: those of `Kind.SUBSTITUTES`, for instance of `write_each`.
+    """
     found: list[Wish] = []
     if Kind.WORDS in kinds:
         found += list_words(trace, hypothesis)
-    if Kind.SUBSTITUTES in kinds and substitutes is not None:
-        found += [Substitute(substitutes.word, text) for text in dict.fromkeys(substitutes.texts)]
+    if Kind.SUBSTITUTES in kinds:
+        found += substitutes
     if Kind.HEADS in kinds:
         found += list_heads(manifest, trace.request.ablations)
     return found
+
+
+def write_each(side: Owner, place: int, texts: Sequence[str]) -> list[Wish]:
+    """Each text in place of one word.
+
+    Args:
+        place: number of the source word, or a token of the target word.
+    """
+    different = dict.fromkeys(texts)
+    if side == "source":
+        return [Substitute(place, text) for text in different]
+    return [SubstituteTarget(place, text) for text in different]
 
 
 def list_words(trace: Trace, hypothesis: Hypothesis) -> list[Choose]:

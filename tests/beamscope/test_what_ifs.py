@@ -32,6 +32,11 @@ def test_substitutes_are_tried(beamscope: Beamscope, workspace: tuple[str, str])
     outcome = beamscope("what-ifs", "dates", SOURCE, "--substitute", "0=May,June", *workspace)
 
     assert [line.split()[-1] for line in outcome.stdout.splitlines()[3:]] == ["1999-06-03", "1999-05-03"]
+    words = ("--substitute", "0", "--substitute-target", "5=1", "--limit", "40")
+    suggested = beamscope("what-ifs", "dates", SOURCE, *words, *workspace).stdout
+    assert len(suggested.splitlines()) > 3 + 2
+    assert "“March” → “Mar”" in suggested
+    assert "“1999-03-03” → “1”" in suggested
     refused = beamscope("what-ifs", "dates", SOURCE, "--substitute", "May", *workspace)
     assert "'May' names no words" in one_sentence(refused.stderr)
 

@@ -44,6 +44,21 @@ def test_substitutes_are_tried_for_a_word(client: TestClient) -> None:
     assert {trial["text"] for trial in found["trials"]} == {"1999-05-03", "1999-06-03"}
 
 
+@pytest.mark.parametrize("side", ["source", "target"])
+def test_suggested_words_are_tried_where_none_are_named(client: TestClient, side: str) -> None:
+    found = ask(client, "what-ifs", kinds=["substitutes"], substitutes={"word": 0, "side": side})
+    part = ask(client, "what-ifs", kinds=["substitutes"], substitutes={"word": 0, "side": side}, first=0, count=3)
+
+    assert 3 < found["total"] == part["total"] == len({trial["wish"]["text"] for trial in found["trials"]})
+    assert {trial["wish"]["verb"] for trial in found["trials"]} == {
+        "substitute" if side == "source" else "substitute_target"
+    }
+    shares = [trial["changed_share"] for trial in found["trials"] if not trial["reason"]]
+    assert shares == sorted(shares, reverse=True)
+    assert shares[0] > 0
+    assert len(part["trials"]) == 3
+
+
 def test_attention_is_found_and_can_be_applied(client: TestClient) -> None:
     found = ask(client, "find-attention", step=3, token="1")
 
@@ -70,6 +85,7 @@ def test_a_sweep_names_the_winner_of_every_setting(client: TestClient) -> None:
     [
         ("what-ifs", {"kinds": []}, (422, "kinds")),
         ("what-ifs", {"hypothesis": 99}, (422, "hypothesis")),
+        ("what-ifs", {"kinds": ["substitutes"], "substitutes": {"word": 99}}, (422, "word")),
         ("what-ifs", {"request": {**REQUEST, "model_id": "gone"}}, (404, "model_id")),
         ("find-attention", {"step": 99, "token": "1"}, (422, "step")),
         ("find-attention", {"step": 0, "token": "ß"}, (422, "token")),

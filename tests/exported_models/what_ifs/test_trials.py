@@ -12,7 +12,7 @@ from exported_models.contract.workspace import Workspace
 from exported_models.edits import apply
 from exported_models.engine import Engine
 from exported_models.what_ifs.documents import WhatIfsDocument
-from exported_models.what_ifs.listing import Kind, Substitutes, list_heads, list_wishes, list_words
+from exported_models.what_ifs.listing import Kind, list_heads, list_wishes, list_words, write_each
 from exported_models.what_ifs.trials import measure_steps, rank_trials, try_wishes
 
 SOURCE = "March 3, 1999"
@@ -57,7 +57,8 @@ def test_the_lists_hold_every_other_word_and_every_head_once(engine: Engine) -> 
         for choice in choices
     )
     assert list_heads(manifest) == [Ablate((HeadAblation("cross", 0, 0),))]
-    both = list_wishes([Kind.HEADS, Kind.SUBSTITUTES], manifest, ablated, ablated.best, Substitutes(1, ("a", "b", "a")))
+    substitutes = write_each("source", 1, ("a", "b", "a"))
+    both = list_wishes([Kind.HEADS, Kind.SUBSTITUTES], manifest, ablated, ablated.best, substitutes)
     assert both == [Substitute(1, "a"), Substitute(1, "b")]
 
 
