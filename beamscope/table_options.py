@@ -1,4 +1,4 @@
-"""The options that write a table of each translation to a file."""
+"""The options that write a table to a file."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Protocol
 import click
 
 from beamscope.errors import CommandError
-from dashboard.table_columns import TABLES, FileKind, TableName
+from dashboard.table_columns import TABLES, AnyTable, FileKind, TableName
 
 if TYPE_CHECKING:
+    from dashboard.tables import TableWriter
     from exported_models.contract.trace import Trace
 
 
@@ -24,7 +25,21 @@ class TableFile(Protocol):
 
 @contextlib.contextmanager
 def open_table_file(name: TableName, csv: Path | None, parquet: Path | None) -> Iterator[TableFile]:
-    """Open the file that was asked for; without one nothing is written.
+    """Open the file of a table of traces as `open_table` does; without one nothing is written."""
+    with open_table(name, csv, parquet) as writer:
+
+        def write(trace: Trace, sentence: int = 0) -> None:
+            from dashboard.tables import make_table
+
+            if writer is not None:
+                writer.add(make_table(name, trace, sentence=sentence))
+
+        yield write
+
+
+@contextlib.contextmanager
+def open_table(name: AnyTable, csv: Path | None, parquet: Path | None) -> Iterator[TableWriter | None]:
+    """Open the file that was asked for; None where none was.
 
     Rows go to a file beside it, which takes its name when the last one is written.
 
@@ -34,15 +49,15 @@ def open_table_file(name: TableName, csv: Path | None, parquet: Path | None) -> 
     """
     path = csv or parquet
     if path is None:
-        yield lambda trace, sentence=0: None  # noqa: ARG005 - nothing is to be written
+        yield None
         return
-    from dashboard.tables import TableWriter, make_table
+    from dashboard.tables import TableWriter
 
     kind: FileKind = "parquet" if parquet else "csv"
     unfinished = path.with_name(f"{path.name}.unfinished")
     try:
         with unfinished.open("wb") as stream, TableWriter(kind, name, stream) as writer:
-            yield lambda trace, sentence=0: writer.add(make_table(name, trace, sentence=sentence))
+            yield writer
         unfinished.replace(path)
     except OSError as error:
         raise CommandError(f"{path} cannot be written ({error.strerror or error}).") from error
@@ -57,30 +72,30 @@ def _one_file(context: click.Context, parameter: click.Parameter, value: Path | 
 
 
 def table_options(function: Callable[..., None]) -> Callable[..., None]:
-    """Add ``--table``, ``--csv`` and ``--parquet`` to a command."""
-    for option in reversed(_OPTIONS):
-        function = option(function)
-    return function
+    """Add ``--csv``, ``--parquet`` and ``--table`` to a command."""
+    return table_file_options("a table of the search")(_TABLE(function))
 
 
-_PATH = click.Path(path_type=Path, dir_okay=False)
-_OPTIONS = (
-    click.option(
-        "--csv", "csv_file", type=_PATH, callback=_one_file, metavar="FILE", help="Write a table of the search as CSV."
-    ),
-    click.option(
-        "--parquet",
-        "parquet_file",
-        type=_PATH,
-        callback=_one_file,
-        metavar="FILE",
-        help="Write a table of the search as Parquet (needs pyarrow).",
-    ),
-    click.option(
-        "--table",
-        type=click.Choice(TABLES),
-        default=TABLES[0],
-        show_default=True,
-        help="Which table: every token of all hypotheses, the candidates of every step, the top k, or attention.",
-    ),
+def table_file_options(what: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Add ``--csv`` and ``--parquet`` to a command, which write ``what``."""
+
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        return _file_option("csv", f"Write {what} as CSV.")(
+            _file_option("parquet", f"Write {what} as Parquet (needs pyarrow).")(function)
+        )
+
+    return decorate
+
+
+def _file_option(kind: FileKind, text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    path = click.Path(path_type=Path, dir_okay=False)
+    return click.option(f"--{kind}", f"{kind}_file", type=path, callback=_one_file, metavar="FILE", help=text)
+
+
+_TABLE = click.option(
+    "--table",
+    type=click.Choice(TABLES),
+    default=TABLES[0],
+    show_default=True,
+    help="Which table: every token of all hypotheses, the candidates of every step, the top k, or attention.",
 )

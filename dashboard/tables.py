@@ -1,4 +1,4 @@
-"""Tables of a trace, for analysis elsewhere: as CSV, and as Parquet where pyarrow is installed.
+"""Tables of a trace, its neighbors or a comparison, for analysis elsewhere: as CSV, and as Parquet with pyarrow.
 
 A row names its translation (``sentence``, ``model_id``, ``source``), so that tables of many translations can be put
 into one file. Log-probabilities are natural.
@@ -16,9 +16,12 @@ from typing import Any, BinaryIO, Final
 import numpy as np
 
 from dashboard.errors import MissingPackageError
-from dashboard.table_columns import COLUMNS, FileKind, TableName
+from dashboard.table_columns import COLUMNS, AnyTable, FileKind, TableName
+from exported_models.comparison.comparison import Comparison
+from exported_models.comparison.sides import Side
 from exported_models.contract.errors import RequestError
 from exported_models.contract.trace import ROOT, Trace
+from state_store.neighborhood import TokenEvidence
 
 Row = tuple[Any, ...]
 MAX_ROWS: Final = 1_000_000
@@ -29,7 +32,7 @@ MAX_ROWS: Final = 1_000_000
 class Table:
     """Rows of a translation; ``COLUMNS`` has their names and types."""
 
-    name: TableName
+    name: AnyTable
     rows: Sequence[Row]
 
     def to_columns(self) -> dict[str, list[Any]]:
@@ -49,8 +52,28 @@ def make_table(name: TableName, trace: Trace, rank: int = 0, sentence: int = 0) 
     Raises:
         RequestError: it would have more than `MAX_ROWS` weights.
     """
-    own = (sentence, trace.request.model_id, trace.model_hash, trace.request.source)
-    return Table(name, [(*own, *row) for row in _ROWS[name](trace, rank)])
+    return Table(name, [(*_name(trace, sentence), *row) for row in _ROWS[name](trace, rank)])
+
+
+def make_neighbor_table(trace: Trace, rank: int, space: str, evidence: Sequence[TokenEvidence]) -> Table:
+    """The neighbors of tokens of a hypothesis, token by token and nearest first."""
+    own = (*_name(trace, 0), rank, space)
+    return Table("neighbors", [(*own, *row) for token in evidence for row in _list_neighbors(token)])
+
+
+def make_comparison_table(found: Comparison, sentence: int = 0) -> Table:
+    """The aligned columns of two translations; ``sentence`` as of `make_table`."""
+    before, after = found.before, found.after
+    own = (*_name(before.trace, sentence), before.hypothesis.text, *_name(after.trace, sentence)[1:])
+    rows = [
+        (*own, after.hypothesis.text, place, str(one.change), *_cells(before, one.before), *_cells(after, one.after))
+        for place, one in enumerate(found.columns)
+    ]
+    return Table("comparison", rows)
+
+
+def _name(trace: Trace, sentence: int) -> Row:
+    return (sentence, trace.request.model_id, trace.model_hash, trace.request.source)
 
 
 def write_csv(tables: Sequence[Table]) -> str:
@@ -88,7 +111,7 @@ def write_table(table: Table, kind: FileKind) -> bytes:
 class TableWriter:
     """Writes tables of one name to a binary stream, one after the other; a context manager."""
 
-    def __init__(self, kind: FileKind, name: TableName, stream: BinaryIO) -> None:
+    def __init__(self, kind: FileKind, name: AnyTable, stream: BinaryIO) -> None:
         """Begin the file.
 
         Raises:
@@ -185,6 +208,23 @@ def _list_attention(trace: Trace, rank: int) -> Iterator[Row]:
     for (step, layer, head, position), weight in np.ndenumerate(attention):
         source = trace.source.tokens[position]
         yield (rank, step, shown.tokens[step], layer, head, position, source, float(weight))
+
+
+def _list_neighbors(token: TokenEvidence) -> Iterator[Row]:
+    for rank, one in enumerate(token.neighbors):
+        pair = one.pair
+        of_pair = (pair.sentence, pair.line, pair.source, pair.target, pair.target_is_model_output)
+        near = (rank, one.distance, one.duplicates, *of_pair, one.position, one.token, one.next_token)
+        yield (token.position, token.token, *near)
+
+
+def _cells(side: Side, places: Sequence[int]) -> Row:
+    """First step, tokens and log-probability of a side of a column."""
+    if not places:
+        return (None, None, None)
+    shown = side.hypothesis
+    token = " ".join(shown.tokens[place] for place in places)
+    return (places[0], token, sum(shown.log_probs[place] for place in places))
 
 
 _ROWS: Final[Mapping[TableName, Callable[[Trace, int], Iterator[Row]]]] = {

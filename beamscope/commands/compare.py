@@ -16,12 +16,14 @@ from beamscope.options import json_option, workspace_option
 from beamscope.priority import yield_to_requests
 from beamscope.request_options import RequestOptions, request_options
 from beamscope.sentences import read_sentences
+from beamscope.table_options import open_table, table_file_options
 from beamscope.text_tables import count
 from exported_models.contract.errors import BeamscopeError
 from exported_models.contract.workspace import Workspace
 
 if TYPE_CHECKING:
     from beamscope.comparison_text import RankedLine
+    from dashboard.tables import TableWriter
     from exported_models.comparison.comparison import Comparison
     from exported_models.contract.request import Request
     from exported_models.contract.wishes import Wish
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="With --file write what is shown, up to 250 lines, as a session for `beamscope open`.",
 )
+@table_file_options("the aligned tokens")
 @json_option
 @workspace_option
 def compare(
@@ -64,6 +67,8 @@ def compare(
     stream: BinaryIO | None,
     limit: int | None,
     session_file: Path | None,
+    csv_file: Path | None,
+    parquet_file: Path | None,
     as_json: bool,
     workspace: Workspace,
 ) -> None:
@@ -80,6 +85,7 @@ def compare(
       beamscope compare dates "March 3, 1999" --change '{"verb": "set_search", "beam_size": 1}' --json
       beamscope compare dates --other-model dates-int8 --file dates.txt --limit 20
       beamscope compare dates --other-model dates-int8 --file dates.txt --session worst.json
+      beamscope compare dates --other-model dates-int8 --file dates.txt --csv aligned.csv
       beamscope compare dates "March 3, 1999" --other-text "3/3/99" --reference 1999-03-03
     """
     if (text is None) == (stream is None):
@@ -91,16 +97,20 @@ def compare(
     from exported_models.engine import Engine
 
     engine = Engine(workspace, cache_bytes=0) if stream is not None else Engine(workspace)
-    pair = _Pair(engine, model, options, other_model, other_text, changes)
-    if stream is not None:
-        _compare_lines(pair, stream, limit, session_file, as_json)
-    elif text is not None:
-        _compare_text(pair, text, reference, as_json)
+    failed = False
+    with open_table("comparison", csv_file, parquet_file) as writer:
+        pair = _Pair(engine, model, options, other_model, other_text, changes, writer)
+        if stream is not None:
+            failed = _compare_lines(pair, stream, limit, session_file, as_json)
+        elif text is not None:
+            _compare_text(pair, text, reference, as_json)
+    if failed:
+        click.get_current_context().exit(Failure.exit_code)
 
 
 @dataclass(frozen=True, slots=True)
 class _Pair:
-    """The two sides of a comparison, for any text."""
+    """The two sides of a comparison, for any text, and the table that their rows go to."""
 
     engine: Engine
     model: str
@@ -108,9 +118,10 @@ class _Pair:
     other_model: str | None
     other_text: str | None
     changes: tuple[Wish, ...]
+    writer: TableWriter | None
 
-    def compare(self, text: str, reference: str | None = None) -> Comparison:
-        """The comparison for one source text."""
+    def compare(self, text: str, reference: str | None = None, sentence: int = 0) -> Comparison:
+        """The comparison for one source text; ``sentence`` is its line, 0 for a text alone."""
         from exported_models.comparison.comparison import compare as compare_sides
         from exported_models.comparison.reference import compare_with_reference
         from exported_models.comparison.sides import Side
@@ -120,7 +131,12 @@ class _Pair:
             for request in self._requests(text)
         )
         judged = None if reference is None else compare_with_reference(self.engine, before, after, reference)
-        return compare_sides(before, after, judged)
+        found = compare_sides(before, after, judged)
+        if self.writer is not None:
+            from dashboard.tables import make_comparison_table
+
+            self.writer.add(make_comparison_table(found, sentence))
+        return found
 
     def check(self) -> None:
         """Report a mistake once that every line of a file would repeat."""
@@ -141,7 +157,8 @@ def _compare_text(pair: _Pair, text: str, reference: str | None, as_json: bool) 
     click.echo(ComparisonDocument.of(found).to_json() if as_json else describe_comparison(found))
 
 
-def _compare_lines(pair: _Pair, stream: BinaryIO, limit: int | None, session_file: Path | None, as_json: bool) -> None:
+def _compare_lines(pair: _Pair, stream: BinaryIO, limit: int | None, session_file: Path | None, as_json: bool) -> bool:
+    """Compare every line; whether one of them failed."""
     from beamscope.comparison_text import describe_ranking, rank_lines
 
     yield_to_requests()
@@ -158,8 +175,7 @@ def _compare_lines(pair: _Pair, stream: BinaryIO, limit: int | None, session_fil
         _write_session(pair.engine.workspace, shown, session_file)
     for failure in failures:
         click.echo(failure, err=True)
-    if failures:
-        click.get_current_context().exit(Failure.exit_code)
+    return bool(failures)
 
 
 def _write_session(workspace: Workspace, shown: Sequence[RankedLine], path: Path) -> None:
@@ -178,7 +194,7 @@ def _read_lines(pair: _Pair, stream: BinaryIO, as_json: bool, failures: list[str
 
     for sentence in read_sentences(stream):
         try:
-            found = pair.compare(sentence.read())
+            found = pair.compare(sentence.read(), sentence=sentence.line)
         except BeamscopeError as error:
             failures.append(sentence.describe_failure(error))
         else:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import click
 
 from beamscope.errors import CommandError
 from beamscope.options import json_option, workspace_option
 from beamscope.request_options import RequestOptions, request_options
+from beamscope.table_options import open_table, table_file_options
 from exported_models.contract.request import MAX_NEIGHBORS
 from exported_models.contract.workspace import Workspace
 
@@ -31,6 +33,7 @@ from exported_models.contract.workspace import Workspace
 )
 @click.option("--k", type=click.IntRange(1, MAX_NEIGHBORS), default=10, show_default=True, help="How many neighbors.")
 @request_options
+@table_file_options("the neighbors")
 @json_option
 @workspace_option
 def neighbors(
@@ -40,6 +43,8 @@ def neighbors(
     step: int,
     k: int,
     options: RequestOptions,
+    csv_file: Path | None,
+    parquet_file: Path | None,
     as_json: bool,
     workspace: Workspace,
 ) -> None:
@@ -55,9 +60,11 @@ def neighbors(
       beamscope neighbors dates "March 3, 1999" --space encoder --step 0
       beamscope neighbors dates "March 3, 1999" --space context --step 6 --prefix 1998
       beamscope neighbors dates "March 3, 1999" --space source_embedding --step 6
+      beamscope neighbors dates "March 3, 1999" --step 3 --k 200 --csv neighbors.csv
     """
     from beamscope.neighbor_report import describe_neighbors, to_document
     from beamscope.word_report import find_near_words
+    from dashboard.tables import make_neighbor_table
     from exported_models.engine import Engine
     from state_store.catalog import StoreCatalog
     from state_store.neighborhood import gather_evidence
@@ -66,6 +73,8 @@ def neighbors(
     request = options.request(engine, model, text)
     near_words = find_near_words(engine, request, space, step, k)
     if near_words is not None:
+        if csv_file or parquet_file:
+            raise CommandError(f"The space {space} has words and no training states; take them with --json.")
         click.echo(json.dumps(near_words.to_document(), ensure_ascii=False) if as_json else near_words.describe())
         return
     store = StoreCatalog(workspace, engine).store_for(model)
@@ -74,7 +83,11 @@ def neighbors(
             f"There is no state store for the model {model!r} in {workspace.root}: `beamscope build` makes one."
         )
     store.space(space)
-    (evidence,) = gather_evidence(store, engine.translate(request), None, space, k=k, positions=[step])
+    trace = engine.translate(request)
+    (evidence,) = gather_evidence(store, trace, None, space, k=k, positions=[step])
+    with open_table("neighbors", csv_file, parquet_file) as writer:
+        if writer is not None:
+            writer.add(make_neighbor_table(trace, 0, space, [evidence]))
     if as_json:
         click.echo(json.dumps(to_document(space, evidence), ensure_ascii=False))
     else:

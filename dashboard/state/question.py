@@ -6,12 +6,12 @@ Everything comes from a browser, so it is read by pydantic; a wish that is none 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from dashboard.state.page_state import Side, StateDocument
-from dashboard.table_columns import TableName
+from dashboard.table_columns import COLUMNS, AnyTable
 from exported_models.contract import wishes
 from exported_models.contract.numbers import WholeNumber
 
@@ -103,12 +103,21 @@ class Swap(_FromBrowser):
 class Export(_FromBrowser):
     """Write what the pane shows to a file: a view for print, a table, or the whole trace.
 
-    The format of a view is SVG or PNG, of a table CSV or Parquet, of the trace JSON.
+    The format of a view is SVG or PNG, of a table CSV or Parquet, of the trace JSON. Neighbors are a view and a table.
     """
 
     verb: Literal["export"]
-    value: PrintedView | TableName | Literal["trace"]
+    value: PrintedView | AnyTable | Literal["trace"]
     format: Literal["svg", "png", "csv", "parquet", "json"]
+
+    @model_validator(mode="after")
+    def _check_format(self) -> Export:
+        views = ("svg", "png") if self.value in get_args(PrintedView) else ()
+        tables = ("csv", "parquet") if self.value in COLUMNS else ()
+        formats = (*views, *tables) or ("json",)
+        if self.format not in formats:
+            raise ValueError(f"{self.value} is written as {' or '.join(formats)}, not as {self.format}")
+        return self
 
 
 PageWish = Open | Translate | Hypothesis | Neighbor | Show | Pin | Unpin | Swap | Export

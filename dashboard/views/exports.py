@@ -14,15 +14,16 @@ from dashboard.drawing.attributes import wild
 from dashboard.drawing.palette import colors
 from dashboard.drawing.svg.document import Drawing, write_svg
 from dashboard.services import Services
-from dashboard.state.page_state import Json
+from dashboard.state.page_state import Json, PageState
 from dashboard.state.question import Export, PrintedView
 from dashboard.table_columns import MEDIA_TYPES, TABLES, FileKind, TableName
-from dashboard.tables import make_table, write_table
+from dashboard.tables import Table, make_comparison_table, make_neighbor_table, make_table, write_table
 from dashboard.views import prints
 from dashboard.views.compared import Compared, look_at_both
 from dashboard.views.shown import Shown, Surroundings, look_around
 from dashboard.views.wishes import Turn
 from exported_models.contract.documents import TraceDocument
+from exported_models.contract.errors import RequestError
 
 VIEW_NAMES: Final[Mapping[PrintedView, str]] = {
     "translation": "Translation",
@@ -44,6 +45,8 @@ PNG_SCALE: Final = 3
 def layout() -> Component:
     """The content of the panel: a row a view or table, a button a format. Beside a pinned answer views show both."""
     rows = [_row(text, value, ("svg", "png")) for value, text in VIEW_NAMES.items()]
+    rows += [_row("Training examples of all words", "neighbors", ("csv", "parquet"))]
+    rows += [_row("Comparison by token", "comparison", ("csv", "parquet"), "export-row of-comparison")]
     rows += [_row(TABLE_NAMES[value], value, ("csv", "parquet")) for value in TABLES]
     rows += [_row("Trace", "trace", ("json",)), _row_of_report()]
     return html.Div(rows, className="export-rows")
@@ -58,8 +61,8 @@ def write(services: Services, shown: Shown, turn: Turn, wish: Export) -> Json:
     name = f"{shown.state.request.model_id}-{wish.value}.{wish.format}"
     if wish.value == "trace":
         return _download(write_trace(shown), name, "application/json")
-    if wish.value in TABLES:
-        return _write_table(shown, wish, name)
+    if wish.format in MEDIA_TYPES:
+        return _write_table(_make_table(services, shown, turn, wish), wish, name)
     svg = write_svg(_print(services, shown, turn, wish), colors(prints.THEME))
     file = _download(svg, name, "image/svg+xml")
     return {**file, "scale": PNG_SCALE} if wish.format == "png" else file
@@ -70,10 +73,26 @@ def write_trace(shown: Shown) -> str:
     return TraceDocument.of(shown.picture.trace, _rank(shown)).to_json()
 
 
-def _write_table(shown: Shown, wish: Export, name: str) -> Json:
-    kind: FileKind = "parquet" if wish.format == "parquet" else "csv"
+def _make_table(services: Services, shown: Shown, turn: Turn, wish: Export) -> Table:
+    if wish.value == "neighbors":
+        scene = prints.find_scene(_look_around(services, shown, turn))
+        return make_neighbor_table(scene.trace, scene.rank, scene.space, scene.evidence)
+    if wish.value == "comparison":
+        return make_comparison_table(look_at_both(services, shown, _find_pinned(shown)).found)
     table = next(name for name in TABLES if name == wish.value)
-    content = write_table(make_table(table, shown.picture.trace, _rank(shown)), kind)
+    return make_table(table, shown.picture.trace, _rank(shown))
+
+
+def _find_pinned(shown: Shown) -> PageState:
+    pinned = shown.state.pinned
+    if pinned is None or not shown.state.compares:
+        raise RequestError("Nothing is compared; pin an answer (p) and show another one.", field="value")
+    return pinned
+
+
+def _write_table(table: Table, wish: Export, name: str) -> Json:
+    kind: FileKind = "parquet" if wish.format == "parquet" else "csv"
+    content = write_table(table, kind)
     return {**_download(base64.b64encode(content).decode(), name, MEDIA_TYPES[kind]), "encoding": "base64"}
 
 
@@ -118,7 +137,7 @@ def _row_of_report() -> Component:
     return html.Div([html.Span("Report"), html.Button("HTML", className="menu-item", **label)], className="export-row")
 
 
-def _row(text: str, value: str, formats: tuple[str, ...]) -> Component:
+def _row(text: str, value: str, formats: tuple[str, ...], class_name: str = "export-row") -> Component:
     buttons = [
         html.Button(
             "Parquet" if kind == "parquet" else kind.upper(),
@@ -130,7 +149,7 @@ def _row(text: str, value: str, formats: tuple[str, ...]) -> Component:
         )
         for kind in formats
     ]
-    return html.Div([html.Span(text), *buttons], className="export-row")
+    return html.Div([html.Span(text), *buttons], className=class_name)
 
 
 def _download(content: str, filename: str, kind: str) -> Json:

@@ -78,7 +78,7 @@ def map_figure(around: Surroundings) -> Json:
     Raises:
         RequestError: there is no store to use.
     """
-    scene = _find_scene(around)
+    scene = find_scene(around)
     assert around.found is not None
     drawing = drawing_of(scene, around.found, around.merged)
     return draw_map(drawing, focus_index(scene, around.selection), colors(THEME))
@@ -94,7 +94,7 @@ def print_map(around: Surroundings) -> Drawing:
 
 def print_neighbors(around: Surroundings) -> Drawing:
     """The neighbors of the chosen word; raises as `map_figure`."""
-    scene = _find_scene(around)
+    scene = find_scene(around)
     content = _list_neighbors(scene, around)
     of = _say(scene.trace.request.model_id, scene.trace.source.payload)
     title = f"Training examples near a {scene.space} state of {of}"
@@ -146,7 +146,7 @@ def print_overlay(compared: Compared) -> Drawing:
     return draw_graph(elements, colors(THEME), _name_both("Beam trees", compared))
 
 
-def _find_scene(around: Surroundings) -> Scene:
+def find_scene(around: Surroundings) -> Scene:
     if around.scene is None:
         none = f"There is no state store for the model {around.state.request.model_id!r}: `beamscope build` makes one."
         raise RequestError(around.missing or none, field="view")

@@ -1,5 +1,6 @@
 """`beamscope compare` on the dates model."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -54,6 +55,26 @@ def test_lines_of_a_file_are_ranked_by_their_difference(beamscope: Beamscope, wo
     assert one_sentence(outcome.stderr).startswith("Line 2: ")
     text = beamscope("compare", "dates", "--file", "-", "--change", change, *workspace, stdin=stdin)
     assert text.stdout.startswith("1 of 2 lines differ.\n\n1. line 1: 100% of words")
+
+
+def test_aligned_tokens_are_written_as_a_table(
+    beamscope: Beamscope, workspace: tuple[str, str], tmp_path: Path
+) -> None:
+    file = tmp_path / "comparison.csv"
+    change = '{"verb": "substitute", "word": 0, "text": "May"}'
+    asked = ("compare", "dates", "--file", "-", "--change", change, "--csv", str(file), *workspace)
+    outcome = beamscope(*asked, stdin=f"{SOURCE}\n<\nMay 4, 2001\n")
+    rows = list(csv.DictReader(file.read_text(encoding="utf-8").splitlines()))
+
+    # A line that fails is left out, and the others are kept.
+    assert outcome.exit_code == 1
+    assert {(row["sentence"], row["text"], row["other_text"]) for row in rows} == {
+        ("1", "1999-03-03", "1999-05-03"),
+        ("3", "2001-05-04", "2001-05-04"),
+    }
+    assert [(row["step"], row["token"], row["other_token"]) for row in rows if row["change"] == "changed"] == [
+        ("6", "3", "5")
+    ]
 
 
 def test_ranked_lines_are_written_as_a_session(

@@ -1,5 +1,6 @@
 """`beamscope neighbors` on the dates store."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -39,6 +40,21 @@ def test_neighbors_have_pair_position_token_and_distance(
         assert neighbor["pair"]["source"] != SOURCE
     distances = [neighbor["distance"] for neighbor in neighbors]
     assert distances == sorted(distances)
+
+
+def test_the_neighbors_are_written_as_a_table(beamscope: Beamscope, workspace: tuple[str, str], tmp_path: Path) -> None:
+    file = tmp_path / "neighbors.csv"
+    options = ["--step", "3", "--k", "4", "--csv", str(file), "--json", *workspace]
+    document = json.loads(beamscope("neighbors", "dates", SOURCE, *options).stdout)
+    rows = list(csv.DictReader(file.read_text(encoding="utf-8").splitlines()))
+
+    assert [float(row["distance"]) for row in rows] == pytest.approx(
+        [neighbor["distance"] for neighbor in document["neighbors"]], abs=1e-4
+    )
+    assert [row["pair_target"] for row in rows] == [one["pair"]["target"] for one in document["neighbors"]]
+    assert {(row["source"], row["space"], row["position"]) for row in rows} == {(SOURCE, "decoder", "3")}
+    words = beamscope("neighbors", "dates", SOURCE, "--space", "source_embedding", *options)
+    assert "take them with --json" in one_sentence(words.stderr)
 
 
 def test_the_text_shows_the_pairs(beamscope: Beamscope, workspace: tuple[str, str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import csv
 import io
 import xml.etree.ElementTree as ET
 from typing import get_args
@@ -15,7 +16,7 @@ from dashboard.drawing.palette import colors
 from dashboard.services import Services
 from dashboard.state.page_state import Json, PageState
 from dashboard.state.question import PrintedView, Question
-from dashboard.table_columns import TABLES
+from dashboard.table_columns import COLUMNS
 from dashboard.views.answers import answer
 from dashboard.views.exports import PNG_SCALE, layout
 from exported_models.contract.errors import BeamscopeError
@@ -48,7 +49,7 @@ def test_the_panel_has_a_button_for_every_file() -> None:
     buttons = [button for row in rows for button in row.children if isinstance(button, html.Button)]
     names = [getattr(button, "aria-label") for button in buttons]
 
-    assert len(set(names)) == len(names) == 2 * (len(VIEWS) + len(TABLES)) + 2
+    assert len(set(names)) == len(names) == 2 * (len(VIEWS) + len(COLUMNS)) + 2
     asked = [wish for button in buttons if (wish := vars(button).get("data-wish"))]
     wishes = [Question.model_validate_json(f'{{"wish": {wish}}}').wish for wish in asked]
     assert [wish.verb for wish in wishes if wish] == ["export"] * (len(names) - 1)
@@ -88,6 +89,43 @@ def test_tables_of_the_shown_hypothesis_are_saved(services: Services) -> None:
 
     assert rows[1].split(",")[4] == "1"
     assert set(parquet.read_table(io.BytesIO(content)).to_pydict()["text"]) >= {"2005-03-04", "2005-09-04"}
+
+
+def read_rows(file: Json) -> list[dict[str, str]]:
+    content = base64.b64decode(file["content"]).decode()
+    return list(csv.DictReader(io.StringIO(content, newline="")))
+
+
+def test_the_neighbors_of_every_word_are_a_table(services: Services) -> None:
+    rows = read_rows(save(services, "neighbors", "csv", options={"space": "context"}))
+    store = services.store("dates")
+    assert store is not None
+    nearest = next(row for row in rows if row["position"] == "6")
+
+    assert {row["space"] for row in rows} == {"context"}
+    assert [int(row["position"]) for row in rows if row["rank"] == "0"] == list(range(11))
+    assert (nearest["token"], nearest["by_model"]) == ("3", "False")
+    assert nearest["pair_target"] == store.pair(int(nearest["pair"])).target
+    assert nearest["pair_token"] == nearest["pair_target"][int(nearest["pair_position"])]
+
+
+def test_a_comparison_is_a_table_of_its_columns(services: Services) -> None:
+    rows = read_rows(save(services, "comparison", "csv", BOTH))
+    changed = [row for row in rows if row["change"] == "changed"]
+
+    assert {(row["source"], row["other_source"]) for row in rows} == {("03/04/05", "03/04/06")}
+    assert ["".join(row[name] for row in rows[:10]) for name in ("token", "other_token")] == [
+        rows[0]["text"],
+        rows[0]["other_text"],
+    ]
+    assert changed[0]["token"] != changed[0]["other_token"]
+    with pytest.raises(BeamscopeError, match="Nothing is compared"):
+        save(services, "comparison", "csv")
+
+
+def test_a_file_that_there_is_not_is_no_question() -> None:
+    with pytest.raises(ValueError, match="matrix is written as svg or png, not as csv"):
+        Question.model_validate({"wish": {"verb": "export", "value": "matrix", "format": "csv"}})
 
 
 def test_what_cannot_be_drawn_is_one_sentence(services: Services, outdated_workspace: Workspace) -> None:
