@@ -192,7 +192,7 @@ def describe_transformer(model: Transformer) -> TransformerFields:
 
 def source_tensors(config: TransformerConfig) -> tuple[TensorSpec, ...]:
     """The cross-attention's keys and values of every layer."""
-    heads, size = config.decoder.heads, config.decoder.head_size
+    heads, size = config.decoder.stored_heads, config.decoder.head_size
     return _specs(
         SOURCE_PREFIX,
         config,
@@ -209,7 +209,7 @@ def memory_tensors(config: TransformerConfig) -> tuple[TensorSpec, ...]:
             TensorSpec(f"{MEMORY_PREFIX}cell.{layer}", "float32", ("sentences", config.size), "cell state of the SSRU")
             for layer in range(config.decoder.layers)
         )
-    shape = ("sentences", config.decoder.heads, GROWING, config.decoder.head_size)
+    shape = ("sentences", config.decoder.stored_heads, GROWING, config.decoder.head_size)
     return _specs(MEMORY_PREFIX, config, shape, shape, "of the target tokens before")
 
 

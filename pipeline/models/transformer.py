@@ -12,6 +12,7 @@ of a head, D size of the model, V target vocabulary.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, cast
 
@@ -31,6 +32,9 @@ from pipeline.models.transformer_layers import (
     Memory,
     OutputTransform,
     Override,
+    Rotary,
+    Rotation,
+    cap,
     make_norm,
 )
 
@@ -73,14 +77,15 @@ class Transformer(nn.Module):
         self.encoder = nn.ModuleList(EncoderLayer(config) for _ in range(config.encoder.layers))
         self.encoder_norm = make_norm(config) if config.final_norm else None
         self.encoder_bias = _make_biases(relative, config.encoder, both_sides=True)
-        block = config.window.block if config.window else 0
-        self.source_blocks = SourceBlocks(block, relative, config.encoder.heads) if block and relative else None
+        self.encoder_rotary = Rotary(config.rotary_base, config.encoder.head_size) if config.rotary_base else None
+        self.source_blocks = _make_source_blocks(config)
         self.target_embedding = Embedding(
             config, config.target_vocabulary, norm_before_positions=config.norm_before_positions
         )
         self.decoder = nn.ModuleList(DecoderLayer(config) for _ in range(config.decoder.layers))
         self.decoder_norm = make_norm(config) if config.final_norm else None
         self.decoder_bias = _make_biases(relative, config.decoder, both_sides=False)
+        self.decoder_rotary = Rotary(config.rotary_base, config.decoder.head_size) if config.rotary_base else None
         transform = config.output_transform
         self.output_transform = OutputTransform(config, transform) if transform else None
         self.output = nn.Linear(config.size, config.target_vocabulary)
@@ -112,16 +117,14 @@ class Transformer(nn.Module):
         """
         sentences, length = source_ids.shape
         positions = torch.arange(length, device=source_ids.device)
-        hidden = _padding_bias(source_mask)
-        if self.config.window is not None:
-            hidden = hidden + _hide_far(positions, self.config.window.radius)
         blocks = None if self.source_blocks is None else self.source_blocks(source_mask)
-        biases = _add_distances(hidden, self.encoder_bias, self.config.encoder, positions)
+        padding, rotation = _padding_bias(source_mask), _rotate(self.encoder_rotary, positions)
+        biases = _find_biases(padding, self.encoder_bias, self.config.encoder, positions, positions)
         x = self.source_embedding(source_ids, positions).flatten(0, 1)
         attentions, layers = [], []
         masks = _split_mask(head_mask, self.config.encoder)
         for layer, bias, kept in zip(self.encoder, biases, masks, strict=True):
-            x, attention = layer(x, sentences, bias, kept, blocks)
+            x, attention = layer(x, sentences, bias, kept, rotation, blocks)
             attentions.append(attention)
             layers.append(x.view(sentences, length, -1))
         x = x if self.encoder_norm is None else self.encoder_norm(x)
@@ -137,7 +140,7 @@ class Transformer(nn.Module):
         rows, decoder = states.shape[0], self.config.decoder
         if self.config.recurrent:
             return tuple(Cell(states.new_zeros(rows, self.config.size)) for _ in self._layers)
-        past = states.new_zeros(rows, decoder.heads, 0, decoder.head_size)
+        past = states.new_zeros(rows, decoder.stored_heads, 0, decoder.head_size)
         return tuple(Keys(past.clone(), past.clone()) for _ in self._layers)
 
     def step(
@@ -160,11 +163,12 @@ class Transformer(nn.Module):
         """
         x = self.target_embedding(previous_ids, position)
         biases, source_bias = self._step_biases(memory[0], position), _padding_bias(source_mask)
+        rotation = _rotate(self.decoder_rotary, position)
         given, kept = self._by_layer(override), _split_mask(head_mask, self.config.decoder)
         cross, own, memories, layers, context = [], [], [], [], x
         for index in self._layers:
             x, found, attention, self_attention, remembered = self._decoder_layer(index).step(
-                x, memory[index], biases[index], kept[index], source[index], source_bias, given[index]
+                x, memory[index], biases[index], kept[index], rotation, source[index], source_bias, given[index]
             )
             context = found if index == self.context_layer else context
             cross.append(attention)
@@ -188,14 +192,15 @@ class Transformer(nn.Module):
         sentences, length = previous_ids.shape
         positions = torch.arange(length, device=previous_ids.device)
         future = torch.triu(torch.full((length, length), MASKED), diagonal=1)[None, None]
-        biases = _add_distances(future, self.decoder_bias, self.config.decoder, positions)
+        biases = _find_biases(future, self.decoder_bias, self.config.decoder, positions, positions)
+        rotation = _rotate(self.decoder_rotary, positions)
         source_bias, given = _padding_bias(source_mask), self._by_layer(override)
         kept = _split_mask(head_mask, self.config.decoder)
         x = self.target_embedding(previous_ids, positions).flatten(0, 1)
         cross, own, layers, context = [], [], [], x
         for index in self._layers:
             x, found, attention, self_attention = self._decoder_layer(index)(
-                x, sentences, biases[index], kept[index], source[index], source_bias, given[index]
+                x, sentences, biases[index], kept[index], rotation, source[index], source_bias, given[index]
             )
             context = found if index == self.context_layer else context
             cross.append(attention)
@@ -212,11 +217,11 @@ class Transformer(nn.Module):
 
     def _step_biases(self, memory: Memory, position: Tensor) -> Sequence[Tensor | None]:
         """The bias of every layer for one new token; None where distances have none."""
-        if not self.decoder_bias:
+        if not self.decoder_bias and not self.config.decoder.reach:
             return [None] * self.config.decoder.layers
         past = cast(Keys, memory).keys.shape[2]
         keys = torch.arange(past + 1, device=position.device)
-        return _spread([bias(position, keys) for bias in self.decoder_bias], self.config.decoder)
+        return _find_biases(None, self.decoder_bias, self.config.decoder, position, keys)
 
     def _by_layer(self, override: Override | None) -> list[Override | None]:
         if override is None:
@@ -237,7 +242,8 @@ class Transformer(nn.Module):
         state = state if self.config.output_scale == 1.0 else state * self.config.output_scale
         state = state if self.output_transform is None else self.output_transform(state)
         cross_attention = torch.cat(list(cross), dim=1)
-        return Decoded(self.output(state), state, context, cross_attention, tuple(own), tuple(memory), tuple(layers))
+        logits = cap(self.output(state), self.config.output_cap)
+        return Decoded(logits, state, context, cross_attention, tuple(own), tuple(memory), tuple(layers))
 
 
 def _make_biases(relative: RelativeBias | None, stack: StackConfig, *, both_sides: bool) -> nn.ModuleList:
@@ -248,14 +254,38 @@ def _make_biases(relative: RelativeBias | None, stack: StackConfig, *, both_side
     )
 
 
-def _add_distances(bias: Tensor, distances: nn.ModuleList, stack: StackConfig, positions: Tensor) -> Sequence[Tensor]:
-    """The bias of every layer: ``bias``, and the layer's own by distance if it has one."""
-    return _spread([bias + distance(positions, positions) for distance in distances] or [bias], stack)
+def _make_source_blocks(config: TransformerConfig) -> SourceBlocks | None:
+    relative = config.relative_bias
+    if not config.source_block or relative is None:
+        return None
+    return SourceBlocks(config.source_block, relative, config.encoder.heads)
 
 
-def _spread(biases: Sequence[Tensor], stack: StackConfig) -> Sequence[Tensor]:
-    """A bias for every layer, of one that all share or of as many as there are layers."""
-    return biases if len(biases) == stack.layers else [biases[0]] * stack.layers
+def _rotate(rotary: nn.Module | None, positions: Tensor) -> Rotation | None:
+    return None if rotary is None else cast(Rotation, rotary(positions))
+
+
+def _find_biases(
+    shared: Tensor | None, distances: nn.ModuleList, stack: StackConfig, queries: Tensor, keys: Tensor
+) -> Sequence[Tensor | None]:
+    """The bias of every layer between positions: ``shared``, the layer's own by distance, and `MASKED` out of reach.
+
+    Layers with the same distances and reach share one tensor.
+    """
+    tables = list(distances) if len(distances) == stack.layers else [*distances, None][:1] * stack.layers
+    kinds = list(zip(tables, stack.reach or [0] * stack.layers, strict=True))
+    found = {
+        (table, reach): _add_up(
+            shared, table(queries, keys) if table else None, _hide_far(queries, keys, reach) if reach else None
+        )
+        for table, reach in dict.fromkeys(kinds)
+    }
+    return [found[kind] for kind in kinds]
+
+
+def _add_up(*terms: Tensor | None) -> Tensor | None:
+    given = [term for term in terms if term is not None]
+    return functools.reduce(torch.add, given) if given else None
 
 
 def _split_mask(head_mask: Tensor | None, stack: StackConfig) -> Sequence[Tensor | None]:
@@ -263,10 +293,10 @@ def _split_mask(head_mask: Tensor | None, stack: StackConfig) -> Sequence[Tensor
     return [None] * stack.layers if head_mask is None else torch.split(head_mask.view(-1, stack.heads, 1, 1), 1)
 
 
-def _hide_far(positions: Tensor, radius: int) -> Tensor:
-    """`MASKED` between positions that are more than ``radius`` apart, and zero between others, [1, 1, S, S]."""
-    distance = (positions[None, :] - positions[:, None]).abs()
-    return ((distance > radius).to(torch.float32) * MASKED)[None, None]
+def _hide_far(queries: Tensor, keys: Tensor, reach: int) -> Tensor:
+    """`MASKED` between positions that are more than ``reach`` apart, and zero between others, [1, 1, queries, keys]."""
+    distance = (keys[None, :] - queries[:, None]).abs()
+    return ((distance > reach).to(torch.float32) * MASKED)[None, None]
 
 
 def _padding_bias(mask: Tensor) -> Tensor:

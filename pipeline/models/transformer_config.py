@@ -16,6 +16,10 @@ class StackConfig:
         head_size: size of a head; times the heads it may differ from the size of the model.
         feed_forward: inner size of the feed-forward layers.
         feed_forward_depth: number of projections of a feed-forward layer, at least 2.
+        key_heads: number of heads of keys and values, each read by as many queries as there are to one (Ainslie et al.
+            2023); 0 if every head has its own.
+        reach: largest distance of a token that self-attention reads, of every layer, or 0 for any distance; empty if
+            all layers read everything.
     """
 
     layers: int
@@ -23,6 +27,13 @@ class StackConfig:
     head_size: int
     feed_forward: int
     feed_forward_depth: int = 2
+    key_heads: int = 0
+    reach: tuple[int, ...] = ()
+
+    @property
+    def stored_heads(self) -> int:
+        """Number of heads of keys and values."""
+        return self.key_heads or self.heads
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,35 +50,28 @@ class RelativeBias:
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
-    """Self-attention of the encoder to near tokens alone (Guo et al. 2022).
-
-    Attributes:
-        radius: largest distance of a token that is attended to.
-        block: number of tokens of a block whose sum is attended to besides; 0 for none.
-    """
-
-    radius: int
-    block: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class TransformerConfig:
     """Sizes and variants of a model.
 
     Attributes:
         size: D.
         norm_first: whether norms stand before each sublayer, not after the residual sum.
+        norm_change: whether a further norm stands after each sublayer, before the residual sum.
         embedding_norm, final_norm: a norm after the embeddings; one after the last layer.
         rms_norm: norms without mean and bias (Zhang and Sennrich 2019).
         gated: the feed-forward layer multiplies its activation with a second projection (Shazeer 2020).
         bias: whether projections have biases.
         embedding_scale: factor of the token embeddings.
         output_scale: factor of the output projection's input.
+        attention_cap, output_cap: c where attention's scores, or the logits, x are ``c * tanh(x / c)`` (Gemma Team
+            2024); 0 for none.
         positions: rows of the table of absolute positions, or 0 for none.
         norm_before_positions: whether the target's norm of embeddings stands before positions are added, not after.
         relative_bias: bias of self-attention by distance, or None.
-        window: reach of the encoder's self-attention; None for the whole source.
+        rotary_base: base of the frequencies by which positions turn queries and keys of self-attention (Su et al.
+            2021); 0 for none.
+        source_block: number of source tokens of a block whose sum the encoder attends to besides tokens (Guo et al.
+            2022); 0 for none.
         output_transform: activation of BERT's transform, a projection and a norm before the output projection; None
             for a model without it.
         tied: whether the output projection is the table of target embeddings.
@@ -82,6 +86,7 @@ class TransformerConfig:
     decoder: StackConfig
     activation: Activation
     norm_first: bool
+    norm_change: bool = False
     norm_epsilon: float = 1e-5
     rms_norm: bool = False
     embedding_norm: bool = False
@@ -90,10 +95,13 @@ class TransformerConfig:
     bias: bool = True
     embedding_scale: float = 1.0
     output_scale: float = 1.0
+    attention_cap: float = 0.0
+    output_cap: float = 0.0
     positions: int = 0
     norm_before_positions: bool = False
     relative_bias: RelativeBias | None = None
-    window: Window | None = None
+    rotary_base: float = 0.0
+    source_block: int = 0
     output_transform: Activation | None = None
     tied: bool = False
     recurrent: bool = False

@@ -46,6 +46,18 @@ MASKED = -1e9
 """Added to the scores of masked keys. Finite, so that the softmax over a row of padding alone is a number."""
 
 
+class Rotation(NamedTuple):
+    """Cosines and signed sines of the angles by which the dimensions of heads turn, each [tokens, E]."""
+
+    cosines: Tensor
+    sines: Tensor
+
+    def turn(self, x: Tensor) -> Tensor:
+        """Turn [..., tokens, E], the first half of whose dimensions pairs with the second."""
+        first, second = x.chunk(2, dim=-1)
+        return x * self.cosines + torch.cat([second, first], dim=-1) * self.sines
+
+
 class Override(NamedTuple):
     """Cross-attention that replaces the model's own: ``weights`` [N, L x A, Q, S] where ``on`` [N, L x A, Q, 1]."""
 
@@ -111,13 +123,20 @@ class SelfAttention(nn.Module):
 
     def __init__(self, config: TransformerConfig, stack: StackConfig, *, reads_blocks: bool = False) -> None:
         super().__init__()
-        self.heads, self.head_size = stack.heads, stack.head_size
-        self.project = nn.Linear(config.size, 3 * stack.heads * stack.head_size, config.bias)
+        self.heads, self.head_size, self.cap = stack.heads, stack.head_size, config.attention_cap
+        self.parts = [stack.heads, stack.stored_heads, stack.stored_heads]
+        self.project = nn.Linear(config.size, sum(self.parts) * stack.head_size, config.bias)
         self.output = nn.Linear(stack.heads * stack.head_size, config.size, config.bias)
         self.blocks = BlockSums(config) if reads_blocks else None
 
     def forward(
-        self, x: Tensor, rows: int, bias: Tensor | None, kept: Tensor | None, blocks: Blocks | None = None
+        self,
+        x: Tensor,
+        rows: int,
+        bias: Tensor | None,
+        kept: Tensor | None,
+        rotation: Rotation | None,
+        blocks: Blocks | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Attend within each row.
 
@@ -125,33 +144,42 @@ class SelfAttention(nn.Module):
             x: [rows x tokens, D].
             bias: added to the scores, broadcast to [rows, A, tokens, tokens].
             kept: [1, A, 1, 1], 0 for a head that is ablated and 1 for the others; None keeps all.
+            rotation: of queries and keys by their positions.
             blocks: blocks of tokens to attend to besides. The attention that is returned is that to tokens.
         """
-        query, keys, values = self._project(x, rows)
-        scores = query @ keys.transpose(-1, -2)
+        query, keys, values = self._project(x, rows, rotation)
+        scores = cap(_multiply(query, keys.transpose(-1, -2)), self.cap)
         scores = scores if bias is None else scores + bias
         if blocks is not None and self.blocks is not None:
-            _, block_keys, block_values = self._project(self.blocks(x, blocks), rows)
+            _, block_keys, block_values = self._project(self.blocks(x, blocks), rows, None)
             scores = torch.cat([scores, query @ block_keys.transpose(-1, -2) + blocks.bias], dim=-1)
             values = torch.cat([values, block_values], dim=2)
         attention = _ablate(torch.softmax(scores, dim=-1), kept)
-        mixed = (attention @ values).transpose(1, 2).reshape(-1, self.heads * self.head_size)
+        mixed = _multiply(attention, values).transpose(1, 2).reshape(-1, self.heads * self.head_size)
         return self.output(mixed), attention if blocks is None else attention[..., : keys.shape[2]]
 
-    def _project(self, x: Tensor, rows: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Query, keys and values, each [rows, A, tokens, E]."""
-        projected = self.project(x).view(rows, -1, 3 * self.heads, self.head_size).transpose(1, 2)
-        query, keys, values = projected.chunk(3, dim=1)
+    def _project(self, x: Tensor, rows: int, rotation: Rotation | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Query, keys and values, each [rows, its heads, tokens, E]."""
+        return self._divide(self.project(x).view(rows, -1, sum(self.parts), self.head_size).transpose(1, 2), rotation)
+
+    def _divide(self, projected: Tensor, rotation: Rotation | None) -> tuple[Tensor, Tensor, Tensor]:
+        if rotation is None:
+            query, keys, values = torch.split(projected, self.parts, dim=1)
+            return query, keys, values
+        turning, values = torch.split(projected, [self.parts[0] + self.parts[1], self.parts[2]], dim=1)
+        query, keys = torch.split(rotation.turn(turning), self.parts[:2], dim=1)
         return query, keys, values
 
-    def step(self, x: Tensor, past: Memory, bias: Tensor | None, kept: Tensor | None) -> tuple[Tensor, Tensor, Keys]:
+    def step(
+        self, x: Tensor, past: Memory, bias: Tensor | None, kept: Tensor | None, rotation: Rotation | None
+    ) -> tuple[Tensor, Tensor, Keys]:
         """Attend from one new token a row [R, D] to itself and to the past. A single token needs no transposition."""
         past = cast(Keys, past)
-        query, key, value = self.project(x).view(-1, 3 * self.heads, 1, self.head_size).chunk(3, dim=1)
+        query, key, value = self._divide(self.project(x).view(-1, sum(self.parts), 1, self.head_size), rotation)
         memory = Keys(torch.cat([past.keys, key], dim=2), torch.cat([past.values, value], dim=2))
-        scores = query @ memory.keys.transpose(-1, -2)
+        scores = cap(_multiply(query, memory.keys.transpose(-1, -2)), self.cap)
         attention = _ablate(torch.softmax(scores if bias is None else scores + bias, dim=-1), kept)
-        mixed = (attention @ memory.values).view(-1, self.heads * self.head_size)
+        mixed = _multiply(attention, memory.values).view(-1, self.heads * self.head_size)
         return self.output(mixed), attention, memory
 
 
@@ -173,6 +201,7 @@ class Ssru(nn.Module):
         past: Memory,
         bias: Tensor | None,  # noqa: ARG002 (the interface of self-attention)
         kept: Tensor | None,  # noqa: ARG002
+        rotation: Rotation | None,  # noqa: ARG002
     ) -> tuple[Tensor, Tensor, Cell]:
         """Read one new token a row [R, D]. Returns the same values as self-attention; the attention has no heads."""
         gate, candidate = self.project(x).chunk(2, dim=-1)
@@ -188,16 +217,17 @@ class CrossAttention(nn.Module):
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
-        self.heads, self.head_size = config.decoder.heads, config.decoder.head_size
-        inner = self.heads * self.head_size
+        self.heads, self.head_size, self.cap = config.decoder.heads, config.decoder.head_size, config.attention_cap
+        self.stored_heads = config.decoder.stored_heads
+        inner, stored = self.heads * self.head_size, self.stored_heads * self.head_size
         self.query = nn.Linear(config.size, inner, config.bias)
-        self.keys = nn.Linear(config.size, inner, config.bias)
-        self.values = nn.Linear(config.size, inner, config.bias)
+        self.keys = nn.Linear(config.size, stored, config.bias)
+        self.values = nn.Linear(config.size, stored, config.bias)
         self.output = nn.Linear(inner, config.size, config.bias)
 
     def read_source(self, states: Tensor, sentences: int) -> Keys:
         """Keys and values of encoder states [N x S, D]."""
-        shape = (sentences, -1, self.heads, self.head_size)
+        shape = (sentences, -1, self.stored_heads, self.head_size)
         return Keys(
             self.keys(states).view(shape).permute(0, 2, 3, 1),
             self.values(states).view(shape).permute(0, 2, 1, 3),
@@ -207,10 +237,10 @@ class CrossAttention(nn.Module):
         """Attend from [N x Q, D]; return [N x Q, D] and the attention [N, A, Q, S]."""
         sentences = source.keys.shape[0]
         query = self.query(x).view(sentences, -1, self.heads, self.head_size).transpose(1, 2)
-        attention = torch.softmax(query @ source.keys + bias, dim=-1)
+        attention = torch.softmax(cap(_multiply(query, source.keys), self.cap) + bias, dim=-1)
         if override is not None:
             attention = torch.where(override.on, override.weights, attention)
-        mixed = (attention @ source.values).transpose(1, 2).reshape(-1, self.heads * self.head_size)
+        mixed = _multiply(attention, source.values).transpose(1, 2).reshape(-1, self.heads * self.head_size)
         return self.output(mixed), attention
 
 
@@ -220,19 +250,25 @@ class EncoderLayer(nn.Module):
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
         self.norm_first = config.norm_first
-        reads_blocks = config.window is not None and config.window.block > 0
-        self.attention = SelfAttention(config, config.encoder, reads_blocks=reads_blocks)
+        self.attention = SelfAttention(config, config.encoder, reads_blocks=config.source_block > 0)
         self.attention_norm = make_norm(config)
+        self.attention_change_norm = make_norm(config) if config.norm_change else None
         self.feed_forward = FeedForward(config, config.encoder)
         self.feed_forward_norm = make_norm(config)
+        self.feed_forward_change_norm = make_norm(config) if config.norm_change else None
 
     def forward(
-        self, x: Tensor, rows: int, bias: Tensor, kept: Tensor | None, blocks: Blocks | None = None
+        self,
+        x: Tensor,
+        rows: int,
+        bias: Tensor,
+        kept: Tensor | None,
+        rotation: Rotation | None,
+        blocks: Blocks | None = None,
     ) -> tuple[Tensor, Tensor]:
-        change, attention = self.attention(_before(self, self.attention_norm, x), rows, bias, kept, blocks)
-        x = _after(self, self.attention_norm, x + change)
-        change = self.feed_forward(_before(self, self.feed_forward_norm, x))
-        return _after(self, self.feed_forward_norm, x + change), attention
+        change, attention = self.attention(_before(self, self.attention_norm, x), rows, bias, kept, rotation, blocks)
+        x = _after(self, self.attention_norm, x + _normalize(self.attention_change_norm, change))
+        return _feed_forward(self, x), attention
 
 
 class DecoderLayer(nn.Module):
@@ -243,10 +279,13 @@ class DecoderLayer(nn.Module):
         self.norm_first = config.norm_first
         self.attention = Ssru(config) if config.recurrent else SelfAttention(config, config.decoder)
         self.attention_norm = make_norm(config)
+        self.attention_change_norm = make_norm(config) if config.norm_change else None
         self.cross_attention = CrossAttention(config)
         self.cross_attention_norm = make_norm(config)
+        self.cross_attention_change_norm = make_norm(config) if config.norm_change else None
         self.feed_forward = FeedForward(config, config.decoder)
         self.feed_forward_norm = make_norm(config)
+        self.feed_forward_change_norm = make_norm(config) if config.norm_change else None
 
     def step(
         self,
@@ -254,13 +293,15 @@ class DecoderLayer(nn.Module):
         past: Memory,
         bias: Tensor | None,
         kept: Tensor | None,
+        rotation: Rotation | None,
         source: Keys,
         source_bias: Tensor,
         override: Override | None,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Memory]:
         """Decode one token a row; return states, context, cross-attention, self-attention and memory."""
-        change, attention, memory = self.attention.step(_before(self, self.attention_norm, x), past, bias, kept)
-        x = _after(self, self.attention_norm, x + change)
+        asked = _before(self, self.attention_norm, x)
+        change, attention, memory = self.attention.step(asked, past, bias, kept, rotation)
+        x = _after(self, self.attention_norm, x + _normalize(self.attention_change_norm, change))
         x, context, cross_attention = self._read_source(x, source, source_bias, override)
         return x, context, cross_attention, attention, memory
 
@@ -270,13 +311,14 @@ class DecoderLayer(nn.Module):
         rows: int,
         bias: Tensor,
         kept: Tensor | None,
+        rotation: Rotation | None,
         source: Keys,
         source_bias: Tensor,
         override: Override | None,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Decode all tokens of every row; return states, context, cross-attention and self-attention."""
-        change, attention = self.attention(_before(self, self.attention_norm, x), rows, bias, kept)
-        x = _after(self, self.attention_norm, x + change)
+        change, attention = self.attention(_before(self, self.attention_norm, x), rows, bias, kept, rotation)
+        x = _after(self, self.attention_norm, x + _normalize(self.attention_change_norm, change))
         x, context, cross_attention = self._read_source(x, source, source_bias, override)
         return x, context, cross_attention, attention
 
@@ -285,9 +327,8 @@ class DecoderLayer(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         query = _before(self, self.cross_attention_norm, x)
         context, attention = self.cross_attention(query, source, source_bias, override)
-        x = _after(self, self.cross_attention_norm, x + context)
-        change = self.feed_forward(_before(self, self.feed_forward_norm, x))
-        return _after(self, self.feed_forward_norm, x + change), context, attention
+        x = _after(self, self.cross_attention_norm, x + _normalize(self.cross_attention_change_norm, context))
+        return _feed_forward(self, x), context, attention
 
 
 class Embedding(nn.Module):
@@ -304,12 +345,9 @@ class Embedding(nn.Module):
     def forward(self, ids: Tensor, positions: Tensor) -> Tensor:
         """Embed ``ids`` [rows, tokens] at ``positions`` [tokens], or [rows] at [1]; the result has one more axis, D."""
         x = self.tokens(ids) * self.scale if self.scale != 1.0 else self.tokens(ids)
-        x = self._normalize(x) if self.norm_before_positions else x
+        x = _normalize(self.norm, x) if self.norm_before_positions else x
         x = x if self.positions is None else x + self.positions(positions)
-        return x if self.norm_before_positions else self._normalize(x)
-
-    def _normalize(self, x: Tensor) -> Tensor:
-        return x if self.norm is None else cast(Tensor, self.norm(x))
+        return x if self.norm_before_positions else _normalize(self.norm, x)
 
 
 class OutputTransform(nn.Module):
@@ -348,6 +386,24 @@ class DistanceBias(nn.Module):
         return self.weight[self.buckets[distance.clamp(-self.longest, self.longest) + self.longest]]
 
 
+class Rotary(nn.Module):
+    """The turns of positions: the angles of each pair of dimensions grow with a frequency of their own."""
+
+    frequencies: Tensor
+
+    def __init__(self, base: float, head_size: int) -> None:
+        super().__init__()
+        # On the CPU also in a model that is built without values, since no checkpoint has these numbers.
+        exponents = torch.arange(0, head_size, 2, dtype=torch.float32, device="cpu") / head_size
+        self.register_buffer("frequencies", 1.0 / base**exponents, persistent=False)
+
+    def forward(self, positions: Tensor) -> Rotation:
+        """The rotation of ``positions`` [tokens]."""
+        angles = positions.to(torch.float32)[:, None] * self.frequencies
+        cosines, sines = angles.cos(), angles.sin()
+        return Rotation(torch.cat([cosines, cosines], dim=-1), torch.cat([-sines, sines], dim=-1))
+
+
 def make_norm(config: TransformerConfig) -> nn.Module:
     if config.rms_norm:
         return RmsNorm(config.size, config.norm_epsilon)
@@ -360,6 +416,31 @@ def _before(layer: EncoderLayer | DecoderLayer, norm: nn.Module, x: Tensor) -> T
 
 def _after(layer: EncoderLayer | DecoderLayer, norm: nn.Module, x: Tensor) -> Tensor:
     return x if layer.norm_first else cast(Tensor, norm(x))
+
+
+def _normalize(norm: nn.Module | None, x: Tensor) -> Tensor:
+    return x if norm is None else cast(Tensor, norm(x))
+
+
+def _feed_forward(layer: EncoderLayer | DecoderLayer, x: Tensor) -> Tensor:
+    change = layer.feed_forward(_before(layer, layer.feed_forward_norm, x))
+    return _after(layer, layer.feed_forward_norm, x + _normalize(layer.feed_forward_change_norm, change))
+
+
+def _multiply(queries: Tensor, given: Tensor) -> Tensor:
+    """Products of [N, A, Q, X] with [N, B, X, Y], each of which serves A / B neighboring heads: [N, A, Q, Y]."""
+    rows, heads, count, size = queries.shape
+    served = given.shape[1]
+    if heads == served:
+        return queries @ given
+    # Sizes in full: an exporter computes a size that is left open from all others, with nodes for each.
+    grouped = queries.reshape(rows, served, heads // served * count, size) @ given
+    return grouped.view(rows, heads, count, given.shape[3])
+
+
+def cap(x: Tensor, limit: float) -> Tensor:
+    """Bend values smoothly so that none is beyond ``limit``; 0 leaves them as they are."""
+    return torch.tanh(x / limit) * limit if limit else x
 
 
 def _ablate(attention: Tensor, kept: Tensor | None) -> Tensor:

@@ -18,7 +18,7 @@ from pipeline.adapters.huggingface.weights import (
     join_linear,
     make_output,
 )
-from pipeline.models.transformer_config import RelativeBias, StackConfig, TransformerConfig, Window
+from pipeline.models.transformer_config import RelativeBias, StackConfig, TransformerConfig
 
 _SCALED_BY = {"longt5": "scale_decoder_outputs", "t5": "scale_decoder_outputs", "umt5": "tie_word_embeddings"}
 """Setting that scales the output projection's input, by family; mT5 never scales it."""
@@ -32,7 +32,7 @@ def configure(model: PreTrainedModel) -> TransformerConfig:
         source_vocabulary=config.vocab_size,
         target_vocabulary=config.vocab_size,
         size=config.d_model,
-        encoder=StackConfig(config.num_layers, config.num_heads, config.d_kv, config.d_ff),
+        encoder=StackConfig(config.num_layers, config.num_heads, config.d_kv, config.d_ff, reach=_find_reach(config)),
         decoder=StackConfig(config.num_decoder_layers, config.num_heads, config.d_kv, config.d_ff),
         activation=find_activation(config.dense_act_fn, config),
         norm_first=True,
@@ -47,16 +47,18 @@ def configure(model: PreTrainedModel) -> TransformerConfig:
             config.relative_attention_max_distance,
             by_layer=config.model_type == "umt5",
         ),
-        window=_find_window(config),
+        source_block=_find_block(config),
         tied=is_tied(model),
     )
 
 
-def _find_window(config: PretrainedConfig) -> Window | None:
-    if config.model_type != "longt5":
-        return None
-    block = config.global_block_size if config.encoder_attention_type == "transient-global" else 0
-    return Window(config.local_radius, block)
+def _find_reach(config: PretrainedConfig) -> tuple[int, ...]:
+    return (config.local_radius,) * config.num_layers if config.model_type == "longt5" else ()
+
+
+def _find_block(config: PretrainedConfig) -> int:
+    is_blocked = getattr(config, "encoder_attention_type", None) == "transient-global"
+    return config.global_block_size if is_blocked else 0
 
 
 def convert(model: PreTrainedModel) -> dict[str, Tensor]:
