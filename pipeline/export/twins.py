@@ -26,7 +26,7 @@ from pipeline.work.digests import Digests
 from pipeline.work.lock import only_build
 from pipeline.work.published import mark_finished
 
-QUANTIZE_REVISION = 5
+QUANTIZE_REVISION = 6
 """Raised when the same model would give another twin than before."""
 LEAST_AGREEMENT = 0.95
 

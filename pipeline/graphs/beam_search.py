@@ -112,7 +112,8 @@ class _Appended:
 
     Attributes:
         tensor: name of the memory tensor after the step, [R, A, P + 1, E].
-        value: name of the appended value; [R, A, 1, E], or [R, 1, 3 x A x E] if query, key and value are packed.
+        value: name of the appended value; [R, A, 1, E] or [R, 1, A x E], or [R, 1, 3 x A x E] if query, key and value
+            are packed.
         third: index of the appended value in a packed one; None for a value of its own.
         heads: A.
         size: E.
@@ -219,8 +220,11 @@ def _find_appended(graph: onnx.GraphProto) -> Iterator[_Appended]:
         heads, axis, size = sizes[1], sizes.index(GROWN), sizes[-1]
         if axis != 2 or (alone and attributes(node)["axis"] not in (axis, axis - len(sizes))):
             raise OtherFormError
-        third = None if alone else list(node.output).index(output.name)
-        yield _Appended(output.name, node.input[1 if alone else 0], third, int(heads), int(size))
+        place = 1 if alone else list(node.output).index(output.name)
+        # The kernel has one input of query, key and value, or three.
+        packed = not node.input[place]
+        value, third = (node.input[0], place) if packed else (node.input[place], None)
+        yield _Appended(output.name, value, third, int(heads), int(size))
 
 
 def _divide(

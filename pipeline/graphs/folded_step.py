@@ -21,7 +21,15 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from exported_models.contract.graphs import SOURCE_KEY_PREFIX, SOURCE_VALUE_PREFIX
-from pipeline.graphs.rewriting import OtherFormError, Wiring, attributes, keep_outputs, replace_nodes, replace_values
+from pipeline.graphs.rewriting import (
+    OtherFormError,
+    Trail,
+    Wiring,
+    attributes,
+    keep_outputs,
+    replace_nodes,
+    replace_values,
+)
 
 _ATTENTION = "cross_attention"
 _FOLDED = "folded."
@@ -33,20 +41,24 @@ _PROJECTION = {"alpha": 1.0, "beta": 1.0, "transA": 0, "transB": 1}
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    """The cross-attention of one decoder layer: A heads of E dimensions, states of D (``size``).
+    """The cross-attention of one decoder layer: A heads of E dimensions, B heads of keys and values, states of D.
 
     Attributes:
+        size: D.
         query, output: the projections, weights [A x E, D] and [D, A x E].
         padding: name of the bias that is added to scores, [N, 1, 1, S].
+        capping: the nodes that cap scores, before the bias is added; empty for none.
     """
 
     index: str
     heads: int
+    key_heads: int
     head_size: int
     size: int
     query: onnx.NodeProto
     output: onnx.NodeProto
     padding: str
+    capping: Sequence[onnx.NodeProto]
 
     def named(self, what: str) -> str:
         return f"{_FOLDED}{what}.{self.index}"
@@ -82,19 +94,40 @@ def _find_layers(graph: onnx.GraphProto) -> Iterator[_Layer]:
     wiring = Wiring(graph)
     for value in graph.input:
         if value.name.startswith(SOURCE_KEY_PREFIX):
-            heads, head_size = (value.type.tensor_type.shape.dim[axis].dim_value for axis in (1, 2))
+            key_heads, head_size = (value.type.tensor_type.shape.dim[axis].dim_value for axis in (1, 2))
             score = wiring.read(value.name, "MatMul")
-            by_head = wiring.made(wiring.made(score.input[0], "Transpose").input[0], "Reshape")
-            query = wiring.made(by_head.input[0], "Gemm")
-            padded = wiring.read_once(score.output[0], "Add")
-            mix = wiring.read(wiring.read_once(padded.output[0], "Softmax").output[0], "MatMul")
-            joined = wiring.read_once(wiring.read_once(mix.output[0], "Transpose").output[0], "Reshape")
-            output = wiring.read_once(joined.output[0], "Gemm")
-            padding = next(name for name in padded.input if name != score.output[0])
+            asked = wiring.made(wiring.origin(score.input[0], {"Reshape"}), "Transpose")
+            query = wiring.made(wiring.made(asked.input[0], "Reshape").input[0], "Gemm")
+            trail = Trail(wiring, score.output[0])
+            trail.may_go("Reshape")
+            scale = trail.may_go("Div")
+            capping = [scale, trail.go("Tanh"), trail.go("Mul")] if scale else []
+            scored, padded = trail.at, trail.go("Add")
+            mix = _find_mix(trail.go("Softmax").output[0], wiring)
+            output = _find_output(mix, wiring)
+            padding = next(name for name in padded.input if name != scored)
             if any(attributes(node) | _PROJECTION != attributes(node) for node in (query, output)):
                 raise OtherFormError
-            size = next(tensor.dims[1] for tensor in graph.initializer if tensor.name == query.input[1])
-            yield _Layer(value.name.removeprefix(SOURCE_KEY_PREFIX), heads, head_size, size, query, output, padding)
+            width, size = next(tensor.dims for tensor in graph.initializer if tensor.name == query.input[1])
+            index, heads = value.name.removeprefix(SOURCE_KEY_PREFIX), width // head_size
+            yield _Layer(index, heads, key_heads, head_size, size, query, output, padding, capping)
+
+
+def _find_mix(attention: str, wiring: Wiring) -> onnx.NodeProto:
+    """The product of attention with values, before which heads that share them are grouped."""
+    try:
+        return wiring.read(attention, "MatMul")
+    except OtherFormError:
+        return wiring.read_once(wiring.read(attention, "Reshape").output[0], "MatMul")
+
+
+def _find_output(mix: onnx.NodeProto, wiring: Wiring) -> onnx.NodeProto:
+    """The projection of a product of attention and values."""
+    trail = Trail(wiring, mix.output[0])
+    trail.may_go("Reshape")
+    trail.go("Transpose")
+    trail.go("Reshape")
+    return trail.go("Gemm")
 
 
 def _attend(layer: _Layer) -> Iterator[onnx.NodeProto]:
@@ -102,7 +135,15 @@ def _attend(layer: _Layer) -> Iterator[onnx.NodeProto]:
     scores, by_head, attention, flat = (layer.named(what) for what in ("scores", "by_head", "attention", "flat"))
     states, bias = layer.query.input[0], layer.output.input[2:]
     yield helper.make_node("Gemm", [states, layer.named("key"), layer.named("bias")], [scores], transB=1)
+    for number, node in enumerate(layer.capping):
+        capped = layer.named(f"capped.{number}")
+        yield helper.make_node(node.op_type, [scores, *node.input[1:]], [capped])
+        scores = capped
     yield helper.make_node("Reshape", [scores, _BY_HEAD], [by_head])
+    if layer.capping:
+        padded = layer.named("padded")
+        yield helper.make_node("Add", [by_head, layer.named("padding")], [padded])
+        by_head = padded
     yield helper.make_node("Softmax", [by_head], [attention], axis=-1)
     yield helper.make_node("Reshape", [attention, _FLAT], [flat])
     yield helper.make_node("Gemm", [flat, layer.named("value"), *bias], list(layer.output.output))
@@ -122,30 +163,43 @@ def _fold(layer: _Layer) -> Iterator[onnx.NodeProto]:
     def node(kind: str, inputs: list[str], output: str, **settings: Any) -> onnx.NodeProto:
         return helper.make_node(kind, inputs, [output], **settings)
 
-    # [1, A, S, E] @ [A, E, D] -> [1, A, S, D] -> [A x S, D]
-    yield node("Transpose", [f"{SOURCE_KEY_PREFIX}{source}"], own("key_by_token"), perm=[0, 1, 3, 2])
+    # [B, 1, S, E] @ [B, A / B, E, D] -> [B, A / B, S, D] -> [A x S, D]
+    yield node("Transpose", [f"{SOURCE_KEY_PREFIX}{source}"], own("key_by_token"), perm=[1, 0, 3, 2])
     yield node("Reshape", [layer.query.input[1], own("query_shape")], own("query"))
     yield node("MatMul", [own("key_by_token"), own("query")], own("keys"))
     yield node("Reshape", [own("keys"), own("by_state")], own("key"))
-    # [A, 1, E] @ [1, A, E, S] -> [1, A, 1, S] -> [A x S]
+    # [B, A / B, 1, E] @ [B, 1, E, S] -> [B, A / B, 1, S]
     bias = layer.query.input[2] if len(layer.query.input) > 2 else own("no_bias")
     yield node("Reshape", [bias, own("query_bias_shape")], own("query_bias"))
-    yield node("MatMul", [own("query_bias"), f"{SOURCE_KEY_PREFIX}{source}"], own("bias_by_head"))
-    yield node("Add", [own("bias_by_head"), layer.padding], own("padded_bias"))
-    yield node("Reshape", [own("padded_bias"), own("bias_shape")], own("bias"))
-    # [1, A, S, E] @ [A, E, D] -> [1, A, S, D] -> [A x S, D]
+    yield node("Transpose", [f"{SOURCE_KEY_PREFIX}{source}"], own("key_by_head"), perm=[1, 0, 2, 3])
+    yield node("MatMul", [own("query_bias"), own("key_by_head")], own("bias_by_head"))
+    yield from _pad(layer)
+    # [B, 1, S, E] @ [B, A / B, E, D] -> [B, A / B, S, D] -> [A x S, D]
     yield node("Reshape", [layer.output.input[1], own("output_shape")], own("output"))
-    yield node("Transpose", [own("output")], own("output_by_head"), perm=[1, 2, 0])
-    yield node("MatMul", [f"{SOURCE_VALUE_PREFIX}{source}", own("output_by_head")], own("values"))
+    yield node("Transpose", [own("output")], own("output_by_head"), perm=[1, 2, 3, 0])
+    yield node("Transpose", [f"{SOURCE_VALUE_PREFIX}{source}"], own("value_by_head"), perm=[1, 0, 2, 3])
+    yield node("MatMul", [own("value_by_head"), own("output_by_head")], own("values"))
     yield node("Reshape", [own("values"), own("by_state")], own("value"))
+
+
+def _pad(layer: _Layer) -> Iterator[onnx.NodeProto]:
+    """Nodes that make the bias [A x S] of scores: with padding, or beside padding [S] that capped scores get later."""
+    own, bias = layer.named, layer.named("bias_by_head")
+    if layer.capping:
+        yield helper.make_node("Reshape", [layer.padding, own("bias_shape")], [own("padding")])
+    else:
+        yield helper.make_node("Add", [bias, layer.padding], [own("padded_bias")])
+        bias = own("padded_bias")
+    yield helper.make_node("Reshape", [bias, own("bias_shape")], [own("bias")])
 
 
 def _list_shapes(layer: _Layer) -> Iterator[TensorProto]:
     heads, head_size, size = layer.heads, layer.head_size, layer.size
-    yield _shape(layer.named("query_shape"), heads, head_size, size)
-    yield _shape(layer.named("query_bias_shape"), heads, 1, head_size)
+    grouped = layer.key_heads, heads // layer.key_heads
+    yield _shape(layer.named("query_shape"), *grouped, head_size, size)
+    yield _shape(layer.named("query_bias_shape"), *grouped, 1, head_size)
     yield _shape(layer.named("bias_shape"), -1)
-    yield _shape(layer.named("output_shape"), size, heads, head_size)
+    yield _shape(layer.named("output_shape"), size, *grouped, head_size)
     yield _shape(layer.named("by_state"), -1, size)
     yield numpy_helper.from_array(np.zeros(heads * head_size, np.float32), layer.named("no_bias"))
 

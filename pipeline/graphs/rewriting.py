@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import deepcopy
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import onnx
-from onnx import helper
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
 
 from exported_models.contract.graphs import TensorSpec
 
@@ -55,6 +57,36 @@ class Wiring:
         if len(self._readers.get(name, [])) != 1:
             raise OtherFormError
         return self.read(name, *kinds)
+
+
+@dataclass(slots=True)
+class Trail:
+    """Nodes followed from a value, each the only reader of the one before."""
+
+    wiring: Wiring
+    at: str
+    passed: list[onnx.NodeProto] = field(default_factory=list)
+
+    def go(self, *kinds: str) -> onnx.NodeProto:
+        """Follow to the reader; raises OtherFormError if it is of none of these kinds."""
+        node = self.wiring.read_once(self.at, *kinds)
+        self.passed.append(node)
+        self.at = node.output[0]
+        return node
+
+    def may_go(self, *kinds: str) -> onnx.NodeProto | None:
+        """Follow to the reader if it is of one of these kinds."""
+        try:
+            return self.go(*kinds)
+        except OtherFormError:
+            return None
+
+
+def read_constant(name: str, constants: Mapping[str, onnx.TensorProto]) -> NDArray[Any]:
+    """The value of a constant; raises OtherFormError if the value is none."""
+    if name not in constants:
+        raise OtherFormError
+    return numpy_helper.to_array(constants[name])
 
 
 def use_runtime_operators(proto: onnx.ModelProto) -> None:
