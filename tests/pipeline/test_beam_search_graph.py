@@ -30,7 +30,13 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationW
 
 HEAD_SIZE = 8
 BEAM, STEPS, TOP = 3, 6, 6
-MEMORIES = {"marian": "one kernel appends", "t5": "a plain graph appends", "ssru": "cells", "luong": "LSTM states"}
+MEMORIES = {
+    "marian": "one kernel splits a projection and appends",
+    "t5": "a plain graph appends",
+    "t5gemma": "one kernel appends keys that positions turned",
+    "ssru": "cells",
+    "luong": "LSTM states",
+}
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from pipeline.adapters.huggingface import bart, bert, t5
+from pipeline.adapters.huggingface import bart, bert, t5, t5gemma
 from pipeline.errors import CheckpointError
 from pipeline.models.transformer_config import TransformerConfig
 
@@ -55,6 +55,7 @@ FAMILIES: Mapping[str, Family] = {
     "pegasus": _of_bart("Pegasus"),
     "plbart": _of_bart("PLBART"),
     "t5": _of_t5("T5"),
+    "t5gemma": Family("T5Gemma", t5gemma.configure, t5gemma.convert, t5gemma.find_contexts),
     "umt5": _of_t5("UMT5"),
 }
 """By the ``model_type`` of a configuration. NLLB is an M2M100; Flan-T5 and ByT5 are T5."""
@@ -67,8 +68,7 @@ MISSING: Mapping[str, str] = {
     "pegasus_x": "attention to blocks of the source, with global tokens that are none of its own",
     "prophetnet": "a decoder that predicts several tokens at once",
     "switch_transformers": "routed experts in place of a feed-forward layer",
-    "t5gemma": "rotary positions, heads that share keys, and capped scores",
-    "t5gemma2": "rotary positions, heads that share keys, and one attention to source and target",
+    "t5gemma2": "one attention to source and target",
 }
 """By the ``model_type`` of a configuration: parts that an exported module lacks for it."""
 

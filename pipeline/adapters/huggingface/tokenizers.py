@@ -223,7 +223,10 @@ def _finish(
 
 
 def _find_frame(tokenizer: Any, side: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The ids that the tokenizer puts before and after a text; a target ends with its end of sentence."""
+    """The ids that the tokenizer puts before and after a text; a target ends with its end of sentence.
+
+    Gemma's tokenizer puts one token before and none after: that of the start, which no target has of its own.
+    """
     end_id = tokenizer.sep_token_id if tokenizer.eos_token_id is None else tokenizer.eos_token_id
     if side == "target" and _target_language(tokenizer) == "":
         return (), (end_id,)
@@ -232,7 +235,9 @@ def _find_frame(tokenizer: Any, side: str) -> tuple[tuple[int, ...], tuple[int, 
     framed = tokenizer(**argument)["input_ids"]
     start = next(index for index in range(len(framed)) if framed[index : index + len(inner)] == inner)
     before, after = framed[:start], framed[start + len(inner) :]
-    if side == "target" or not after:
+    if side == "target":
+        return tuple(before if after else ()), (end_id,)
+    if not before and not after:
         after = [end_id]
     return tuple(before), tuple(after)
 

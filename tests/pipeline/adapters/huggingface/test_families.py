@@ -34,7 +34,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
 # Every kind of norm, position and activation is in one of these.
-QUICK = ("bert2bert", "blenderbot-small", "fsmt", "longt5-blocks", "m2m100", "marian", "umt5")
+QUICK = ("bert2bert", "blenderbot-small", "fsmt", "longt5-blocks", "m2m100", "marian", "t5gemma", "umt5")
 
 
 @pytest.fixture(
@@ -229,7 +229,7 @@ def _spread_windows(attention: Tensor, length: int) -> Tensor:
 @pytest.mark.parametrize(
     "family",
     [
-        *(pytest.param(name, marks=pytest.mark.oracle) for name in ("bert2bert", "longt5-blocks", "m2m100")),
+        *(pytest.param(name, marks=pytest.mark.oracle) for name in ("bert2bert", "longt5-blocks", "m2m100", "t5gemma")),
         "marian",
         "t5",
     ],

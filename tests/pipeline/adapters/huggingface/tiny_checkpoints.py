@@ -81,6 +81,23 @@ def _pair(encoder: Mapping[str, Any], **decoder: Any) -> Mapping[str, Any]:
     return {"encoder": encoder, "decoder": writes, **ends}
 
 
+_LIKE_GEMMA: Mapping[str, Any] = {
+    "vocab_size": VOCABULARY,
+    "hidden_size": 24,
+    "intermediate_size": 20,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 16,
+    "query_pre_attn_scalar": 12,
+    "sliding_window": 2,
+    "attn_logit_softcapping": 2.0,
+    "final_logit_softcapping": 5.0,
+    "max_position_embeddings": 64,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+}
 _SCALED = {**_LIKE_BART, "scale_embedding": True}
 _NEAR = {"encoder_attention_type": "local", "local_radius": 3}
 _PADDED_BY_ONE = {"pad_token_id": 1, "bos_token_id": 0}
@@ -134,7 +151,17 @@ FAMILIES: Mapping[str, tuple[str, str, Mapping[str, Any]]] = {
         {**_pair({**_LIKE_ROBERTA, "hidden_act": "relu"}, tie_word_embeddings=False), "decoder_start_token_id": 0},
     ),
     "t5": ("T5Config", "T5ForConditionalGeneration", {**_LIKE_T5, "feed_forward_proj": "relu"}),
-    "umt5": ("UMT5Config", "UMT5ForConditionalGeneration", _GATED),
+    "t5gemma": (
+        "T5GemmaConfig",
+        "T5GemmaForConditionalGeneration",
+        {
+            "encoder": _LIKE_GEMMA,
+            "decoder": {**_LIKE_GEMMA, "num_hidden_layers": 3, "num_attention_heads": 6, "intermediate_size": 28},
+            "vocab_size": VOCABULARY,
+            "pad_token_id": 0,
+        },
+    ),
+    "umt5": ("UMT5Config", "UMT5ForConditionalGeneration", {**_GATED, "d_kv": 8}),
 }
 """Classes of the library for configuration and model, and the configuration."""
 
@@ -189,7 +216,7 @@ def _save_model(
         for name, weight in model.named_parameters():
             if weight.dim() > 1 and "position" not in name:
                 weight.normal_(std=deviation)
-            elif name.endswith("bias"):
+            elif name.endswith("bias") or not weight.any():  # Gemma's norms add 1 to weights that begin as 0
                 weight.normal_(std=0.1)
         if hasattr(model, "final_logits_bias"):
             model.final_logits_bias.normal_(std=0.2)
