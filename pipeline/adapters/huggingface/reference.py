@@ -73,6 +73,8 @@ class HuggingFaceReference:
                 input_ids=torch.tensor([list(source_ids)]),
                 attention_mask=torch.ones(1, len(source_ids), dtype=torch.long),
                 decoder_input_ids=torch.tensor([previous]),
+                # T5Gemma would hide the padding token from those after it, as no search of the library does.
+                decoder_attention_mask=torch.ones(1, len(previous), dtype=torch.long),
                 output_attentions=True,
                 output_hidden_states=True,
                 use_cache=False,
