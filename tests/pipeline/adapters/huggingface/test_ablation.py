@@ -38,6 +38,11 @@ PROJECTIONS: dict[str, dict[HeadKind, str]] = {
         "decoder": "decoder.block.{}.layer.0.SelfAttention.o",
         "cross": "decoder.block.{}.layer.1.EncDecAttention.o",
     },
+    "t5gemma": {
+        "encoder": "model.encoder.layers.{}.self_attn.o_proj",
+        "decoder": "model.decoder.layers.{}.self_attn.o_proj",
+        "cross": "model.decoder.layers.{}.cross_attn.o_proj",
+    },
 }
 ABLATIONS = (HeadAblation("encoder", 0, 1), HeadAblation("decoder", 1, 0), HeadAblation("cross", 1, 1))
 
@@ -65,7 +70,9 @@ def open_family(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tup
     return export
 
 
-@pytest.mark.parametrize("family", ["marian", pytest.param("t5", marks=pytest.mark.oracle)])
+@pytest.mark.parametrize(
+    "family", ["marian", *(pytest.param(name, marks=pytest.mark.oracle) for name in ("t5", "t5gemma"))]
+)
 def test_a_search_without_heads_is_the_librarys_without_them(
     family: str, open_family: Callable[[str], tuple[Path, Engine]]
 ) -> None:
