@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dashboard.drawing.geometry import (
-    GAP,
     SPREAD_SOURCE,
-    SPREAD_TARGET,
     Column,
-    cell_width,
     chip_width,
+    compared_columns,
     place,
     spread,
 )
@@ -108,7 +106,7 @@ def lay_out_comparison(found: Comparison, texts: tuple[PairText, PairText], room
     sources = [_source_pair(found, texts, column) for column in found.source]
     targets = [_target_pair(found, texts, column) for column in found.columns]
     source_boxes = place(spread([_source_width(*pair) for pair in sources], room, SPREAD_SOURCE))
-    target_boxes = place(spread(_fit_targets(targets, room), room, SPREAD_TARGET))
+    target_boxes = _target_boxes(targets, room)
     return ComparisonPicture(
         found,
         tuple(ComparedColumn(*pair, box) for pair, box in zip(sources, source_boxes, strict=True)),
@@ -165,16 +163,10 @@ def _source_width(before: ComparedWord | None, after: ComparedWord | None, chang
     return sum(widths) + ARROW if change is Change.CHANGED else max(widths)
 
 
-def _fit_targets(pairs: Sequence[_Pair], room: float) -> list[float]:
-    """Widths of the target columns: of their most probable words as far as all fit, at least of their own words."""
+def _target_boxes(pairs: Sequence[_Pair], room: float) -> tuple[Column, ...]:
     words = [[word for word in pair[:2] if word] for pair in pairs]
-    least = [max(chip_width(word.text) for word in own) for own in words]
-    cells = [[cell_width(cell.word, cell.percent) for word in own for cell in word.cells] for own in words]
-    wanted = [max([low, *widths]) for low, widths in zip(least, cells, strict=True)]
-    free = room - GAP * (len(pairs) - 1) - sum(least)
-    more = sum(wanted) - sum(least)
-    share = min(1.0, max(0.0, free / more)) if more else 0.0
-    return [float((low + share * (high - low)) // 1) for low, high in zip(least, wanted, strict=True)]
+    cells = [[(cell.word, cell.percent) for word in own for cell in word.cells] for own in words]
+    return compared_columns([[word.text for word in own] for own in words], cells, room)
 
 
 def source_boxes(column: ComparedColumn) -> tuple[Column, Column]:

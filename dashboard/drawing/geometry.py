@@ -18,6 +18,8 @@ NUMBER_GAP = 6.0
 NARROWEST = 26.0
 WIDEST_CELL = 160.0
 """Pixels to which an alternative may widen its column. A longer text is cut and shown whole on hover."""
+LEGIBLE_CELL = 64.0
+"""Pixels below which an alternative that has more to say is not cut: some six letters and a percent."""
 SPREAD_SOURCE = 70.0
 SPREAD_TARGET = 88.0
 
@@ -49,6 +51,26 @@ def target_columns(words: Sequence[str], cells: Sequence[Sequence[tuple[str, str
         max(chip_width(word), *(cell_width(*cell) for cell in column))
         for word, column in zip(words, cells, strict=True)
     ]
+    return place(spread(widths, room, SPREAD_TARGET))
+
+
+def compared_columns(
+    words: Sequence[Sequence[str]], cells: Sequence[Sequence[tuple[str, str]]], room: float
+) -> tuple[Column, ...]:
+    """One column for the words of both sides of a comparison and their alternatives.
+
+    A column holds its words whole, and its alternatives as far as all columns together fit into ``room``, but never
+    less than `LEGIBLE_CELL` of them: a picture that then needs more than the room is scrolled, both sides at once.
+    """
+    wanted = [
+        max(*map(chip_width, own), *(cell_width(*cell) for cell in column), NARROWEST)
+        for own, column in zip(words, cells, strict=True)
+    ]
+    least = [max(*map(chip_width, own), min(most, LEGIBLE_CELL)) for own, most in zip(words, wanted, strict=True)]
+    free = room - GAP * (len(words) - 1) - sum(least)
+    more = sum(wanted) - sum(least)
+    share = min(1.0, max(0.0, free / more)) if more else 0.0
+    widths = [float((low + share * (most - low)) // 1) for low, most in zip(least, wanted, strict=True)]
     return place(spread(widths, room, SPREAD_TARGET))
 
 

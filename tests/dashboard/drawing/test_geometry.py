@@ -9,9 +9,12 @@ from dashboard.drawing.geometry import (
     CHIP_PADDING,
     CHIP_SIZE,
     GAP,
+    LEGIBLE_CELL,
     NARROWEST,
     Column,
+    cell_width,
     chip_width,
+    compared_columns,
     place,
     source_columns,
     spread,
@@ -40,6 +43,20 @@ def test_target_columns_hold_word_and_alternatives(words: list[str], room: float
     for word, column in zip(words, columns, strict=True):
         assert column.width >= chip_width(word)
         assert column.width >= text_width(word[:5], 12, 600) + text_width("100", 11)
+
+
+@given(WORDS, ROOMS)
+def test_compared_columns_hold_both_words_and_cut_no_alternative_beyond_reading(words: list[str], room: float) -> None:
+    pairs = list(zip(words, reversed(words), strict=True))
+    cells = [[(one, "100"), (other, "7")] for one, other in pairs]
+    columns = compared_columns(pairs, cells, room)
+
+    assert_apart(columns)
+    for own, column, texts in zip(pairs, columns, cells, strict=True):
+        whole = max(cell_width(*cell) for cell in texts)
+        assert column.width >= max(*map(chip_width, own), min(whole, LEGIBLE_CELL))
+    wide = compared_columns(pairs, cells, 100_000)
+    assert all(column.width >= max(cell_width(*cell) for cell in own) for column, own in zip(wide, cells, strict=True))
 
 
 @given(st.lists(st.floats(10, 400), min_size=1, max_size=40), ROOMS)
