@@ -93,8 +93,13 @@ DECODER_HEAD_MASK = TensorSpec(
 )
 """Both are inputs of every graph that holds such self-attention; one mask serves all sentences.
 
-A head of cross-attention is ablated by an override of zeros.
+A step reads the decoder's mask by row instead, as `STEP_HEAD_MASK`. A head of cross-attention is ablated by an override
+of zeros.
 """
+STEP_HEAD_MASK = TensorSpec(
+    DECODER_HEAD_MASK.name, "float32", ("rows", *DECODER_HEAD_MASK.shape), DECODER_HEAD_MASK.meaning
+)
+"""Steps of models that were exported before revision 10 read `DECODER_HEAD_MASK`."""
 
 SOURCE_STATE_SHAPE = ("sentences", "source")
 """Leading dimensions of states of the source; the last one is their size.

@@ -17,6 +17,7 @@ from exported_models.contract.graphs import (
     DECODER_HEAD_MASK,
     ENCODER_HEAD_MASK,
     NEXT_PREFIX,
+    STEP_HEAD_MASK,
     Graph,
     TensorSpec,
     memory_name,
@@ -79,8 +80,8 @@ class GraphSession:
         folder.return_pages()
         self._on_gpu = runs_on_gpu(self._session)
         self.inputs = {entry.name for entry in self._session.get_inputs()}
-        self._every_head = {
-            entry.name: np.ones(entry.shape, np.float32)
+        self._head_masks = {
+            entry.name: tuple(entry.shape)
             for entry in self._session.get_inputs()
             if entry.name in (ENCODER_HEAD_MASK.name, DECODER_HEAD_MASK.name)
         }
@@ -88,10 +89,21 @@ class GraphSession:
         self.handed_on = [name for name in self.outputs if name.startswith(NEXT_PREFIX)]
         require_names(folder.path, graph, set(map(memory_name, self.handed_on)), self.inputs)
 
-    def mask_heads(self, spec: TensorSpec, kept: Floats | None) -> dict[str, Floats]:
-        """The head mask as an input, where the graph has it; ``kept`` None keeps all heads."""
-        every = self._every_head.get(spec.name)
-        return {} if every is None else {spec.name: every if kept is None else kept}
+    def masks_by_row(self, spec: TensorSpec) -> bool:
+        """Whether the graph reads a head mask for each row, and not one for all."""
+        return len(self._head_masks.get(spec.name, ())) == len(STEP_HEAD_MASK.shape)
+
+    def mask_heads(self, spec: TensorSpec, kept: Floats | None, rows: int = 1) -> dict[str, Floats]:
+        """The head mask as an input, where the graph has it.
+
+        Args:
+            kept: [layers, heads] or [rows, layers, heads]; None keeps all heads. Rows are alike unless `masks_by_row`.
+        """
+        if spec.name not in self._head_masks:
+            return {}
+        shape = (rows, *self._head_masks[spec.name][-2:])
+        masks = np.broadcast_to(np.float32(1) if kept is None else kept, shape)
+        return {spec.name: np.ascontiguousarray(masks if self.masks_by_row(spec) else masks[0])}
 
     def run(self, inputs: Tensors, host: Sequence[str], device: Sequence[str] = ()) -> dict[str, DeviceTensor]:
         """Run the graph.

@@ -121,6 +121,8 @@ class StepInput:
     Attributes:
         scored_ids: tokens to score besides the top; None for none, and then the output has no `graphs.SCORES`.
         override: weights and places of attention overrides, or None.
+        kept_heads: [rows, layers, heads] masks of the decoder's self-attention, 0 for an ablated head and 1 for the
+            others; None for that of `EncodedSource.heads`. They may differ where `StepSession.masks_by_row`.
     """
 
     previous_ids: Ids
@@ -129,6 +131,7 @@ class StepInput:
     scored_ids: Ids | None
     top_count: int
     override: tuple[Floats, Mask] | None = None
+    kept_heads: Floats | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ import numpy as np
 
 from exported_models.contract.arrays import Floats, Mask
 from exported_models.contract.graphs import (
-    DECODER_HEAD_MASK,
     SCORES,
+    STEP_HEAD_MASK,
     STEP_NORMALIZER,
     Graph,
     memory_name,
@@ -61,6 +61,11 @@ class StepSession:
         """
         (self._plain or self._whole).open()
 
+    @property
+    def masks_by_row(self) -> bool:
+        """Whether rows of a step may have different masks of heads; not so in models of before export revision 10."""
+        return self._whole.open().masks_by_row(STEP_HEAD_MASK)
+
     def run(self, encoded: EncodedSource, memory: Tensors, asked: StepInput) -> StepOutput:
         """Run one step for all rows; ``memory`` is `EncodedSource.memory` at step 0, then `StepOutput.memory`."""
         return self._run(self._choose(encoded, asked), encoded, memory, asked)
@@ -90,8 +95,8 @@ class StepSession:
         )
 
     def _choose(self, encoded: EncodedSource, asked: StepInput) -> GraphOnDemand:
-        ablated = encoded.heads.decoder is not None or encoded.heads.cross is not None
-        intervenes = ablated or asked.override is not None or asked.scored_ids is not None
+        ablated = (asked.kept_heads, encoded.heads.decoder, encoded.heads.cross)
+        intervenes = any(given is not None for given in (*ablated, asked.override, asked.scored_ids))
         return self._whole if intervenes or self._plain is None else self._plain
 
     def _source(self, chosen: GraphOnDemand, encoded: EncodedSource) -> dict[str, DeviceTensor]:
@@ -105,7 +110,8 @@ class StepSession:
         rows = len(asked.previous_ids)
         scored_ids = np.zeros(rows, np.int64) if asked.scored_ids is None else asked.scored_ids
         inputs: dict[str, DeviceTensor] = {"scored_ids": scored_ids}
-        inputs |= graph.mask_heads(DECODER_HEAD_MASK, encoded.heads.decoder)
+        kept = encoded.heads.decoder if asked.kept_heads is None else asked.kept_heads
+        inputs |= graph.mask_heads(STEP_HEAD_MASK, kept, rows)
         if self._attention_shape:
             weights, on = asked.override or self._no_override(rows, encoded.mask.shape[1])
             if encoded.heads.cross is not None:

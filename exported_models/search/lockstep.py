@@ -5,8 +5,8 @@ source, its prefix and the interventions so far: rows that searches have in comm
 are computed once. No trace is made, so attention and states of the steps are not kept.
 
 Searches of one source are rows of one sentence. Searches of different sources are sentences of one batch with equally
-many rows each. Searches that ablate different heads of the decoder's self-attention cannot share a step, since one mask
-serves all rows.
+many rows each. In models that were exported before revision 10 one mask of the decoder's heads serves all rows, so
+searches that ablate different ones do not share steps there.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ MOST_MEMORY = 256 << 20
 
 _ARRAYS = ("top_ids", "top_log_probs")
 _RowKey = tuple[tuple[int, ...], tuple[AttentionOverride, ...], tuple[HeadAblation, ...]]
-"""Tokens before a step, overrides up to the step, and ablated heads of cross-attention."""
+"""Tokens before a step, overrides up to the step, and ablated heads of the decoder."""
 _Override = tuple[Floats, Mask]
 
 
@@ -55,11 +55,15 @@ class SearchTask:
     @property
     def encoder_heads(self) -> tuple[HeadAblation, ...]:
         """Ablated heads of the encoder."""
-        return self.list_heads("encoder")
+        return self._list_heads("encoder")
 
-    def list_heads(self, kind: str) -> tuple[HeadAblation, ...]:
-        """Ablated heads of a kind."""
-        return tuple(entry for entry in self.request.ablations if entry.kind == kind)
+    @property
+    def decoder_heads(self) -> tuple[HeadAblation, ...]:
+        """Ablated heads of the decoder, of its self-attention and cross-attention."""
+        return self._list_heads("decoder", "cross")
+
+    def _list_heads(self, *kinds: str) -> tuple[HeadAblation, ...]:
+        return tuple(entry for entry in self.request.ablations if entry.kind in kinds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +97,7 @@ def search_together(
         UnwantedError: the call was cancelled.
     """
     found: dict[int, Found] = {}
-    for batch in _divide(model.manifest, tasks):
+    for batch in _divide(model, tasks):
         lanes = _run(model, [tasks[place] for place in batch])
         found.update(zip(batch, map(_conclude, lanes), strict=True))
         report(len(batch))
@@ -106,7 +110,7 @@ class _Lane:
 
     Attributes:
         sentence: place of its source in the batch.
-        ablated: [layers, heads] ablated heads of cross-attention; None where there are none.
+        heads: masks of the heads of the decoder that are ablated.
         paths: token ids before each live row.
         origins: for each live row, the row of the step before that it continues.
         error: the reason for which the search cannot go on.
@@ -115,7 +119,7 @@ class _Lane:
     task: SearchTask
     beam: Beam
     sentence: int
-    ablated: Mask | None
+    heads: HeadMasks
     paths: list[tuple[int, ...]] = field(default_factory=lambda: [()])
     origins: list[int] = field(default_factory=list)
     error: RequestError | None = None
@@ -128,8 +132,7 @@ class _Lane:
         """The key of each live row."""
         position, overrides = self.beam.position, self.task.request.overrides
         active = tuple(override for override in overrides if override.step <= position)
-        heads = self.task.list_heads("cross") if self.ablated is not None else ()
-        return [(path, active, heads) for path in self.paths]
+        return [(path, active, self.task.decoder_heads) for path in self.paths]
 
     def settle(self, output: StepOutput, rows: Sequence[int], scored: Scored) -> None:
         """Decide a step; ``rows`` are the rows of the batch that ``output`` belongs to."""
@@ -159,10 +162,11 @@ class _Layout:
     owners: list[_Lane]
 
 
-def _divide(manifest: ModelManifest, tasks: Sequence[SearchTask]) -> Iterator[list[int]]:
+def _divide(model: ExportedModel, tasks: Sequence[SearchTask]) -> Iterator[list[int]]:
     """Places of the tasks, in batches whose searches can share steps."""
-    places = range(len(tasks))
-    for _, of_mask in _group(places, lambda place: tasks[place].list_heads("decoder")):
+    places, manifest = range(len(tasks)), model.manifest
+    apart = any(map(_mask_own, tasks)) and not model.decoder.masks_by_row
+    for _, of_mask in _group(places, lambda place: apart and _mask_own(tasks[place])):
         alone: list[int] = []
         for _, of_source in _group(of_mask, lambda place: _source_key(tasks[place])):
             if len(of_source) == 1:
@@ -172,6 +176,11 @@ def _divide(manifest: ModelManifest, tasks: Sequence[SearchTask]) -> Iterator[li
         # Sources are padded to one length before they are encoded; those with ablated heads are encoded one by one.
         for _, alike in _group(alone, lambda place: tasks[place].encoder_heads and tasks[place].source.key):
             yield from _divide_evenly(manifest, tasks, alike)
+
+
+def _mask_own(task: SearchTask) -> tuple[HeadAblation, ...]:
+    """Ablated heads of the decoder's self-attention."""
+    return tuple(entry for entry in task.decoder_heads if entry.kind == "decoder")
 
 
 def _source_key(task: SearchTask) -> tuple[str, tuple[HeadAblation, ...]]:
@@ -203,7 +212,7 @@ def _divide_evenly(manifest: ModelManifest, tasks: Sequence[SearchTask], places:
 
 def _family_key(task: SearchTask) -> tuple[object, ...]:
     request = task.request
-    return _source_key(task), request.prefix, request.overrides, request.forbidden, task.list_heads("cross")
+    return _source_key(task), request.prefix, request.overrides, request.forbidden, task.decoder_heads
 
 
 def _expect_row_bytes(manifest: ModelManifest, task: SearchTask) -> int:
@@ -231,8 +240,7 @@ def _run(model: ExportedModel, tasks: Sequence[SearchTask]) -> list[_Lane]:
 
 def _begin(model: ExportedModel, task: SearchTask, sentence: int) -> _Lane:
     beam = Beam.begin(model, task.settings, task.source.ids)
-    ablated = mask_heads(task.list_heads("cross"), model.manifest).cross
-    return _Lane(task, beam, sentence, ablated, origins=[sentence])
+    return _Lane(task, beam, sentence, mask_heads(task.decoder_heads, model.manifest), origins=[sentence])
 
 
 def _encode(model: ExportedModel, tasks: Sequence[SearchTask]) -> tuple[EncodedSource, list[int]]:
@@ -243,9 +251,7 @@ def _encode(model: ExportedModel, tasks: Sequence[SearchTask]) -> tuple[EncodedS
     for heads, group in groupby((firsts[key] for key in keys), key=lambda task: task.encoder_heads):
         sources = [task.source.rows for task in group]
         parts.append(encode_batch(model, sources, mask_heads(heads, model.manifest)))
-    decoder = mask_heads(tasks[0].list_heads("decoder"), model.manifest).decoder
-    encoded = replace(EncodedSource.join(parts), heads=HeadMasks(decoder=decoder))
-    return encoded, [keys.index(_source_key(task)) for task in tasks]
+    return EncodedSource.join(parts), [keys.index(_source_key(task)) for task in tasks]
 
 
 def _advance(model: ExportedModel, encoded: EncodedSource, memory: Tensors, lanes: Sequence[_Lane]) -> Tensors:
@@ -258,6 +264,7 @@ def _advance(model: ExportedModel, encoded: EncodedSource, memory: Tensors, lane
         scored_ids=None,
         top_count=max(lane.beam.top_count for lane in lanes),
         override=_stack_overrides(model.manifest, layout.owners, encoded.mask.shape[1]),
+        kept_heads=_stack_masks(layout.owners),
     )
     output = model.decoder.run(encoded, memory, asked)
     scored = _score_wanted(model, encoded, memory, asked, output, list(zip(lanes, layout.rows, strict=True)))
@@ -287,9 +294,16 @@ def _lay_out(lanes: Sequence[_Lane], sentences: int) -> _Layout:
     return _Layout(rows, previous_ids, origins, owners)
 
 
+def _stack_masks(owners: Sequence[_Lane]) -> Floats | None:
+    """Masks of the decoder's self-attention of all rows; None where no head is ablated."""
+    masks = [lane.heads.decoder for lane in owners]
+    every = next((np.ones_like(mask) for mask in masks if mask is not None), None)
+    return None if every is None else np.stack([every if mask is None else mask for mask in masks])
+
+
 def _stack_overrides(manifest: ModelManifest, owners: Sequence[_Lane], source_tokens: int) -> _Override | None:
     """Overrides and ablated heads of cross-attention of all rows; None where there are none."""
-    if not any(lane.task.request.overrides or lane.ablated is not None for lane in owners):
+    if not any(lane.task.request.overrides or lane.heads.cross is not None for lane in owners):
         return None
     different = {id(lane): lane for lane in owners}
     found = {key: _find_override(manifest, lane, source_tokens) for key, lane in different.items()}
@@ -304,11 +318,12 @@ def _stack_overrides(manifest: ModelManifest, owners: Sequence[_Lane], source_to
 def _find_override(manifest: ModelManifest, lane: _Lane, source_tokens: int) -> _Override | None:
     """The override of a search's next step: [layers, heads, source] weights, [layers, heads] places; or None."""
     override = override_row(lane.task.request.overrides, lane.beam.position, manifest, source_tokens)
-    if lane.ablated is None:
+    ablated = lane.heads.cross
+    if ablated is None:
         return override
-    shape = (*lane.ablated.shape, source_tokens)
-    weights, on = override or (np.zeros(shape, np.float32), np.zeros(lane.ablated.shape, np.bool_))
-    return np.where(lane.ablated[..., None], np.float32(0), weights), on | lane.ablated
+    shape = (*ablated.shape, source_tokens)
+    weights, on = override or (np.zeros(shape, np.float32), np.zeros(ablated.shape, np.bool_))
+    return np.where(ablated[..., None], np.float32(0), weights), on | ablated
 
 
 def _score_wanted(
@@ -353,6 +368,7 @@ def _ask_scores(asked: StepInput, rows: Ids, wanted: Ids) -> StepInput:
         beam_index=asked.beam_index[rows],
         scored_ids=wanted,
         override=override,
+        kept_heads=None if asked.kept_heads is None else asked.kept_heads[rows],
     )
 
 

@@ -22,6 +22,7 @@ from exported_models.contract.graphs import (
     SELF_ATTENTION_INPUTS,
     SELF_ATTENTION_OUTPUTS,
     SOURCE_STATE_SHAPE,
+    STEP_HEAD_MASK,
     STEP_INPUTS,
     STEP_NORMALIZER,
     STEP_OUTPUTS,
@@ -52,7 +53,7 @@ def step_inputs(model: LoadedCheckpoint) -> tuple[TensorSpec, ...]:
     """Every input of the model's step graph; memory has a row for each row of the step before."""
     own = tuple(_sized(spec, model) for spec in STEP_INPUTS if _belongs(spec, model))
     memory = (_with_rows(spec, spec.name, "incoming") for spec in model.memory_tensors)
-    return (*own, *_head_masks(model, DECODER_HEAD_MASK), *model.source_tensors, *memory)
+    return (*own, *_head_masks(model, STEP_HEAD_MASK), *model.source_tensors, *memory)
 
 
 def step_outputs(model: LoadedCheckpoint) -> tuple[TensorSpec, ...]:
@@ -214,8 +215,8 @@ def _if_penalized(spec: TensorSpec, model: LoadedCheckpoint) -> tuple[TensorSpec
 
 def _head_masks(model: LoadedCheckpoint, *specs: TensorSpec) -> tuple[TensorSpec, ...]:
     """The masks of those stacks whose heads can be ablated."""
-    there = {ENCODER_HEAD_MASK: model.encoder_self_attention, DECODER_HEAD_MASK: model.decoder_self_attention}
-    return tuple(_sized(spec, model) for spec in specs if there[spec])
+    there = {ENCODER_HEAD_MASK.name: model.encoder_self_attention, DECODER_HEAD_MASK.name: model.decoder_self_attention}
+    return tuple(_sized(spec, model) for spec in specs if there[spec.name])
 
 
 def _sized(spec: TensorSpec, model: LoadedCheckpoint) -> TensorSpec:

@@ -159,7 +159,7 @@ class Transformer(nn.Module):
             previous_ids: [R], the rows of a sentence adjacent.
             position: [1], the same for all rows.
             memory: every layer's, from `empty_past` at the first step and from the step before at others.
-            head_mask: [L, A], for the decoder's self-attention, as that of `encode`.
+            head_mask: [R, L, A], for the decoder's self-attention, otherwise as that of `encode`.
         """
         x = self.target_embedding(previous_ids, position)
         biases, source_bias = self._step_biases(memory[0], position), _padding_bias(source_mask)
@@ -289,8 +289,10 @@ def _add_up(*terms: Tensor | None) -> Tensor | None:
 
 
 def _split_mask(head_mask: Tensor | None, stack: StackConfig) -> Sequence[Tensor | None]:
-    """A mask [layers, A] of heads as [1, A, 1, 1] of every layer."""
-    return [None] * stack.layers if head_mask is None else torch.split(head_mask.view(-1, stack.heads, 1, 1), 1)
+    """A mask [rows, layers, A] of heads as [rows, A, 1, 1] of every layer; [layers, A] counts as one row."""
+    if head_mask is None:
+        return [None] * stack.layers
+    return torch.split(head_mask.view(-1, stack.layers * stack.heads, 1, 1), stack.heads, 1)
 
 
 def _hide_far(queries: Tensor, keys: Tensor, reach: int) -> Tensor:

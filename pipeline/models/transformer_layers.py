@@ -143,7 +143,7 @@ class SelfAttention(nn.Module):
         Args:
             x: [rows x tokens, D].
             bias: added to the scores, broadcast to [rows, A, tokens, tokens].
-            kept: [1, A, 1, 1], 0 for a head that is ablated and 1 for the others; None keeps all.
+            kept: [1 or rows, A, 1, 1], 0 for a head that is ablated and 1 for the others; None keeps all.
             rotation: of queries and keys by their positions.
             blocks: blocks of tokens to attend to besides. The attention that is returned is that to tokens.
         """
