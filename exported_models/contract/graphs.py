@@ -99,7 +99,7 @@ of zeros.
 STEP_HEAD_MASK = TensorSpec(
     DECODER_HEAD_MASK.name, "float32", ("rows", *DECODER_HEAD_MASK.shape), DECODER_HEAD_MASK.meaning
 )
-"""Steps of models that were exported before revision 10 read `DECODER_HEAD_MASK`."""
+"""Steps of models that were exported before revision 11 read `DECODER_HEAD_MASK`."""
 
 SOURCE_STATE_SHAPE = ("sentences", "source")
 """Leading dimensions of states of the source; the last one is their size.

@@ -63,7 +63,7 @@ class StepSession:
 
     @property
     def masks_by_row(self) -> bool:
-        """Whether rows of a step may have different masks of heads; not so in models of before export revision 10."""
+        """Whether rows of a step may have different masks of heads; not so in models of before export revision 11."""
         return self._whole.open().masks_by_row(STEP_HEAD_MASK)
 
     def run(self, encoded: EncodedSource, memory: Tensors, asked: StepInput) -> StepOutput:

@@ -5,7 +5,7 @@ source, its prefix and the interventions so far: rows that searches have in comm
 are computed once. No trace is made, so attention and states of the steps are not kept.
 
 Searches of one source are rows of one sentence. Searches of different sources are sentences of one batch with equally
-many rows each. In models that were exported before revision 10 one mask of the decoder's heads serves all rows, so
+many rows each. In models that were exported before revision 11 one mask of the decoder's heads serves all rows, so
 searches that ablate different ones do not share steps there.
 """
 

@@ -29,7 +29,7 @@ from pipeline.work.lock import only_build
 from pipeline.work.published import mark_finished
 from state_store.pairs import StoredPair
 
-EXPORT_REVISION = 10
+EXPORT_REVISION = 11
 """Raised when the same checkpoint would give another exported model than before."""
 
 
