@@ -12,12 +12,16 @@ from exported_models.contract.json_text import parse_json
 from exported_models.contract.request import Request
 
 if TYPE_CHECKING:
+    from exported_models.contract.trace import Trace
     from exported_models.contract.wishes import Wish
     from exported_models.engine import Engine
 
 
-def apply_changes(engine: Engine, request: Request, wishes: Sequence[Wish]) -> Request:
+def apply_changes(engine: Engine, request: Request, wishes: Sequence[Wish], beside: Trace | None = None) -> Request:
     """The request after all changes, each applied to the best translation of the one before.
+
+    Args:
+        beside: the translation that attention is copied from.
 
     Raises:
         RequestError: a wish names a step, rank, node or word that the translation does not have.
@@ -26,7 +30,9 @@ def apply_changes(engine: Engine, request: Request, wishes: Sequence[Wish]) -> R
 
     for wish in wishes:
         trace = engine.translate(request)
-        request = apply(wish, trace, trace.best, target=engine.target_text(request.model_id)).request
+        target = engine.target_text(request.model_id)
+        other = None if beside is None else (beside, beside.best)
+        request = apply(wish, trace, trace.best, target=target, beside=other).request
     return request
 
 

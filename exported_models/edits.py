@@ -64,6 +64,9 @@ from exported_models.wording import (
     describe_steps,
 )
 
+Answer = tuple[Trace, Hypothesis]
+"""A trace, and the hypothesis of it that is in view."""
+
 
 @dataclass(frozen=True, slots=True)
 class Edit:
@@ -79,6 +82,7 @@ def apply(
     hypothesis: Hypothesis,
     text: PairWriter = AS_IS,
     target: TargetText = NO_TARGET_TEXT,
+    beside: Answer | None = None,
 ) -> Edit:
     """Change the request of a trace.
 
@@ -86,6 +90,7 @@ def apply(
         hypothesis: the hypothesis in view, whose steps choices and overrides name.
         text: writes tokens in `Edit.words`.
         target: reads the texts of wishes that hold one (`Engine.target_text`).
+        beside: the translation that attention is copied from.
 
     Raises:
         RequestError: the wish names a step, rank, node or word that the trace does not have, or a text that the
@@ -94,10 +99,10 @@ def apply(
     before = trace.request.as_request()
     if isinstance(wish, SubstituteTarget):
         return _apply_substitution(wish, before, hypothesis, target)
-    plain = resolve(wish, trace, hypothesis, target)
+    plain = resolve(wish, trace, hypothesis, target, beside)
     if isinstance(plain, Attend | AttendSteps) and (steps := _list_steps(plain)):
         before = _pin(before, hypothesis, min(steps))
-    return Edit(revise(before, plain), _describe(wish, plain, trace, hypothesis, text))
+    return Edit(revise(before, plain), _describe(wish, plain, trace, hypothesis, text, beside))
 
 
 def start(wish: StartOver) -> Request:
@@ -150,7 +155,11 @@ def revise(request: Request, wish: PlainWish) -> Request:  # noqa: C901 - one ca
 
 
 def resolve(  # noqa: C901 - one case a verb
-    wish: Wish, trace: Trace, hypothesis: Hypothesis, target: TargetText = NO_TARGET_TEXT
+    wish: Wish,
+    trace: Trace,
+    hypothesis: Hypothesis,
+    target: TargetText = NO_TARGET_TEXT,
+    beside: Answer | None = None,
 ) -> PlainWish:
     """Replace a wish that points into a trace, or holds a target text, by one that does not.
 
@@ -185,7 +194,7 @@ def resolve(  # noqa: C901 - one case a verb
             weights = tuple((position, 1.0) for position in range(len(trace.source)))
             return resolve(Attend(wish.step, weights, wish.layer, wish.head), trace, hypothesis)
         case CopyAttention():
-            return resolve(_copy_attention(wish, trace, hypothesis), trace, hypothesis)
+            return resolve(_copy_attention(wish, (trace, hypothesis), beside), trace, hypothesis)
         case Attend() | AttendSteps():
             for step in _list_steps(wish):
                 _check("step", step, len(hypothesis.tokens))
@@ -228,10 +237,29 @@ def substitute_word(source: Source, word: int, text: str) -> str:
     return source.payload[:start] + text + source.payload[end:]
 
 
-def _copy_attention(wish: CopyAttention, trace: Trace, hypothesis: Hypothesis) -> Attend:
+def _copy_attention(wish: CopyAttention, own: Answer, beside: Answer | None) -> Attend:
     origin = wish.step if wish.from_step is None else wish.from_step
+    trace, hypothesis = check_beside(own[0], beside) if wish.beside else own
     weights = read_weights(trace, hypothesis, origin, wish.from_layer, wish.from_head)
     return Attend(wish.step, weights, wish.layer, wish.head)
+
+
+def check_beside(trace: Trace, beside: Answer | None) -> Answer:
+    """The translation that is beside another one, with a source of as many tokens.
+
+    Raises:
+        RequestError: there is none, or its source has another number of tokens.
+    """
+    if beside is None:
+        raise RequestError("There is no translation beside this one to copy from; pin one.", field="wish.beside")
+    there, here = len(beside[0].source), len(trace.source)
+    if there != here:
+        raise RequestError(
+            f"The source beside has {there} tokens and this one {here}; attention is copied between sources of equally "
+            "many tokens.",
+            field="wish.beside",
+        )
+    return beside
 
 
 def _list_steps(wish: Attend | AttendSteps) -> list[int]:
@@ -340,12 +368,12 @@ def _check(what: str, value: int, count: int) -> None:
 
 
 def _describe(  # noqa: C901 - one case a verb
-    wish: Wish, plain: PlainWish, trace: Trace, hypothesis: Hypothesis, text: PairWriter
+    wish: Wish, plain: PlainWish, trace: Trace, hypothesis: Hypothesis, text: PairWriter, beside: Answer | None
 ) -> str:
     if isinstance(wish, AttendEvenly):
         return f"{wish.step + 1}: even attention"
     if isinstance(wish, CopyAttention):
-        return describe_copy(wish)
+        return describe_copy(wish, beside[1].text if wish.beside and beside else "")
     if isinstance(wish, EditTarget) and wish.text:
         return f"{'target' if wish.ends else 'begin with'} {describe_source(wish.text)}"
     if isinstance(wish, Substitute):

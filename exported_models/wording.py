@@ -122,12 +122,14 @@ def describe_steps(steps: Sequence[int]) -> str:
     return f"attention of steps {listed}"
 
 
-def describe_copy(wish: CopyAttention) -> str:
-    """Attention that is taken from another place."""
-    step = "" if wish.from_step in (None, wish.step) else f" of step {wish.from_step + 1}"
+def describe_copy(wish: CopyAttention, beside: str = "") -> str:
+    """Attention that is taken from another place; ``beside`` is the target text of another translation."""
+    origin = wish.step if wish.from_step is None else wish.from_step
+    step = f" of step {origin + 1}" if beside or origin != wish.step else ""
     layer = "" if wish.from_layer is None else f" of layer {wish.from_layer + 1}"
     head = "" if wish.from_head is None else f" of head {wish.from_head + 1}"
-    return f"{wish.step + 1}: attention{step}{layer}{head}"
+    text = f" of {describe_source(beside)}" if beside else ""
+    return f"{wish.step + 1}: attention{step}{layer}{head}{text}"
 
 
 def describe_phrase(tokens: Sequence[str], step: int | None, text: PairWriter, *, forbidden: bool) -> str:

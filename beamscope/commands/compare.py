@@ -146,7 +146,9 @@ class _Pair:
     def _requests(self, text: str) -> tuple[Request, Request]:
         before = self.options.request(self.engine, self.model, text)
         other = self.options.request(self.engine, self.other_model or self.model, self.other_text or text)
-        return before, apply_changes(self.engine, other, self.changes)
+        copies = any(getattr(change, "beside", False) for change in self.changes)
+        beside = self.engine.translate(before) if copies else None
+        return before, apply_changes(self.engine, other, self.changes, beside)
 
 
 def _compare_text(pair: _Pair, text: str, reference: str | None, as_json: bool) -> None:

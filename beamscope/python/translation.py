@@ -148,8 +148,11 @@ class Translation(Verbs):
             )
         return replace(self, rank=rank)
 
-    def change(self, wish: Wish | Mapping[str, Any]) -> Translation:
+    def change(self, wish: Wish | Mapping[str, Any], *, beside: Translation | None = None) -> Translation:
         """Decode again with one change: a wish, or its JSON form, as ``POST /api/v1/what-if`` takes it.
+
+        Args:
+            beside: the translation that ``copy_attention`` with ``"beside": true`` copies from.
 
         Raises:
             ValueError: the JSON is no wish.
@@ -161,7 +164,8 @@ class Translation(Verbs):
         asked = read_wish(wish) if isinstance(wish, Mapping) else wish
         services = self.services
         text, target = services.token_text(self.model), services.engine.target_text(self.model)
-        edit = apply(asked, self.trace, self.hypothesis, text, target)
+        other = (beside.trace, beside.hypothesis) if beside else None
+        edit = apply(asked, self.trace, self.hypothesis, text, target, other)
         return replace(self, trace=services.trace(edit.request), rank=0, words=edit.words, origin=self)
 
     def score_target(self, target: str) -> ForcedScore:

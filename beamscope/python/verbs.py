@@ -24,8 +24,8 @@ class Verbs(ABC):
     __slots__ = ()
 
     @abstractmethod
-    def change(self, wish: Wish | Mapping[str, Any]) -> Self:
-        """Decode again with one change."""
+    def change(self, wish: Wish | Mapping[str, Any], *, beside: Self | None = None) -> Self:
+        """Decode again with one change; ``beside`` is a translation to copy attention from."""
 
     @abstractmethod
     def _read(self, text: str | Sequence[str]) -> tuple[str, ...]:
@@ -115,6 +115,7 @@ class Verbs(ABC):
         from_head: int | None = None,
         layer: int | None = None,
         head: int | None = None,
+        of: Self | None = None,
     ) -> Self:
         """Override the cross-attention of a step by that of a step, layer and head of this hypothesis.
 
@@ -122,8 +123,10 @@ class Verbs(ABC):
             from_step: None for ``step`` itself.
             from_layer, from_head: None for the mean of all.
             layer, head: where the weights are put; None for all.
+            of: another translation to copy from, whose source has as many tokens; None for this one.
         """
-        return self.change(wishes.CopyAttention(step, from_step, from_layer, from_head, layer, head))
+        wish = wishes.CopyAttention(step, from_step, from_layer, from_head, layer, head, of is not None)
+        return self.change(wish, beside=of)
 
     def own_attention(self, step: int | None = None) -> Self:
         """Drop the attention overrides of a step, or of every step; the forced prefix stays."""

@@ -47,7 +47,11 @@ def what_if(asked: WhatIfDocument, services: ServicesOfApp) -> WhatIfAnswer:
     trace = services.trace(asked.request.to_request())
     text = services.token_text(asked.request.model_id)
     target = services.engine.target_text(asked.request.model_id)
-    edit = apply(asked.wish, trace, choose_hypothesis(trace, asked.hypothesis), text, target)
+    beside = None
+    if asked.beside is not None:
+        other = services.trace(asked.beside.request.to_request())
+        beside = other, choose_hypothesis(other, asked.beside.hypothesis)
+    edit = apply(asked.wish, trace, choose_hypothesis(trace, asked.hypothesis), text, target, beside)
     return WhatIfAnswer(words=edit.words, trace=TraceDocument.of(services.trace(edit.request)))
 
 

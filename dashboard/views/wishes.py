@@ -15,6 +15,7 @@ from dashboard.views.changed_models import say_missing, warn_of_change
 from exported_models.contract.errors import RequestError
 from exported_models.contract.request import Request
 from exported_models.contract.wishes import (
+    CopyAttention,
     EditSource,
     EditTarget,
     SetSearch,
@@ -83,7 +84,8 @@ def edit(services: Services, turn: Turn, wish: Wish) -> Turn:
     state = shown_state(turn)
     model_id = state.request.model_id
     text, target = services.token_text(model_id), services.engine.target_text(model_id)
-    changed = apply(wish, *services.chosen(state), text, target)
+    beside = services.chosen(state.pinned) if state.pinned and isinstance(wish, CopyAttention) else None
+    changed = apply(wish, *services.chosen(state), text, target, beside)
     return replace(turn, state=PageState(changed.request), label=changed.words)
 
 

@@ -158,6 +158,13 @@ class RequestDocument(_Document):
         )
 
 
+class AnswerDocument(_Document):
+    """A request and a hypothesis of its translation."""
+
+    request: RequestDocument
+    hypothesis: WholeNumber = Field(default=0, ge=0, description="Its rank in the n-best list.")
+
+
 class WhatIfDocument(_Document):
     """A change to the translation of a request; see `exported_models.contract.wishes`."""
 
@@ -168,6 +175,9 @@ class WhatIfDocument(_Document):
     wish: WishDocument = Field(
         description="The change: its fields, and `verb` to tell which it is.",
         examples=[{"verb": "choose", "step": 3, "rank": 1}],
+    )
+    beside: AnswerDocument | None = Field(
+        default=None, description="The translation beside it, which `copy_attention` with `beside` copies from."
     )
 
 

@@ -301,6 +301,7 @@ class CopyAttention(_Verb):
         from_step: the step whose weights are taken; None for ``step`` itself.
         from_layer, from_head: None for the mean of all.
         layer, head: where the weights are put; None for all.
+        beside: take the weights of the translation beside this one, whose source must have as many tokens.
     """
 
     step: Index
@@ -309,6 +310,7 @@ class CopyAttention(_Verb):
     from_head: WholeNumber | None = None
     layer: WholeNumber | None = None
     head: WholeNumber | None = None
+    beside: bool = False
     verb: Literal["copy_attention"] = field(default="copy_attention", kw_only=True)
 
 

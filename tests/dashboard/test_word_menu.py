@@ -125,6 +125,21 @@ def test_words_that_begin_as_typed_come_from_the_corpus_the_frequent_first(servi
     assert complete("") == complete("March ") == complete("no such word") == []
 
 
+def test_the_attention_of_the_pinned_answer_is_copied(services: Services) -> None:
+    state = ORIGIN.pin(PageState(Request("dates", ORIGIN.request.source, prefix=("1",))))
+    assert state.pinned is not None
+    _, best = services.chosen(state.pinned)
+    wish = {"verb": "copy_attention", "step": 5, "from_step": 4, "beside": True}
+
+    copied = answer(services, Question.model_validate({"state": state.to_json(), "wish": wish}))
+
+    assert PageState.from_json(copied["state"]).pinned == state.pinned
+    assert copied["moments"][-1]["label"] == f"6: attention of step 5 of “{best.text}”"
+    shorter = state.pin(PageState(Request("dates", "May 1")))
+    with pytest.raises(RequestError, match="equally many tokens"):
+        answer(services, Question.model_validate({"state": shorter.to_json(), "wish": wish}))
+
+
 def test_every_condition_of_an_answer_can_be_taken_back(services: Services) -> None:
     request = Request(
         "dates",

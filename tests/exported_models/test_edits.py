@@ -406,3 +406,27 @@ def test_a_source_word_is_written_anew_between_its_spaces(trace: Trace) -> None:
 def test_a_completed_request_can_be_asked_again(engine: Engine, trace: Trace) -> None:
     assert engine.translate(trace.request) is trace
     assert engine.translate(trace.request.as_request()) is trace
+
+
+def test_attention_is_copied_from_the_translation_beside(engine: Engine, trace: Trace) -> None:
+    other = engine.translate(Request("random", "de abc"))
+    attention = other.attention(other.best)
+    assert attention is not None
+
+    edit = apply(CopyAttention(2, 1, beside=True), trace, trace.best, beside=(other, other.best))
+    copied = engine.translate(edit.request)
+    now = copied.attention(copied.best)
+
+    assert edit.words == f"3: attention of step 2 of “{other.best.text}”"
+    assert now is not None
+    assert now[2, 0, 0].tolist() == pytest.approx(attention[1, 0, 0].tolist(), abs=1e-6)
+
+
+def test_attention_is_copied_between_sources_of_equally_many_tokens(engine: Engine, trace: Trace) -> None:
+    shorter = engine.translate(Request("random", "abc"))
+    numbers = f"has {len(shorter.source)} tokens and this one {len(trace.source)};"
+
+    with pytest.raises(RequestError, match=numbers):
+        apply(CopyAttention(0, beside=True), trace, trace.best, beside=(shorter, shorter.best))
+    with pytest.raises(RequestError, match="no translation beside this one"):
+        apply(CopyAttention(0, beside=True), trace, trace.best)
