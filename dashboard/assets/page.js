@@ -140,7 +140,7 @@
     return open.length > 0;
   };
 
-  let submitted = null;
+  let submitted = 0;
 
   function isNews(role, value) {
     const element = scope.byRole(document, role);
@@ -152,17 +152,20 @@
   /* Translate and Enter say that the text is meant; an option that changed leaves the text that is shown. */
   function readHeader(clicks, submits, beam, penalty, model, reads, writes, source) {
     const asked = (clicks || 0) + (submits || 0);
-    const typed = submitted !== null && asked !== submitted;
+    const typed = asked !== submitted;
     submitted = asked;
     const news = [isNews("header-beam-size", beam), isNews("header-length-penalty", penalty), isNews("header-model", model)];
     const spoken = [isNews("header-source-language", reads), isNews("header-target-language", writes)];
     if (typed || news.includes(true)) {
       const wish = { model: model, source: source || "", beam_size: number(beam), length_penalty: number(penalty) };
-      scope.active().wish(Object.assign(wish, { verb: "translate", typed: typed }));
+      send(Object.assign(wish, { verb: "translate", typed: typed }));
     } else if (spoken.includes(true)) {
-      scope.active().wish({ verb: "set_languages", source: spoken[0] ? reads : null, target: spoken[1] ? writes : null });
+      send({ verb: "set_languages", source: spoken[0] ? reads : null, target: spoken[1] ? writes : null });
     }
   }
+
+  /* Controls may be used before the pane is there. */
+  const send = (wish) => scope.whenThere(scope.active, (pane) => pane.wish(wish));
 
   function number(value) {
     return value === "" || value === undefined || value === null ? null : value;
