@@ -8,8 +8,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from pipeline.models.masking import MASKED
 from pipeline.models.transformer_config import RelativeBias
-from pipeline.models.transformer_layers import MASKED, Blocks, DistanceBias
+from pipeline.models.transformer_layers import Blocks, DistanceBias
 
 _SPARE = 2
 """Empty blocks beyond those of a source, so that their number is neither 0 nor 1, which an exporter takes for fixed."""

@@ -19,10 +19,11 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
+from pipeline.models.long_attention import LongWeights, Near, find_near
+from pipeline.models.masking import MASKED, hide_far, hide_padding
 from pipeline.models.source_blocks import SourceBlocks
-from pipeline.models.transformer_config import RelativeBias, StackConfig, TransformerConfig
+from pipeline.models.transformer_config import LongSource, RelativeBias, StackConfig, TransformerConfig
 from pipeline.models.transformer_layers import (
-    MASKED,
     Cell,
     DecoderLayer,
     DistanceBias,
@@ -40,11 +41,20 @@ from pipeline.models.transformer_layers import (
 
 
 class Encoded(NamedTuple):
-    """``states`` [N, S, D], and of every layer ``attention`` [N, A, S, S] and the output ``layers`` [N, S, D]."""
+    """``states`` [N, S, D], and of every layer the output ``layers`` [N, S, D] and its attention."""
 
     states: Tensor
-    attention: tuple[Tensor, ...]
+    weights: tuple[Tensor | LongWeights, ...]
     layers: tuple[Tensor, ...]
+
+    @property
+    def attention(self) -> list[Tensor]:
+        """Attention between source tokens, [N, A, S, S] of every layer. Rows sum to 1 less that to other tokens."""
+        length = self.states.shape[1]
+        return [
+            given.spread()[..., -length:, -length:] if isinstance(given, LongWeights) else given
+            for given in self.weights
+        ]
 
 
 class Decoded(NamedTuple):
@@ -73,14 +83,16 @@ class Transformer(nn.Module):
         self.config = config
         self.context_layer = config.decoder.layers - 1
         relative = config.relative_bias
-        self.source_embedding = Embedding(config, config.source_vocabulary)
+        self.source_embedding = Embedding(config, config.source_vocabulary, config.longest_source)
+        learned = config.long_source.learned if config.long_source else 0
+        self.source_globals = nn.Embedding(learned, config.size) if learned else None
         self.encoder = nn.ModuleList(EncoderLayer(config) for _ in range(config.encoder.layers))
         self.encoder_norm = make_norm(config) if config.final_norm else None
         self.encoder_bias = _make_biases(relative, config.encoder, both_sides=True)
         self.encoder_rotary = Rotary(config.rotary_base, config.encoder.head_size) if config.rotary_base else None
         self.source_blocks = _make_source_blocks(config)
         self.target_embedding = Embedding(
-            config, config.target_vocabulary, norm_before_positions=config.norm_before_positions
+            config, config.target_vocabulary, config.positions, norm_before_positions=config.norm_before_positions
         )
         self.decoder = nn.ModuleList(DecoderLayer(config) for _ in range(config.decoder.layers))
         self.decoder_norm = make_norm(config) if config.final_norm else None
@@ -115,20 +127,18 @@ class Transformer(nn.Module):
         Args:
             head_mask: [encoder layers, A], 0 for heads of self-attention that are ablated and 1 for the others.
         """
-        sentences, length = source_ids.shape
-        positions = torch.arange(length, device=source_ids.device)
+        sentences, positions = len(source_ids), torch.arange(source_ids.shape[1], device=source_ids.device)
         blocks = None if self.source_blocks is None else self.source_blocks(source_mask)
-        padding, rotation = _padding_bias(source_mask), _rotate(self.encoder_rotary, positions)
-        biases = _find_biases(padding, self.encoder_bias, self.config.encoder, positions, positions)
-        x = self.source_embedding(source_ids, positions).flatten(0, 1)
-        attentions, layers = [], []
+        rotation = _rotate(self.encoder_rotary, positions)
+        x = self._add_globals(self.source_embedding(source_ids, positions)).flatten(0, 1)
+        weights, layers = [], []
         masks = _split_mask(head_mask, self.config.encoder)
-        for layer, bias, kept in zip(self.encoder, biases, masks, strict=True):
+        for layer, bias, kept in zip(self.encoder, self._read_places(source_mask, positions), masks, strict=True):
             x, attention = layer(x, sentences, bias, kept, rotation, blocks)
-            attentions.append(attention)
-            layers.append(x.view(sentences, length, -1))
+            weights.append(attention)
+            layers.append(self._drop_globals(x, sentences))
         x = x if self.encoder_norm is None else self.encoder_norm(x)
-        return Encoded(x.view(sentences, length, -1), tuple(attentions), tuple(layers))
+        return Encoded(self._drop_globals(x, sentences), tuple(weights), tuple(layers))
 
     def read_source(self, states: Tensor) -> tuple[Keys, ...]:
         """Every decoder layer's keys and values of encoder states [N, S, D]."""
@@ -162,7 +172,7 @@ class Transformer(nn.Module):
             head_mask: [R, L, A], for the decoder's self-attention, otherwise as that of `encode`.
         """
         x = self.target_embedding(previous_ids, position)
-        biases, source_bias = self._step_biases(memory[0], position), _padding_bias(source_mask)
+        biases, source_bias = self._step_biases(memory[0], position), hide_padding(source_mask)
         rotation = _rotate(self.decoder_rotary, position)
         given, kept = self._by_layer(override), _split_mask(head_mask, self.config.decoder)
         cross, own, memories, layers, context = [], [], [], [], x
@@ -194,7 +204,7 @@ class Transformer(nn.Module):
         future = torch.triu(torch.full((length, length), MASKED), diagonal=1)[None, None]
         biases = _find_biases(future, self.decoder_bias, self.config.decoder, positions, positions)
         rotation = _rotate(self.decoder_rotary, positions)
-        source_bias, given = _padding_bias(source_mask), self._by_layer(override)
+        source_bias, given = hide_padding(source_mask), self._by_layer(override)
         kept = _split_mask(head_mask, self.config.decoder)
         x = self.target_embedding(previous_ids, positions).flatten(0, 1)
         cross, own, layers, context = [], [], [], x
@@ -207,6 +217,24 @@ class Transformer(nn.Module):
             own.append(self_attention)
             layers.append(x)
         return self._finish(layers, context, cross, own, ())
+
+    def _read_places(self, source_mask: Tensor, positions: Tensor) -> Sequence[Tensor | Near]:
+        """The places that every encoder layer attends to: added to its scores, or blocks of near ones."""
+        config = self.config
+        if config.long_source is not None:
+            return _find_all_near(source_mask, config.long_source)
+        return _find_biases(hide_padding(source_mask), self.encoder_bias, config.encoder, positions, positions)
+
+    def _add_globals(self, x: Tensor) -> Tensor:
+        """Learned global tokens, if the model has any, before those of sources [N, S, D]."""
+        if self.source_globals is None:
+            return x
+        return torch.cat([self.source_globals.weight.expand(len(x), -1, -1), x], dim=1)
+
+    def _drop_globals(self, x: Tensor, sentences: int) -> Tensor:
+        """The tokens of sources, [N, S, D], of all tokens of an encoder layer, [N x tokens, D]."""
+        every = x.view(sentences, -1, x.shape[-1])
+        return every if self.source_globals is None else every[:, self.source_globals.num_embeddings :]
 
     @property
     def _layers(self) -> range:
@@ -276,7 +304,7 @@ def _find_biases(
     kinds = list(zip(tables, stack.reach or [0] * stack.layers, strict=True))
     found = {
         (table, reach): _add_up(
-            shared, table(queries, keys) if table else None, _hide_far(queries, keys, reach) if reach else None
+            shared, table(queries, keys) if table else None, hide_far(queries, keys, reach) if reach else None
         )
         for table, reach in dict.fromkeys(kinds)
     }
@@ -295,12 +323,9 @@ def _split_mask(head_mask: Tensor | None, stack: StackConfig) -> Sequence[Tensor
     return torch.split(head_mask.view(-1, stack.layers * stack.heads, 1, 1), stack.heads, 1)
 
 
-def _hide_far(queries: Tensor, keys: Tensor, reach: int) -> Tensor:
-    """`MASKED` between positions that are more than ``reach`` apart, and zero between others, [1, 1, queries, keys]."""
-    distance = (keys[None, :] - queries[:, None]).abs()
-    return ((distance > reach).to(torch.float32) * MASKED)[None, None]
-
-
-def _padding_bias(mask: Tensor) -> Tensor:
-    """Zero on tokens and `MASKED` on padding, [N, 1, 1, S]."""
-    return (mask.to(torch.float32) - 1.0)[:, None, None, :] * -MASKED
+def _find_all_near(source_mask: Tensor, long_source: LongSource) -> Sequence[Near]:
+    """The near tokens of every layer; layers with the same reach share them."""
+    learned = long_source.learned
+    mask = torch.cat([source_mask.new_ones(len(source_mask), learned), source_mask], dim=1) if learned else source_mask
+    near = {reach: find_near(mask, reach, learned or 1) for reach in dict.fromkeys(long_source.reaches)}
+    return [near[reach] for reach in long_source.reaches]

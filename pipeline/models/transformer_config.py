@@ -50,6 +50,34 @@ class RelativeBias:
 
 
 @dataclass(frozen=True, slots=True)
+class Reach:
+    """The tokens near to a token.
+
+    Attributes:
+        size: tokens of a block, or the largest distance.
+        kind: whether near tokens are those within the distance or those of the same block. The first of ``staggered``
+            blocks is half a block.
+    """
+
+    size: int
+    kind: Literal["distance", "block", "staggered"]
+
+
+@dataclass(frozen=True, slots=True)
+class LongSource:
+    """Self-attention of the encoder to near tokens and to global ones, which attend to all tokens.
+
+    Attributes:
+        reaches: the near tokens, of every layer.
+        learned: number of learned global tokens, which precede those of the source (Phang et al. 2022); 0 if the first
+            token of the source is global, with projections of its own (Beltagy et al. 2020).
+    """
+
+    reaches: tuple[Reach, ...]
+    learned: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class TransformerConfig:
     """Sizes and variants of a model.
 
@@ -61,17 +89,20 @@ class TransformerConfig:
         rms_norm: norms without mean and bias (Zhang and Sennrich 2019).
         gated: the feed-forward layer multiplies its activation with a second projection (Shazeer 2020).
         bias: whether projections have biases.
+        attention_bias: whether those of attention have, where others do.
         embedding_scale: factor of the token embeddings.
         output_scale: factor of the output projection's input.
         attention_cap, output_cap: c where attention's scores, or the logits, x are ``c * tanh(x / c)`` (Gemma Team
             2024); 0 for none.
         positions: rows of the table of absolute positions, or 0 for none.
+        source_positions: rows of the source's table where it has another number.
         norm_before_positions: whether the target's norm of embeddings stands before positions are added, not after.
         relative_bias: bias of self-attention by distance, or None.
         rotary_base: base of the frequencies by which positions turn queries and keys of self-attention (Su et al.
             2021); 0 for none.
         source_block: number of source tokens of a block whose sum the encoder attends to besides tokens (Guo et al.
             2022); 0 for none.
+        long_source: another self-attention of the encoder, for sources of thousands of tokens; None for the usual one.
         output_transform: activation of BERT's transform, a projection and a norm before the output projection; None
             for a model without it.
         tied: whether the output projection is the table of target embeddings.
@@ -93,16 +124,29 @@ class TransformerConfig:
     final_norm: bool = False
     gated: bool = False
     bias: bool = True
+    attention_bias: bool = True
     embedding_scale: float = 1.0
     output_scale: float = 1.0
     attention_cap: float = 0.0
     output_cap: float = 0.0
     positions: int = 0
+    source_positions: int | None = None
     norm_before_positions: bool = False
     relative_bias: RelativeBias | None = None
     rotary_base: float = 0.0
     source_block: int = 0
+    long_source: LongSource | None = None
     output_transform: Activation | None = None
     tied: bool = False
     recurrent: bool = False
     recurrent_projection: bool = False
+
+    @property
+    def has_attention_bias(self) -> bool:
+        """Whether the projections of attention have biases."""
+        return self.bias and self.attention_bias
+
+    @property
+    def longest_source(self) -> int:
+        """Rows of the source's table of positions, or 0 for none."""
+        return self.positions if self.source_positions is None else self.source_positions

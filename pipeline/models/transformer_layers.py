@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pipeline.models.long_attention import LongAttention, LongWeights, Near
+from pipeline.models.masking import ablate
 from pipeline.models.transformer_config import Activation, RelativeBias, StackConfig, TransformerConfig
 
 _ACTIVATIONS: Mapping[Activation, Callable[[Tensor], Tensor]] = {
@@ -40,10 +42,6 @@ class Cell(NamedTuple):
 
 Memory: TypeAlias = Keys | Cell
 """Values that a decoder layer passes to the next step."""
-
-
-MASKED = -1e9
-"""Added to the scores of masked keys. Finite, so that the softmax over a row of padding alone is a number."""
 
 
 class Rotation(NamedTuple):
@@ -125,8 +123,9 @@ class SelfAttention(nn.Module):
         super().__init__()
         self.heads, self.head_size, self.cap = stack.heads, stack.head_size, config.attention_cap
         self.parts = [stack.heads, stack.stored_heads, stack.stored_heads]
-        self.project = nn.Linear(config.size, sum(self.parts) * stack.head_size, config.bias)
-        self.output = nn.Linear(stack.heads * stack.head_size, config.size, config.bias)
+        bias = config.has_attention_bias
+        self.project = nn.Linear(config.size, sum(self.parts) * stack.head_size, bias)
+        self.output = nn.Linear(stack.heads * stack.head_size, config.size, bias)
         self.blocks = BlockSums(config) if reads_blocks else None
 
     def forward(
@@ -154,7 +153,7 @@ class SelfAttention(nn.Module):
             _, block_keys, block_values = self._project(self.blocks(x, blocks), rows, None)
             scores = torch.cat([scores, query @ block_keys.transpose(-1, -2) + blocks.bias], dim=-1)
             values = torch.cat([values, block_values], dim=2)
-        attention = _ablate(torch.softmax(scores, dim=-1), kept)
+        attention = ablate(torch.softmax(scores, dim=-1), kept)
         mixed = _multiply(attention, values).transpose(1, 2).reshape(-1, self.heads * self.head_size)
         return self.output(mixed), attention if blocks is None else attention[..., : keys.shape[2]]
 
@@ -178,7 +177,7 @@ class SelfAttention(nn.Module):
         query, key, value = self._divide(self.project(x).view(-1, sum(self.parts), 1, self.head_size), rotation)
         memory = Keys(torch.cat([past.keys, key], dim=2), torch.cat([past.values, value], dim=2))
         scores = cap(_multiply(query, memory.keys.transpose(-1, -2)), self.cap)
-        attention = _ablate(torch.softmax(scores if bias is None else scores + bias, dim=-1), kept)
+        attention = ablate(torch.softmax(scores if bias is None else scores + bias, dim=-1), kept)
         mixed = _multiply(attention, memory.values).view(-1, self.heads * self.head_size)
         return self.output(mixed), attention, memory
 
@@ -220,10 +219,11 @@ class CrossAttention(nn.Module):
         self.heads, self.head_size, self.cap = config.decoder.heads, config.decoder.head_size, config.attention_cap
         self.stored_heads = config.decoder.stored_heads
         inner, stored = self.heads * self.head_size, self.stored_heads * self.head_size
-        self.query = nn.Linear(config.size, inner, config.bias)
-        self.keys = nn.Linear(config.size, stored, config.bias)
-        self.values = nn.Linear(config.size, stored, config.bias)
-        self.output = nn.Linear(inner, config.size, config.bias)
+        bias = config.has_attention_bias
+        self.query = nn.Linear(config.size, inner, bias)
+        self.keys = nn.Linear(config.size, stored, bias)
+        self.values = nn.Linear(config.size, stored, bias)
+        self.output = nn.Linear(inner, config.size, bias)
 
     def read_source(self, states: Tensor, sentences: int) -> Keys:
         """Keys and values of encoder states [N x S, D]."""
@@ -245,13 +245,15 @@ class CrossAttention(nn.Module):
 
 
 class EncoderLayer(nn.Module):
-    """Self-attention and feed-forward."""
+    """Self-attention and feed-forward. Learned global tokens have a norm of their own before self-attention."""
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
         self.norm_first = config.norm_first
-        self.attention = SelfAttention(config, config.encoder, reads_blocks=config.source_block > 0)
+        self.learned = config.long_source.learned if config.long_source else 0
+        self.attention = _make_source_attention(config)
         self.attention_norm = make_norm(config)
+        self.global_norm = make_norm(config) if self.learned else None
         self.attention_change_norm = make_norm(config) if config.norm_change else None
         self.feed_forward = FeedForward(config, config.encoder)
         self.feed_forward_norm = make_norm(config)
@@ -261,14 +263,30 @@ class EncoderLayer(nn.Module):
         self,
         x: Tensor,
         rows: int,
-        bias: Tensor,
+        bias: Tensor | Near,
         kept: Tensor | None,
         rotation: Rotation | None,
         blocks: Blocks | None = None,
-    ) -> tuple[Tensor, Tensor]:
-        change, attention = self.attention(_before(self, self.attention_norm, x), rows, bias, kept, rotation, blocks)
+    ) -> tuple[Tensor, Tensor | LongWeights]:
+        change, attention = self.attention(self._prepare(x, rows), rows, bias, kept, rotation, blocks)
         x = _after(self, self.attention_norm, x + _normalize(self.attention_change_norm, change))
         return _feed_forward(self, x), attention
+
+    def _prepare(self, x: Tensor, rows: int) -> Tensor:
+        """The tokens [rows x tokens, D] as self-attention reads them."""
+        if self.global_norm is None:
+            return _before(self, self.attention_norm, x)
+        given = x.view(rows, -1, x.shape[-1])
+        parts = [self.global_norm(given[:, : self.learned]), self.attention_norm(given[:, self.learned :])]
+        return torch.cat(parts, dim=1).flatten(0, 1)
+
+
+def _make_source_attention(config: TransformerConfig) -> SelfAttention | LongAttention:
+    """The self-attention of an encoder layer."""
+    if config.long_source is not None:
+        learned = config.long_source.learned
+        return LongAttention(config, learned or 1, learned=learned > 0)
+    return SelfAttention(config, config.encoder, reads_blocks=config.source_block > 0)
 
 
 class DecoderLayer(nn.Module):
@@ -334,11 +352,13 @@ class DecoderLayer(nn.Module):
 class Embedding(nn.Module):
     """Scaled token embeddings, with absolute positions and a norm if the model has them."""
 
-    def __init__(self, config: TransformerConfig, vocabulary: int, *, norm_before_positions: bool = False) -> None:
+    def __init__(
+        self, config: TransformerConfig, vocabulary: int, positions: int, *, norm_before_positions: bool = False
+    ) -> None:
         super().__init__()
         self.norm_before_positions = norm_before_positions
         self.tokens = nn.Embedding(vocabulary, config.size)
-        self.positions = nn.Embedding(config.positions, config.size) if config.positions else None
+        self.positions = nn.Embedding(positions, config.size) if positions else None
         self.norm = make_norm(config) if config.embedding_norm else None
         self.scale = config.embedding_scale
 
@@ -441,11 +461,6 @@ def _multiply(queries: Tensor, given: Tensor) -> Tensor:
 def cap(x: Tensor, limit: float) -> Tensor:
     """Bend values smoothly so that none is beyond ``limit``; 0 leaves them as they are."""
     return torch.tanh(x / limit) * limit if limit else x
-
-
-def _ablate(attention: Tensor, kept: Tensor | None) -> Tensor:
-    """Attention [..., A, queries, keys] without that of ablated heads (Michel et al. 2019)."""
-    return attention if kept is None else attention * kept
 
 
 def _bucket(distance: Tensor, bias: RelativeBias, *, both_sides: bool) -> Tensor:

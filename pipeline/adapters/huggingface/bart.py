@@ -1,15 +1,17 @@
 """BART and the families with the same modules, which differ by a row of `VARIANTS`.
 
-Scale and norm of embeddings, a norm after the last layer, and biases are read from the checkpoint's modules.
+Scale and norm of embeddings, a norm after the last layer, and biases are read from the checkpoint's modules. The
+encoders of LED and PEGASUS-X attend to near tokens and to global ones.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
+import torch
 from torch import Tensor, nn
 from transformers import PretrainedConfig, PreTrainedModel
 
@@ -22,7 +24,7 @@ from pipeline.adapters.huggingface.weights import (
     make_output,
 )
 from pipeline.errors import CheckpointError
-from pipeline.models.transformer_config import StackConfig, TransformerConfig
+from pipeline.models.transformer_config import LongSource, Reach, StackConfig, TransformerConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +49,13 @@ VARIANTS: Mapping[str, Variant] = {
     "blenderbot": Variant(norm_first=True),
     "blenderbot-small": Variant(norm_before_positions=True),
     "fsmt": Variant(after_padding=True),
+    "led": Variant(),
     "m2m_100": Variant(norm_first=True, after_padding=True),
     "marian": Variant(),
     "mbart": Variant(norm_first=True, first_position=2),
     "mvp": Variant(first_position=2),
     "pegasus": Variant(norm_first=True),
+    "pegasus_x": Variant(norm_first=True),
     "plbart": Variant(first_position=2),
 }
 """By the ``model_type`` of a configuration."""
@@ -80,11 +84,32 @@ def configure(model: PreTrainedModel) -> TransformerConfig:
         norm_first=variant.norm_first,
         embedding_norm=hasattr(encoder, "layernorm_embedding"),
         final_norm=hasattr(encoder, "layer_norm"),
-        embedding_scale=math.sqrt(config.d_model) if config.scale_embedding else 1.0,
-        positions=len(_positions(encoder, model)),
+        attention_bias=decoder.layers[0].encoder_attn.out_proj.bias is not None,
+        embedding_scale=math.sqrt(config.d_model) if getattr(config, "scale_embedding", False) else 1.0,
+        positions=len(_positions(decoder, model)),
+        source_positions=len(_positions(encoder, model)),
         norm_before_positions=variant.norm_before_positions,
+        long_source=_find_long_source(config),
         tied=is_tied(model),
     )
+
+
+def mark_first(ids: Tensor) -> dict[str, Tensor]:
+    """The input of LED's encoder that makes the first token of sources [N, S] global, as its authors advise."""
+    return {"global_attention_mask": (torch.arange(ids.shape[1]) == 0).long().expand(ids.shape)}
+
+
+def _find_long_source(config: PretrainedConfig) -> LongSource | None:
+    if config.model_type == "led":
+        given, layers = config.attention_window, config.encoder_layers
+        windows = [given] * layers if isinstance(given, int) else given
+        return LongSource(tuple(Reach(window // 2, "distance") for window in windows))
+    if config.model_type == "pegasus_x":
+        whole = Reach(config.block_size, "block")
+        other = replace(whole, kind="staggered") if config.stagger_local_blocks else whole
+        pairs = [whole, other] * config.encoder_layers
+        return LongSource(tuple(pairs[: config.encoder_layers]), config.num_global_tokens)
+    return None
 
 
 def convert(model: PreTrainedModel) -> dict[str, Tensor]:
@@ -120,27 +145,44 @@ def _convert_stack(embedding: str, stack: str, module: Any, model: PreTrainedMod
         weights |= copy_linear(f"{embedding}.norm", module.layernorm_embedding)
     if hasattr(module, "layer_norm"):
         weights |= copy_linear(f"{stack}_norm", module.layer_norm)
+    if hasattr(module, "embed_global"):
+        weights["source_globals.weight"] = module.embed_global.weight
     for index, layer in enumerate(module.layers):
         weights |= _convert_layer(f"{stack}.{index}", layer)
     return weights
 
 
 def _convert_layer(target: str, layer: Any) -> dict[str, Tensor]:
-    own = layer.self_attn
     weights = {
-        **join_linear(
-            f"{target}.attention.project",
-            copy_linear("query", own.q_proj, own.scaling),
-            copy_linear("keys", own.k_proj),
-            copy_linear("values", own.v_proj),
-        ),
-        **copy_linear(f"{target}.attention.output", own.out_proj),
+        **_convert_self_attention(f"{target}.attention", layer.self_attn),
         **copy_linear(f"{target}.attention_norm", layer.self_attn_layer_norm),
         **copy_linear(f"{target}.feed_forward.expand", layer.fc1),
         **copy_linear(f"{target}.feed_forward.contract", layer.fc2),
         **copy_linear(f"{target}.feed_forward_norm", layer.final_layer_norm),
     }
+    if hasattr(layer, "global_self_attn_layer_norm"):
+        weights |= copy_linear(f"{target}.global_norm", layer.global_self_attn_layer_norm)
     return weights | (_convert_cross_attention(target, layer) if hasattr(layer, "encoder_attn") else {})
+
+
+def _convert_self_attention(target: str, own: Any) -> dict[str, Tensor]:
+    if hasattr(own, "longformer_self_attn"):
+        near, scale = own.longformer_self_attn, own.longformer_self_attn.head_dim**-0.5
+        return {
+            **_join(f"{target}.project", near.query, near.key, near.value, scale),
+            **_join(f"{target}.project_globally", near.query_global, near.key_global, near.value_global, scale),
+            **copy_linear(f"{target}.output", own.output),
+        }
+    return {
+        **_join(f"{target}.project", own.q_proj, own.k_proj, own.v_proj, own.scaling),
+        **copy_linear(f"{target}.output", own.out_proj),
+    }
+
+
+def _join(target: str, query: nn.Module, keys: nn.Module, values: nn.Module, scale: float) -> dict[str, Tensor]:
+    """The projections of a self-attention as one; the scale of its scores is in the query's weights."""
+    parts = copy_linear("query", query, scale), copy_linear("keys", keys), copy_linear("values", values)
+    return join_linear(target, *parts)
 
 
 def _convert_cross_attention(target: str, layer: Any) -> dict[str, Tensor]:
@@ -155,8 +197,10 @@ def _convert_cross_attention(target: str, layer: Any) -> dict[str, Tensor]:
 
 
 def _positions(module: Any, model: PreTrainedModel) -> Tensor:
-    """The table of positions from the first token's row on."""
+    """The table of positions from the first token's row on. PEGASUS-X has none and computes its rows."""
     variant, table = VARIANTS[model.config.model_type], module.embed_positions
+    if model.config.model_type == "pegasus_x":
+        return cast(Tensor, table(torch.empty(1, model.config.max_position_embeddings, model.config.d_model))[0])
     weight = table.weights if hasattr(table, "weights") else table.weight
     if variant.after_padding:
         first = table.padding_idx + 1

@@ -24,12 +24,14 @@ class Family:
         configure: gives the configuration of the exported module.
         convert: gives its weights, by the names in its state.
         find_contexts: gives the library's modules whose outputs are the contexts, one a decoder layer.
+        complete: gives further inputs of the library's encoder for sources [N, S]; None for a family without any.
     """
 
     name: str
     configure: Callable[[PreTrainedModel], TransformerConfig]
     convert: Callable[[PreTrainedModel], Mapping[str, Tensor]]
     find_contexts: Callable[[PreTrainedModel], list[nn.Module]]
+    complete: Callable[[Tensor], Mapping[str, Tensor]] | None = None
 
 
 def _of_bart(name: str) -> Family:
@@ -46,6 +48,7 @@ FAMILIES: Mapping[str, Family] = {
     "blenderbot-small": _of_bart("Blenderbot small"),
     "encoder-decoder": Family("EncoderDecoderModel", bert.configure, bert.convert, bert.find_contexts),
     "fsmt": _of_bart("FSMT"),
+    "led": Family("LED", bart.configure, bart.convert, bart.find_contexts, bart.mark_first),
     "longt5": _of_t5("LongT5"),
     "m2m_100": _of_bart("M2M100"),
     "marian": _of_bart("Marian"),
@@ -53,6 +56,7 @@ FAMILIES: Mapping[str, Family] = {
     "mt5": _of_t5("mT5"),
     "mvp": _of_bart("MVP"),
     "pegasus": _of_bart("Pegasus"),
+    "pegasus_x": _of_bart("PEGASUS-X"),
     "plbart": _of_bart("PLBART"),
     "t5": _of_t5("T5"),
     "t5gemma": Family("T5Gemma", t5gemma.configure, t5gemma.convert, t5gemma.find_contexts),
@@ -63,9 +67,7 @@ FAMILIES: Mapping[str, Family] = {
 
 MISSING: Mapping[str, str] = {
     "bigbird_pegasus": "attention to random blocks of the source",
-    "led": "attention to a window of the source, with global tokens",
     "nllb-moe": "routed experts in place of a feed-forward layer",
-    "pegasus_x": "attention to blocks of the source, with global tokens that are none of its own",
     "prophetnet": "a decoder that predicts several tokens at once",
     "switch_transformers": "routed experts in place of a feed-forward layer",
     "t5gemma2": "one attention to source and target",

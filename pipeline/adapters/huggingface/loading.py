@@ -52,7 +52,7 @@ def load_checkpoint(folder: Path) -> LoadedCheckpoint:
         start_id=generation.start_id,
         end_id=generation.end_id,
         special_ids=tuple(sorted({*tokenizers.special_ids, generation.start_id, generation.end_id})),
-        max_source_tokens=limit or MAX_SOURCE_TOKENS,
+        max_source_tokens=config.longest_source or MAX_SOURCE_TOKENS,
         max_target_tokens=limit,
         generation=generation.defaults,
         reference=reference,

@@ -56,7 +56,7 @@ class HuggingFaceReference:
         ids = torch.tensor([list(source_ids)])
         with step_by_step(self._threads):
             answer = cast(Any, self.model).generate(
-                ids, attention_mask=torch.ones_like(ids), generation_config=self.library_settings(generation)
+                **self.source_inputs(ids), generation_config=self.library_settings(generation)
             )
         rows = [self._cut(row) for row in answer.sequences.tolist()]
         if generation.beam_size > 1:
@@ -66,12 +66,16 @@ class HuggingFaceReference:
             scores = [sum(chosen) / len(chosen) ** generation.length_penalty]
         return tuple(ReferenceHypothesis(row, score) for row, score in zip(rows, scores, strict=True))
 
+    def source_inputs(self, ids: Tensor) -> dict[str, Tensor]:
+        """The inputs of the library's encoder for sources [N, S] without padding."""
+        inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+        return inputs | dict(self._family.complete(ids) if self._family.complete else {})
+
     def _force(self, source_ids: Sequence[int], target_ids: Sequence[int]) -> ReferenceSentence:
         previous = [self._generation.start_id, *target_ids[:-1]]
         with self._watch() as seen:
             answer = self.model(
-                input_ids=torch.tensor([list(source_ids)]),
-                attention_mask=torch.ones(1, len(source_ids), dtype=torch.long),
+                **self.source_inputs(torch.tensor([list(source_ids)])),
                 decoder_input_ids=torch.tensor([previous]),
                 # T5Gemma would hide the padding token from those after it, as no search of the library does.
                 decoder_attention_mask=torch.ones(1, len(previous), dtype=torch.long),
@@ -80,7 +84,7 @@ class HuggingFaceReference:
                 use_cache=False,
             )
         log_probs = torch.log_softmax(answer.logits[0], dim=-1)
-        # The library's hidden states begin with the embeddings.
+        # The library's hidden states begin with the embeddings; PEGASUS-X pads those of its encoder.
         encoder, decoder = answer.encoder_hidden_states[1:], answer.decoder_hidden_states[1:]
         return ReferenceSentence(
             states={
@@ -88,7 +92,7 @@ class HuggingFaceReference:
                 DECODER_SPACE: _floats(seen[DECODER_SPACE][0]),
                 # One sentence; FSMT's layers have its tokens on the first axis.
                 CONTEXT_SPACE: _floats(seen[CONTEXT_SPACE].flatten(0, 1)),
-                **name_lower_layers("encoder", [_floats(layer[0]) for layer in encoder]),
+                **name_lower_layers("encoder", [_floats(layer[0][: len(source_ids)]) for layer in encoder]),
                 **name_lower_layers("decoder", [_floats(layer[0]) for layer in decoder]),
                 **self._look_up(source_ids, target_ids),
             },

@@ -197,7 +197,7 @@ def test_self_attention_is_the_librarys(source: LoadedCheckpoint) -> None:
     assert isinstance(reference, HuggingFaceReference)
     previous = torch.tensor([[source.start_id, *TARGETS[0][:-1]]])
     shape = (1, previous.shape[1], source.cross_attention_layers, source.cross_attention_heads)
-    ids = torch.tensor([SOURCES[0]])
+    ids = torch.tensor([SOURCES[2]])
     own = graph(
         ids,
         torch.ones_like(ids, dtype=torch.bool),
@@ -207,11 +207,48 @@ def test_self_attention_is_the_librarys(source: LoadedCheckpoint) -> None:
         *_keep_every_head(source).values(),
     )
     # With a cache an FSMT sees the future of a target that is given at once.
-    answer = reference.model(input_ids=ids, decoder_input_ids=previous, output_attentions=True, use_cache=False)
-    for found, layers in zip(own, (answer.encoder_attentions, answer.decoder_attentions), strict=True):
-        wanted = torch.stack(layers, dim=1)
-        wanted = _spread_windows(wanted, found.shape[-1]) if wanted.dim() > found.dim() else wanted
-        torch.testing.assert_close(found, wanted, atol=TOLERANCE, rtol=0)
+    answer = reference.model(
+        **reference.source_inputs(ids), decoder_input_ids=previous, output_attentions=True, use_cache=False
+    )
+    for found, layers in zip(own, (_read_encoder(answer, ids.shape[1]), answer.decoder_attentions), strict=True):
+        torch.testing.assert_close(found, torch.stack(tuple(layers), dim=1), atol=TOLERANCE, rtol=0)
+
+
+def _read_encoder(answer: Any, length: int) -> Sequence[Tensor]:
+    """The encoder's attention of the library between all tokens of a source, [1, A, S, S] of every layer."""
+    layers = answer.encoder_attentions
+    if hasattr(answer, "encoder_global_attentions"):
+        return [_spread_distances(*pair) for pair in zip(layers, answer.encoder_global_attentions, strict=True)]
+    if isinstance(layers[0], dict):
+        return [_spread_blocks(layer["local"], layer["global"].shape[2], length) for layer in layers]
+    if layers[0].dim() > 4:
+        return list(_spread_windows(torch.stack(layers, dim=1), length).unbind(1))
+    return list(layers)
+
+
+def _spread_distances(near: Tensor, of_first: Tensor) -> Tensor:
+    """LED's attention [1, A, S, 1 to the first token + 2 x distance + 1] and [1, A, S, 1 of the first token]."""
+    length, distance = near.shape[2], (near.shape[3] - 2) // 2
+    spread = near.new_zeros(*near.shape[:2], length, length)
+    for query in range(1, length):
+        for key in range(max(1, query - distance), min(length, query + distance + 1)):
+            spread[..., query, key] = near[..., query, 1 + key - query + distance]
+        spread[..., query, 0] = near[..., query, 0]
+    spread[..., 0, :] = of_first[..., :length, 0]
+    return spread
+
+
+def _spread_blocks(near: Tensor, global_tokens: int, length: int) -> Tensor:
+    """PEGASUS-X's attention [1, A, blocks, block, F + block], staggered where another block is needed for it."""
+    count, size = near.shape[2:4]
+    shift = size // 2 if count * size >= length + size else 0
+    spread = near.new_zeros(*near.shape[:2], length, length)
+    for query in range(length):
+        block, row = divmod(query + shift, size)
+        start = block * size - shift
+        for key in range(max(0, start), min(length, start + size)):
+            spread[..., query, key] = near[:, :, block, row, global_tokens + key - start]
+    return spread
 
 
 def _spread_windows(attention: Tensor, length: int) -> Tensor:
@@ -229,7 +266,10 @@ def _spread_windows(attention: Tensor, length: int) -> Tensor:
 @pytest.mark.parametrize(
     "family",
     [
-        *(pytest.param(name, marks=pytest.mark.oracle) for name in ("bert2bert", "longt5-blocks", "m2m100", "t5gemma")),
+        *(
+            pytest.param(name, marks=pytest.mark.oracle)
+            for name in ("bert2bert", "led", "longt5-blocks", "m2m100", "pegasus_x", "t5gemma")
+        ),
         "marian",
         "t5",
     ],

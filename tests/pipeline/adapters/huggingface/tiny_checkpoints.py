@@ -127,6 +127,16 @@ FAMILIES: Mapping[str, tuple[str, str, Mapping[str, Any]]] = {
         "FSMTForConditionalGeneration",
         {**_SCALED, **_PADDED_BY_ONE, "src_vocab_size": 85, "tgt_vocab_size": VOCABULARY},
     ),
+    "led": (
+        "LEDConfig",
+        "LEDForConditionalGeneration",
+        {
+            **_LIKE_BART,
+            "attention_window": [8, 4],
+            "max_encoder_position_embeddings": 5000,
+            "max_decoder_position_embeddings": 64,
+        },
+    ),
     "longt5": ("LongT5Config", "LongT5ForConditionalGeneration", {**_GATED, **_NEAR}),
     "longt5-blocks": (
         "LongT5Config",
@@ -139,6 +149,17 @@ FAMILIES: Mapping[str, tuple[str, str, Mapping[str, Any]]] = {
     "mt5": ("MT5Config", "MT5ForConditionalGeneration", _GATED),
     "mvp": ("MvpConfig", "MvpForConditionalGeneration", {**_LIKE_BART, "activation_function": "gelu"}),
     "pegasus": ("PegasusConfig", "PegasusForConditionalGeneration", {**_SCALED, "activation_function": "relu"}),
+    "pegasus_x": (
+        "PegasusXConfig",
+        "PegasusXForConditionalGeneration",
+        {
+            **_SCALED,
+            "encoder_layers": 3,
+            "max_position_embeddings": 5000,
+            "num_global_tokens": 3,
+            "block_size": 6,
+        },
+    ),
     "plbart": ("PLBartConfig", "PLBartForConditionalGeneration", {**_SCALED, "activation_function": "gelu"}),
     "roberta2bert": (
         "EncoderDecoderConfig",
