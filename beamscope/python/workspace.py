@@ -76,7 +76,7 @@ class Workspace:
 
         Args:
             model: name of an exported model.
-            text: the source, up to 2000 characters.
+            text: the source, up to 2,000 characters; eight a token for a model that reads over 1,024 tokens.
             beam_size: hypotheses kept at each step, 1 to 100; None, here and below, for the model's own value.
             length_penalty: exponent of the length that divides a score.
             max_length: most target tokens, end of sentence and prefix included.

@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 from typing import Literal
 
 MAX_SOURCE_CHARACTERS = 2000
+"""Of a model that reads sentences; one that reads documents allows more (`exported_models.contract.texts`)."""
 MAX_BEAM_SIZE = 100
 MAX_TOP_K = 100
 MAX_NEIGHBORS = 200
@@ -80,7 +81,7 @@ class Request:
     Attributes:
         model_id: name of an exported model in the workspace.
         source: payload of the source (`exported_models.contract.source`); for text the text itself, up to
-            `MAX_SOURCE_CHARACTERS` characters.
+            as many characters as `exported_models.contract.texts.longest_source` allows.
         prefix: target tokens that every hypothesis must begin with.
         overrides: attention overrides; steps before an override that `prefix` does not cover are pinned by the engine
             to the model's own best output.

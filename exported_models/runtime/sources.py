@@ -13,7 +13,7 @@ from typing import Protocol
 from exported_models.contract.errors import ArtefactError, SourceTooLongError
 from exported_models.contract.manifest import ModelManifest
 from exported_models.contract.source import Source
-from exported_models.contract.texts import check_text
+from exported_models.contract.texts import check_text, longest_source
 from exported_models.contract.tokens import Encoding
 from exported_models.tokenizers.vocabulary import Tokenizer
 
@@ -47,7 +47,7 @@ class TextReader:
         Raises:
             RequestError: the text is empty, too long, holds a control character, or cannot be expressed.
         """
-        check_text(payload, "source text", "source")
+        check_text(payload, "source text", "source", longest_source(self.max_tokens))
         encoding = self.tokenizer.encode(payload, end=True)
         surplus = max(0, len(encoding) - self.max_tokens)
         if surplus and not cut:

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from exported_models.contract.arrays import Floats, Mask
+from exported_models.contract.errors import RequestError
+from exported_models.contract.manifest import ModelManifest
+from exported_models.contract.publishing import format_size
+from exported_models.contract.request import DEFAULT_REQUEST_BYTES
 from exported_models.contract.trace import Hypothesis, Trace
 from exported_models.runtime.languages import speak
 from exported_models.runtime.model import ExportedModel
@@ -31,16 +35,32 @@ class SelfAttention:
 
 
 def find_self_attention(model: ExportedModel, trace: Trace, hypothesis: Hypothesis) -> SelfAttention | None:
-    """Self-attention under a trace's request, its overrides included; None if the model has none."""
+    """Self-attention under a trace's request, its overrides included; None if the model has none.
+
+    Raises:
+        RequestError: that between all tokens of a long source takes over `DEFAULT_REQUEST_BYTES`.
+    """
     model = speak(model, trace.request)
     if model.self_attention is None:
         return None
+    _check_size(model.manifest, len(trace.source))
     rows, mask = pad_sources([trace.source.rows], model.manifest.pad_id)
     previous = np.array([[model.manifest.start_id, *hypothesis.token_ids[:-1]]], np.int64)
     override = _override(model, trace, previous.shape[1])
     heads = mask_heads(trace.request.ablations, model.manifest)
     encoder, decoder = model.self_attention.run(rows, mask, previous, override, heads)
     return SelfAttention(encoder[0], decoder[0])
+
+
+def _check_size(manifest: ModelManifest, source_tokens: int) -> None:
+    grid = manifest.encoder_self_attention
+    size = 4 * grid.layers * grid.heads * source_tokens**2 if grid else 0
+    if size > DEFAULT_REQUEST_BYTES:
+        raise RequestError(
+            f"Self-attention between {source_tokens:,} source tokens takes {format_size(size)}, and at most "
+            f"{format_size(DEFAULT_REQUEST_BYTES)} are computed; ask for that of a shorter source.",
+            field="source",
+        )
 
 
 def _override(model: ExportedModel, trace: Trace, length: int) -> tuple[Floats, Mask]:

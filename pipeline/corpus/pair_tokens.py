@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from exported_models.contract.errors import RequestError
 from exported_models.contract.manifest import ModelManifest
-from exported_models.contract.texts import check_text
+from exported_models.contract.texts import check_text, longest_source
 from exported_models.runtime.model import ExportedModel
 from exported_models.tokenizers.vocabulary import Tokenizer
 from pipeline.corpus.readers import SentencePair
@@ -59,7 +59,7 @@ class PairTokenizer:
         Raises:
             RequestError: a request could not have the text (`check_text`), or the model cannot express it.
         """
-        check_text(text, "source text", "source")
+        check_text(text, "source text", "source", longest_source(self.manifest.max_source_tokens))
         source_ids = self.source.encode(text, end=True).ids
         if len(source_ids) > self.manifest.max_source_tokens:
             raise RequestError(f"The source has {len(source_ids)} tokens, more than the model reads.")

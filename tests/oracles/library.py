@@ -46,6 +46,7 @@ class Library:
             answer = self.model.generate(
                 ids,
                 attention_mask=torch.ones_like(ids),
+                **self.mark_global(ids),
                 num_return_sequences=beams,
                 return_dict_in_generate=True,
                 output_scores=True,
@@ -61,6 +62,14 @@ class Library:
             score = sum(scores[:length]) / length**penalty
             listed.append(Listed(tuple(row[1 : length + 1]), score, tuple(values[:length])))
         return listed
+
+    def mark_global(self, ids: Tensor) -> dict[str, Tensor]:
+        """The input of LED that makes the first token global."""
+        if self.model.config.model_type != "led":
+            return {}
+        mask = torch.zeros_like(ids)
+        mask[:, 0] = 1
+        return {"global_attention_mask": mask}
 
     def _trace_beams(self, answer: Any) -> tuple[Tensor, Tensor]:
         """Of each token of each sequence its log-probability, and what the search summed."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -46,7 +45,7 @@ def train_checkpoint(folder: Path, pairs: Sequence[Pair], *, steps: int, learnin
         batch = generator.sample(pairs, BATCH)
         sources = pad([source.encode(text, end=True).ids for text, _ in batch], pad_id)
         targets = pad([target.encode(text, end=True).ids for _, text in batch], pad_id)
-        loss = _find_loss(trained.model, _as_tensors(sources), _as_tensors(targets), start_id)
+        loss = _find_loss(trained, _as_tensors(sources), _as_tensors(targets), start_id)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -72,12 +71,16 @@ def _as_tensors(padded: tuple[Ids, Mask]) -> tuple[Tensor, Tensor]:
 
 
 def _find_loss(
-    model: Any, padded_sources: tuple[Tensor, Tensor], padded_targets: tuple[Tensor, Tensor], start_id: int
+    trained: Library, padded_sources: tuple[Tensor, Tensor], padded_targets: tuple[Tensor, Tensor], start_id: int
 ) -> Tensor:
     (sources, source_mask), (targets, target_mask) = padded_sources, padded_targets
     previous = torch.cat([torch.full((len(targets), 1), start_id), targets[:, :-1]], 1)
     # With a cache an FSMT sees the future of a target that is given at once.
-    logits = model(
-        input_ids=sources, attention_mask=source_mask.long(), decoder_input_ids=previous, use_cache=False
+    logits = trained.model(
+        input_ids=sources,
+        attention_mask=source_mask.long(),
+        **trained.mark_global(sources),
+        decoder_input_ids=previous,
+        use_cache=False,
     ).logits
     return F.cross_entropy(logits[target_mask], targets[target_mask])
