@@ -218,7 +218,7 @@ class Transformer(nn.Module):
             layers.append(x)
         return self._finish(layers, context, cross, own, ())
 
-    def _read_places(self, source_mask: Tensor, positions: Tensor) -> Sequence[Tensor | Near]:
+    def _read_places(self, source_mask: Tensor, positions: Tensor) -> Sequence[Tensor | Near | None]:
         """The places that every encoder layer attends to: added to its scores, or blocks of near ones."""
         config = self.config
         if config.long_source is not None:
