@@ -127,7 +127,7 @@ class Transformer(nn.Module):
         Args:
             head_mask: [encoder layers, A], 0 for heads of self-attention that are ablated and 1 for the others.
         """
-        sentences, positions = len(source_ids), torch.arange(source_ids.shape[1], device=source_ids.device)
+        sentences, positions = source_ids.shape[0], torch.arange(source_ids.shape[1], device=source_ids.device)
         blocks = None if self.source_blocks is None else self.source_blocks(source_mask)
         rotation = _rotate(self.encoder_rotary, positions)
         x = self._add_globals(self.source_embedding(source_ids, positions)).flatten(0, 1)
@@ -229,7 +229,7 @@ class Transformer(nn.Module):
         """Learned global tokens, if the model has any, before those of sources [N, S, D]."""
         if self.source_globals is None:
             return x
-        return torch.cat([self.source_globals.weight.expand(len(x), -1, -1), x], dim=1)
+        return torch.cat([self.source_globals.weight.expand(x.shape[0], -1, -1), x], dim=1)
 
     def _drop_globals(self, x: Tensor, sentences: int) -> Tensor:
         """The tokens of sources, [N, S, D], of all tokens of an encoder layer, [N x tokens, D]."""
@@ -326,6 +326,8 @@ def _split_mask(head_mask: Tensor | None, stack: StackConfig) -> Sequence[Tensor
 def _find_all_near(source_mask: Tensor, long_source: LongSource) -> Sequence[Near]:
     """The near tokens of every layer; layers with the same reach share them."""
     learned = long_source.learned
-    mask = torch.cat([source_mask.new_ones(len(source_mask), learned), source_mask], dim=1) if learned else source_mask
+    mask = (
+        torch.cat([source_mask.new_ones(source_mask.shape[0], learned), source_mask], dim=1) if learned else source_mask
+    )
     near = {reach: find_near(mask, reach, learned or 1) for reach in dict.fromkeys(long_source.reaches)}
     return [near[reach] for reach in long_source.reaches]
