@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
+from difflib import SequenceMatcher
 from http import HTTPStatus
+from itertools import accumulate
 from typing import Any, Final, TypeAlias, get_args, get_type_hints
 
 from fastapi.exceptions import RequestValidationError
@@ -17,6 +19,8 @@ Place: TypeAlias = Sequence[int | str]
 
 _UNKNOWN_FIELD: Final = ("extra_forbidden", "unexpected_keyword_argument")
 _TAG: Final = "verb"
+_ROOM_FOR_NAMES: Final = 160
+"""Characters of a sentence for the names that are known."""
 
 
 def error_of_validation(error: RequestValidationError, asked: type[BaseModel]) -> ApiError:
@@ -31,12 +35,28 @@ def error_of_validation(error: RequestValidationError, asked: type[BaseModel]) -
 def _reason(first: Mapping[str, Any], asked: type, place: Place) -> str:
     """The mistake, in words that repeat nothing of the input."""
     if first["type"] in _UNKNOWN_FIELD:
-        return f"There is no such field; known are {', '.join(_names_beside(asked, place)) or 'none'}"
+        return f"There is no such field; known are {_list_known(_names_beside(asked, place), str(place[-1]))}"
     if first["type"] == "union_tag_invalid":
-        return f"There is no such {_TAG}; known are {first['ctx']['expected_tags']}"
+        verbs = first["ctx"]["expected_tags"].split(", ")
+        return f"There is no such {_TAG}; known are {_list_known(verbs, first['ctx']['tag'])}"
     if first["type"] == "union_tag_not_found":
         return f"The field {_TAG!r} is missing"
     return str(first["msg"]).removeprefix("Value error, ")
+
+
+def _list_known(names: Sequence[str], sent: str) -> str:
+    """The names in their order; where they are too many, those most like what was sent and the number of the others."""
+    if len(", ".join(names)) > _ROOM_FOR_NAMES:
+        written = SequenceMatcher(b=shorten(sent))
+        names = sorted(names, key=lambda name: -_liken(written, name))
+        fitting = sum(end <= _ROOM_FOR_NAMES for end in accumulate(len(name) + len(", ") for name in names))
+        names = [*names[:fitting], f"and {len(names) - fitting} more"]
+    return ", ".join(names) or "none"
+
+
+def _liken(written: SequenceMatcher[str], name: str) -> float:
+    written.set_seq1(name)
+    return written.ratio()
 
 
 def _as_sent(place: Place, body: Any) -> Iterator[int | str]:
