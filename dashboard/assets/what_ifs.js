@@ -135,7 +135,9 @@
     const box = word && boxOf(pane, word.side, word.index);
     const place = box && Number(word.side === "source" ? box.dataset.word : word.index);
     if (!box || Number.isNaN(place)) {
+      stop();
       show(pane);
+      scope.draw(pane.find("what-ifs-found"), []);
       say(pane, box ? "This token stands for no text." : "Choose a word of the source or target first.");
       return;
     }
