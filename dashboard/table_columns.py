@@ -24,6 +24,7 @@ COLUMNS: Final[Mapping[AnyTable, Mapping[str, str]]] = {
         "score": "float64",
         "normalized": "float64",
         "finished": "bool",
+        "beside": "bool",
         "step": "int32",
         "token_id": "int64",
         "token": "string",
@@ -101,9 +102,9 @@ COLUMNS: Final[Mapping[AnyTable, Mapping[str, str]]] = {
 }
 """Columns of each table with their types, as Arrow names them.
 
-- ``hypotheses``: a row a token of every hypothesis of the n-best list. ``score_part`` is what the token adds to the
-  score: the parts of a hypothesis add up to its ``score``. It is ``log_prob`` unless the model has a repetition
-  penalty, or forces a first token, which costs nothing.
+- ``hypotheses``: a row a token of every hypothesis: the n-best list, and after it kept paths that are not in it
+  (``beside``). ``score_part`` is what the token adds to the score: the parts of a hypothesis add up to its ``score``.
+  It is ``log_prob`` unless there is a repetition penalty, or the model forces a first token, which costs nothing.
 - ``candidates``: a row a continuation that a step considered, with its fate; ``prefix`` is joined by blanks.
 - ``top_k``: a row a most probable token at each step of one hypothesis.
 - ``attention``: a row a weight of one hypothesis.

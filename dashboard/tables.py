@@ -170,7 +170,7 @@ def import_arrow() -> tuple[ModuleType, ModuleType]:
 
 def _list_hypotheses(trace: Trace, _rank: int) -> Iterator[Row]:
     for rank, one in enumerate(trace.hypotheses):
-        own = (rank, one.text, one.score, one.normalized, one.finished)
+        own = (rank, one.text, one.score, one.normalized, one.finished, one.beside)
         before = trace.nodes[ROOT].score
         for step, node in enumerate(one.nodes):
             score = trace.nodes[node].score

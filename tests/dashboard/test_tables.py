@@ -19,7 +19,7 @@ from dashboard.errors import MissingPackageError
 from dashboard.table_columns import COLUMNS, MEDIA_TYPES, TABLES, TableName
 from dashboard.tables import TableWriter, make_table, write_csv, write_parquet
 from exported_models.contract.request import Request
-from exported_models.contract.trace import Trace
+from exported_models.contract.trace import Fate, Trace
 from exported_models.contract.workspace import Workspace
 from exported_models.engine import Engine
 from tests.dashboard.serving import client_of
@@ -54,6 +54,17 @@ def test_the_parts_of_every_hypothesis_add_up_to_its_score(trace: Trace) -> None
     )
     assert columns["log_prob"] == pytest.approx(columns["score_part"], abs=1e-5)
     assert "".join(columns["token"][:10]) == trace.best.text == columns["text"][0]
+
+
+def test_kept_paths_outside_the_n_best_list_are_told_by_a_column(dates_workspace: Workspace, trace: Trace) -> None:
+    pruned = next(one for one in trace.steps[0].candidates if one.fate is Fate.PRUNED)
+    kept = Engine(dates_workspace).translate(Request("dates", "03/04/05", kept=((pruned.token,),)))
+    columns = make_table("hypotheses", kept).to_columns()
+    beside = {rank for rank, told in zip(columns["hypothesis"], columns["beside"], strict=True) if told}
+
+    assert beside == {len(trace.hypotheses)}
+    assert kept.hypotheses[-1].tokens[0] == pruned.token
+    assert not any(make_table("hypotheses", trace).to_columns()["beside"])
 
 
 @pytest.mark.parametrize("name", TABLES)
