@@ -59,10 +59,11 @@ _HOPELESS = 1e-290
 
 @dataclass(frozen=True, slots=True)
 class SearchSettings:
-    """The numbers of a completed request; prefix and forbidden phrases as token ids.
+    """The numbers of a completed request; prefix, forbidden phrases and kept paths as token ids.
 
     Attributes:
         generation: the model's generation settings, with the rules of the request.
+        kept: paths that go on beside the beam; each begins with the prefix and is longer.
     """
 
     beam_size: int
@@ -74,7 +75,6 @@ class SearchSettings:
     generation: GenerationDefaults
     forbidden: tuple[ForbiddenIds, ...] = ()
     kept: tuple[tuple[int, ...], ...] = ()
-    """Paths that go on beside the beam; each begins with the prefix and is longer."""
 
     @property
     def candidate_count(self) -> int:
@@ -128,6 +128,14 @@ class Proposals(NamedTuple):
     log_probs: list[float]
     scores: list[float]
     decided: Sequence[Verdict | None]
+
+
+class BeamEnding(NamedTuple):
+    """The last node of a hypothesis; fields as of `exported_models.contract.trace.Hypothesis`."""
+
+    normalized: float
+    node: int
+    beside: bool
 
 
 class KeptPath(NamedTuple):
@@ -263,11 +271,14 @@ class Beam:
         return list(dict.fromkeys((self.live.index(path.node), path.token_ids[self.position]) for path in ahead))
 
     @property
-    def endings(self) -> list[tuple[float, int]]:
-        """(normalized score, node) of the n-best list, and after it of the kept paths that are not in it."""
+    def endings(self) -> list[BeamEnding]:
+        """The n-best list, and after it the ends of kept paths that are not in it, best first."""
         listed = {node for _, node in self.finished}
         others = dict.fromkeys(entry for entry in self.kept_ends if entry[1] not in listed)
-        return [*self.finished, *sorted(others, key=lambda entry: -entry[0])]
+        return [
+            *(BeamEnding(*entry, beside=False) for entry in self.finished),
+            *(BeamEnding(*entry, beside=True) for entry in sorted(others, key=lambda entry: -entry[0])),
+        ]
 
     def settle(self, output: StepOutput, *, overridden: bool, scored: Scored = _NOTHING_SCORED) -> list[int]:
         """Decide the fate of every candidate; return, for each row of the next step, the row that it continues.

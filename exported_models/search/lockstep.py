@@ -383,8 +383,5 @@ def _conclude(lane: _Lane) -> Found:
     """The n-best list of a search that is over, and the other ends of its kept paths."""
     if lane.error is not None:
         return lane.error
-    beam = lane.beam
-    paths, n_best = beam.list_paths(), {node for _, node in beam.finished}
-    return tuple(
-        Ending(paths[node], beam.scores[node], normalized, node not in n_best) for normalized, node in beam.endings
-    )
+    beam, paths = lane.beam, lane.beam.list_paths()
+    return tuple(Ending(paths[one.node], beam.scores[one.node], one.normalized, one.beside) for one in beam.endings)

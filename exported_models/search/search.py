@@ -88,26 +88,20 @@ def _run_step(
 
     A step scores one demanded token a row. A row of which kept paths demand several runs once for each.
     """
-    live = len(beam.live)
-    wanted = dict(reversed(beam.wanted))
-    further = [pair for pair in beam.wanted if wanted[pair[0]] != pair[1]]
+    live, wanted = len(beam.live), beam.wanted
+    first = dict(reversed(wanted))
+    further = [pair for pair in wanted if first[pair[0]] != pair[1]]
     rows = [*range(live), *(row for row, _ in further)]
     override = override_rows(request.overrides, beam.position, len(rows), model.manifest, encoded.mask.shape[1])
-    scored = [*((row, wanted.get(row, beam.manifest.end_id)) for row in range(live)), *further]
-    asked = _step_input(beam, continued, rows, [token_id for _, token_id in scored] if wanted else None, override)
-    output = model.decoder.run(encoded, memory, asked)
-    scores = _read_scores(output, scored) if wanted else {}
-    own = (
-        output
-        if not further
-        else StepOutput({name: array[:live] for name, array in output.arrays.items()}, output.memory)
-    )
-    return output.memory, beam.settle(own, overridden=override is not None, scored=scores)
+    scored = [*((row, first.get(row, beam.manifest.end_id)) for row in range(live)), *further] if wanted else []
+    output = model.decoder.run(encoded, memory, _step_input(beam, continued, rows, scored, override))
+    own = StepOutput({name: array[:live] for name, array in output.arrays.items()}, output.memory)
+    return output.memory, beam.settle(own, overridden=override is not None, scored=_read_scores(output, scored))
 
 
-def _read_scores(output: StepOutput, wanted: Sequence[Wanted]) -> Scored:
-    """Log-probability of the token that each row of a step scored."""
-    return dict(zip(wanted, output.floats("scored_log_probs").tolist(), strict=True)) if wanted else {}
+def _read_scores(output: StepOutput, scored: Sequence[Wanted]) -> Scored:
+    """Log-probability of the token that each row of a step scored; empty where no row did."""
+    return dict(zip(scored, output.floats("scored_log_probs").tolist(), strict=True)) if scored else {}
 
 
 def _run_steps(
@@ -161,15 +155,15 @@ def _step_input(
     beam: Beam,
     continued: Sequence[int],
     rows: Sequence[int],
-    scored_ids: Sequence[int] | None,
+    scored: Sequence[Wanted],
     override: tuple[Floats, Mask] | None,
 ) -> StepInput:
-    """The input of a step for some live rows."""
+    """The input of a step for some live rows, and the token that each is to score, if any."""
     return StepInput(
         previous_ids=np.array([beam.token_ids[beam.live[row]] for row in rows], np.int64),
         beam_index=np.array([continued[row] for row in rows], np.int64),
         position=beam.position,
-        scored_ids=None if scored_ids is None else np.array(scored_ids, np.int64),
+        scored_ids=np.array([token_id for _, token_id in scored], np.int64) if scored else None,
         top_count=beam.top_count,
         override=override,
     )

@@ -13,14 +13,14 @@ from exported_models.contract.source import Source
 from exported_models.contract.trace import ROOT, Candidate, Fate, Hypothesis, Node, Step, Trace
 from exported_models.runtime.model import ExportedModel
 from exported_models.runtime.sessions import EncodedSource
-from exported_models.search.beam import Beam, Decision
+from exported_models.search.beam import Beam, BeamEnding, Decision
 
 
 def make_trace(
     model: ExportedModel, beam: Beam, request: CompletedRequest, source: Source, encoded: EncodedSource
 ) -> Trace:
     """The trace of a finished search."""
-    stop, n_best = beam.stop(), {node for _, node in beam.finished}
+    stop = beam.stop()
     assert stop is not None
     tokens = model.target_tokenizer.tokens
     spaces = {space.name: space.output for space in model.manifest.spaces_of("target", "recorded")}
@@ -35,10 +35,7 @@ def make_trace(
         },
         nodes=tuple(nodes),
         steps=steps,
-        hypotheses=tuple(
-            _make_hypothesis(model, nodes, node, normalized, beside=node not in n_best)
-            for normalized, node in beam.endings
-        ),
+        hypotheses=tuple(_make_hypothesis(model, nodes, ending) for ending in beam.endings),
         stop=stop,
         vocabulary={token_id: tokens[token_id] for token_id in _list_mentioned(beam, steps)},
     )
@@ -88,10 +85,8 @@ def _list_mentioned(beam: Beam, steps: Iterable[Step]) -> Sequence[int]:
     return sorted(found)
 
 
-def _make_hypothesis(
-    model: ExportedModel, nodes: Sequence[Node], node: int, normalized: float, *, beside: bool
-) -> Hypothesis:
-    path = []
+def _make_hypothesis(model: ExportedModel, nodes: Sequence[Node], ending: BeamEnding) -> Hypothesis:
+    path, node = [], ending.node
     while node != ROOT:
         path.append(nodes[node])
         node = nodes[node].parent
@@ -104,7 +99,7 @@ def _make_hypothesis(
         log_probs=log_probs,
         text=model.target_tokenizer.decode(ids),
         score=path[-1].score,
-        normalized=normalized,
+        normalized=ending.normalized,
         finished=path[-1].finished,
-        beside=beside,
+        beside=ending.beside,
     )
