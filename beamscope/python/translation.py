@@ -44,7 +44,7 @@ class Translation(Verbs):
 
     Attributes:
         trace: the record of the search (`exported_models.contract.trace.Trace`).
-        rank: place in the n-best list of the hypothesis that is looked at; 0 is the best.
+        rank: place in `Trace.hypotheses` of the hypothesis that is looked at; 0 is the best.
         words: what the last change was, in a short phrase; empty for a translation that no change made.
         origin: the translation that was changed; None where none was.
         services: the engine and the stores that answered.
@@ -86,7 +86,7 @@ class Translation(Verbs):
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """The n-best list as texts, best first."""
+        """The n-best list as texts, best first, and after it the other ends of kept paths."""
         return tuple(hypothesis.text for hypothesis in self.trace.hypotheses)
 
     @property
@@ -133,7 +133,7 @@ class Translation(Verbs):
         return self.trace.top_k(self.hypothesis)
 
     def look_at(self, rank: int) -> Translation:
-        """The same answer with another hypothesis of the n-best list in view.
+        """The same answer with another hypothesis in view.
 
         Raises:
             BeamscopeError: the list is shorter.
@@ -340,8 +340,8 @@ class Translation(Verbs):
         """A table of the search, column name to values: ``pandas.DataFrame(t.to_columns())``.
 
         Args:
-            table: ``hypotheses`` (a row a token of the n-best list), ``candidates`` (of every step, with their fate),
-                ``top_k`` or ``attention``; `dashboard.table_columns.COLUMNS` has the columns.
+            table: ``hypotheses`` (a row a token of every one, kept paths included), ``candidates`` (of every step, with
+                their fate), ``top_k`` or ``attention``; `dashboard.table_columns.COLUMNS` has the columns.
 
         >>> columns = t.to_columns()
         >>> parts = [part for part, rank in zip(columns["score_part"], columns["hypothesis"]) if rank == 0]

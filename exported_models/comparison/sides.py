@@ -27,7 +27,7 @@ class Side:
 
     @classmethod
     def of(cls, model: ExportedModel, trace: Trace, rank: int = 0) -> Side:
-        """The hypothesis of that rank in the n-best list of a trace."""
+        """The hypothesis of that rank in a trace."""
         chosen = trace.hypotheses[rank]
         return cls(model, trace, chosen, find_spans(model.target_tokenizer, chosen.token_ids, chosen.text))
 

@@ -162,7 +162,7 @@ class AnswerDocument(_Document):
     """A request and a hypothesis of its translation."""
 
     request: RequestDocument
-    hypothesis: WholeNumber = Field(default=0, ge=0, description="Its rank in the n-best list.")
+    hypothesis: WholeNumber = Field(default=0, ge=0, description="Its rank among the hypotheses, kept paths included.")
 
 
 class WhatIfDocument(_Document):
@@ -170,7 +170,7 @@ class WhatIfDocument(_Document):
 
     request: RequestDocument
     hypothesis: WholeNumber = Field(
-        default=0, ge=0, description="Rank in the n-best list of the hypothesis that the wish speaks of."
+        default=0, ge=0, description="Rank of the hypothesis that the wish speaks of, kept paths included."
     )
     wish: WishDocument = Field(
         description="The change: its fields, and `verb` to tell which it is.",
@@ -244,7 +244,7 @@ class TraceDocument(_Document):
 
     text: str = Field(description="The hypothesis in view as text.")
     tokens: list[str] = Field(description="Its tokens, end of sentence included.")
-    hypothesis: int = Field(default=0, description="Its rank in the n-best list; 0 is the best hypothesis.")
+    hypothesis: int = Field(default=0, description="Its place in `hypotheses`; 0 is the best one.")
     request: RequestDocument = Field(description="The request as answered, defaults filled in.")
     model_hash: str
     source: list[SourceTokenDocument] = Field(description="What the encoder read, tags of languages included.")

@@ -8,8 +8,6 @@ from exported_models.contract.errors import RequestError
 from exported_models.contract.request import MAX_SOURCE_CHARACTERS
 
 _UNREADABLE_CATEGORIES = ("Cc", "Cs")
-
-
 _SENTENCE_TOKENS = 1024
 """Most source tokens of a model whose sources have at most `MAX_SOURCE_CHARACTERS` characters."""
 _CHARACTERS_OF_A_TOKEN = 8
