@@ -14,10 +14,10 @@ def hide_padding(mask: Tensor) -> Tensor:
     return (mask.to(torch.float32) - 1.0)[:, None, None, :] * -MASKED
 
 
-def hide_far(queries: Tensor, keys: Tensor, reach: int) -> Tensor:
-    """`MASKED` between positions that are more than ``reach`` apart, and zero between others, [1, 1, queries, keys]."""
+def hide_far(queries: Tensor, keys: Tensor, radius: int) -> Tensor:
+    """`MASKED` between positions that are more than ``radius`` apart, zero between others, [1, 1, queries, keys]."""
     distance = (keys[None, :] - queries[:, None]).abs()
-    return ((distance > reach).to(torch.float32) * MASKED)[None, None]
+    return ((distance > radius).to(torch.float32) * MASKED)[None, None]
 
 
 def ablate(attention: Tensor, kept: Tensor | None) -> Tensor:

@@ -245,7 +245,7 @@ class Transformer(nn.Module):
 
     def _step_biases(self, memory: Memory, position: Tensor) -> Sequence[Tensor | None]:
         """The bias of every layer for one new token; None where distances have none."""
-        if not self.decoder_bias and not self.config.decoder.reach:
+        if not self.decoder_bias and not self.config.decoder.radii:
             return [None] * self.config.decoder.layers
         past = cast(Keys, memory).keys.shape[2]
         keys = torch.arange(past + 1, device=position.device)
@@ -296,17 +296,17 @@ def _rotate(rotary: nn.Module | None, positions: Tensor) -> Rotation | None:
 def _find_biases(
     shared: Tensor | None, distances: nn.ModuleList, stack: StackConfig, queries: Tensor, keys: Tensor
 ) -> Sequence[Tensor | None]:
-    """The bias of every layer between positions: ``shared``, the layer's own by distance, and `MASKED` out of reach.
+    """The bias of every layer between positions: ``shared``, the layer's own by distance, `MASKED` beyond its radius.
 
-    Layers with the same distances and reach share one tensor.
+    Layers with the same distances and radius share one tensor.
     """
     tables = list(distances) if len(distances) == stack.layers else [*distances, None][:1] * stack.layers
-    kinds = list(zip(tables, stack.reach or [0] * stack.layers, strict=True))
+    kinds = list(zip(tables, stack.radii or [0] * stack.layers, strict=True))
     found = {
-        (table, reach): _add_up(
-            shared, table(queries, keys) if table else None, hide_far(queries, keys, reach) if reach else None
+        (table, radius): _add_up(
+            shared, table(queries, keys) if table else None, hide_far(queries, keys, radius) if radius else None
         )
-        for table, reach in dict.fromkeys(kinds)
+        for table, radius in dict.fromkeys(kinds)
     }
     return [found[kind] for kind in kinds]
 

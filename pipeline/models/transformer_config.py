@@ -18,7 +18,7 @@ class StackConfig:
         feed_forward_depth: number of projections of a feed-forward layer, at least 2.
         key_heads: number of heads of keys and values, each read by as many queries as there are to one (Ainslie et al.
             2023); 0 if every head has its own.
-        reach: largest distance of a token that self-attention reads, of every layer, or 0 for any distance; empty if
+        radii: largest distance of a token that self-attention reads, of every layer, or 0 for any distance; empty if
             all layers read everything.
     """
 
@@ -28,7 +28,7 @@ class StackConfig:
     feed_forward: int
     feed_forward_depth: int = 2
     key_heads: int = 0
-    reach: tuple[int, ...] = ()
+    radii: tuple[int, ...] = ()
 
     @property
     def stored_heads(self) -> int:

@@ -32,7 +32,7 @@ def configure(model: PreTrainedModel) -> TransformerConfig:
         source_vocabulary=config.vocab_size,
         target_vocabulary=config.vocab_size,
         size=config.d_model,
-        encoder=StackConfig(config.num_layers, config.num_heads, config.d_kv, config.d_ff, reach=_find_reach(config)),
+        encoder=StackConfig(config.num_layers, config.num_heads, config.d_kv, config.d_ff, radii=_find_radii(config)),
         decoder=StackConfig(config.num_decoder_layers, config.num_heads, config.d_kv, config.d_ff),
         activation=find_activation(config.dense_act_fn, config),
         norm_first=True,
@@ -52,7 +52,7 @@ def configure(model: PreTrainedModel) -> TransformerConfig:
     )
 
 
-def _find_reach(config: PretrainedConfig) -> tuple[int, ...]:
+def _find_radii(config: PretrainedConfig) -> tuple[int, ...]:
     return (config.local_radius,) * config.num_layers if config.model_type == "longt5" else ()
 
 

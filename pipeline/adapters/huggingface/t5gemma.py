@@ -102,14 +102,14 @@ def _check(model: PreTrainedModel, encoder: PretrainedConfig, decoder: Pretraine
 
 
 def _configure_stack(config: PretrainedConfig, beside: int) -> StackConfig:
-    reach = config.sliding_window - beside if config.sliding_window else 0
+    radius = config.sliding_window - beside if config.sliding_window else 0
     return StackConfig(
         config.num_hidden_layers,
         config.num_attention_heads,
         config.head_dim,
         config.intermediate_size,
         key_heads=config.num_key_value_heads,
-        reach=tuple(reach if kind == "sliding_attention" else 0 for kind in config.layer_types),
+        radii=tuple(radius if kind == "sliding_attention" else 0 for kind in config.layer_types),
     )
 
 
