@@ -41,10 +41,10 @@ Marian's own models offer what Marian offers below (those with an SSRU: no decod
 OpenNMT-py's Transformers what BART offers, and its recurrent models what Luong's offers.
 
 LED and PEGASUS-X read documents: every position that their checkpoints have (16,384 in those published), eight
-characters a token, in memory that grows linearly with the source (`python -m benchmarks.long_source`).
-LED's first token attends to every token and every token to it, as its authors advise for
-summaries; the library does so where `global_attention_mask` says so. Self-attention between all tokens of a source is
-refused, with its size, where it takes over 256 MB.
+characters a token, in memory that grows linearly with the source (`python -m benchmarks.long_source`). LED's first
+token attends to every token and every token to it, as its authors advise for summaries; the library does so where
+`global_attention_mask` says so. Self-attention between all tokens of a source is refused, with its size, where it takes
+over 256 MB.
 
 """
 _COLUMNS = (
