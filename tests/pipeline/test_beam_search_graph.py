@@ -24,31 +24,61 @@ from exported_models.runtime.model import ExportedModel
 from exported_models.runtime.sessions import EncodedSource, StateOutputs, StepInput
 from exported_models.search.decoder_memory import SearchMemory
 from exported_models.search.search import record_source, search
-from pipeline.graphs.beam_search import derive_beam_search
+from pipeline.graphs.beam_search import derive_beam_search, derive_searches
+from pipeline.graphs.plain_step import derive_plain_step
+from pipeline.graphs.rewriting import RUNTIME_DOMAIN, replace_nodes
 from tests.artefacts import TinyExport
+from tests.pipeline.tiny_exports import open_unverified
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
 HEAD_SIZE = 8
 BEAM, STEPS, TOP = 3, 6, 6
-MEMORIES = {
-    "marian": "one kernel splits a projection and appends",
-    "t5": "a plain graph appends",
-    "t5gemma": "one kernel appends keys that positions turned",
-    "ssru": "cells",
-    "luong": "LSTM states",
-}
+UNFUSED = "marian, not fused"
+MEMORIES = [
+    pytest.param("marian", id="one kernel splits a projection and appends"),
+    pytest.param("t5", id="one kernel adds a bias"),
+    pytest.param("t5gemma", id="one kernel appends keys that positions turned", marks=pytest.mark.oracle),
+    pytest.param(UNFUSED, id="a plain graph appends"),
+    pytest.param("ssru", id="cells"),
+    pytest.param("luong", id="LSTM states"),
+]
 
 
 @pytest.fixture(scope="module")
-def export(tiny_export: Callable[[str], TinyExport], dates_model: ExportedModel) -> Callable[[str], ExportedModel]:
+def export(
+    tiny_export: Callable[[str], TinyExport], dates_model: ExportedModel, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], ExportedModel]:
     """A tiny model of a family, or the dates model; opened once."""
 
     @cache
     def find(family: str) -> ExportedModel:
+        if family == UNFUSED:
+            return _open_unfused(tiny_export("marian"), tmp_path_factory.mktemp("unfused") / "model")
         return dates_model if family == "luong" else tiny_export(family).open()
 
     return find
+
+
+def _open_unfused(exported: TinyExport, folder: Path) -> ExportedModel:
+    """A copy of a model whose attention has a node that no kernel has a place for."""
+    shutil.copytree(exported.graphs, folder)
+    step = onnx.load(folder / Graph.DECODER_STEP.filename, load_external_data=False)
+    nodes = []
+    for node in step.graph.node:
+        if node.op_type == "Softmax":
+            scores = node.input[0]
+            node.input[0] = f"{scores}.same"
+            nodes.append(onnx.helper.make_node("Identity", [scores], [node.input[0]]))
+        nodes.append(node)
+    replace_nodes(step.graph, nodes)
+    plain = derive_plain_step(step)
+    assert plain is not None
+    assert all(node.domain != RUNTIME_DOMAIN for node in plain.graph.node)
+    (folder / Graph.FOLDED_BEAM_SEARCH.filename).unlink()
+    for graph, proto in {Graph.PLAIN_STEP: plain, **derive_searches(plain)}.items():
+        (folder / graph.filename).write_bytes(proto.SerializeToString())
+    return open_unverified(folder, exported.load())
 
 
 def _encode(model: ExportedModel, length: int) -> EncodedSource:
@@ -137,7 +167,7 @@ def test_a_source_is_folded_while_that_is_less_work(
 
 
 def test_memory_that_is_seen_to_grow_in_no_known_way_is_left_to_steps(export: Callable[[str], ExportedModel]) -> None:
-    proto = onnx.load(export("t5").folder / Graph.PLAIN_STEP.filename, load_external_data=False)
+    proto = onnx.load(export(UNFUSED).folder / Graph.PLAIN_STEP.filename, load_external_data=False)
     for node in proto.graph.node:
         node.op_type = "OtherConcat" if node.op_type == "Concat" else node.op_type
 

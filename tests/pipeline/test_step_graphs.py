@@ -36,6 +36,7 @@ ROWS, SOURCE = 4, 6
 SIZES = {"rows": ROWS, "incoming": ROWS, "sentences": 1, "source": SOURCE, "past": 0}
 FOR_CPUS = (Graph.PLAIN_STEP, Graph.BEAM_SEARCH, Graph.FOLDED_BEAM_SEARCH)
 BEAMS = ([0, 0, 0, 0], [0, 2, 1, 1], [3, 0, 0, 2])
+T5GEMMA = pytest.param("t5gemma", marks=pytest.mark.oracle)
 Arrays = dict[str, np.ndarray]
 
 
@@ -89,7 +90,7 @@ def _walk(
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.parametrize("family", ["marian", "t5", "t5gemma", "luong"])
+@pytest.mark.parametrize("family", ["marian", "t5", T5GEMMA, "luong"])
 def test_a_plain_step_is_a_step_without_interventions(family: str, export: Callable[[str], Path]) -> None:
     folder = export(family)
     whole, plain = (_open(folder / graph.filename) for graph in (Graph.DECODER_STEP, Graph.PLAIN_STEP))
@@ -104,7 +105,7 @@ def test_a_plain_step_is_a_step_without_interventions(family: str, export: Calla
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.parametrize("family", ["marian", "t5", "t5gemma"])
+@pytest.mark.parametrize("family", ["marian", "t5", T5GEMMA])
 def test_a_folded_step_is_a_plain_step(family: str, export: Callable[[str], Path], tmp_path: Path) -> None:
     plain = export(family) / Graph.PLAIN_STEP.filename
     derived = derive_folded_step(onnx.load(plain))
@@ -131,7 +132,7 @@ def test_cross_attention_of_another_form_is_not_folded(kind: str, export: Callab
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.parametrize("family", ["marian", "t5gemma", "umt5"])
+@pytest.mark.parametrize("family", ["marian", "t5", T5GEMMA, pytest.param("umt5", marks=pytest.mark.oracle)])
 def test_fused_attention_ablates_heads_too(family: str, export: Callable[[str], Path], tmp_path: Path) -> None:
     path = export(family) / Graph.DECODER_STEP.filename
     proto = onnx.load(path)

@@ -171,7 +171,7 @@ FAMILIES: Mapping[str, tuple[str, str, Mapping[str, Any]]] = {
         "EncoderDecoderModel",
         {**_pair({**_LIKE_ROBERTA, "hidden_act": "relu"}, tie_word_embeddings=False), "decoder_start_token_id": 0},
     ),
-    "t5": ("T5Config", "T5ForConditionalGeneration", {**_LIKE_T5, "feed_forward_proj": "relu"}),
+    "t5": ("T5Config", "T5ForConditionalGeneration", {**_LIKE_T5, "d_kv": 8, "feed_forward_proj": "relu"}),
     "t5gemma": (
         "T5GemmaConfig",
         "T5GemmaForConditionalGeneration",
