@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from beamscope.comparison_text import RankedLine
-from beamscope.errors import CommandError
+from beamscope.written_files import write_file
 from dashboard.services import Services
 from dashboard.state.page_state import PageState
 from dashboard.state.session import MAX_MOMENTS, MomentDocument, SessionDocument
@@ -30,10 +30,7 @@ def write_session(services: Services, lines: Sequence[RankedLine], path: Path) -
     # The first line has two answers where its requests differ.
     second = len(moments) > 1 and moments[1].beside == 0
     session = SessionDocument(title="Compared lines", moments=moments, current=int(second), pinned=0)
-    try:
-        path.write_text(session.to_json(), encoding="utf-8")
-    except OSError as error:
-        raise CommandError(f"{path} cannot be written ({error.strerror or error}).") from error
+    write_file(path, session.to_json())
 
 
 def _keep(services: Services, line: RankedLine, place: int) -> Iterator[MomentDocument]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import click
 
-from beamscope.errors import CommandError
+from beamscope.written_files import open_written
 from dashboard.table_columns import TABLES, AnyTable, FileKind, TableName
 
 if TYPE_CHECKING:
@@ -54,15 +54,8 @@ def open_table(name: AnyTable, csv: Path | None, parquet: Path | None) -> Iterat
     from dashboard.tables import TableWriter
 
     kind: FileKind = "parquet" if parquet else "csv"
-    unfinished = path.with_name(f"{path.name}.unfinished")
-    try:
-        with unfinished.open("wb") as stream, TableWriter(kind, name, stream) as writer:
-            yield writer
-        unfinished.replace(path)
-    except OSError as error:
-        raise CommandError(f"{path} cannot be written ({error.strerror or error}).") from error
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with open_written(path) as stream, TableWriter(kind, name, stream) as writer:
+        yield writer
 
 
 def _one_file(context: click.Context, parameter: click.Parameter, value: Path | None) -> Path | None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from beamscope.commands.open import read_file
-from beamscope.errors import CommandError
 from beamscope.options import workspace_option
+from beamscope.written_files import write_file
 from exported_models.contract.publishing import format_size
 from exported_models.contract.workspace import Workspace
 
@@ -39,8 +39,5 @@ def report(file: Path, out: Path | None, workspace: Workspace) -> None:
 
     content = report_session(Services.open(workspace), read_session(read_file(file)))
     path = out or file.with_suffix(".html")
-    try:
-        path.write_text(content, encoding="utf-8")
-    except OSError as error:
-        raise CommandError(f"{path} cannot be written ({error.strerror or error}).") from error
+    write_file(path, content)
     click.echo(f"Wrote {path}, {format_size(path.stat().st_size)}.")

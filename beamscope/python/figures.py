@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pydantic import ValidationError
 
-from beamscope.errors import CommandError
+from beamscope.written_files import write_file
 from dashboard.drawing.palette import colors
 from dashboard.drawing.picture import DEFAULT_ROOM
 from dashboard.drawing.svg.document import Drawing, write_svg
@@ -84,10 +84,7 @@ class Figure:
                 f"{written.name} does not end in .svg; figures are written as SVG, and the page saves PNG too.",
                 field="path",
             )
-        try:
-            written.write_text(self.to_svg(), encoding="utf-8")
-        except OSError as error:
-            raise CommandError(f"{written} cannot be written ({error.strerror or error}).") from error
+        write_file(written, self.to_svg())
         return written
 
     def _repr_html_(self) -> str:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from beamscope.errors import CommandError
 from beamscope.python.verbs import Verbs
 from beamscope.word_report import look_up_near_words
+from beamscope.written_files import write_file
 from dashboard.services import Services
 from dashboard.table_columns import FileKind, TableName
 from dashboard.tables import make_table, write_table
@@ -358,10 +358,7 @@ class Translation(Verbs):
         """
         written = Path(path)
         kind: FileKind = "parquet" if written.suffix == ".parquet" else "csv"
-        try:
-            written.write_bytes(write_table(make_table(table, self.trace, self.rank), kind))
-        except OSError as error:
-            raise CommandError(f"{written} cannot be written ({error.strerror or error}).") from error
+        write_file(written, write_table(make_table(table, self.trace, self.rank), kind))
         return written
 
     def _read(self, text: str | Sequence[str]) -> tuple[str, ...]:
