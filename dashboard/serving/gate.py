@@ -33,7 +33,7 @@ _MAPS: Final = (
 """Calls that lay out neighborhoods, and the corpus map; calls that try many what-ifs, and reports, wait with them."""
 RETRY_SECONDS: Final = 1
 _WEIGHT_OF_LAST: Final = 0.2
-"""Share of the last map in the running mean of the seconds that maps take."""
+"""Share of the last map in the running mean of the seconds from one map that waited to the next."""
 
 
 class Places:
@@ -42,11 +42,10 @@ class Places:
     def __init__(self, limits: Limits) -> None:
         self._free = limits.running
         self._free_for_maps = limits.maps
-        self._maps_at_once = limits.maps
         self._small: deque[asyncio.Future[None]] = deque()
         self._maps: deque[asyncio.Future[None]] = deque()
-        self._begun: dict[asyncio.Future[None], float] = {}
-        self._seconds_of_a_map = 0.0
+        self._moved = 0.0
+        self._seconds_between_maps = 0.0
 
     def count_waiting(self, *, is_map: bool) -> int:
         """Number of calls that wait for such a place."""
@@ -54,38 +53,41 @@ class Places:
 
     @property
     def expected_wait_of_a_map(self) -> float:
-        """Seconds that a map which comes now waits, if those before it take as long as the last ones took."""
-        return len(self._maps) * self._seconds_of_a_map / self._maps_at_once
+        """Seconds that a map which comes now waits, if those before it get their places as the last ones did."""
+        return len(self._maps) * self._seconds_between_maps
 
     def ask(self, *, is_map: bool) -> asyncio.Future[None]:
         """A place, which is done once the call has it; `end` must follow."""
         place = asyncio.get_running_loop().create_future()
+        if is_map and not self._maps:
+            self._moved = _now()
         (self._maps if is_map else self._small).append(place)
-        self._hand_out()
+        self._hand_out(place)
         return place
 
     def end(self, place: asyncio.Future[None], *, is_map: bool) -> None:
         """Give a place back, or stop waiting for it."""
         if place.done():
-            self._note(_now() - self._begun.pop(place), is_map=is_map)
             self._count(1, is_map=is_map)
             self._hand_out()
         else:
             (self._maps if is_map else self._small).remove(place)
 
-    def _note(self, seconds: float, *, is_map: bool) -> None:
-        if is_map:
-            mean = self._seconds_of_a_map or seconds
-            self._seconds_of_a_map = mean + _WEIGHT_OF_LAST * (seconds - mean)
-
-    def _hand_out(self) -> None:
-        """Hand free places to those who wait, small calls first."""
+    def _hand_out(self, newest: asyncio.Future[None] | None = None) -> None:
+        """Hand free places to those who wait, small calls first; the newest call may have one at once."""
         while self._free and (self._small or (self._maps and self._free_for_maps)):
             is_map = not self._small
             self._count(-1, is_map=is_map)
             place = (self._maps if is_map else self._small).popleft()
-            self._begun[place] = _now()
             place.set_result(None)
+            if is_map and place is not newest:
+                self._note_move()
+
+    def _note_move(self) -> None:
+        """Take the time since a map last got its place, or began to wait, into the running mean."""
+        seconds, self._moved = _now() - self._moved, _now()
+        mean = self._seconds_between_maps or seconds
+        self._seconds_between_maps = mean + _WEIGHT_OF_LAST * (seconds - mean)
 
     def _count(self, change: int, *, is_map: bool) -> None:
         self._free += change

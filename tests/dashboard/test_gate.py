@@ -143,10 +143,10 @@ def test_who_waits_too_long_is_refused() -> None:
 
 def test_a_map_that_would_wait_too_long_is_refused_at_once() -> None:
     async def scenario(gate: Gate, computing: Computing) -> None:
-        slow = Client(gate, MAP)
+        slow, after = Client(gate, MAP), Client(gate, MAP)
         await asyncio.sleep(0.1)
         computing.go.set()
-        await slow.call
+        await asyncio.gather(slow.call, after.call)
         computing.go.clear()
 
         running, waiting, late = (Client(gate, MAP) for _ in range(3))
