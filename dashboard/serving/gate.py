@@ -1,13 +1,14 @@
 """The gate before calls that compute: a few at once, a bounded queue behind them, and 503 for the rest.
 
-Calls that lay out maps, and calls that try many what-ifs, take a share of the places and let smaller ones go first. A
-call whose client leaves is stopped.
+Calls that lay out maps, and calls that try many what-ifs, take a share of the places and let smaller ones go first, for
+a while. A call whose client leaves is stopped.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
@@ -36,56 +37,82 @@ _WEIGHT_OF_LAST: Final = 0.2
 """Share of the last map in the running mean of the seconds from one map that waited to the next."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Place:
+    """A place that a call asked for.
+
+    Attributes:
+        given: done once the call has the place.
+        asked: when the call came, on the clock of the event loop.
+    """
+
+    given: asyncio.Future[None]
+    asked: float
+    is_map: bool
+
+
 class Places:
     """Places for calls that compute, and who waits for one. Used on the event loop alone."""
 
     def __init__(self, limits: Limits) -> None:
         self._free = limits.running
         self._free_for_maps = limits.maps
-        self._small: deque[asyncio.Future[None]] = deque()
-        self._maps: deque[asyncio.Future[None]] = deque()
-        self._moved = 0.0
+        self._patience_of_maps = limits.map_patience_seconds
+        self._small: deque[Place] = deque()
+        self._maps: deque[Place] = deque()
+        self._map_given = 0.0
         self._seconds_between_maps = 0.0
 
     def count_waiting(self, *, is_map: bool) -> int:
         """Number of calls that wait for such a place."""
-        return len(self._maps if is_map else self._small)
+        return len(self._queue(is_map=is_map))
 
     @property
     def expected_wait_of_a_map(self) -> float:
         """Seconds that a map which comes now waits, if those before it get their places as the last ones did."""
         return len(self._maps) * self._seconds_between_maps
 
-    def ask(self, *, is_map: bool) -> asyncio.Future[None]:
-        """A place, which is done once the call has it; `end` must follow."""
-        place = asyncio.get_running_loop().create_future()
-        if is_map and not self._maps:
-            self._moved = _now()
-        (self._maps if is_map else self._small).append(place)
-        self._hand_out(place)
+    def ask(self, *, is_map: bool) -> Place:
+        """Ask for a place; `end` must follow."""
+        place = Place(asyncio.get_running_loop().create_future(), _now(), is_map)
+        self._queue(is_map=is_map).append(place)
+        self._hand_out()
         return place
 
-    def end(self, place: asyncio.Future[None], *, is_map: bool) -> None:
+    def end(self, place: Place) -> None:
         """Give a place back, or stop waiting for it."""
-        if place.done():
-            self._count(1, is_map=is_map)
-            self._hand_out()
-        else:
-            (self._maps if is_map else self._small).remove(place)
+        if not place.given.done():
+            self._queue(is_map=place.is_map).remove(place)
+            return
+        self._count(1, is_map=place.is_map)
+        for waited in self._hand_out():
+            if waited.is_map:
+                self._note_pace(waited)
 
-    def _hand_out(self, newest: asyncio.Future[None] | None = None) -> None:
-        """Hand free places to those who wait, small calls first; the newest call may have one at once."""
-        while self._free and (self._small or (self._maps and self._free_for_maps)):
-            is_map = not self._small
-            self._count(-1, is_map=is_map)
-            place = (self._maps if is_map else self._small).popleft()
-            place.set_result(None)
-            if is_map and place is not newest:
-                self._note_move()
+    def _queue(self, *, is_map: bool) -> deque[Place]:
+        return self._maps if is_map else self._small
 
-    def _note_move(self) -> None:
-        """Take the time since a map last got its place, or began to wait, into the running mean."""
-        seconds, self._moved = _now() - self._moved, _now()
+    def _hand_out(self) -> list[Place]:
+        """Hand free places to those who wait."""
+        given = []
+        while self._free and (place := self._next()):
+            self._count(-1, is_map=place.is_map)
+            place.given.set_result(None)
+            given.append(place)
+        return given
+
+    def _next(self) -> Place | None:
+        """Take from its queue the call that goes next: a small one, unless a map has waited too long."""
+        if self._maps and self._free_for_maps and (not self._small or self._is_overdue(self._maps[0])):
+            return self._maps.popleft()
+        return self._small.popleft() if self._small else None
+
+    def _is_overdue(self, place: Place) -> bool:
+        return _now() - place.asked > self._patience_of_maps
+
+    def _note_pace(self, given: Place) -> None:
+        """Take the time for which a map was the first of its queue into the running mean."""
+        seconds, self._map_given = _now() - max(given.asked, self._map_given), _now()
         mean = self._seconds_between_maps or seconds
         self._seconds_between_maps = mean + _WEIGHT_OF_LAST * (seconds - mean)
 
@@ -119,19 +146,17 @@ class Gate:
         expected = self._places.expected_wait_of_a_map if is_map else 0.0
         place = self._places.ask(is_map=is_map)
         try:
-            if await self._wait(place, leaving, expected, is_map=is_map):
+            if await self._wait(place, leaving, expected):
                 await self._compute(scope, replay(body, lambda: asyncio.shield(leaving)), send, leaving)
         except _BusyError as error:
             refusal = error_response(error)
             refusal.headers["Retry-After"] = str(RETRY_SECONDS)
             await refusal(scope, receive, send)
         finally:
-            self._places.end(place, is_map=is_map)
+            self._places.end(place)
             leaving.cancel()
 
-    async def _wait(
-        self, place: asyncio.Future[None], leaving: asyncio.Future[Message], expected: float, *, is_map: bool
-    ) -> bool:
+    async def _wait(self, place: Place, leaving: asyncio.Future[Message], expected: float) -> bool:
         """Wait for a place; False where the client left before there was one.
 
         Args:
@@ -140,18 +165,18 @@ class Gate:
         Raises:
             _BusyError: the queue is full, is expected to move too slowly, or did not move for too long.
         """
-        if place.done():
+        if place.given.done():
             return True
-        waiting = self._places.count_waiting(is_map=is_map) - 1
+        waiting = self._places.count_waiting(is_map=place.is_map) - 1
         if waiting >= self._limits.waiting or expected > self._limits.map_queue_seconds:
             raise self._busy(waiting)
-        with self._metrics.waiting.labels("map" if is_map else "small").track_inprogress():
+        with self._metrics.waiting.labels("map" if place.is_map else "small").track_inprogress():
             await asyncio.wait(
-                (place, leaving), timeout=self._limits.queue_seconds, return_when=asyncio.FIRST_COMPLETED
+                (place.given, leaving), timeout=self._limits.queue_seconds, return_when=asyncio.FIRST_COMPLETED
             )
         if leaving.done():
             return False
-        if not place.done():
+        if not place.given.done():
             raise self._busy(waiting)
         return True
 

@@ -29,6 +29,7 @@ class Limits:
         queue_seconds: longest wait; a call that waited longer is refused with 503.
         map_queue_seconds: longest wait that a map may expect when it comes; one that would wait longer is refused with
             503 at once.
+        map_patience_seconds: a map that has waited longer lets no smaller call go first.
         connections: open connections; one more is closed at once.
         head_seconds: time for the request line and the headers to arrive, counted from the connection or the first
             byte after an answer.
@@ -44,7 +45,8 @@ class Limits:
     maps: int = 2
     waiting: int = 32
     queue_seconds: float = 10.0
-    map_queue_seconds: float = 2.0
+    map_queue_seconds: float = 1.0
+    map_patience_seconds: float = 2.0
     connections: int = 500
     head_seconds: float = 10.0
     body_seconds: float = 10.0

@@ -213,6 +213,22 @@ def test_maps_leave_places_to_small_calls_and_let_them_go_first() -> None:
     run(scenario, Limits(running=2, maps=1, waiting=3, queue_seconds=20))
 
 
+def test_a_map_that_waited_long_goes_before_small_calls() -> None:
+    async def scenario(gate: Gate, computing: Computing) -> None:
+        running = Client(gate)
+        await settle()
+        overdue = Client(gate, MAP)
+        await settle()
+        small = [Client(gate) for _ in range(2)]
+        await asyncio.sleep(0.1)
+        computing.go.set()
+        finished = [await one for one in asyncio.as_completed([name_when_done(c) for c in (*small, overdue)])]
+        assert finished == [overdue.call, *(client.call for client in small)]
+        await running.call
+
+    run(scenario, Limits(running=1, maps=1, waiting=3, queue_seconds=20, map_patience_seconds=0.05))
+
+
 async def name_when_done(client: Client) -> asyncio.Task[None]:
     await client.call
     return client.call
