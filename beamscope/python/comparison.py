@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from beamscope.comparison_text import describe_comparison
-from beamscope.python.translation import Translation
+from beamscope.python.translation import Translation, to_page_state
 from exported_models.comparison import comparison as engine_comparison
 from exported_models.comparison.documents import ComparisonDocument
 from exported_models.comparison.reference import compare_with_reference
@@ -64,7 +64,8 @@ class Comparison:
         """
         from beamscope.python.figures import plot_comparison
 
-        return plot_comparison(self, view, options)
+        state = to_page_state(self.after).pin(to_page_state(self.before))
+        return plot_comparison(self.after.services, state, view, options)
 
     def to_dict(self) -> dict[str, Any]:
         """The comparison as a JSON value: what ``beamscope compare --json`` prints."""

@@ -14,6 +14,7 @@ from beamscope.written_files import write_file
 from dashboard.drawing.palette import colors
 from dashboard.drawing.picture import DEFAULT_ROOM
 from dashboard.drawing.svg.document import Drawing, write_svg
+from dashboard.services import Services
 from dashboard.state.page_state import PageState, Selection
 from dashboard.state.question import Options
 from dashboard.views import prints
@@ -24,9 +25,6 @@ from exported_models.contract.errors import RequestError
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure as PlotlyFigure
-
-    from beamscope.python.comparison import Comparison
-    from beamscope.python.translation import Translation
 
 View = Literal["translation", "matrix", "tree", "map", "neighbors"]
 ComparedView = Literal["comparison", "matrix", "tree", "map"]
@@ -91,16 +89,16 @@ class Figure:
         return f'<div style="overflow-x:auto">{self.to_svg(fonts=False)}</div>'
 
 
-def plot(translation: Translation, view: View, options: Mapping[str, Any]) -> Figure:
-    """A view of one translation; see `Translation.plot`."""
+def plot(services: Services, state: PageState, view: View, options: Mapping[str, Any]) -> Figure:
+    """A view of one answer; see `beamscope.Translation.plot`."""
     draw = _find(view, {name: _VIEWS[name] for name in get_args(View)})
-    return _entitle(draw(translation, options), options)
+    return _entitle(draw(services, state, options), options)
 
 
-def plot_comparison(comparison: Comparison, view: ComparedView, options: Mapping[str, Any]) -> Figure:
-    """A view of two translations; see `Comparison.plot`."""
+def plot_comparison(services: Services, state: PageState, view: ComparedView, options: Mapping[str, Any]) -> Figure:
+    """A view of an answer beside the pinned one; see `beamscope.Comparison.plot`."""
     draw = _find(view, {name: _COMPARED_VIEWS[name] for name in get_args(ComparedView)})
-    return _entitle(draw(comparison, options), options)
+    return _entitle(draw(services, state, options), options)
 
 
 def _find(view: str, known: Mapping[str, Callable[..., Figure]]) -> Callable[..., Figure]:
@@ -131,84 +129,75 @@ def _read_options(given: Mapping[str, Any]) -> Options:
         raise RequestError(f"The option {name}: {first['msg']}.", field=name) from None
 
 
-def _show(translation: Translation, given: Mapping[str, Any]) -> Shown:
-    return look(translation.services, _state(translation), _read_options(given))
+def _show(services: Services, state: PageState, given: Mapping[str, Any]) -> Shown:
+    return look(services, state.bare, _read_options(given))
 
 
-def _state(translation: Translation) -> PageState:
-    return PageState(translation.request.as_request(), translation.rank)
-
-
-def _look_around(translation: Translation, given: Mapping[str, Any], pinned: PageState | None = None) -> Surroundings:
-    """The states of a translation; ``step`` selects the word, on the side that the space belongs to."""
-    services, state, options = translation.services, _state(translation).pin(pinned), _read_options(given)
-    spaces = spaces_of(services, state)
+def _look_around(services: Services, state: PageState, given: Mapping[str, Any]) -> Surroundings:
+    """The states of an answer; ``step`` selects the word, on the side that the space belongs to."""
+    options, spaces = _read_options(given), spaces_of(services, state)
     if options.space and options.space not in [space.name for space in spaces]:
         known = ", ".join(space.name for space in spaces)
         raise RequestError(f"There is no space {options.space!r} to draw; choose from {known}.", field="space")
     step = given.get("step")
     owners = {space.name: space.owner for space in spaces}
     selection = None if step is None else Selection(owners.get(options.space, "target"), int(step))
-    if selection and selection.within(translation.trace, translation.hypothesis) is None:
+    if selection and selection.within(*services.chosen(state)) is None:
         raise RequestError(f"There is no {selection.side} token {step}; they count from 0.", field="step")
     return look_around(services, state, options, selection, follows=False)
 
 
-def _look_at_both(comparison: Comparison, given: Mapping[str, Any]) -> Compared:
-    shown = _show(comparison.after, given)
-    return look_at_both(comparison.after.services, shown, _state(comparison.before))
+def _look_at_both(services: Services, state: PageState, given: Mapping[str, Any]) -> Compared:
+    return look_at_both(services, _show(services, state, given), state.pinned or state)
 
 
-def _plot_translation(translation: Translation, given: Mapping[str, Any]) -> Figure:
-    return Figure(prints.print_translation(_show(translation, given)))
+def _plot_translation(services: Services, state: PageState, given: Mapping[str, Any]) -> Figure:
+    return Figure(prints.print_translation(_show(services, state, given)))
 
 
-def _plot_matrix(translation: Translation, given: Mapping[str, Any]) -> Figure:
-    shown = _show(translation, given)
+def _plot_matrix(services: Services, state: PageState, given: Mapping[str, Any]) -> Figure:
+    shown = _show(services, state, given)
     return Figure(prints.print_matrix(shown), prints.matrix_figure(shown))
 
 
-def _plot_tree(translation: Translation, given: Mapping[str, Any]) -> Figure:
-    return Figure(prints.print_tree(_show(translation, given)))
+def _plot_tree(services: Services, state: PageState, given: Mapping[str, Any]) -> Figure:
+    return Figure(prints.print_tree(_show(services, state, given)))
 
 
-def _plot_map(translation: Translation, given: Mapping[str, Any]) -> Figure:
-    around = _look_around(translation, given)
+def _plot_map(services: Services, state: PageState, given: Mapping[str, Any]) -> Figure:
+    around = _look_around(services, state, given)
     return Figure(prints.print_map(around), prints.map_figure(around))
 
 
-def _plot_neighbors(translation: Translation, given: Mapping[str, Any]) -> Figure:
-    return Figure(prints.print_neighbors(_look_around(translation, given)))
+def _plot_neighbors(services: Services, state: PageState, given: Mapping[str, Any]) -> Figure:
+    return Figure(prints.print_neighbors(_look_around(services, state, given)))
 
 
-def _plot_both(comparison: Comparison, given: Mapping[str, Any]) -> Figure:
-    return Figure(prints.print_comparison(_look_at_both(comparison, given)))
+def _plot_both(services: Services, state: PageState, given: Mapping[str, Any]) -> Figure:
+    return Figure(prints.print_comparison(_look_at_both(services, state, given)))
 
 
-def _plot_difference(comparison: Comparison, given: Mapping[str, Any]) -> Figure:
-    compared = _look_at_both(comparison, given)
+def _plot_difference(services: Services, state: PageState, given: Mapping[str, Any]) -> Figure:
+    compared = _look_at_both(services, state, given)
     return Figure(prints.print_difference(compared), prints.difference_figure(compared))
 
 
-def _plot_trees(comparison: Comparison, given: Mapping[str, Any]) -> Figure:
-    return Figure(prints.print_overlay(_look_at_both(comparison, given)))
+def _plot_trees(services: Services, state: PageState, given: Mapping[str, Any]) -> Figure:
+    return Figure(prints.print_overlay(_look_at_both(services, state, given)))
 
 
-def _plot_both_maps(comparison: Comparison, given: Mapping[str, Any]) -> Figure:
-    around = _look_around(comparison.after, given, _state(comparison.before))
-    return Figure(prints.print_map(around), prints.map_figure(around))
+_Plot = Callable[[Services, PageState, Mapping[str, Any]], Figure]
 
-
-_VIEWS: Mapping[str, Callable[[Translation, Mapping[str, Any]], Figure]] = {
+_VIEWS: Mapping[str, _Plot] = {
     "translation": _plot_translation,
     "matrix": _plot_matrix,
     "tree": _plot_tree,
     "map": _plot_map,
     "neighbors": _plot_neighbors,
 }
-_COMPARED_VIEWS: Mapping[str, Callable[[Comparison, Mapping[str, Any]], Figure]] = {
+_COMPARED_VIEWS: Mapping[str, _Plot] = {
     "comparison": _plot_both,
     "matrix": _plot_difference,
     "tree": _plot_trees,
-    "map": _plot_both_maps,
+    "map": _plot_map,
 }

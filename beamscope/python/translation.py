@@ -14,6 +14,7 @@ from beamscope.python.verbs import Verbs
 from beamscope.word_report import look_up_near_words
 from beamscope.written_files import write_file
 from dashboard.services import Services
+from dashboard.state.page_state import PageState
 from dashboard.table_columns import FileKind, TableName
 from dashboard.tables import make_table, write_table
 from exported_models.contract.arrays import Floats
@@ -326,7 +327,7 @@ class Translation(Verbs):
         """
         from beamscope.python.figures import plot
 
-        return plot(self, view, options)
+        return plot(self.services, to_page_state(self), view, options)
 
     def to_dict(self) -> dict[str, Any]:
         """The record as a JSON value, states left out: what ``beamscope translate --json`` prints.
@@ -368,3 +369,8 @@ class Translation(Verbs):
 
     def _repr_html_(self) -> str:
         return self.plot()._repr_html_()
+
+
+def to_page_state(translation: Translation) -> PageState:
+    """The state of a page that shows a translation."""
+    return PageState(translation.request.as_request(), translation.rank)

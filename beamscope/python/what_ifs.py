@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from beamscope.python.html import write_html
-from beamscope.python.translation import Translation
+from beamscope.python.translation import Translation, to_page_state
 from beamscope.text_tables import Block, write_text
 from beamscope.what_if_text import describe_attention_search, describe_sweep, describe_trials
 from dashboard.chosen_word import list_suggested
-from dashboard.state.page_state import PageState
 from exported_models.contract.documents import RequestDocument
 from exported_models.contract.errors import RequestError
 from exported_models.contract.wishes import Wish
@@ -157,7 +156,7 @@ def _list_wishes(
 
 
 def _suggest(before: Translation, word: int) -> list[Wish]:
-    return list_suggested(before.services, PageState(before.request, before.rank), "source", word)
+    return list_suggested(before.services, to_page_state(before), "source", word)
 
 
 def _find_kind(kind: str) -> Kind:
