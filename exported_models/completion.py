@@ -23,8 +23,8 @@ from exported_models.contract.texts import check_text
 from exported_models.contract.tokens import Encoding
 from exported_models.runtime.languages import find_language
 from exported_models.runtime.model import ExportedModel
-from exported_models.search.beam import SearchSettings
 from exported_models.search.rules import ForbiddenIds
+from exported_models.search.settings import SearchSettings
 
 _NAMES = {"prefix": "prefix", "kept": "kept path", "forbidden": "forbidden phrase"}
 """Fields of a request that hold target tokens, and the name of what each holds."""

@@ -32,7 +32,6 @@ from exported_models.runtime.languages import speak
 from exported_models.runtime.model import ExportedModel
 from exported_models.runtime.providers import choose_threads
 from exported_models.search.ablation import check_ablations, mask_heads
-from exported_models.search.beam import SearchSettings
 from exported_models.search.footprint import count_trace, estimate_bytes
 from exported_models.search.lockstep import Ending, SearchTask, search_together
 from exported_models.search.overrides import check_overrides, override_rows
@@ -40,6 +39,7 @@ from exported_models.search.recording import Recording
 from exported_models.search.repetition import RepetitionPenalty
 from exported_models.search.scoring import force_batch
 from exported_models.search.search import record_source, search
+from exported_models.search.settings import SearchSettings
 from exported_models.search.word_table import WordTable
 from exported_models.tokenizers.spans import find_spans
 

@@ -26,25 +26,23 @@ A search that runs step by step waits for these decisions between two steps, so 
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from exported_models.contract.arrays import Floats, Ids
 from exported_models.contract.errors import RequestError
 from exported_models.contract.graphs import STEP_NORMALIZER
-from exported_models.contract.manifest import GenerationDefaults, ModelManifest
-from exported_models.contract.request import EarlyStopping
+from exported_models.contract.manifest import ModelManifest
 from exported_models.contract.trace import ROOT, Fate, PrunedBy, Stop
 from exported_models.runtime.model import ExportedModel
 from exported_models.runtime.sessions import StepOutput
 from exported_models.search.repetition import RepetitionPenalty
-from exported_models.search.rules import ForbiddenIds, Said, TokenRules
+from exported_models.search.rules import Said, TokenRules
+from exported_models.search.settings import SearchSettings
 
 Verdict: TypeAlias = Fate | PrunedBy
 """Fate of a candidate: kept, finished, kept beside the beam, or the reason for which it is pruned."""
@@ -53,64 +51,6 @@ Wanted: TypeAlias = tuple[int, int]
 Scored: TypeAlias = Mapping[Wanted, float]
 """Natural log-probability of each wanted token."""
 _NOTHING_SCORED: Final[Scored] = MappingProxyType({})
-_HOPELESS = 1e-290
-"""Divisor that makes every live row worse than any finished hypothesis."""
-
-
-@dataclass(frozen=True, slots=True)
-class SearchSettings:
-    """The numbers of a completed request; prefix, forbidden phrases and kept paths as token ids.
-
-    Attributes:
-        generation: the model's generation settings, with the rules of the request.
-        kept: paths that go on beside the beam; each begins with the prefix and is longer.
-    """
-
-    beam_size: int
-    length_penalty: float
-    max_length: int
-    early_stopping: EarlyStopping
-    top_k: int
-    prefix: tuple[int, ...]
-    generation: GenerationDefaults
-    forbidden: tuple[ForbiddenIds, ...] = ()
-    kept: tuple[tuple[int, ...], ...] = ()
-
-    @property
-    def candidate_count(self) -> int:
-        """Number of candidates of a step, not counting those that rules forbid."""
-        return max(2 * self.beam_size, self.top_k)
-
-    @property
-    def most_rows(self) -> int:
-        """Largest number of rows of a step."""
-        return self.beam_size + len(self.kept)
-
-    @property
-    def spare_count(self) -> int:
-        """Estimated number of further top tokens of a row, of which rules and a repetition penalty take some away."""
-        rules = (self.generation.penalizes, self.generation.ngram_size, self.generation.source_ngram_size)
-        return sum(map(bool, rules)) * self.max_length // 2
-
-    def normalize(self, score: float, length: int) -> float:
-        """The score by which hypotheses are compared: ``score`` over `divisor`."""
-        return score / self.divisor(length)
-
-    def divisor(self, length: int) -> float:
-        """Length to the power of the length penalty."""
-        return math.pow(length, self.length_penalty)
-
-    @property
-    def hopes_for_length(self) -> bool:
-        """Whether a live row is compared with finished hypotheses as if it had the maximum length."""
-        return self.early_stopping == "never" and self.length_penalty > 0
-
-    def list_divisors(self, position: int, steps: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """`divisor` of hypotheses that end at each step, and of the best row that goes on there; both [steps]."""
-        own = np.power(np.arange(position + 1, position + 1 + steps, dtype=np.float64), self.length_penalty)
-        if self.early_stopping == "first":
-            return own, np.full(steps, _HOPELESS)
-        return own, np.full(steps, self.divisor(self.max_length)) if self.hopes_for_length else own
 
 
 class Proposals(NamedTuple):

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from exported_models.contract.manifest import ModelManifest
 from exported_models.contract.trace import Trace
-from exported_models.search.beam import SearchSettings
+from exported_models.search.settings import SearchSettings
 
 _FLOAT = 4
 _TOP_ENTRY = 12

@@ -28,10 +28,11 @@ from exported_models.runtime.graph_session import Tensors
 from exported_models.runtime.model import ExportedModel
 from exported_models.runtime.sessions import EncodedSource, HeadMasks, StepInput, StepOutput
 from exported_models.search.ablation import mask_heads
-from exported_models.search.beam import Beam, Scored, SearchSettings, Wanted
+from exported_models.search.beam import Beam, Scored, Wanted
 from exported_models.search.footprint import estimate_row_memory
 from exported_models.search.overrides import override_row
 from exported_models.search.scoring import encode_batch
+from exported_models.search.settings import SearchSettings
 
 MOST_ROWS = 160
 """Rows of one step. More take as long a row, and their memory no longer fits into the processor's caches."""

@@ -21,11 +21,12 @@ from exported_models.runtime.graph_session import Tensors
 from exported_models.runtime.model import ExportedModel
 from exported_models.runtime.sessions import EncodedSource, StepInput, StepOutput
 from exported_models.search.ablation import mask_heads
-from exported_models.search.beam import Beam, Scored, SearchSettings, Wanted
+from exported_models.search.beam import Beam, Scored, Wanted
 from exported_models.search.decoder_memory import RestoredMemory, SearchMemory
 from exported_models.search.overrides import override_rows
 from exported_models.search.recording import Recording, SearchRecorder
 from exported_models.search.scoring import encode_batch
+from exported_models.search.settings import SearchSettings
 from exported_models.search.trace_writer import make_trace
 
 
