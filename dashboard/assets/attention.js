@@ -7,6 +7,8 @@
   const scope = window.beamscope;
   const EMPTY = { step: null, rows: {} };
   const MOST_NAMED = 4;
+  /* Before the number of a step of the pinned answer. */
+  const BESIDE = "beside-";
   const CLICKS_OF_A_WHOLE = 4;
 
   function chip(pane, side, index) {
@@ -63,16 +65,16 @@
 
   /** Go to attention mode with a draft of a step. */
   scope.draftAttention = function (pane, step) {
-    pane.find("translation-mode").querySelector('input[value="attention"]').click();
-    scope.whenThere(
-      () => pane.root.dataset.mode === "attention",
-      () => beginStep(pane, step)
-    );
+    pane.setMode("attention");
+    if (pane.options.mode === "attention") {
+      beginStep(pane, step);
+    }
   };
 
-  /** Begin or leave attention mode; either way there is no draft. */
+  /** Show the mode of a pane by its switch and its panel. Another mode than before begins without a draft. */
   scope.showMode = function (pane) {
-    const mode = pane.options.mode || "words";
+    const mode = pane.options.mode;
+    scope.setControl(pane.find("translation-mode"), { value: mode });
     if (pane.root.dataset.mode !== mode) {
       pane.root.dataset.mode = mode;
       pane.find("attention-panel").hidden = mode !== "attention";
@@ -100,14 +102,17 @@
     return [place.layer, place.head].map((part) => (part === null ? "" : part)).join(".");
   }
 
-  async function askAttention(pane, step, place) {
+  async function askAttention(pane, step, place, beside) {
     const asked = { layer: place.layer === null ? "mean" : place.layer, head: place.head === null ? "mean" : place.head };
     const question = pane.question(null);
-    Object.assign(question, { selection: { side: "target", index: step }, held: {} });
+    Object.assign(question, { selection: { side: "target", index: step }, held: {}, beside: Boolean(beside) });
     Object.assign(question.options, asked);
     const answer = await scope.call("attention", question);
     if (answer && answer.notice) {
       scope.notify(answer.notice.kind, answer.notice.text);
+    }
+    if (answer && answer.beside) {
+      pane.beside = answer.beside;
     }
     return answer && answer.weights ? answer.weights : null;
   }
@@ -118,11 +123,12 @@
 
   /* The model's own attention, which the sliders show until something is weighed. */
   async function askOwn(pane, step) {
-    const state = pane.state;
+    const state = JSON.stringify(pane.state);
     const weights = await askAttention(pane, step, placeOf(pane));
-    if (weights && pane.state === state && pane.draft.step === step) {
+    if (weights && JSON.stringify(pane.state) === state && pane.draft.step === step) {
       pane.own = { step: step, weights: asWeights(weights) };
       drawSliders(pane);
+      drawChoices(pane);
     }
   }
 
@@ -282,6 +288,14 @@
     return choice;
   }
 
+  /* The steps of the pinned answer. */
+  function groupOf(pinned) {
+    const group = document.createElement("optgroup");
+    group.label = "Pinned answer";
+    group.append(...pinned.map((name, step) => option(BESIDE + step, step + 1 + " " + name)));
+    return pinned.length ? [group] : [];
+  }
+
   /* Lists of steps to copy from, of their layers and heads, and of those to override. */
   function drawChoices(pane) {
     const holder = pane.find("attention-choices");
@@ -301,12 +315,15 @@
     }
     const words = Array.from(pane.find("translation-target-words").children);
     const names = words.map((box, step) => step + 1 + " " + box.textContent);
-    if (steps.dataset.key !== names.join("|")) {
-      steps.dataset.key = names.join("|");
-      steps.replaceChildren(option("", "Copy from…"), ...names.map((name, step) => option(String(step), name)));
+    const pinned = (pane.state && pane.state.pinned && pane.beside) || [];
+    const key = names.join("|") + "||" + pinned.join("|");
+    if (steps.dataset.key !== key) {
+      steps.dataset.key = key;
+      steps.replaceChildren(option("", "Copy from…"), ...names.map((name, step) => option(String(step), name)), ...groupOf(pinned));
     }
     const { wish } = rowOf(pane.draft);
-    steps.value = wish && wish.from_step !== undefined && wish.from_step !== pane.draft.step ? String(wish.from_step) : "";
+    const copies = wish && wish.from_step !== undefined && (wish.beside || wish.from_step !== pane.draft.step);
+    steps.value = copies ? (wish.beside ? BESIDE : "") + wish.from_step : "";
     steps.disabled = pane.draft.step === null;
     from.hidden = to.hidden = layers * heads <= 1;
     to.value = writePlace(placeOf(pane));
@@ -358,12 +375,14 @@
     setWeights(pane, weights, { verb: "attend_evenly", step: pane.draft.step });
   }
 
-  async function fillFrom(pane, from, place) {
+  async function fillFrom(pane, from, place, beside) {
     const step = pane.draft.step;
-    const weights = await askAttention(pane, from, place);
+    const weights = await askAttention(pane, from, place, beside);
     if (weights && pane.draft.step === step) {
       const wish = { verb: "copy_attention", step: step, from_step: from, from_layer: place.layer, from_head: place.head };
-      setWeights(pane, asWeights(weights), wish);
+      setWeights(pane, asWeights(weights), beside ? Object.assign(wish, { beside: true }) : wish);
+    } else {
+      drawChoices(pane);
     }
   }
 
@@ -408,7 +427,9 @@
     } else if (name && pane.draft.step !== null) {
       const [steps, from] = pane.find("attention-choices").children;
       // Without another step, another layer or head is of the step itself.
-      fillFrom(pane, steps.value === "" ? pane.draft.step : Number(steps.value), readPlace(from.value));
+      const beside = steps.value.startsWith(BESIDE);
+      const step = steps.value === "" ? pane.draft.step : Number(steps.value.replace(BESIDE, ""));
+      fillFrom(pane, step, readPlace(from.value), beside);
     }
   });
 

@@ -13,12 +13,7 @@
 
   function toggleMode() {
     const pane = scope.active();
-    const wanted = pane.options.mode === "attention" ? 0 : 1;
-    const choices = pane.find("translation-mode").querySelectorAll("input");
-    // A model without attention shows no choice.
-    if (choices[wanted] && choices[wanted].offsetParent) {
-      choices[wanted].click();
-    }
+    pane.setMode(pane.options.mode === "attention" ? "words" : "attention");
   }
 
   function focusSource() {
@@ -34,6 +29,8 @@
     }
     if (pane.selection) {
       scope.select(pane, null);
+    } else if (pane.options.mode === "attention") {
+      pane.setMode("words");
     } else if (pane.state && pane.state.pinned) {
       pane.wish({ verb: "unpin" });
     }

@@ -55,6 +55,31 @@
       this.ask();
     }
 
+    /** Change words or attention; a model without attention has words alone. Attention is changed on a single answer. */
+    setMode(mode) {
+      const before = this.options.mode;
+      this.options.mode = this.hasAttention() ? mode : "words";
+      scope.showMode(this);
+      if (before !== this.options.mode && this.state && this.state.pinned) {
+        this.change();
+      }
+    }
+
+    /* The answer of a wish is read beside the pinned one, unless the mode was chosen since it was asked. */
+    fitMode(answer, wish) {
+      if (wish && answer.compares && !this.changed) {
+        this.options.mode = "words";
+        scope.showMode(this);
+      } else {
+        this.setMode(this.options.mode);
+      }
+    }
+
+    hasAttention() {
+      const card = this.find(this.root.dataset.compares === "yes" ? "comparison-card" : "translation-card");
+      return card.dataset.attention !== "none";
+    }
+
     /** An option changed that the trace's views depend on. */
     change() {
       this.changed = true;
@@ -148,14 +173,16 @@
     }
 
     takeState(answer, wish) {
-      const before = JSON.stringify(this.state);
+      const before = this.sum();
+      const first = this.state === null;
       this.state = answer.state;
       this.selection = answer.selection;
-      this.remember(answer.moments, before === "null");
+      this.remember(answer.moments, first);
       this.root.dataset.shown = "yes";
       this.root.dataset.compares = answer.compares ? "yes" : "no";
       this.place(answer.parts);
       scope.drawHistory(this);
+      this.fitMode(answer, wish);
       if (active === this) {
         document.body.dataset.comparing = answer.compares ? "yes" : "no";
       }
@@ -167,14 +194,21 @@
         this.said = "";
         scope.closeWordMenu();
         scope.setDraft(this, { step: null, rows: {} });
+      } else {
+        scope.setDraft(this, this.draft);
       }
       this.takeLink(answer.link, Boolean(wish) && wish.verb === "open");
       scope.showMarks(this);
       scope.showTrials(this);
-      if (wish || before !== JSON.stringify(this.state)) {
+      if (wish || before !== this.sum()) {
         // The search for neighbors would take the processor from the browser, which has words and a tree to draw.
         scope.askAfterPaint(() => this.look());
       }
+    }
+
+    /* What the states around the answer depend on. */
+    sum() {
+      return JSON.stringify([this.state, this.root.dataset.compares === "yes"]);
     }
 
     takeSurroundings(answer) {
@@ -239,9 +273,13 @@
       let news = false;
       for (const [role, value] of values) {
         const name = role.slice(role.indexOf("-") + 1);
-        news = news || (name in this.options && this.options[name] !== value && name !== "mode");
-        this.options[name] = value;
         scope.know(this.find(role), { value: value });
+        if (name === "mode") {
+          this.setMode(value);
+        } else {
+          news = news || (name in this.options && this.options[name] !== value);
+          this.options[name] = value;
+        }
       }
       if (news) {
         act();
@@ -293,7 +331,6 @@
       const context = window.dash_clientside.callback_context;
       const pane = paneNamed(context.outputs_list.id.pane);
       pane.takeOptions(reported(context), () => pane.change());
-      scope.showMode(pane);
       return window.dash_clientside.no_update;
     },
     readOptionsOfStates: function () {

@@ -181,6 +181,7 @@ class Question(_FromBrowser):
         state: the shown request and hypothesis as `PageState.to_json` wrote them; None before the first translation.
         follows: whether the selection is new, so that the space of states goes with it.
         held: digests of the parts that the browser has, by role.
+        beside: whether the attention that is asked for is that of the pinned answer.
     """
 
     wish: Wish | None = None
@@ -189,3 +190,4 @@ class Question(_FromBrowser):
     follows: bool = False
     options: Options = Options()
     held: Mapping[str, str] = Field(default_factory=dict)
+    beside: bool = False

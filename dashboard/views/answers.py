@@ -33,7 +33,7 @@ from dashboard.views import (
 from dashboard.views.compared import Compared, look_at_both
 from dashboard.views.notices import describe_error, notice, refuse
 from dashboard.views.parts import Parts
-from dashboard.views.shown import Shown, Surroundings, look, look_around
+from dashboard.views.shown import Shown, Surroundings, find_on_view, look, look_around
 from dashboard.views.wishes import Turn, grant, shown_state
 from exported_models.contract.errors import BeamscopeError
 
@@ -102,14 +102,16 @@ def _fill_views(services: Services, before: PageState | None, turn: Turn, questi
     state = turn.state
     if state is None:
         return {}
-    shown = look(services, state, question.options)
+    # The answer of a wish is read beside the pinned one, whatever was changed.
+    mode = question.options.mode if question.wish is None else "words"
+    shown = look(services, state, question.options.model_copy(update={"mode": mode}))
     picture = shown.picture
     selection = turn.selection and turn.selection.within(picture.trace, picture.hypothesis)
     return {
         "state": state.to_json(),
         "selection": selection and selection.to_json(),
         "moments": history.remember(services, before, state, turn.label),
-        "compares": state.compares,
+        "compares": shown.on_view.compares,
         "link": link_to(state, _hash_models(services, state)),
         "warning": turn.warning,
         "parts": _pack(_draw_answer(services, shown), question.held),
@@ -118,8 +120,8 @@ def _fill_views(services: Services, before: PageState | None, turn: Turn, questi
 
 def _draw_answer(services: Services, shown: Shown) -> Parts:
     """Every view of the answer; beside a pinned one, those that compare both."""
-    pinned = shown.state.pinned
-    if pinned is None or not shown.state.compares:
+    pinned = shown.on_view.pinned
+    if pinned is None or not shown.on_view.compares:
         return _draw(VIEWS, shown)
     return {**_draw(VIEWS_OF_ANSWERS, shown), **_draw(VIEWS_OF_COMPARISON, look_at_both(services, shown, pinned))}
 
@@ -131,7 +133,8 @@ def surround(services: Services, question: Question) -> Json:
         return {}
     trace, hypothesis = services.chosen(turn.state)
     selection = turn.selection and turn.selection.within(trace, hypothesis)
-    around = look_around(services, turn.state, question.options, selection, follows=question.follows)
+    state = find_on_view(turn.state, question.options)
+    around = look_around(services, state, question.options, selection, follows=question.follows)
     chosen = {"space": around.options.space, "map": around.options.map, "method": around.options.method}
     return {"options": chosen, "parts": _pack(_draw(VIEWS_OF_STATES, around), question.held)}
 

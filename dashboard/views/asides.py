@@ -14,6 +14,7 @@ from dashboard.state.page_state import Json, PageState, Selection
 from dashboard.state.question import Beginning, Question
 from dashboard.views import word_menu
 from exported_models.contract.errors import RequestError
+from exported_models.edits import check_beside
 
 WORD: Final = "/_pane/word"
 COMPLETIONS: Final = "/_pane/completions"
@@ -48,10 +49,17 @@ def complete_word(services: Services, asked: Beginning) -> Json:
 def show_attention(services: Services, question: Question) -> Json:
     """The attention of the selected target step, in the view of the layer and head that the options name.
 
+    The step is one of the pinned answer where the question says so. ``beside`` of the result has that answer's words.
+
     Raises:
-        BeamscopeError: there is no such step, layer or head, or no attention.
+        BeamscopeError: there is no such step, layer or head, or no attention; or nothing is pinned whose source has
+            equally many tokens.
     """
     state, selection = _read_word(question)
+    pinned = state.pinned if state.compares else None
+    if question.beside:
+        check_beside(services.trace(state.request), services.chosen(pinned) if pinned else None)
+        state = pinned or state
     picture = services.picture(state)
     view = picture.view(question.options.layer, question.options.head)
     if view is None:
@@ -59,7 +67,16 @@ def show_attention(services: Services, question: Question) -> Json:
     attention = picture.attention(view.layer, view.head)
     if attention is None or selection.side != "target" or not 0 <= selection.index < len(attention):
         raise RequestError(f"The translation has no step {selection.index + 1}.")
-    return {"step": selection.index, "weights": [round(float(weight), 4) for weight in attention[selection.index]]}
+    weights = [round(float(weight), 4) for weight in attention[selection.index]]
+    return {"step": selection.index, "weights": weights, "beside": _name_words(services, pinned)}
+
+
+def _name_words(services: Services, state: PageState | None) -> list[str]:
+    """The target words of an answer as drawn; none without one."""
+    if state is None:
+        return []
+    _, hypothesis = services.chosen(state)
+    return list(services.token_text(state.request.model_id).target.show_all(hypothesis.tokens))
 
 
 def _read_word(question: Question) -> tuple[PageState, Selection]:

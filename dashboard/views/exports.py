@@ -101,14 +101,14 @@ def _print(services: Services, shown: Shown, turn: Turn, wish: Export) -> Drawin
     view = next(name for name in VIEW_NAMES if name == wish.value)
     if view in _OF_STATES:
         return _OF_STATES[view](_look_around(services, shown, turn))
-    pinned = shown.state.pinned if shown.state.compares else None
+    pinned = shown.on_view.pinned if shown.on_view.compares else None
     return _OF_ANSWER[view](shown) if pinned is None else _OF_BOTH[view](look_at_both(services, shown, pinned))
 
 
 def _look_around(services: Services, shown: Shown, turn: Turn) -> Surroundings:
     picture = shown.picture
     selection = turn.selection and turn.selection.within(picture.trace, picture.hypothesis)
-    return look_around(services, shown.state, shown.options, selection, follows=False)
+    return look_around(services, shown.on_view, shown.options, selection, follows=False)
 
 
 def _rank(shown: Shown) -> int:

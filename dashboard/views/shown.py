@@ -38,6 +38,11 @@ class Shown:
     view: AttentionView | None
 
     @property
+    def on_view(self) -> PageState:
+        """The state as it is drawn."""
+        return find_on_view(self.state, self.options)
+
+    @property
     def layer(self) -> int | None:
         """The layer of attention that is drawn; None for the mean of all."""
         return self.view.layer if self.view else None
@@ -92,6 +97,11 @@ def look(services: Services, state: PageState, options: Options) -> Shown:
     picture = services.picture(state, options.room)
     view = picture.view(fitted["layer"], fitted["head"])
     return Shown(state, picture, options.model_copy(update=fitted), manifest, view)
+
+
+def find_on_view(state: PageState, options: Options) -> PageState:
+    """The state as it is drawn: without the pinned answer, which stays pinned, while attention is changed."""
+    return state if options.mode == "words" else state.bare
 
 
 def look_around(

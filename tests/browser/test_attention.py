@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
+from dashboard.views.ids import ComparisonRole
 from tests.browser.workbench import Workbench
 
 
@@ -101,3 +102,54 @@ def test_changing_words_again_leaves_no_draft(changing: Workbench) -> None:
 
     expect(changing.words("source").nth(4)).to_have_class("picked lit")
     expect(changing.words("source").nth(4)).not_to_have_attribute("data-share", "100")
+
+
+@pytest.fixture
+def compared(workbench: Workbench) -> Workbench:
+    """A visitor who compares a what-if with its origin."""
+    workbench.expect_target("2005-03-04")
+    workbench.press("p")
+    workbench.top_k(6).nth(1).click()
+    workbench.expect_compared("2005-03-04", "2005-09-04")
+    return workbench
+
+
+def test_attention_is_copied_from_the_pinned_answer_and_compared(compared: Workbench) -> None:
+    card = compared.translation
+    comparison = compared.part(ComparisonRole.CARD)
+    compared.part(ComparisonRole.AFTER).get_by_role("button").nth(6).click(button="right")
+    compared.word_menu().get_by_role("button", name="Change its attention").click()
+
+    expect(card).to_contain_text("“9” at step 7: click the source words it should attend to.")
+    expect(card.get_by_role("radio", name="Change attention")).to_be_checked()
+    expect(comparison).to_be_hidden()
+    compared.expect_target("2005-09-04")
+    compared.expect_neighborhood()
+    own = [int(slider.input_value()) for slider in card.get_by_role("slider", name="Weight of").all()]
+    assert 90 <= sum(own) <= 110
+    card.get_by_label("Copy the attention of a step").select_option(label="7 3")
+    expect(card).to_contain_text("“9” at step 7 attends to")
+    expect(card.get_by_label("Copy the attention of a step").locator("option:checked")).to_have_text("7 3")
+    card.get_by_role("button", name="Apply").click()
+
+    expect(comparison).to_be_visible()
+    expect(card).to_be_hidden()
+    expect(compared.moments().last).to_have_text("7: attention of step 7 of “2005-03-04”")
+
+
+def test_attention_mode_returns_to_the_comparison_that_it_left(compared: Workbench) -> None:
+    comparison = compared.part(ComparisonRole.CARD)
+    compared.press("a")
+    compared.expect_target("2005-09-04")
+    expect(comparison).to_be_hidden()
+
+    compared.press("Escape")
+    compared.expect_compared("2005-03-04", "2005-09-04")
+    compared.press("a")
+    expect(comparison).to_be_hidden()
+    compared.choose(compared.translation, "Change words")
+    compared.expect_compared("2005-03-04", "2005-09-04")
+    compared.press("Escape")
+
+    compared.expect_target("2005-09-04")
+    expect(comparison).to_be_hidden()

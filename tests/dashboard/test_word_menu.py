@@ -125,19 +125,49 @@ def test_words_that_begin_as_typed_come_from_the_corpus_the_frequent_first(servi
     assert complete("") == complete("March ") == complete("no such word") == []
 
 
-def test_the_attention_of_the_pinned_answer_is_copied(services: Services) -> None:
+def test_the_attention_of_the_pinned_answer_is_told_and_copied(services: Services) -> None:
     state = ORIGIN.pin(PageState(Request("dates", ORIGIN.request.source, prefix=("1",))))
     assert state.pinned is not None
-    _, best = services.chosen(state.pinned)
+    trace, best = services.chosen(state.pinned)
+    attention = trace.attention(best)
+    assert attention is not None
+    question = {"state": state.to_json(), "selection": {"side": "target", "index": 5}, "options": {"mode": "attention"}}
     wish = {"verb": "copy_attention", "step": 5, "from_step": 4, "beside": True}
 
-    copied = answer(services, Question.model_validate({"state": state.to_json(), "wish": wish}))
+    told = show_attention(services, Question.model_validate(question | {"beside": True}))
+    copied = answer(services, Question.model_validate(question | {"wish": wish}))
 
+    assert told["weights"] == pytest.approx(attention[5].mean(axis=(0, 1)).tolist(), abs=1e-3)
+    assert len(told["beside"]) == len(best.tokens)
     assert PageState.from_json(copied["state"]).pinned == state.pinned
     assert copied["moments"][-1]["label"] == f"6: attention of step 5 of “{best.text}”"
-    shorter = state.pin(PageState(Request("dates", "May 1")))
+
+
+def test_attention_is_copied_from_a_pinned_answer_of_equally_many_tokens(services: Services) -> None:
+    shorter = ORIGIN.pin(PageState(Request("dates", "May 1"))).to_json()
+    question = {"state": shorter, "selection": {"side": "target", "index": 5}, "beside": True}
+    wish = {"verb": "copy_attention", "step": 5, "from_step": 4, "beside": True}
+
     with pytest.raises(RequestError, match="equally many tokens"):
-        answer(services, Question.model_validate({"state": shorter.to_json(), "wish": wish}))
+        answer(services, Question.model_validate({"state": shorter, "wish": wish}))
+    with pytest.raises(RequestError, match="equally many tokens"):
+        show_attention(services, Question.model_validate(question))
+    with pytest.raises(RequestError, match="no translation beside"):
+        show_attention(services, Question.model_validate(question | {"state": ORIGIN.to_json()}))
+
+
+def test_attention_is_changed_on_one_answer_and_read_beside_the_pinned_one(services: Services) -> None:
+    state = ORIGIN.pin(PageState(Request("dates", ORIGIN.request.source, prefix=("1",)))).to_json()
+    question = {"state": state, "options": {"mode": "attention"}}
+    wish = {"verb": "attend", "step": 5, "weights": [[1, 1.0]]}
+
+    alone = answer(services, Question.model_validate(question))
+    changed = answer(services, Question.model_validate(question | {"wish": wish}))
+
+    assert (alone["compares"], changed["compares"]) == (False, True)
+    assert "translation-target-words" in parts_of(alone)
+    assert "comparison-after" in parts_of(changed)
+    assert PageState.from_json(alone["state"]).to_json() == state
 
 
 def test_every_condition_of_an_answer_can_be_taken_back(services: Services) -> None:
