@@ -1,7 +1,7 @@
 """Publishing a folder in one atomic step, and checking one that was published.
 
 A published folder holds data files, a ``manifest.json`` that lists each with its size and SHA-256, and a
-``provenance.json`` that is not hashed: times, host and versions, which may differ between equal builds.
+``provenance.json`` that is not hashed: times, host, versions and a number, which may differ between equal builds.
 
     <root>/.builds/<name>/<hash>/   the folder itself: complete, immutable
     <root>/<name>  ->  .builds/<name>/<hash>
@@ -144,6 +144,8 @@ def publish(
     ``manifest`` gets two more keys: ``files``, and ``content_hash`` of the data alone. ``staged`` must be on the file
     system of ``destination``, and is moved. The same data and manifest published twice are one folder.
 
+    ``provenance`` gets the key ``number``, which counts the builds published beside it; see `publication_number`.
+
     Raises:
         PublishingError: the disk is full or not writable. The previous build stays published.
     """
@@ -155,7 +157,7 @@ def publish(
     final = builds / digest_value(complete)[:HASH_DIGITS]
     with explain_disk_errors(destination):
         builds.mkdir(parents=True, exist_ok=True)
-        write_json_atomically(staged / PROVENANCE_NAME, provenance)
+        write_json_atomically(staged / PROVENANCE_NAME, {**provenance, "number": _count_published(builds.parent) + 1})
         _sync_tree(staged)
         write_json_atomically(staged / MANIFEST_NAME, complete)
         _sync_folder(staged)
@@ -168,6 +170,19 @@ def publish(
     if before != final.resolve():
         _remove_superseded(builds, keep=(before, final.resolve()))
     return final
+
+
+def publication_number(folder: Path) -> int:
+    """The place of a build in the order in which the builds of its kind were published; 0 where none is recorded.
+
+    Unlike the times of files, the order does not depend on the clock, and a copy of a workspace has the same.
+    """
+    try:
+        value = parse_json((folder / PROVENANCE_NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return 0
+    number = value.get("number") if isinstance(value, dict) else None
+    return number if isinstance(number, int) else 0
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -254,6 +269,11 @@ def explain_disk_errors(path: Path) -> Iterator[None]:
         else:
             reason, remedy = error.strerror or str(error), "Run the same command again"
         raise PublishingError(f"Could not write {path}: {reason}. {remedy}; what was published is intact.") from error
+
+
+def _count_published(builds: Path) -> int:
+    """The largest number of a build below ``.builds``."""
+    return max((publication_number(path.parent) for path in builds.glob(f"*/*/{PROVENANCE_NAME}")), default=0)
 
 
 def _is_damaged(folder: Path) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from exported_models.contract.errors import ArtefactError, WorkspaceError
-from exported_models.contract.publishing import MANIFEST_NAME
+from exported_models.contract.publishing import MANIFEST_NAME, PROVENANCE_NAME
 from exported_models.contract.workspace import Workspace
 from exported_models.engine import Engine
 from state_store.catalog import StoreCatalog
@@ -66,15 +66,38 @@ def test_a_store_of_the_model_as_it_was_is_refused(own_workspace: Workspace) -> 
         catalog.store_for(MODEL_ID)
 
 
-def test_of_several_stores_the_newest_that_fits_is_chosen(own_workspace: Workspace, corpus: Corpus) -> None:
-    catalog = catalog_of(own_workspace)
-    model = Engine(own_workspace, threads=1).model(MODEL_ID)
-    publish_store(own_workspace, model, corpus, "newer")
-    for store_id, seconds in (("letters", 1_000), ("newer", 2_000)):
-        os.utime(own_workspace.store_folder(store_id) / MANIFEST_NAME, (seconds, seconds))
-    chosen = catalog.store_for(MODEL_ID)
+def publish_second(workspace: Workspace, corpus: Corpus, *, dated_ahead: str) -> None:
+    """Publish another store of the model, `newer`; the files of `dated_ahead` have the later times."""
+    publish_store(workspace, Engine(workspace, threads=1).model(MODEL_ID), corpus, "newer")
+    for store_id in ("letters", "newer"):
+        seconds = 2_000 if store_id == dated_ahead else 1_000
+        os.utime(workspace.store_folder(store_id) / MANIFEST_NAME, (seconds, seconds))
+
+
+@pytest.mark.parametrize("dated_ahead", ["letters", "newer"])
+def test_of_several_stores_the_one_published_last_is_chosen_whatever_the_clock(
+    own_workspace: Workspace, corpus: Corpus, dated_ahead: str
+) -> None:
+    publish_second(own_workspace, corpus, dated_ahead=dated_ahead)
+
+    chosen = catalog_of(own_workspace).store_for(MODEL_ID)
+
     assert chosen is not None
     assert chosen.manifest.store_id == "newer"
+
+
+@pytest.mark.parametrize("dated_ahead", ["letters", "newer"])
+def test_stores_of_earlier_versions_are_ordered_by_their_times(
+    own_workspace: Workspace, corpus: Corpus, dated_ahead: str
+) -> None:
+    publish_second(own_workspace, corpus, dated_ahead=dated_ahead)
+    for store_id in ("letters", "newer"):
+        (own_workspace.store_folder(store_id) / PROVENANCE_NAME).write_text("{}")
+
+    chosen = catalog_of(own_workspace).store_for(MODEL_ID)
+
+    assert chosen is not None
+    assert chosen.manifest.store_id == dated_ahead
 
 
 def test_a_damaged_store_hides_no_other(own_workspace: Workspace) -> None:

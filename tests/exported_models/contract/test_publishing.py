@@ -12,11 +12,13 @@ import pytest
 from exported_models.contract.errors import ArtefactError, PublishingError
 from exported_models.contract.publishing import (
     MANIFEST_NAME,
+    PROVENANCE_NAME,
     check_files,
     content_hash,
     explain_disk_errors,
     format_size,
     list_files,
+    publication_number,
     publish,
     read_manifest,
     write_json_atomically,
@@ -49,6 +51,22 @@ def test_provenance_does_not_change_the_content_hash(tmp_path: Path) -> None:
     second = publish(make_staged(tmp_path, "a"), tmp_path / "two", {}, {"built": "tomorrow"})
 
     assert read_manifest(first)["content_hash"] == read_manifest(second)["content_hash"]
+
+
+def test_builds_are_numbered_in_the_order_of_their_publishing(tmp_path: Path) -> None:
+    names = ("one", "two", "one")
+    folders = [publish(make_staged(tmp_path, f"{place}"), tmp_path / name, {}, {}) for place, name in enumerate(names)]
+
+    assert [publication_number(folder) for folder in folders] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("content", ["", "[1]", "{}", '{"number": "3"}'])
+def test_a_build_whose_provenance_is_damaged_or_older_has_the_number_zero(tmp_path: Path, content: str) -> None:
+    folder = publish(make_staged(tmp_path, "a"), tmp_path / "store", {}, {})
+    (folder / PROVENANCE_NAME).write_text(content, encoding="utf-8")
+
+    assert publication_number(folder) == 0
+    assert publication_number(tmp_path / "nothing") == 0
 
 
 def test_a_reader_of_the_old_build_keeps_it_while_a_new_one_is_published(tmp_path: Path) -> None:
