@@ -166,6 +166,7 @@ class TransformerFields(TypedDict):
     decoder_self_attention: HeadGrid | None
     source_vocabulary: int
     target_vocabulary: int
+    source_windows: tuple[int, ...]
 
 
 def describe_transformer(model: Transformer) -> TransformerFields:
@@ -187,6 +188,7 @@ def describe_transformer(model: Transformer) -> TransformerFields:
         "decoder_self_attention": None if config.recurrent else HeadGrid(layers=decoder.layers, heads=decoder.heads),
         "source_vocabulary": config.source_vocabulary,
         "target_vocabulary": config.target_vocabulary,
+        "source_windows": config.source_windows,
     }
 
 

@@ -94,6 +94,8 @@ class LoadedCheckpoint:
         languages: languages of a model that reads or writes several.
         start_from: gives the reference with targets that start with another token, where the start names a language;
             None for any other model.
+        source_windows: tokens of each kind of window or block that the encoder reads a source in, so that an error in
+            their edges shows in longer sources alone; empty for an encoder without any.
         parity_sentences: number of made-up sentences that an export without a corpus is verified on.
     """
 
@@ -127,6 +129,7 @@ class LoadedCheckpoint:
     decoder_self_attention: HeadGrid | None = None
     languages: Languages | None = None
     start_from: Callable[[int], ReferenceModel] | None = None
+    source_windows: tuple[int, ...] = ()
     parity_sentences: int = 200
 
     @property

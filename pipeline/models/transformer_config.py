@@ -150,3 +150,10 @@ class TransformerConfig:
     def longest_source(self) -> int:
         """Rows of the source's table of positions, or 0 for none."""
         return self.positions if self.source_positions is None else self.source_positions
+
+    @property
+    def source_windows(self) -> tuple[int, ...]:
+        """Tokens of each kind of window or block that the encoder reads a source in; empty if it has none."""
+        reaches = self.long_source.reaches if self.long_source else ()
+        sizes = {*(reach.size for reach in reaches), *self.encoder.radii, self.source_block}
+        return tuple(sorted(sizes - {0}))

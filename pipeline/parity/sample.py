@@ -15,6 +15,8 @@ from state_store.pairs import StoredPair
 from state_store.spaces import sample_rows
 
 _LONGEST_MADE_UP = 40
+_WINDOWS_SPANNED = 2.25
+"""Windows or blocks in the source that spans several: whole ones with neighbors on both sides, staggered or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,21 +43,21 @@ def make_up_sample(
 ) -> tuple[SamplePair, ...]:
     """Ragged pairs without a corpus: random source tokens from a fixed seed, and the checkpoint's translations.
 
+    If the encoder has windows or blocks that these lie within, a pair whose source spans several comes first.
+
     Args:
         size: number of pairs; None for the adapter's number, bounded by ``effort``.
         effort: bounds of the comparison; None for those of the checkpoint's size.
     """
     bounds = choose_effort(checkpoint.parameters) if effort is None else effort
     generator = random.Random(0)
-    ordinary = sorted(set(range(checkpoint.source_vocabulary)) - set(checkpoint.special_ids))
     longest = min(_LONGEST_MADE_UP, checkpoint.max_source_tokens) - 1
     count = bounds.count(checkpoint.parity_sentences) if size is None else size
     pairs = []
     for number in range(count):
-        length = bounds.choose_length(number, count, longest)
-        ids = (*generator.choices(ordinary, k=length), checkpoint.end_id)
+        ids = _make_up_source(checkpoint, generator, bounds.choose_length(number, count, longest))
         pairs.append(_translate(checkpoint, f"made-up sentence {number + 1}", ids, bounds))
-    return tuple(pairs)
+    return _span_windows(checkpoint, pairs, bounds)
 
 
 def tokenize_sample(
@@ -64,7 +66,8 @@ def tokenize_sample(
     """Sentence pairs of a corpus, as the tokenizers of the exported model in ``folder`` give them.
 
     Sources without targets get the checkpoint's translations. Translating takes long, so no more sources are taken than
-    the adapter asks for made-up sentences, spread over those given. A large model is compared on fewer pairs.
+    the adapter asks for made-up sentences, spread over those given. A large model is compared on fewer pairs. If all
+    sources lie within one window of a model's encoder, a made-up one that spans several comes first.
     """
     effort = choose_effort(checkpoint.parameters)
     source, target = (
@@ -80,12 +83,32 @@ def tokenize_sample(
         sample.append(
             SamplePair(name, source_ids, given) if given else _translate(checkpoint, name, source_ids, effort)
         )
-    return tuple(sample)
+    return _span_windows(checkpoint, sample, effort)
 
 
 def bound_length(generation: GenerationDefaults, effort: Effort) -> GenerationDefaults:
     """The settings with targets short enough to compare many searches."""
     return generation.model_copy(update={"max_length": min(generation.max_length, effort.longest)})
+
+
+def _span_windows(checkpoint: LoadedCheckpoint, sample: Sequence[SamplePair], effort: Effort) -> tuple[SamplePair, ...]:
+    """The sample, with a made-up source before it that spans the encoder's windows if none of the sample does.
+
+    The source stands first, so that it is in a batch with a shorter one. A window as long as the longest source has no
+    edge that a source could meet.
+    """
+    met = [size for size in checkpoint.source_windows if size < checkpoint.max_source_tokens]
+    length = min(int(_WINDOWS_SPANNED * max(met, default=0)), checkpoint.max_source_tokens)
+    if length <= max((len(pair.source_ids) for pair in sample), default=0):
+        return tuple(sample)
+    ids = _make_up_source(checkpoint, random.Random(length), length - 1)
+    return _translate(checkpoint, f"made-up sentence of {length:,} tokens", ids, effort), *sample
+
+
+def _make_up_source(checkpoint: LoadedCheckpoint, generator: random.Random, length: int) -> tuple[int, ...]:
+    """So many random tokens and an end of sentence."""
+    ordinary = sorted(set(range(checkpoint.source_vocabulary)) - set(checkpoint.special_ids))
+    return (*generator.choices(ordinary, k=length), checkpoint.end_id)
 
 
 def _translate(checkpoint: LoadedCheckpoint, name: str, source_ids: tuple[int, ...], effort: Effort) -> SamplePair:

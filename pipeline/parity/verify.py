@@ -26,6 +26,8 @@ TOLERANCE = 1e-4
 BATCH_TOLERANCE = 1e-5
 """Usual bound of differences between a sentence alone and the same sentence in a ragged batch."""
 _BATCH = 16
+_BATCH_TOKENS = 2048
+"""Most source tokens of a batch of more than two sentences, padding included: long sources take memory and time."""
 
 
 @dataclass(slots=True)
@@ -140,8 +142,8 @@ def verify_export(
     """Compare an exported model with its checkpoint.
 
     The teacher-forced outputs of ragged batches are compared with the checkpoint's of each sentence alone, then with
-    the exported model's of each sentence alone. The sentences of the first batch are compared in one pass and step by
-    step, as what-ifs and searches with rules are decoded. If all of that is right, the n-best lists of beam searches
+    the exported model's of each sentence alone. The sentences of the largest batch are compared in one pass and step
+    by step, as what-ifs and searches with rules are decoded. If all of that is right, the n-best lists of beam searches
     are compared. Every output has a bound that follows from its own rounding (`pipeline.parity.rounding`).
 
     Args:
@@ -214,7 +216,7 @@ def _compare_forced(origin: Origin, exported: ExportedModel, sample: Sequence[Sa
             (alone,) = force_with_states(exported, [pair.source_ids], [pair.target_ids])
             to_single.add(ours, list_outputs(alone), pair)
         advance(len(batch))
-    in_steps = _compare_steps(exported, sample[:_BATCH])
+    in_steps = _compare_steps(exported, max(_batches(sample), key=len))
     del exported  # a large checkpoint that has to be loaded again needs the memory
     roundings = origin.measure_usual_rounding(sample)
     forced = _Forced(to_checkpoint, to_single, in_steps, roundings)
@@ -242,7 +244,17 @@ def _compare_steps(exported: ExportedModel, sample: Sequence[SamplePair]) -> _Co
 
 
 def _batches(sample: Sequence[SamplePair]) -> Iterator[Sequence[SamplePair]]:
-    return (sample[start : start + _BATCH] for start in range(0, len(sample), _BATCH))
+    """Pairs in their order: at most `_BATCH`, and at least two unless none is left, of `_BATCH_TOKENS` if more."""
+    batch: list[SamplePair] = []
+    longest = 0
+    for pair in sample:
+        longest = max(longest, len(pair.source_ids))
+        if len(batch) == _BATCH or (len(batch) > 1 and longest * (len(batch) + 1) > _BATCH_TOKENS):
+            yield batch
+            batch, longest = [], len(pair.source_ids)
+        batch.append(pair)
+    if batch:
+        yield batch
 
 
 def _describe(forced: _Forced) -> dict[str, OutputParity]:
