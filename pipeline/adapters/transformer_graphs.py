@@ -222,12 +222,13 @@ def transformer_spaces(config: TransformerConfig, context_layer: int | None = No
         context_layer: decoder layer whose context is a space, counted from 0; None for the last.
     """
     layer = config.decoder.layers - 1 if context_layer is None else context_layer
+    source_size = config.of_encoder.size
     return (
         SpaceSpec(
             name=ENCODER_SPACE,
             owner="source",
             output="encoder_state",
-            size=config.size,
+            size=source_size,
             meaning="last output of the encoder at a source token",
             stage="encoder",
         ),
@@ -248,9 +249,9 @@ def transformer_spaces(config: TransformerConfig, context_layer: int | None = No
             layer=layer,
             stage="attention",
         ),
-        *layer_spaces("encoder", config.encoder.layers, config.size),
+        *layer_spaces("encoder", config.encoder.layers, source_size),
         *layer_spaces("decoder", config.decoder.layers, config.size),
-        *embedding_spaces(config.size, config.size),
+        *embedding_spaces(source_size, config.size),
     )
 
 

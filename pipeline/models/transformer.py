@@ -7,7 +7,7 @@ its target tokens) are the queries of one attention, whose keys and values exist
 
 Letters in shapes: N sentences, S source tokens, T target tokens of a row, R rows (a step has N x beams of them, one
 token each), Q queries a sentence asks at once (beams or T), P earlier target tokens, L decoder layers, A heads, E size
-of a head, D size of the model, V target vocabulary.
+of a head, D size of the states of a stack, V target vocabulary.
 """
 
 from __future__ import annotations
@@ -82,12 +82,12 @@ class Transformer(nn.Module):
         super().__init__()
         self.config = config
         self.context_layer = config.decoder.layers - 1
-        relative = config.relative_bias
-        self.source_embedding = Embedding(config, config.source_vocabulary, config.longest_source)
+        relative, of_encoder = config.relative_bias, config.of_encoder
+        self.source_embedding = Embedding(of_encoder, config.source_vocabulary, config.longest_source)
         learned = config.long_source.learned if config.long_source else 0
-        self.source_globals = nn.Embedding(learned, config.size) if learned else None
-        self.encoder = nn.ModuleList(EncoderLayer(config) for _ in range(config.encoder.layers))
-        self.encoder_norm = make_norm(config) if config.final_norm else None
+        self.source_globals = nn.Embedding(learned, of_encoder.size) if learned else None
+        self.encoder = nn.ModuleList(EncoderLayer(of_encoder) for _ in range(config.encoder.layers))
+        self.encoder_norm = make_norm(of_encoder) if config.final_norm else None
         self.encoder_bias = _make_biases(relative, config.encoder, both_sides=True)
         self.encoder_rotary = Rotary(config.rotary_base, config.encoder.head_size) if config.rotary_base else None
         self.source_blocks = _make_source_blocks(config)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Activation = Literal["relu", "gelu", "gelu_sigmoid", "gelu_tanh", "silu"]
@@ -82,7 +82,8 @@ class TransformerConfig:
     """Sizes and variants of a model.
 
     Attributes:
-        size: D.
+        size: D, the size of the decoder's states.
+        source_size: size of the encoder's states where it is another.
         norm_first: whether norms stand before each sublayer, not after the residual sum.
         norm_change: whether a further norm stands after each sublayer, before the residual sum.
         embedding_norm, final_norm: a norm after the embeddings; one after the last layer.
@@ -91,6 +92,7 @@ class TransformerConfig:
         bias: whether projections have biases.
         attention_bias: whether those of attention have, where others do.
         embedding_scale: factor of the token embeddings.
+        source_embedding_scale: factor of the source's where it is another.
         output_scale: factor of the output projection's input.
         attention_cap, output_cap: c where attention's scores, or the logits, x are ``c * tanh(x / c)`` (Gemma Team
             2024); 0 for none.
@@ -117,6 +119,7 @@ class TransformerConfig:
     decoder: StackConfig
     activation: Activation
     norm_first: bool
+    source_size: int | None = None
     norm_change: bool = False
     norm_epsilon: float = 1e-5
     rms_norm: bool = False
@@ -126,6 +129,7 @@ class TransformerConfig:
     bias: bool = True
     attention_bias: bool = True
     embedding_scale: float = 1.0
+    source_embedding_scale: float | None = None
     output_scale: float = 1.0
     attention_cap: float = 0.0
     output_cap: float = 0.0
@@ -145,6 +149,13 @@ class TransformerConfig:
     def has_attention_bias(self) -> bool:
         """Whether the projections of attention have biases."""
         return self.bias and self.attention_bias
+
+    @property
+    def of_encoder(self) -> TransformerConfig:
+        """The configuration that the encoder's modules are made from, whose D and scale are those of the source."""
+        size = self.size if self.source_size is None else self.source_size
+        scale = self.embedding_scale if self.source_embedding_scale is None else self.source_embedding_scale
+        return replace(self, size=size, embedding_scale=scale)
 
     @property
     def longest_source(self) -> int:

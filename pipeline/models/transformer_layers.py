@@ -221,8 +221,8 @@ class CrossAttention(nn.Module):
         inner, stored = self.heads * self.head_size, self.stored_heads * self.head_size
         bias = config.has_attention_bias
         self.query = nn.Linear(config.size, inner, bias)
-        self.keys = nn.Linear(config.size, stored, bias)
-        self.values = nn.Linear(config.size, stored, bias)
+        self.keys = nn.Linear(config.of_encoder.size, stored, bias)
+        self.values = nn.Linear(config.of_encoder.size, stored, bias)
         self.output = nn.Linear(inner, config.size, bias)
 
     def read_source(self, states: Tensor, sentences: int) -> Keys:

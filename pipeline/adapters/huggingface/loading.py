@@ -73,4 +73,5 @@ def _language_notices(languages: Languages | None) -> tuple[str, ...]:
 
 def _describe(family: str, config: TransformerConfig) -> str:
     layers = f"{config.encoder.layers} encoder and {config.decoder.layers} decoder layers"
-    return f"{family} Transformer, {layers} of {config.size} units, {config.decoder.heads} heads"
+    sizes = " and ".join(str(size) for size in dict.fromkeys((config.of_encoder.size, config.size)))
+    return f"{family} Transformer, {layers} of {sizes} units, {config.decoder.heads} heads"

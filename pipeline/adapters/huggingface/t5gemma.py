@@ -22,7 +22,7 @@ from pipeline.adapters.huggingface.weights import (
 from pipeline.errors import CheckpointError
 from pipeline.models.transformer_config import StackConfig, TransformerConfig
 
-_SHARED = ("attn_logit_softcapping", "hidden_activation", "hidden_size", "rms_norm_eps", "rope_parameters")
+_SHARED = ("attn_logit_softcapping", "hidden_activation", "rms_norm_eps", "rope_parameters")
 """Settings that encoder and decoder must share, as the exported module has one of each."""
 _NORMS = {
     "pre_self_attn_layernorm": "attention_norm",
@@ -48,6 +48,7 @@ def configure(model: PreTrainedModel) -> TransformerConfig:
         source_vocabulary=parts.encoder.embed_tokens.num_embeddings,
         target_vocabulary=decoder.vocab_size,
         size=decoder.hidden_size,
+        source_size=encoder.hidden_size,
         # The library's bidirectional window reads the window's size on both sides; its causal one counts the token.
         encoder=_configure_stack(encoder, beside=0),
         decoder=_configure_stack(decoder, beside=1),
@@ -60,6 +61,7 @@ def configure(model: PreTrainedModel) -> TransformerConfig:
         gated=True,
         bias=False,
         embedding_scale=decoder.hidden_size**0.5,
+        source_embedding_scale=encoder.hidden_size**0.5,
         attention_cap=decoder.attn_logit_softcapping or 0.0,
         output_cap=decoder.final_logit_softcapping or 0.0,
         rotary_base=decoder.rope_parameters["rope_theta"],

@@ -33,10 +33,19 @@ def test_a_source_has_no_end_and_a_target_no_start_of_its_own(tmp_path: Path) ->
     assert found.start_id == START
 
 
+def test_encoder_and_decoder_may_differ_in_size(tmp_path: Path) -> None:
+    found = load_adapter("huggingface").load(save_tiny_checkpoint("t5gemma", tmp_path))
+
+    sizes = {space.name: space.size for space in found.spaces}
+    assert (sizes["encoder"], sizes["source_embedding"], sizes["encoder_layer_0"]) == (32, 32, 32)
+    assert (sizes["decoder"], sizes["target_embedding"], sizes["context"]) == (24, 24, 24)
+    assert "of 32 and 24 units" in found.architecture
+
+
 @pytest.mark.parametrize(
     ("encoder", "both", "message"),
     [
-        ({"hidden_size": 48}, {}, "hidden_size=48 and its decoder 24"),
+        ({"rms_norm_eps": 1e-5}, {}, "rms_norm_eps=1e-05 and its decoder 1e-06"),
         ({}, {"attention_bias": True}, "biases in its attention"),
         (
             {},

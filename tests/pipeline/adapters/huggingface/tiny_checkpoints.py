@@ -176,7 +176,7 @@ FAMILIES: Mapping[str, tuple[str, str, Mapping[str, Any]]] = {
         "T5GemmaConfig",
         "T5GemmaForConditionalGeneration",
         {
-            "encoder": _LIKE_GEMMA,
+            "encoder": {**_LIKE_GEMMA, "hidden_size": 32},
             "decoder": {**_LIKE_GEMMA, "num_hidden_layers": 3, "num_attention_heads": 6, "intermediate_size": 28},
             "vocab_size": VOCABULARY,
             "pad_token_id": 0,
