@@ -16,11 +16,12 @@ from torch import Tensor, nn
 from transformers import PretrainedConfig, PreTrainedModel
 
 from pipeline.adapters.huggingface.weights import (
+    copy_cross_attention,
     copy_linear,
     find_activation,
     find_parts,
     is_tied,
-    join_linear,
+    join_self_attention,
     make_output,
 )
 from pipeline.errors import CheckpointError
@@ -169,29 +170,22 @@ def _convert_self_attention(target: str, own: Any) -> dict[str, Tensor]:
     if hasattr(own, "longformer_self_attn"):
         near, scale = own.longformer_self_attn, own.longformer_self_attn.head_dim**-0.5
         return {
-            **_join(f"{target}.project", near.query, near.key, near.value, scale),
-            **_join(f"{target}.project_globally", near.query_global, near.key_global, near.value_global, scale),
+            **join_self_attention(f"{target}.project", near.query, near.key, near.value, scale),
+            **join_self_attention(
+                f"{target}.project_globally", near.query_global, near.key_global, near.value_global, scale
+            ),
             **copy_linear(f"{target}.output", own.output),
         }
     return {
-        **_join(f"{target}.project", own.q_proj, own.k_proj, own.v_proj, own.scaling),
+        **join_self_attention(f"{target}.project", own.q_proj, own.k_proj, own.v_proj, own.scaling),
         **copy_linear(f"{target}.output", own.out_proj),
     }
-
-
-def _join(target: str, query: nn.Module, keys: nn.Module, values: nn.Module, scale: float) -> dict[str, Tensor]:
-    """The projections of a self-attention as one; the scale of its scores is in the query's weights."""
-    parts = copy_linear("query", query, scale), copy_linear("keys", keys), copy_linear("values", values)
-    return join_linear(target, *parts)
 
 
 def _convert_cross_attention(target: str, layer: Any) -> dict[str, Tensor]:
     cross = layer.encoder_attn
     return {
-        **copy_linear(f"{target}.cross_attention.query", cross.q_proj, cross.scaling),
-        **copy_linear(f"{target}.cross_attention.keys", cross.k_proj),
-        **copy_linear(f"{target}.cross_attention.values", cross.v_proj),
-        **copy_linear(f"{target}.cross_attention.output", cross.out_proj),
+        **copy_cross_attention(target, cross.q_proj, cross.k_proj, cross.v_proj, cross.out_proj, cross.scaling),
         **copy_linear(f"{target}.cross_attention_norm", layer.encoder_attn_layer_norm),
     }
 

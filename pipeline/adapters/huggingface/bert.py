@@ -8,19 +8,19 @@ from torch import Tensor, nn
 from transformers import PretrainedConfig, PreTrainedModel
 
 from pipeline.adapters.huggingface.weights import (
+    copy_cross_attention,
     copy_linear,
     find_activation,
     find_parts,
     is_tied,
-    join_linear,
+    join_self_attention,
     make_output,
+    require_equal,
 )
 from pipeline.errors import CheckpointError
 from pipeline.models.transformer_config import StackConfig, TransformerConfig
 
 _KINDS = ("bert", "camembert", "roberta", "xlm-roberta")
-_SHARED = ("hidden_size", "hidden_act", "layer_norm_eps", "vocab_size")
-"""Settings that encoder and decoder must share: the exported module has one size, activation and tokenizer."""
 
 
 def configure(model: PreTrainedModel) -> TransformerConfig:
@@ -30,7 +30,8 @@ def configure(model: PreTrainedModel) -> TransformerConfig:
         CheckpointError: encoder or decoder is neither BERT nor RoBERTa, or they differ in a setting of one Transformer.
     """
     encoder, decoder = model.config.encoder, model.config.decoder
-    _check_kinds(model, encoder, decoder)
+    _check_kinds(model)
+    require_equal(model, "hidden_size", "hidden_act", "layer_norm_eps", "vocab_size")
     parts = find_parts(model)
     return TransformerConfig(
         source_vocabulary=encoder.vocab_size,
@@ -68,19 +69,13 @@ def find_contexts(model: PreTrainedModel) -> list[nn.Module]:
     return [layer.crossattention.output.dense for layer in find_parts(model).decoder.base_model.encoder.layer]
 
 
-def _check_kinds(model: PreTrainedModel, encoder: PretrainedConfig, decoder: PretrainedConfig) -> None:
-    for side, config in (("encoder", encoder), ("decoder", decoder)):
-        if config.model_type not in _KINDS:
+def _check_kinds(model: PreTrainedModel) -> None:
+    for side in ("encoder", "decoder"):
+        kind = getattr(model.config, side).model_type
+        if kind not in _KINDS:
             raise CheckpointError(
-                f"The {side} in {model.name_or_path} is a {config.model_type!r} model; two models as one "
-                f"can be exported where both are of {', '.join(_KINDS)}."
-            )
-    for name in _SHARED:
-        ours, theirs = getattr(encoder, name), getattr(decoder, name)
-        if ours != theirs:
-            raise CheckpointError(
-                f"The encoder in {model.name_or_path} has {name}={ours!r} and its decoder {theirs!r}; an "
-                "encoder-decoder of two models can be exported where these are equal."
+                f"The {side} in {model.name_or_path} is a {kind!r} model; two models as one can be exported where both "
+                f"are of {', '.join(_KINDS)}."
             )
 
 
@@ -115,12 +110,7 @@ def _convert_stack(embedding: str, stack: str, module: Any, positions: int) -> d
 def _convert_layer(target: str, layer: Any) -> dict[str, Tensor]:
     own = layer.attention.self
     weights = {
-        **join_linear(
-            f"{target}.attention.project",
-            copy_linear("query", own.query, own.scaling),
-            copy_linear("keys", own.key),
-            copy_linear("values", own.value),
-        ),
+        **join_self_attention(f"{target}.attention.project", own.query, own.key, own.value, own.scaling),
         **copy_linear(f"{target}.attention.output", layer.attention.output.dense),
         **copy_linear(f"{target}.attention_norm", layer.attention.output.LayerNorm),
         **copy_linear(f"{target}.feed_forward.expand", layer.intermediate.dense),
@@ -131,11 +121,8 @@ def _convert_layer(target: str, layer: Any) -> dict[str, Tensor]:
 
 
 def _convert_cross_attention(target: str, attention: Any) -> dict[str, Tensor]:
-    cross = attention.self
+    cross, output = attention.self, attention.output
     return {
-        **copy_linear(f"{target}.cross_attention.query", cross.query, cross.scaling),
-        **copy_linear(f"{target}.cross_attention.keys", cross.key),
-        **copy_linear(f"{target}.cross_attention.values", cross.value),
-        **copy_linear(f"{target}.cross_attention.output", attention.output.dense),
-        **copy_linear(f"{target}.cross_attention_norm", attention.output.LayerNorm),
+        **copy_cross_attention(target, cross.query, cross.key, cross.value, output.dense, cross.scaling),
+        **copy_linear(f"{target}.cross_attention_norm", output.LayerNorm),
     }

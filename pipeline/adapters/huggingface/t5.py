@@ -11,11 +11,12 @@ from torch import Tensor, nn
 from transformers import PretrainedConfig, PreTrainedModel
 
 from pipeline.adapters.huggingface.weights import (
+    copy_cross_attention,
     copy_linear,
     find_activation,
     find_parts,
     is_tied,
-    join_linear,
+    join_self_attention,
     make_output,
 )
 from pipeline.models.transformer_config import RelativeBias, StackConfig, TransformerConfig
@@ -93,12 +94,7 @@ def _convert_stack(embedding: str, stack: str, module: Any) -> dict[str, Tensor]
 def _convert_block(target: str, layers: Any) -> dict[str, Tensor]:
     own, dense = _find_own(layers), layers[-1].DenseReluDense
     weights = {
-        **join_linear(
-            f"{target}.attention.project",
-            copy_linear("query", own.q),
-            copy_linear("keys", own.k),
-            copy_linear("values", own.v),
-        ),
+        **join_self_attention(f"{target}.attention.project", own.q, own.k, own.v),
         **copy_linear(f"{target}.attention.output", own.o),
         **copy_linear(f"{target}.attention_norm", layers[0].layer_norm),
         **copy_linear(f"{target}.feed_forward.contract", dense.wo),
@@ -122,9 +118,6 @@ def _find_own(layers: Any) -> Any:
 def _convert_cross_attention(target: str, layer: Any) -> dict[str, Tensor]:
     cross = layer.EncDecAttention
     return {
-        **copy_linear(f"{target}.cross_attention.query", cross.q),
-        **copy_linear(f"{target}.cross_attention.keys", cross.k),
-        **copy_linear(f"{target}.cross_attention.values", cross.v),
-        **copy_linear(f"{target}.cross_attention.output", cross.o),
+        **copy_cross_attention(target, cross.q, cross.k, cross.v, cross.o),
         **copy_linear(f"{target}.cross_attention_norm", layer.layer_norm),
     }

@@ -12,18 +12,19 @@ from torch import Tensor, nn
 from transformers import PretrainedConfig, PreTrainedModel
 
 from pipeline.adapters.huggingface.weights import (
+    copy_cross_attention,
     copy_linear,
     find_activation,
     find_parts,
     is_tied,
-    join_linear,
+    join_self_attention,
     make_output,
+    require_equal,
 )
 from pipeline.errors import CheckpointError
 from pipeline.models.transformer_config import StackConfig, TransformerConfig
 
 _SHARED = ("attn_logit_softcapping", "hidden_activation", "rms_norm_eps", "rope_parameters")
-"""Settings that encoder and decoder must share, as the exported module has one of each."""
 _NORMS = {
     "pre_self_attn_layernorm": "attention_norm",
     "post_self_attn_layernorm": "attention_change_norm",
@@ -84,13 +85,7 @@ def find_contexts(model: PreTrainedModel) -> list[nn.Module]:
 
 
 def _check(model: PreTrainedModel, encoder: PretrainedConfig, decoder: PretrainedConfig) -> None:
-    for name in _SHARED:
-        ours, theirs = getattr(encoder, name), getattr(decoder, name)
-        if ours != theirs:
-            raise CheckpointError(
-                f"The encoder in {model.name_or_path} has {name}={ours!r} and its decoder {theirs!r}; a T5Gemma can be "
-                "exported where these are equal."
-            )
+    require_equal(model, *_SHARED)
     kind = decoder.rope_parameters["rope_type"]
     if kind != "default":
         raise CheckpointError(
@@ -128,12 +123,7 @@ def _convert_stack(embedding: str, stack: str, module: Any) -> dict[str, Tensor]
 def _convert_layer(target: str, layer: Any) -> dict[str, Tensor]:
     own = layer.self_attn
     weights = {
-        **join_linear(
-            f"{target}.attention.project",
-            copy_linear("query", own.q_proj, own.scaling),
-            copy_linear("keys", own.k_proj),
-            copy_linear("values", own.v_proj),
-        ),
+        **join_self_attention(f"{target}.attention.project", own.q_proj, own.k_proj, own.v_proj, own.scaling),
         **copy_linear(f"{target}.attention.output", own.o_proj),
         **copy_linear(f"{target}.feed_forward.expand", layer.mlp.gate_proj),
         **copy_linear(f"{target}.feed_forward.gate", layer.mlp.up_proj),
@@ -142,13 +132,7 @@ def _convert_layer(target: str, layer: Any) -> dict[str, Tensor]:
     for theirs, name in _NORMS.items():
         if hasattr(layer, theirs):
             weights[f"{target}.{name}.weight"] = 1.0 + getattr(layer, theirs).weight
-    return weights | (_convert_cross_attention(target, layer.cross_attn) if hasattr(layer, "cross_attn") else {})
-
-
-def _convert_cross_attention(target: str, cross: Any) -> dict[str, Tensor]:
-    return {
-        **copy_linear(f"{target}.cross_attention.query", cross.q_proj, cross.scaling),
-        **copy_linear(f"{target}.cross_attention.keys", cross.k_proj),
-        **copy_linear(f"{target}.cross_attention.values", cross.v_proj),
-        **copy_linear(f"{target}.cross_attention.output", cross.o_proj),
-    }
+    if hasattr(layer, "cross_attn"):
+        cross = layer.cross_attn
+        weights |= copy_cross_attention(target, cross.q_proj, cross.k_proj, cross.v_proj, cross.o_proj, cross.scaling)
+    return weights

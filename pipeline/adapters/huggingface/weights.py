@@ -44,10 +44,39 @@ def copy_linear(target: str, module: nn.Module, scale: float = 1.0) -> dict[str,
     }
 
 
-def join_linear(target: str, *parts: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Projections of one input, each as `copy_linear` gives it, joined into one."""
-    columns = [dict(zip(("weight", "bias"), part.values(), strict=False)) for part in parts]
-    return {f"{target}.{name}": torch.cat([column[name] for column in columns]) for name in columns[0]}
+def join_self_attention(
+    target: str, query: nn.Module, keys: nn.Module, values: nn.Module, scale: float = 1.0
+) -> dict[str, Tensor]:
+    """The projections of a self-attention as one; the scale of its scores is in the query's weights."""
+    parts = copy_linear(target, query, scale), copy_linear(target, keys), copy_linear(target, values)
+    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+
+
+def copy_cross_attention(
+    target: str, query: nn.Module, keys: nn.Module, values: nn.Module, output: nn.Module, scale: float = 1.0
+) -> dict[str, Tensor]:
+    """The cross-attention of the layer ``target``; the scale of its scores is in the query's weights."""
+    return {
+        **copy_linear(f"{target}.cross_attention.query", query, scale),
+        **copy_linear(f"{target}.cross_attention.keys", keys),
+        **copy_linear(f"{target}.cross_attention.values", values),
+        **copy_linear(f"{target}.cross_attention.output", output),
+    }
+
+
+def require_equal(model: PreTrainedModel, *names: str) -> None:
+    """Check settings that encoder and decoder must share, as the exported module has one of each.
+
+    Raises:
+        CheckpointError: encoder and decoder differ in one of them.
+    """
+    for name in names:
+        ours, theirs = getattr(model.config.encoder, name), getattr(model.config.decoder, name)
+        if ours != theirs:
+            raise CheckpointError(
+                f"The encoder in {model.name_or_path} has {name}={ours!r} and its decoder {theirs!r}; such a model can "
+                "be exported where these are equal."
+            )
 
 
 def make_output(weight: Tensor, bias: Tensor | None = None) -> dict[str, Tensor]:
