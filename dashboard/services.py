@@ -13,7 +13,9 @@ from dashboard.suggestions import SuggestionCache
 from exported_models.contract.errors import ArtefactError
 from exported_models.contract.request import DEFAULT_REQUEST_BYTES, Request
 from exported_models.contract.trace import Hypothesis, Trace
+from exported_models.contract.wishes import Wish
 from exported_models.contract.workspace import Workspace
+from exported_models.edits import Answer, Edit, apply
 from exported_models.engine import Engine
 from state_store.catalog import StoreCatalog
 from state_store.errors import StoreError
@@ -55,6 +57,11 @@ class Services:
         """The trace of a pane's request and the hypothesis chosen in it."""
         trace = self.trace(state.request)
         return trace, state.hypothesis_of(trace)
+
+    def edit(self, wish: Wish, trace: Trace, hypothesis: Hypothesis, beside: Answer | None = None) -> Edit:
+        """`exported_models.edits.apply`, with the texts of the trace's model."""
+        model_id = trace.request.model_id
+        return apply(wish, trace, hypothesis, self.token_text(model_id), self.engine.target_text(model_id), beside)
 
     def picture(self, state: PageState, room: float = DEFAULT_ROOM) -> Picture:
         """The chosen hypothesis laid out in ``room`` pixels."""

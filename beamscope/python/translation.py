@@ -23,7 +23,6 @@ from exported_models.contract.errors import RequestError
 from exported_models.contract.request import CompletedRequest
 from exported_models.contract.trace import Hypothesis, TokenChoice, Trace
 from exported_models.contract.wishes import Wish, read_wish
-from exported_models.edits import apply
 from exported_models.engine import ForcedScore
 from exported_models.search.states import find_states
 from exported_models.search.word_table import NearWord
@@ -163,11 +162,9 @@ class Translation(Verbs):
         '7: “3” → “9”'
         """
         asked = read_wish(wish) if isinstance(wish, Mapping) else wish
-        services = self.services
-        text, target = services.token_text(self.model), services.engine.target_text(self.model)
         other = (beside.trace, beside.hypothesis) if beside else None
-        edit = apply(asked, self.trace, self.hypothesis, text, target, other)
-        return replace(self, trace=services.trace(edit.request), rank=0, words=edit.words, origin=self)
+        edit = self.services.edit(asked, self.trace, self.hypothesis, other)
+        return replace(self, trace=self.services.trace(edit.request), rank=0, words=edit.words, origin=self)
 
     def score_target(self, target: str) -> ForcedScore:
         """Score a target text under this request; `ForcedScore` has its tokens, log-probabilities and ranks.

@@ -15,7 +15,6 @@ from dashboard.table_columns import MEDIA_TYPES
 from dashboard.tables import make_table, write_table
 from exported_models.contract.documents import RequestDocument, TraceDocument, WhatIfDocument
 from exported_models.contract.trace import Hypothesis, Trace
-from exported_models.edits import apply
 
 router = make_router("Translation")
 _BYTES: Final[dict[str, Any]] = {"schema": {"type": "string", "format": "binary"}}
@@ -45,13 +44,11 @@ def what_if(asked: WhatIfDocument, services: ServicesOfApp) -> WhatIfAnswer:
     one of its hypotheses.
     """
     trace = services.trace(asked.request.to_request())
-    text = services.token_text(asked.request.model_id)
-    target = services.engine.target_text(asked.request.model_id)
     beside = None
     if asked.beside is not None:
         other = services.trace(asked.beside.request.to_request())
         beside = other, choose_hypothesis(other, asked.beside.hypothesis)
-    edit = apply(asked.wish, trace, choose_hypothesis(trace, asked.hypothesis), text, target, beside)
+    edit = services.edit(asked.wish, trace, choose_hypothesis(trace, asked.hypothesis), beside)
     return WhatIfAnswer(words=edit.words, trace=TraceDocument.of(services.trace(edit.request)))
 
 

@@ -24,7 +24,7 @@ from exported_models.contract.wishes import (
     SubstituteTarget,
     Wish,
 )
-from exported_models.edits import apply, revise, start
+from exported_models.edits import revise, start
 
 COMPARED_AT_ONCE: Final = (EditSource, EditTarget, Substitute, SubstituteTarget)
 """Wishes that show their answer beside the one they changed."""
@@ -82,10 +82,8 @@ def _grant(services: Services, turn: Turn, wish: Wish | asked.PageWish, options:
 def edit(services: Services, turn: Turn, wish: Wish) -> Turn:
     """The turn after a change of the shown request."""
     state = shown_state(turn)
-    model_id = state.request.model_id
-    text, target = services.token_text(model_id), services.engine.target_text(model_id)
     beside = services.chosen(state.pinned) if state.pinned and isinstance(wish, CopyAttention) else None
-    changed = apply(wish, *services.chosen(state), text, target, beside)
+    changed = services.edit(wish, *services.chosen(state), beside)
     return replace(turn, state=PageState(changed.request), label=changed.words)
 
 
