@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dashboard.drawing.words import PairText, TokenText
@@ -12,6 +13,7 @@ from exported_models.contract.errors import RequestError
 from exported_models.contract.trace import Hypothesis, Trace
 from exported_models.contract.whole_words import WholeWord, locate_source_word
 from exported_models.contract.wishes import Substitute, SubstituteTarget, Wish
+from exported_models.what_ifs.listing import write_each
 
 NO_TEXT = "This token stands for no text, so no word can be written in its place."
 
@@ -73,15 +75,20 @@ def find_word(services: Services, state: PageState, selection: Selection) -> Cho
     return ChosenWord(selection, trace, hypothesis, texts, word, suggestions, missing)
 
 
-def list_suggested(services: Services, state: PageState, side: Side, place: int) -> list[Wish]:
-    """The wishes that write each suggested word in place of one word, nearest first.
+def list_substitutes(
+    services: Services, state: PageState, side: Side, place: int, texts: Sequence[str] | None = None
+) -> list[Wish]:
+    """The wishes that write other words in place of one word.
 
     Args:
         place: number of the source word, or a token of the target word.
+        texts: the words to write; None for those that are suggested, nearest first.
 
     Raises:
         RequestError: the translation has no such word, or nothing can be suggested for it.
     """
+    if texts is not None:
+        return write_each(side, place, texts)
     if side == "source":
         source = services.trace(state.request).source
         locate_source_word(source, place)  # refuses a word that is not there

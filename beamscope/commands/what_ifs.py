@@ -59,15 +59,11 @@ class _Substitutes:
         Raises:
             RequestError: the translation has no such word, or nothing can be suggested for it.
         """
-        from exported_models.what_ifs.listing import write_each
-
-        if self.texts:
-            return write_each(self.side, self.place, self.texts)
         from beamscope.python.workspace import open_services
-        from dashboard.chosen_word import list_suggested
+        from dashboard.chosen_word import list_substitutes
         from dashboard.state.page_state import PageState
 
-        return list_suggested(open_services(engine), PageState(request), self.side, self.place)
+        return list_substitutes(open_services(engine), PageState(request), self.side, self.place, self.texts or None)
 
 
 @click.command(name="what-ifs")

@@ -11,13 +11,13 @@ from beamscope.python.html import write_html
 from beamscope.python.translation import Translation, to_page_state
 from beamscope.text_tables import Block, write_text
 from beamscope.what_if_text import describe_attention_search, describe_sweep, describe_trials
-from dashboard.chosen_word import list_suggested
+from dashboard.chosen_word import list_substitutes
 from exported_models.contract.documents import RequestDocument
 from exported_models.contract.errors import RequestError
 from exported_models.contract.wishes import Wish
 from exported_models.what_ifs import attention, sweep
 from exported_models.what_ifs.documents import AttentionSearchDocument, SweepDocument, WhatIfsDocument
-from exported_models.what_ifs.listing import Kind, list_wishes, write_each
+from exported_models.what_ifs.listing import Kind, list_wishes
 from exported_models.what_ifs.trials import Trial, measure_steps, rank_trials, try_wishes
 
 TriedKind = Literal["words", "heads"]
@@ -150,13 +150,10 @@ def _list_wishes(
     manifest = before.services.engine.model(before.model).manifest
     asked = [_find_kind(kind) for kind in kinds] or ([] if substitutes else [Kind.WORDS])
     wishes = list_wishes(asked, manifest, before.trace, before.hypothesis)
+    state = to_page_state(before)
     for word, texts in substitutes.items():
-        wishes += write_each("source", word, texts) if texts else _suggest(before, word)
+        wishes += list_substitutes(before.services, state, "source", word, texts or None)
     return wishes
-
-
-def _suggest(before: Translation, word: int) -> list[Wish]:
-    return list_suggested(before.services, to_page_state(before), "source", word)
 
 
 def _find_kind(kind: str) -> Kind:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dashboard.api.routing import OF_ARTEFACTS, OF_BODY, OF_CROWD, OF_INPUT, ServicesOfApp, make_router, refusals
 from dashboard.api.translation import choose_hypothesis
-from dashboard.api.types import AttentionAsked, SubstitutesAsked, SweepAsked, WhatIfsAsked
-from dashboard.chosen_word import list_suggested
-from dashboard.services import Services
+from dashboard.api.types import AttentionAsked, SweepAsked, WhatIfsAsked
+from dashboard.chosen_word import list_substitutes
 from dashboard.state.page_state import PageState
 from exported_models.contract.documents import RequestDocument
 from exported_models.contract.trace import Hypothesis, Trace
@@ -14,7 +13,7 @@ from exported_models.contract.wishes import Choose, Force, Wish
 from exported_models.edits import resolve
 from exported_models.what_ifs.attention import find_attention
 from exported_models.what_ifs.documents import AttentionSearchDocument, SweepDocument, WhatIfsDocument
-from exported_models.what_ifs.listing import list_wishes, write_each
+from exported_models.what_ifs.listing import list_wishes
 from exported_models.what_ifs.sweep import sweep
 from exported_models.what_ifs.trials import try_wishes
 
@@ -35,23 +34,14 @@ def try_what_ifs(asked: WhatIfsAsked, services: ServicesOfApp) -> WhatIfsDocumen
     trace = services.trace(asked.request.to_request())
     hypothesis = choose_hypothesis(trace, asked.hypothesis)
     model = services.engine.model(asked.request.model_id)
-    state = PageState(asked.request.to_request(), asked.hypothesis)
-    others = _list_substitutes(asked.substitutes, services, state) if asked.substitutes else []
+    others: list[Wish] = []
+    if named := asked.substitutes:
+        state = PageState(asked.request.to_request(), asked.hypothesis)
+        others = list_substitutes(services, state, named.side, named.word, named.texts)
     wishes = list_wishes(asked.kinds, model.manifest, trace, hypothesis, others)
     text = services.token_text(asked.request.model_id)
     trials = try_wishes(services.engine, trace, hypothesis, wishes[asked.first : asked.end], text)
     return WhatIfsDocument.of(RequestDocument.of(trace.request), hypothesis, trials, len(wishes))
-
-
-def _list_substitutes(asked: SubstitutesAsked, services: Services, state: PageState) -> list[Wish]:
-    """The substitutes that are named, or those that are suggested.
-
-    Raises:
-        RequestError: the translation has no such word, or nothing can be suggested for it.
-    """
-    if asked.texts is not None:
-        return write_each(asked.side, asked.word, asked.texts)
-    return list_suggested(services, state, asked.side, asked.word)
 
 
 @router.post(
