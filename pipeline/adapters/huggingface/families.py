@@ -66,11 +66,12 @@ FAMILIES: Mapping[str, Family] = {
 
 
 MISSING: Mapping[str, str] = {
-    "bigbird_pegasus": "attention to random blocks of the source",
-    "nllb-moe": "routed experts in place of a feed-forward layer",
-    "prophetnet": "a decoder that predicts several tokens at once",
-    "switch_transformers": "routed experts in place of a feed-forward layer",
-    "t5gemma2": "one attention to source and target",
+    "bigbird_pegasus": "attention to the first, the last and random blocks of a source besides near ones",
+    "nllb-moe": "routed experts, two for each token, in place of feed-forward layers",
+    "prophetnet": "several streams in its decoder, with biases by distance that depend on the query",
+    "switch_transformers": "routed experts, each for a limited number of a sentence's tokens, in place of feed-forward "
+    "layers",
+    "t5gemma2": "one softmax over target and source in its decoder, and norms of queries and keys",
 }
 """By the ``model_type`` of a configuration: parts that an exported module lacks for it."""
 

@@ -15,10 +15,11 @@ from safetensors.torch import load_file, save_file
 
 from exported_models.contract.workspace import Workspace
 from pipeline.adapters import find_adapter, load_adapter
+from pipeline.adapters.huggingface.families import MISSING
 from pipeline.errors import AdapterError, CheckpointError
 from pipeline.export.checkpoints import export_model
 from pipeline.progress import SilentProgress
-from tests.pipeline.adapters.huggingface.tiny_checkpoints import save_tiny_checkpoint
+from tests.pipeline.adapters.huggingface.tiny_checkpoints import library, save_tiny_checkpoint
 
 WEIGHTS = "model.safetensors"
 SHARDS = ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")
@@ -222,3 +223,15 @@ def test_code_that_comes_with_a_checkpoint_does_not_run(checkpoint: Path, tmp_pa
     load_adapter("huggingface").load(checkpoint)
 
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("kind", MISSING)
+def test_a_family_that_lacks_a_graph_is_refused_with_what_it_lacks(kind: str, checkpoint: Path) -> None:
+    """With the configuration that the library itself writes for the family."""
+    library.AutoConfig.for_model(kind).save_pretrained(checkpoint)
+
+    with pytest.raises(CheckpointError) as refusal:
+        load_adapter("huggingface").load(checkpoint)
+
+    assert f"describes a {kind!r} model, which has {MISSING[kind]}: Beamscope has no graph" in str(refusal.value)
+    assert "supported are BART" in str(refusal.value)
