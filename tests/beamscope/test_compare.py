@@ -13,6 +13,7 @@ from tests.beamscope.shell import Beamscope, one_sentence
 
 SOURCE = "March 3, 1999"
 SECOND = '{"verb": "choose", "step": 3, "rank": 1}'
+LINES = ("compare", "dates", "--file", "-", "--change", '{"verb": "substitute", "word": 0, "text": "May"}')
 
 
 @pytest.fixture
@@ -45,15 +46,14 @@ def test_json_is_the_comparison_with_a_change(beamscope: Beamscope, workspace: t
 
 def test_lines_of_a_file_are_ranked_by_their_difference(beamscope: Beamscope, workspace: tuple[str, str]) -> None:
     stdin = f"{SOURCE}\n<\nMay 4, 2001\n"
-    change = '{"verb": "substitute", "word": 0, "text": "May"}'
-    outcome = beamscope("compare", "dates", "--file", "-", "--change", change, "--json", *workspace, stdin=stdin)
+    outcome = beamscope(*LINES, "--json", *workspace, stdin=stdin)
 
     found = [json.loads(line) for line in outcome.stdout.splitlines()]
     assert [one["line"] for one in found] == [1, 3]
     assert found[0]["changed_share"] > found[1]["changed_share"] == 0
     assert outcome.exit_code == 1
     assert one_sentence(outcome.stderr).startswith("Line 2: ")
-    text = beamscope("compare", "dates", "--file", "-", "--change", change, *workspace, stdin=stdin)
+    text = beamscope(*LINES, *workspace, stdin=stdin)
     assert text.stdout.startswith("1 of 2 lines differ.\n\n1. line 1: 100% of words")
 
 
@@ -61,8 +61,7 @@ def test_aligned_tokens_are_written_as_a_table(
     beamscope: Beamscope, workspace: tuple[str, str], tmp_path: Path
 ) -> None:
     file = tmp_path / "comparison.csv"
-    change = '{"verb": "substitute", "word": 0, "text": "May"}'
-    asked = ("compare", "dates", "--file", "-", "--change", change, "--csv", str(file), *workspace)
+    asked = (*LINES, "--csv", str(file), *workspace)
     outcome = beamscope(*asked, stdin=f"{SOURCE}\n<\nMay 4, 2001\n")
     rows = list(csv.DictReader(file.read_text(encoding="utf-8").splitlines()))
 
@@ -81,8 +80,7 @@ def test_ranked_lines_are_written_as_a_session(
     beamscope: Beamscope, workspace: tuple[str, str], tmp_path: Path
 ) -> None:
     file = tmp_path / "lines.json"
-    change = '{"verb": "substitute", "word": 0, "text": "May"}'
-    asked = ("compare", "dates", "--file", "-", "--change", change, "--session", str(file), *workspace)
+    asked = (*LINES, "--session", str(file), *workspace)
     outcome = beamscope(*asked, stdin=f"May 4, 2001\n{SOURCE}\n")
     session = read_session(file.read_bytes())
 

@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,17 +16,29 @@ CONFTEST = ROOT / "tests" / "conftest.py"
 QUIETLY = ["-p", "no:dash", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestUnknownMarkWarning"]
 
 
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Run a suite of one test file with this text; its JUnit report."""
+
+    @cache
+    def run(text: str) -> Path:
+        folder = tmp_path_factory.mktemp("suite")
+        (folder / "conftest.py").write_bytes(CONFTEST.read_bytes())
+        (folder / "test_it.py").write_text(f"import pytest\n{text}\n", encoding="utf-8")
+        report = folder / "pytest.xml"
+        command = [sys.executable, "-m", "pytest", *QUIETLY, "--rootdir", str(folder), f"--junitxml={report}"]
+        # The copied conftest names a plugin that lies beside the original.
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        subprocess.run(command, cwd=folder, env=environment, check=False, capture_output=True)
+        return report
+
+    return run
+
+
 @pytest.fixture
-def report(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-    """The JUnit report of a suite whose one test file has the parametrized text."""
-    (tmp_path / "conftest.py").write_bytes(CONFTEST.read_bytes())
-    (tmp_path / "test_it.py").write_text(f"import pytest\n{request.param}\n", encoding="utf-8")
-    report = tmp_path / "pytest.xml"
-    command = [sys.executable, "-m", "pytest", *QUIETLY, "--rootdir", str(tmp_path), f"--junitxml={report}"]
-    # The copied conftest names a plugin that lies beside the original.
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    subprocess.run(command, cwd=tmp_path, env=environment, check=False, capture_output=True)
-    return report
+def report(run: Callable[[str], Path], request: pytest.FixtureRequest) -> Path:
+    """The report of a suite whose one test file has the parametrized text."""
+    return run(request.param)
 
 
 RAN = "@pytest.mark.browser\ndef test_page(): pass"
