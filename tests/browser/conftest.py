@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,13 @@ def come(browser: Browser) -> Iterator[Visit]:
 
     The value takes the address, and what Playwright's ``new_context`` takes.
     """
+    with welcome(browser) as visit:
+        yield visit
+
+
+@contextmanager
+def welcome(browser: Browser) -> Iterator[Visit]:
+    """`come`, for tests that share a visitor."""
     expect.set_options(timeout=PATIENCE_MS)
     visitors: list[Workbench] = []
 
@@ -67,3 +75,12 @@ def come(browser: Browser) -> Iterator[Visit]:
 def workbench(come: Visit, address: str) -> Workbench:
     """A visitor who looks at a date with two readings."""
     return come(address).open(PageState(Request("dates", AMBIGUOUS)))
+
+
+@pytest.fixture(scope="module")
+def standing(browser: Browser, address: str) -> Iterator[Workbench]:
+    """One visitor of the same page, for all tests of a module that leave it as it was."""
+    with welcome(browser) as come:
+        visitor = come(address).open(PageState(Request("dates", AMBIGUOUS)))
+        visitor.expect_neighborhood()
+        yield visitor
