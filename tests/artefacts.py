@@ -110,8 +110,10 @@ def tiny_export(pytestconfig: pytest.Config) -> Callable[[str], TinyExport]:
 
     @cache
     def find(family: str) -> TinyExport:
-        with _one_session(root):
-            return _write_tiny_export(root / family, family)
+        folder = root / family
+        folder.mkdir(exist_ok=True)
+        with _one_session(folder):
+            return _write_tiny_export(folder / "export", family)
 
     return find
 
@@ -172,7 +174,7 @@ def _write_tiny_export(folder: Path, family: str) -> TinyExport:
 
     adapter = "marian" if family == "ssru" else "huggingface"
     if not folder.is_dir():
-        unfinished = folder.with_name(f"{family}-unfinished")
+        unfinished = folder.with_name("unfinished")
         shutil.rmtree(unfinished, ignore_errors=True)
         if family == "ssru":
             save_tiny_model(unfinished / "checkpoint", **SSRU)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from exported_models.contract.publishing import publish, read_manifest
 from exported_models.contract.request import AttentionOverride, HeadAblation, HeadKind, Request
 from exported_models.contract.wishes import Wish
 from exported_models.contract.workspace import Workspace
@@ -20,10 +22,8 @@ from exported_models.search.self_attention import find_self_attention
 from exported_models.what_ifs.listing import list_heads, list_words
 from pipeline.adapters import load_adapter
 from pipeline.adapters.huggingface.reference import HuggingFaceReference
-from pipeline.export.checkpoints import export_model
-from pipeline.progress import SilentProgress
+from tests.artefacts import TinyExport
 from tests.exported_models.together import assert_as_alone
-from tests.pipeline.adapters.huggingface.tiny_checkpoints import save_tiny_checkpoint
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
@@ -57,17 +57,20 @@ def silence(reference: HuggingFaceReference, family: str, ablation: HeadAblation
 
 
 @pytest.fixture(scope="module")
-def open_family(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Path, Engine]]:
-    """A tiny checkpoint of a family, and an engine with its export, made once."""
+def open_family(
+    tiny_export: Callable[[str], TinyExport], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], tuple[Path, Engine]]:
+    """A tiny checkpoint of a family, and an engine with its export, opened once."""
 
     @cache
-    def export(family: str) -> tuple[Path, Engine]:
-        workspace = Workspace(tmp_path_factory.mktemp(family))
-        checkpoint = save_tiny_checkpoint(family, workspace.root / "checkpoint")
-        export_model(checkpoint, None, family, workspace, progress=SilentProgress())
-        return checkpoint, Engine(workspace, threads=1)
+    def open_engine(family: str) -> tuple[Path, Engine]:
+        exported, workspace = tiny_export(family), Workspace(tmp_path_factory.mktemp(family))
+        workspace.models_folder.mkdir()
+        staged = Path(shutil.copytree(exported.graphs, workspace.root / "staged"))
+        publish(staged, workspace.models_folder / family, read_manifest(staged) | {"model_id": family}, {})
+        return exported.checkpoint, Engine(workspace, threads=1)
 
-    return export
+    return open_engine
 
 
 @pytest.mark.parametrize(
