@@ -62,6 +62,20 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory, untrained: Path) -> Workspace:
+    """A workspace with graphs of the tiny model, exported and not verified; tests change copies of it."""
+    workspace = Workspace(tmp_path_factory.mktemp("exported"))
+    assert not export_graphs(plan_model(workspace, "tiny", untrained, None), progress=QUIET).cached
+    return workspace
+
+
+@pytest.fixture
+def begun(exported: Workspace, tmp_path: Path) -> Workspace:
+    """A copy of `exported`."""
+    return Workspace(Path(shutil.copytree(exported.root, tmp_path / "begun")))
+
+
 def test_graphs_have_the_names_and_types_of_the_contract(dates_model: ExportedModel) -> None:
     encoder = onnx.load(dates_model.folder / Graph.ENCODER.filename).graph
     step = onnx.load(dates_model.folder / Graph.DECODER_STEP.filename).graph
@@ -85,13 +99,11 @@ def test_graphs_tell_nothing_of_the_machine_they_were_made_on(dates_model: Expor
 
 
 @pytest.mark.slow
-def test_equal_weights_give_equal_bytes(tmp_path: Path, untrained: Path) -> None:
-    digests = []
-    for name in ("one", "two"):
-        plan = plan_model(Workspace(tmp_path / name), "tiny", untrained, None)
-        assert not export_graphs(plan, progress=QUIET).cached
-        digests.append({path.name: digest_file(path) for path in plan.staged.iterdir()})
-    assert digests[0] == digests[1]
+def test_equal_weights_give_equal_bytes(tmp_path: Path, untrained: Path, exported: Workspace) -> None:
+    plans = [plan_model(workspace, "tiny", untrained, None) for workspace in (exported, Workspace(tmp_path))]
+    assert not export_graphs(plans[1], progress=QUIET).cached
+    first, second = ({path.name: digest_file(path) for path in plan.staged.iterdir()} for plan in plans)
+    assert first == second
 
 
 def test_the_manifest_keeps_the_figures_of_the_parity_check(dates_model: ExportedModel) -> None:
@@ -150,9 +162,8 @@ def test_a_perturbed_source_model_fails_parity_and_the_message_says_where(
 
 
 @pytest.mark.slow
-def test_a_failing_parity_check_publishes_nothing(tmp_path: Path, untrained: Path) -> None:
-    workspace = Workspace(tmp_path)
-    plan = plan_model(workspace, "tiny", untrained, None)
+def test_a_failing_parity_check_publishes_nothing(begun: Workspace, untrained: Path) -> None:
+    plan = plan_model(begun, "tiny", untrained, None)
     export_graphs(plan, progress=QUIET)
     graph = onnx.load(plan.staged / Graph.ENCODER.filename)
     bias = next(entry for entry in graph.graph.initializer if entry.name.endswith("hidden_bridge.bias"))
@@ -160,16 +171,16 @@ def test_a_failing_parity_check_publishes_nothing(tmp_path: Path, untrained: Pat
     onnx.save(graph, plan.staged / Graph.ENCODER.filename)
     with pytest.raises(ParityError, match="decoder states differ"):
         verify_graphs(plan, None, progress=QUIET)
-    assert workspace.model_ids() == ()
+    assert begun.model_ids() == ()
     with pytest.raises(ParityError):
         verify_graphs(plan, None, progress=QUIET)
 
 
 @pytest.mark.slow
 def test_a_verification_that_is_cut_off_is_made_again(
-    tmp_path: Path, untrained: Path, monkeypatch: pytest.MonkeyPatch
+    begun: Workspace, untrained: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan = plan_model(Workspace(tmp_path), "tiny", untrained, None)
+    plan = plan_model(begun, "tiny", untrained, None)
     export_graphs(plan, progress=QUIET)
 
     def cut_off(folder: Path, manifest: ModelManifest, parity: ParityReport | None, digest: Digest) -> ModelManifest:
