@@ -79,7 +79,7 @@ def workbench(come: Visit, address: str) -> Workbench:
 
 @pytest.fixture(scope="module")
 def standing(browser: Browser, address: str) -> Iterator[Workbench]:
-    """One visitor of the same page, for all tests of a module that leave it as it was."""
+    """One visitor of the same page, for all tests of a module that leave its answer as it was."""
     with welcome(browser) as come:
         visitor = come(address).open(PageState(Request("dates", AMBIGUOUS)))
         visitor.expect_neighborhood()

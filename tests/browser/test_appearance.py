@@ -126,9 +126,9 @@ def test_a_long_source_scrolls_in_its_card_and_nothing_overlaps(come: Visit, add
     expect(workbench.words("source").last).to_be_in_viewport()
 
 
-def test_every_control_has_a_name(workbench: Workbench) -> None:
-    workbench.expect_neighborhood()
-    page = workbench.page
+def test_every_control_has_a_name(standing: Workbench) -> None:
+    standing.expect_neighborhood()
+    page = standing.page
 
     expect(page.locator("html")).to_have_attribute("lang", "en")
     for role in ("button", "radio", "textbox", "spinbutton", "slider", "application", "img"):
@@ -137,8 +137,8 @@ def test_every_control_has_a_name(workbench: Workbench) -> None:
         assert [one.evaluate("element => element.outerHTML.slice(0, 120)") for one in nameless] == []
 
 
-def test_the_page_has_landmarks_and_headings(workbench: Workbench) -> None:
-    page = workbench.page
+def test_the_page_has_landmarks_and_headings(standing: Workbench) -> None:
+    page = standing.page
 
     for role in ("banner", "navigation", "main", "contentinfo", "search"):
         expect(page.get_by_role(role)).to_have_count(1)
@@ -177,9 +177,9 @@ def test_views_and_tables_are_saved_by_keys(workbench: Workbench) -> None:
 
 
 @pytest.mark.parametrize("name", ["Translation", "Beam tree", "Neighborhood", "What the model has seen here"])
-def test_every_card_is_enlarged_to_the_whole_page_and_brought_back(workbench: Workbench, name: str) -> None:
-    workbench.expect_neighborhood()
-    page = workbench.page
+def test_every_card_is_enlarged_to_the_whole_page_and_brought_back(standing: Workbench, name: str) -> None:
+    standing.expect_neighborhood()
+    page = standing.page
     card, button = page.get_by_role("region", name=name), page.get_by_role("button", name=f"Enlarge {name}")
     before = box_of(card)
 

@@ -76,23 +76,23 @@ def test_the_top_k_is_walked_in_both_directions(workbench: Workbench) -> None:
 
 
 @pytest.mark.parametrize(("key", "stage"), [("1", "Encoder"), ("5", "Search")])
-def test_a_number_brings_a_stage_forward(workbench: Workbench, key: str, stage: str) -> None:
-    workbench.expect_target("2005-03-04")
+def test_a_number_brings_a_stage_forward(standing: Workbench, key: str, stage: str) -> None:
+    standing.expect_target("2005-03-04")
 
-    workbench.page.keyboard.press(key)
+    standing.page.keyboard.press(key)
 
-    button = workbench.page.get_by_role("navigation", name="Stages").get_by_role("button", name=stage)
+    button = standing.page.get_by_role("navigation", name="Stages").get_by_role("button", name=stage)
     expect(button).to_have_attribute("aria-pressed", "true")
 
 
-def test_the_shortcuts_are_listed(workbench: Workbench) -> None:
-    workbench.expect_target("2005-03-04")
+def test_the_shortcuts_are_listed(standing: Workbench) -> None:
+    standing.expect_target("2005-03-04")
 
-    workbench.page.keyboard.press("?")
+    standing.page.keyboard.press("?")
 
-    listed = workbench.page.get_by_role("heading", name="Keyboard")
+    listed = standing.page.get_by_role("heading", name="Keyboard")
     expect(listed).to_be_visible()
-    workbench.page.keyboard.press("Escape")
+    standing.page.keyboard.press("Escape")
     expect(listed).to_be_hidden()
 
 

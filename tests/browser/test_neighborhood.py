@@ -22,16 +22,16 @@ def looking(workbench: Workbench) -> Workbench:
 
 
 @pytest.mark.parametrize(("space", "side"), [("Encoder", "source"), ("Context", "target"), ("Decoder", "target")])
-def test_each_space_shows_its_own_words(looking: Workbench, space: str, side: str) -> None:
-    looking.choose(looking.neighborhood, space)
+def test_each_space_shows_its_own_words(standing: Workbench, space: str, side: str) -> None:
+    standing.choose(standing.neighborhood, space)
 
-    words = looking.words("source" if side == "source" else "target").all_text_contents()
-    expect(looking.pictograms()).to_have_text(words)
-    table = looking.neighborhood.get_by_role("table", name=f"Nearest training states in the {space.lower()} space")
+    words = standing.words("source" if side == "source" else "target").all_text_contents()
+    expect(standing.pictograms()).to_have_text(words)
+    table = standing.neighborhood.get_by_role("table", name=f"Nearest training states in the {space.lower()} space")
     expect(table.get_by_role("row")).to_have_count(len(words) + 1)
-    expect(looking.neighbors).to_contain_text("Nearest state at")
+    expect(standing.neighbors).to_contain_text("Nearest state at")
     verb = "stand on" if side == "source" else "go on with"
-    expect(looking.neighbors).to_contain_text(verb)
+    expect(standing.neighbors).to_contain_text(verb)
 
 
 def test_the_corpus_map_and_its_methods(looking: Workbench) -> None:
@@ -50,13 +50,13 @@ def test_the_corpus_map_and_its_methods(looking: Workbench) -> None:
 
 
 @pytest.mark.parametrize("method", ["PCA", "t-SNE"])
-def test_another_local_map_draws_the_same_words(looking: Workbench, method: str) -> None:
-    looking.choose_map(method)
-    looking.settle()
+def test_another_local_map_draws_the_same_words(standing: Workbench, method: str) -> None:
+    standing.choose_map(method)
+    standing.settle()
 
-    expect(looking.pictograms()).to_have_text(looking.read_words("target"))
-    expect(looking.neighborhood.locator(".scatterlayer .point").first).to_be_visible()
-    looking.expect_no_notice()
+    expect(standing.pictograms()).to_have_text(standing.read_words("target"))
+    expect(standing.neighborhood.locator(".scatterlayer .point").first).to_be_visible()
+    standing.expect_no_notice()
 
 
 def test_a_pictogram_chooses_its_word(looking: Workbench) -> None:
