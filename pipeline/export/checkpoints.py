@@ -12,6 +12,7 @@ from pathlib import Path
 from exported_models.contract.manifest import CheckpointOrigin, ModelManifest
 from exported_models.contract.publishing import digest_value
 from exported_models.contract.workspace import Workspace, check_artefact_name
+from exported_models.runtime.freed_memory import return_freed_memory
 from exported_models.runtime.model import ExportedModel
 from pipeline.adapters import digest_checkpoint, find_adapter, load_adapter
 from pipeline.adapters.hub import HubCheckpoint, HubId, hint_at_hub, names_hub, parse_hub_id
@@ -241,7 +242,10 @@ def _write_graphs(planned: PlannedExport, progress: Progress) -> tuple[StagedGra
         progress.note(f"notice: {notice}")
     shutil.rmtree(planned.staged, ignore_errors=True)
     write_graphs(source, planned.staged, progress)
+    # The exporter keeps a tensor of the last graph, which would keep the whole file mapped beside verification's.
+    source.release()
     del source
-    gc.collect()  # it refers to itself, and verification loads it again
+    gc.collect()  # it refers to itself
+    return_freed_memory()
     files = sorted(planned.staged.iterdir())
     return StagedGraphs(tuple(path.name for path in files)), files

@@ -137,3 +137,10 @@ class LoadedCheckpoint:
         """Number of weights, those of several modules counted once."""
         weights = (weight for module in (self.encoder, self.decoder_step) for weight in module.parameters())
         return sum({weight.data_ptr(): weight.numel() for weight in weights}.values())
+
+    def release(self) -> None:
+        """Free the weights, even those that something else refers to; the checkpoint must not be used again."""
+        modules = (self.encoder, self.decoder_step, self.teacher_forced, self.self_attention, self.embeddings)
+        for module in modules:
+            for weight in () if module is None else module.parameters():
+                weight.data = weight.data.new_empty(0)

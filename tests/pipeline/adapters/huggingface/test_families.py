@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -295,3 +296,11 @@ def test_a_family_is_exported_and_verified(family: str, tmp_path: Path) -> None:
     assert manifest.parity is not None
     assert manifest.parity.beam_sentences_equal == manifest.parity.beam_sentences
     check_states(workspace.model_folder(family), SOURCES, TARGETS)
+    assert not _is_mapped(checkpoint)
+
+
+def _is_mapped(folder: Path) -> bool:
+    """Whether a file of the folder is mapped into memory; false where the system does not say."""
+    gc.collect()
+    mapped = Path("/proc/self/maps")
+    return mapped.is_file() and str(folder) in mapped.read_text(encoding="utf-8")
