@@ -37,6 +37,8 @@ METHOD = "large products in int8, a scale for each output, inputs quantized as t
 LARGE = 1 << 15
 """Least number of weights of a product that is quantized; smaller ones do not get faster."""
 _LARGEST = 127
+_AT_ONCE = 1 << 24
+"""Most weights that are rounded at once."""
 _PLAIN = {"alpha": 1.0, "beta": 1.0, "transA": 0}
 """Attributes of a Gemm that computes a product and a bias alone."""
 
@@ -102,8 +104,9 @@ def _quantize(proto: onnx.ModelProto, folder: Path) -> int:
     replaced = {place: node for place, node in enumerate(graph.node) if _is_large_product(node, weights.given)}
     for place, node in replaced.items():
         graph.node[place].CopyFrom(_in_integers(node, weights))
-    graph.initializer.extend(tensor for pair in weights.made.values() for tensor in pair)
+    # Before there are new ones, as what is kept is copied.
     drop_unused_weights(graph)
+    graph.initializer.extend(tensor for pair in weights.made.values() for tensor in pair)
     if replaced:
         use_runtime_operators(proto)
     return len(replaced)
@@ -128,7 +131,15 @@ def _in_integers(node: onnx.NodeProto, weights: _Weights) -> onnx.NodeProto:
 
 
 def _round(weights: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Round weights [inputs, outputs] to int8 with a scale for every output; zeros get an arbitrary scale."""
-    largest = np.abs(weights).max(axis=0)
-    scales = np.where(largest > 0, largest, 1.0).astype(np.float32) / np.float32(_LARGEST)
-    return np.ascontiguousarray(np.rint(weights / scales).astype(np.int8)), scales
+    """Round weights [inputs, outputs] to int8 with a scale for every output; zeros get an arbitrary scale.
+
+    Some outputs are rounded at a time: the last product of a large vocabulary is half a model.
+    """
+    values, scales = np.empty(weights.shape, np.int8), np.empty(weights.shape[1], np.float32)
+    step = max(1, _AT_ONCE // len(weights))
+    for start in range(0, len(scales), step):
+        part = slice(start, start + step)
+        largest = np.abs(weights[:, part]).max(axis=0)
+        scales[part] = np.where(largest > 0, largest, 1.0).astype(np.float32) / np.float32(_LARGEST)
+        values[:, part] = np.rint(weights[:, part] / scales[part])
+    return values, scales
