@@ -16,9 +16,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from campaign.builds import fill_disk, kill_builds, project_of
+from campaign.builds import project_of
+from campaign.clock import set_clock_back
 from campaign.damage import corrupt_files
+from campaign.disks import fill_disk
 from campaign.inputs import fuzz_api, fuzz_command_line, fuzz_page
+from campaign.kills import kill_builds
 from campaign.load import hold_connections, let_analysts_in, soak, swap_builds
 from campaign.outcome import Outcome, Setting
 from campaign.publishing import kill_publishing
@@ -39,7 +42,7 @@ class Part(NamedTuple):
 
 
 PARTS: Final = {
-    "api": Part(fuzz_api, 5_000),
+    "api": Part(fuzz_api, 6_500),  # of which 5,000 come about: some calls can be varied in few ways
     "page": Part(fuzz_page, 1_000),
     "command-line": Part(fuzz_command_line, 1_000),
     "damage": Part(corrupt_files, 500),
@@ -47,6 +50,7 @@ PARTS: Final = {
     "connections": Part(hold_connections, 300),
     "swap": Part(swap_builds, 0, 120),
     "disk": Part(fill_disk, 20),
+    "clock": Part(set_clock_back, 10),
     "kills": Part(kill_builds, 100),
     "publishing": Part(kill_publishing, 100),
     "soak": Part(soak, 0, 1_800),

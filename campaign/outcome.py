@@ -28,9 +28,9 @@ class Setting:
     seconds: float
 
     def copy_workspace(self) -> Workspace:
-        """A copy in the scratch folder, to damage or to publish into."""
-        copy = Workspace(self.scratch / "copy")
-        for folder in (self.workspace.models_folder, self.workspace.stores_folder):
+        """A copy in the scratch folder, to damage, to publish into or to build in."""
+        copy, origin = Workspace(self.scratch / "copy"), self.workspace
+        for folder in (origin.models_folder, origin.stores_folder, origin.builds_folder):
             shutil.copytree(folder.resolve(), copy.root / folder.name, symlinks=True)
         return copy
 

@@ -9,23 +9,24 @@ from pathlib import Path
 import pytest
 
 from campaign.__main__ import PARTS
-from campaign.builds import fill_disk, kill_builds, project_of
+from campaign.builds import project_of
+from campaign.clock import set_clock_back
 from campaign.damage import corrupt_files
+from campaign.disks import fill_disk
 from campaign.inputs import fuzz_api, fuzz_command_line, fuzz_page
+from campaign.kills import kill_builds
 from campaign.load import hold_connections, soak, swap_builds
 from campaign.outcome import Outcome, Setting
 from campaign.publishing import kill_publishing
 from exported_models.contract.workspace import Workspace
 
-PAIRS = 60
-"""Few, since each build is made from nothing."""
 GUIDE = Path(__file__).resolve().parent.parent / "docs" / "reliability.md"
 
 
 @pytest.fixture
 def setting(dates_workspace: Workspace, tmp_path: Path) -> Callable[..., Setting]:
     def make(cases: int = 0, seconds: float = 0.0) -> Setting:
-        return Setting(dates_workspace, project_of(tmp_path, PAIRS), tmp_path, cases, seconds)
+        return Setting(dates_workspace, project_of(tmp_path), tmp_path, cases, seconds)
 
     return make
 
@@ -66,7 +67,7 @@ def test_connections_and_hours_of_requests_fail_nobody(setting: Callable[..., Se
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", [kill_builds, fill_disk])
+@pytest.mark.parametrize("part", [kill_builds, fill_disk, set_clock_back])
 def test_builds_go_on(setting: Callable[..., Setting], part: Callable[[Setting], Outcome]) -> None:
     outcome = part(setting(1))
 
