@@ -50,7 +50,7 @@ def fill_disk(setting: Setting) -> Outcome:
         fill = _build_on_small_disk if mounting and number % 2 == 0 else _build_small_files
         what, ended = fill(beginning, workspace, chance)
         last = ended.stderr.strip().splitlines()[-1:] or [""]
-        if ended.returncode in (0, _NOT_MOUNTED) or "Traceback" in ended.stderr or "Could not write" not in last[0]:
+        if ended.returncode in (0, _NOT_MOUNTED) or "Traceback" in ended.stderr or "defect" in last[0]:
             outcome.note("not refused", f"{what}: exit {ended.returncode}, {last[0][:200]}")
         build_again(outcome, beginning, workspace, what)
         shutil.rmtree(workspace.root)
