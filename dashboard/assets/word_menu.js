@@ -4,10 +4,9 @@
   "use strict";
   const scope = window.beamscope;
   const MARGIN = 8;
-  const PAUSE = 100;
   const MOST_TYPED = 200;
   let shown = null;
-  let lists = 0;
+  let completions = null;
 
   function make(tag, attributes, children) {
     const element = document.createElement(tag);
@@ -22,10 +21,9 @@
 
   /* One line for a word; a field and its buttons for a whole text. */
   function fillForm(menu) {
-    const named = "word-completions-" + (lists += 1);
-    const field = make("input", { class: "word-field", "aria-label": "Another word", autocomplete: "off", spellcheck: "false", list: named });
+    const field = make("input", { class: "word-field", "aria-label": "Another word", autocomplete: "off", spellcheck: "false" });
     const text = make("textarea", { class: "text-field", rows: "4", spellcheck: "false" });
-    const line = make("div", { class: "form-word" }, [field, make("datalist", { id: named }), button("Write it", "write", "primary")]);
+    const line = make("div", { class: "form-word" }, [field, button("Write it", "write", "primary")]);
     const source = make("div", { class: "form-buttons form-source" }, [button("Translate", "translate", "primary")]);
     const target = make("div", { class: "form-buttons form-target" }, [
       button("Score as it stands", "score", "primary"),
@@ -33,6 +31,7 @@
     ]);
     const name = make("h2", { class: "form-name" });
     menu.querySelector(".word-form").append(line, make("div", { class: "form-text" }, [name, text, source, target]));
+    completions = new scope.Completions(field, complete);
   }
 
   function menuOf(pane) {
@@ -92,19 +91,15 @@
     place(menu, mine.box);
   }
 
-  function completeSoon(field) {
-    clearTimeout(shown.pause);
-    shown.pause = setTimeout(complete, PAUSE, shown, field);
-  }
-
-  /* Words that begin as the field ends. An answer to what stood there before, or to a menu that was closed, is of no use. */
-  async function complete(mine, field) {
-    const text = field.value;
-    const asked = { model_id: mine.pane.state.request.model_id, side: mine.word.side, text: text.slice(0, MOST_TYPED) };
-    const answer = text.trim() && shown === mine ? await scope.call("completions", asked, mine.asking.signal) : { texts: [] };
-    if (answer && answer.texts && shown === mine && field.value === text) {
-      field.list.replaceChildren(...answer.texts.map((one) => make("option", { value: one })));
+  /* Texts that a typed one may become, its last word completed. An answer to a menu that was closed is of no use. */
+  async function complete(text) {
+    const mine = shown;
+    if (!mine || text.length > MOST_TYPED) {
+      return null;
     }
+    const asked = { model_id: mine.pane.state.request.model_id, side: mine.word.side, text: text };
+    const answer = await scope.call("completions", asked, mine.asking.signal);
+    return answer && shown === mine ? answer.texts || null : null;
   }
 
   async function open(pane, box, form) {
@@ -131,6 +126,7 @@
   function close() {
     if (shown) {
       shown.asking.abort();
+      completions.close();
       shown.menu.hidden = true;
       shown = null;
     }
@@ -236,6 +232,10 @@
   }
 
   function onKey(event) {
+    if (event.target.matches(".word-field") && completions.takeKey(event)) {
+      event.stopPropagation();
+      return;
+    }
     if (event.key === "Escape") {
       scope.closeWordMenu();
     } else if (event.key === "Enter" && event.target.matches(".word-field")) {
@@ -257,11 +257,6 @@
     shown.menu.querySelectorAll("[data-near]").forEach((one) => one.classList.toggle("lit", one.dataset.near === name));
   }
 
-  document.addEventListener("input", (event) => {
-    if (shown && shown.menu.contains(event.target) && event.target.matches(".word-field")) {
-      completeSoon(event.target);
-    }
-  });
   document.addEventListener("keydown", (event) => shown && shown.menu.contains(event.target) && onKey(event), true);
   document.addEventListener("click", (event) => {
     const acting = event.target.closest("[data-act]");

@@ -135,6 +135,16 @@ def word_menu(workbench: Workbench) -> None:
     expect(menu.get_by_role("table")).to_be_visible()
 
 
+def completions(workbench: Workbench) -> None:
+    """Words that begin as typed are listed under the field of a word, and one of them is chosen."""
+    workbench.words("source").nth(1).click(button="right")
+    field = workbench.word_menu().get_by_role("combobox", name="Another word")
+    expect(field).to_have_value("03/04/05")
+    field.fill("ma")
+    expect(workbench.word_menu().get_by_role("option").first).to_be_visible()
+    field.press("ArrowDown")
+
+
 def text_editor(workbench: Workbench) -> None:
     """The whole target is edited."""
     workbench.page.keyboard.press("E")
@@ -161,6 +171,7 @@ STATES: tuple[Callable[[Workbench], None], ...] = (
     what_if,
     comparison,
     word_menu,
+    completions,
     text_editor,
     many_what_ifs,
 )

@@ -20,8 +20,6 @@ def test_a_suggested_word_is_written_by_keys_alone(workbench: Workbench) -> None
     field = menu.get_by_role("combobox", name="Another word")
     expect(field).to_have_value("03/04/05")
     expect(menu).to_contain_text("300 sentence pairs")
-    field.fill("mar")
-    expect(menu.locator("option").first).to_have_attribute("value", "marzo")
     keyboard.press("Escape")
     expect(menu).to_be_hidden()
     expect(word).to_be_focused()
@@ -38,6 +36,54 @@ def test_a_suggested_word_is_written_by_keys_alone(workbench: Workbench) -> None
     expect(workbench.moments().last).to_have_text(f"“03/04/05” → “{text}”")
     expect(workbench.source).to_have_value(text)
     expect(menu).to_be_hidden()
+
+
+def test_words_that_begin_as_typed_are_listed_and_taken_by_keys(workbench: Workbench) -> None:
+    workbench.expect_target("2005-03-04")
+    workbench.words("source").nth(1).click(button="right")
+    keyboard = workbench.page.keyboard
+    menu = workbench.word_menu()
+    field = menu.get_by_role("combobox", name="Another word")
+    words = menu.get_by_role("listbox").get_by_role("option")
+    expect(field).to_have_value("03/04/05")
+    expect(words).to_have_count(0)
+
+    field.fill("mar")
+    expect(words.first).to_have_text("marzo")
+    field.press("ArrowDown")
+    expect(field).to_have_attribute("aria-activedescendant", str(words.first.get_attribute("id")))
+    expect(words.first).to_have_attribute("aria-selected", "true")
+    field.press("ArrowUp")
+    expect(words.first).to_have_attribute("aria-selected", "false")
+    expect(field).to_have_value("mar")
+    keyboard.press("Escape")
+    expect(words).to_have_count(0)
+    expect(menu).to_be_visible()
+
+    field.press_sequentially("z")
+    expect(words.first).to_have_text("marzo")
+    field.press("ArrowDown")
+    field.press("Enter")
+    expect(field).to_have_value("marzo")
+    expect(field).to_be_focused()
+    expect(words).to_have_count(0)
+    keyboard.press("Enter")
+    expect(workbench.moments().last).to_have_text("“03/04/05” → “marzo”")
+
+
+def test_a_word_that_begins_as_typed_is_taken_by_a_click(workbench: Workbench) -> None:
+    workbench.expect_target("2005-03-04")
+    workbench.words("source").nth(1).click(button="right")
+    menu = workbench.word_menu()
+    field = menu.get_by_role("combobox", name="Another word")
+    field.fill("3 mar")
+    word = menu.get_by_role("option", name="3 marzo", exact=True)
+    expect(word).to_be_in_viewport(ratio=1)
+    word.click()
+
+    expect(field).to_have_value("3 marzo")
+    expect(field).to_be_focused()
+    expect(word).to_be_hidden()
 
 
 def test_words_are_forbidden_and_allowed_again(workbench: Workbench) -> None:
