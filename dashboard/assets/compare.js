@@ -20,6 +20,17 @@
     holder.replaceChildren(svg);
   };
 
+  /** Scroll a comparison that is wider than its card to the first word that differs; words before it stay on view. */
+  scope.showFirstDifference = function (pane) {
+    const card = pane.find("comparison-card");
+    const scroller = card.querySelector(".scroller");
+    const differing = Array.from(card.querySelectorAll(".words button:not(.equal)"));
+    const lefts = differing.map((word) => word.getBoundingClientRect().left - scroller.getBoundingClientRect().left);
+    const first = Math.min(...lefts) + scroller.scrollLeft;
+    // A difference in the first half of the card is seen from the beginning.
+    scroller.scrollLeft = first > scroller.clientWidth / 2 && differing.length ? first - scroller.clientWidth / 3 : 0;
+  };
+
   function columnOf(target) {
     const element = target.closest ? target.closest("[data-column]") : null;
     return element ? element.dataset.column : null;

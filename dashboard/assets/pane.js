@@ -183,6 +183,9 @@
       this.place(answer.parts);
       scope.drawHistory(this);
       this.fitMode(answer, wish);
+      if (answer.compares && before !== this.sum()) {
+        scope.showFirstDifference(this);
+      }
       if (active === this) {
         document.body.dataset.comparing = answer.compares ? "yes" : "no";
       }

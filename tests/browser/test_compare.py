@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
+from dashboard.state.page_state import PageState
 from dashboard.views.ids import ChangesRole, ComparisonRole
+from exported_models.contract.request import Request
 from tests.browser.conftest import Visit
 from tests.browser.workbench import END, LIT, Workbench
 
@@ -38,3 +40,23 @@ def test_a_what_if_beside_its_origin_by_keys_alone(workbench: Workbench, come: V
     workbench.expect_target("2005-03-04")
     expect(workbench.moments()).to_have_count(2)
     workbench.expect_neighborhood()
+
+
+def test_a_wide_comparison_opens_at_its_first_difference(come: Visit, address: str) -> None:
+    source = "Saturday, the 14th of September 1996"
+    workbench = come(address).open(PageState(Request("dates", source)))
+    workbench.settle()
+    workbench.press("p")
+    workbench.top_k(9).nth(1).click()
+
+    after = workbench.part(ComparisonRole.AFTER).get_by_role("button")
+    changed = after.and_(workbench.page.locator(".changed")).first
+    expect(changed).to_be_in_viewport(ratio=1)
+    expect(after.first).not_to_be_in_viewport()
+
+    # From there it scrolls as a person likes, and stays where it is put when only the drawing changes.
+    scroller = workbench.part(ComparisonRole.CARD).locator(".scroller")
+    scroller.evaluate("(element) => { element.scrollLeft = 0; }")
+    workbench.choose(workbench.part(ComparisonRole.CARD), "Moved")
+    workbench.settle()
+    assert scroller.evaluate("(element) => element.scrollLeft") == 0
