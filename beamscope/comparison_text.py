@@ -156,7 +156,8 @@ def _trees(trees: TreeOverlay | None) -> list[str]:
     if trees is None:
         return []
     common, old, new = (trees.count(found) for found in (Found.BOTH, Found.BEFORE, Found.AFTER))
-    lines = [f"Beam trees: {count(common, 'prefix', 'prefixes')} in both, {old} only before, {new} only after."]
+    beside = f", {trees.beside} only of kept paths" if trees.beside else ""
+    lines = [f"Beam trees: {count(common, 'prefix', 'prefixes')} in both, {old} only before, {new} only after{beside}."]
     lines += _lost("after", "before", trees.lost_before)
     return lines + _lost("before", "after", trees.lost_after)
 

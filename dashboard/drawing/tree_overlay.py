@@ -39,9 +39,10 @@ def draw_overlay(found: Comparison, trees: TreeOverlay, words: TokenText, room: 
 
 
 def describe_overlay(trees: TreeOverlay) -> str:
-    """Count the prefixes of both searches and of each alone."""
+    """Count the prefixes of both searches and of each alone, and those of kept paths."""
     both, before, after = (trees.count(found) for found in (Found.BOTH, Found.BEFORE, Found.AFTER))
-    return f"{count(both, 'prefix', 'prefixes')} in both · {before} only pivot · {after} only compare"
+    held = f"{count(both, 'prefix', 'prefixes')} in both · {before} only pivot · {after} only compare"
+    return f"{held} · {trees.beside} beside" if trees.beside else held
 
 
 def tabulate_overlay(found: Comparison, trees: TreeOverlay, words: TokenText) -> Component:
@@ -56,7 +57,8 @@ def _rows(found: Comparison, trees: TreeOverlay, words: TokenText) -> Iterator[C
     for node in trees.nodes[1:]:
         paths.append((*paths[node.parent], words.show(node.token)))
         shares = (_percent(found, node.before, after=False), _percent(found, node.after, after=True))
-        cells = (str(len(paths[-1])), " ".join(paths[-1]), SPOKEN[node.found], *shares)
+        held = f"beside {SPOKEN[node.found]}" if node.beside else SPOKEN[node.found]
+        cells = (str(len(paths[-1])), " ".join(paths[-1]), held, *shares)
         yield html.Tr([html.Td(cell) for cell in cells])
 
 
@@ -66,7 +68,8 @@ def _grow(found: Comparison, trees: TreeOverlay, words: TokenText) -> tuple[Twig
     for node in trees.nodes[1:]:
         parent = twigs[node.parent]
         held = found.before.trace.nodes[node.before or 0] if node.after is None else found.after.trace.nodes[node.after]
-        kind: Kind = "best" if node.after is not None and node.after in best else "kept"
+        shown = node.after is not None and node.after in best
+        kind: Kind = "best" if shown else "beside" if node.beside else "kept"
         key = f"b{node.before}" if node.after is None else str(node.after)
         label = words.show(node.token)
         twigs.append(Twig(key, parent.key, parent.depth + 1, label, held.log_prob, held.score, kind))

@@ -67,13 +67,14 @@ class MoveDocument(_Document):
 
 
 class OverlaidNodeDocument(_Document):
-    """A prefix that one search or both held; the parent is a place in the list, -1 for the start."""
+    """A prefix that one search or both have; the parent is a place in the list, -1 for the start."""
 
     parent: int
     token: str
     found: Found
     before: int | None
     after: int | None
+    beside: bool = Field(default=False, description="Whether kept paths alone have it.")
 
 
 class LostPathDocument(_Document):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from exported_models.contract.trace import ROOT, Candidate, Fate, Hypothesis, PrunedBy, Trace
 
 
 class Found(StrEnum):
-    """The search, or searches, that held a prefix."""
+    """The search, or searches, that have a prefix."""
 
     BOTH = "both"
     BEFORE = "before"
@@ -19,21 +19,23 @@ class Found(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OverlaidNode:
-    """A prefix that one search or both held.
+    """A prefix that one search or both have.
 
     Attributes:
         parent: its place in the list of overlaid nodes; -1 for the start.
         before, after: the node in each trace, or None.
+        beside: whether kept paths alone have it, and neither beam held it.
     """
 
     parent: int
     token: str
     before: int | None
     after: int | None
+    beside: bool
 
     @property
     def found(self) -> Found:
-        """The searches that held the prefix."""
+        """The searches that have the prefix."""
         if self.before is None:
             return Found.AFTER
         return Found.BEFORE if self.after is None else Found.BOTH
@@ -66,8 +68,8 @@ class TreeOverlay:
 
     Attributes:
         nodes: the start first, each parent before its children.
-        lost_before: where the search after lost the hypothesis shown before; None where it holds the whole of it.
-        lost_after: where the search before lost the hypothesis shown after.
+        lost_before: where the beam after lost the hypothesis shown before; None where it held the whole of it.
+        lost_after: where the beam before lost the hypothesis shown after.
     """
 
     nodes: tuple[OverlaidNode, ...]
@@ -75,8 +77,13 @@ class TreeOverlay:
     lost_after: LostPath | None
 
     def count(self, found: Found) -> int:
-        """Number of prefixes that these searches held, the start left out."""
-        return sum(node.found is found for node in self.nodes[1:])
+        """Number of prefixes that the beams of these searches held, the start left out."""
+        return sum(node.found is found and not node.beside for node in self.nodes[1:])
+
+    @property
+    def beside(self) -> int:
+        """Number of prefixes that kept paths alone have."""
+        return sum(node.beside for node in self.nodes)
 
 
 def overlay_trees(before: Trace, shown_before: Hypothesis, after: Trace, shown_after: Hypothesis) -> TreeOverlay:
@@ -85,8 +92,11 @@ def overlay_trees(before: Trace, shown_before: Hypothesis, after: Trace, shown_a
 
 
 def find_lost(trace: Trace, wanted: Hypothesis) -> LostPath | None:
-    """The step at which a search left the path of a hypothesis; None where its tree holds the whole path."""
-    children = {(node.parent, node.token_id): node.index for node in trace.nodes[1:]}
+    """The step at which a beam left the path of a hypothesis; None where it held the whole path.
+
+    A path that is kept beside the beam is lost all the same.
+    """
+    children = {(node.parent, node.token_id): node.index for node in trace.nodes[1:] if not node.beside}
     node = ROOT
     for step, (token_id, token) in enumerate(zip(wanted.token_ids, wanted.tokens, strict=True)):
         child = children.get((node, token_id))
@@ -97,21 +107,21 @@ def find_lost(trace: Trace, wanted: Hypothesis) -> LostPath | None:
 
 
 def _merge(before: Trace, after: Trace) -> tuple[OverlaidNode, ...]:
-    nodes = [OverlaidNode(-1, before.nodes[ROOT].token, ROOT, ROOT)]
+    nodes = [OverlaidNode(-1, before.nodes[ROOT].token, ROOT, ROOT, beside=False)]
     places: dict[tuple[int, str], int] = {}
     placed = {ROOT: 0}
     for node in before.nodes[1:]:
         placed[node.index] = places[placed[node.parent], node.token] = len(nodes)
-        nodes.append(OverlaidNode(placed[node.parent], node.token, node.index, None))
+        nodes.append(OverlaidNode(placed[node.parent], node.token, node.index, None, node.beside))
     placed = {ROOT: 0}
     for node in after.nodes[1:]:
         parent = placed[node.parent]
         place = places.get((parent, node.token))
         if place is None:
             place = len(nodes)
-            nodes.append(OverlaidNode(parent, node.token, None, node.index))
+            nodes.append(OverlaidNode(parent, node.token, None, node.index, node.beside))
         else:
-            nodes[place] = OverlaidNode(parent, node.token, nodes[place].before, node.index)
+            nodes[place] = replace(nodes[place], after=node.index, beside=nodes[place].beside and node.beside)
         placed[node.index] = place
     return tuple(nodes)
 

@@ -186,3 +186,26 @@ def test_a_source_word_is_written_anew_beside_the_old(services: Services) -> Non
     assert named["data-text"] == "03/04/05"
     assert found["compares"]
     assert found["moments"][-1]["label"] == "“03/04/05” → “03/04/06”"
+
+
+def test_a_path_kept_beside_the_beam_stays_through_pin_swap_and_link(services: Services) -> None:
+    kept = ask(services, {"verb": "keep", "tokens": list("2009")}, ask(services, {"verb": "pin"}))
+    swapped = ask(services, {"verb": "swap"}, kept)
+    opened = ask(services, {"verb": "open", "fragment": swapped["link"]["fragment"]})
+    summary, twin = (
+        text_of(parts_of(compared)[role]["html"])
+        for role, compared in (
+            ("tree-summary", kept),
+            ("tree-overlay", ask(services, None, kept, options={"extent": "text"})),
+        )
+    )
+
+    assert kept["compares"]
+    assert PageState.from_json(kept["state"]).request.kept == (tuple("2009"),)
+    assert opened["state"] == swapped["state"]
+    pinned = PageState.from_json(opened["state"]).pinned
+    assert pinned is not None
+    assert pinned.request.kept == (tuple("2009"),)
+    assert "0 only pivot · 0 only compare" in summary
+    assert summary.endswith(" beside")
+    assert "beside only compare" in twin

@@ -69,6 +69,18 @@ def test_what_is_written_is_read_again() -> None:
     assert (session.views.drawing, session.models) == ("matrix", ("dates",))
 
 
+def test_paths_kept_beside_the_beam_are_read_again(services: Services) -> None:
+    kept = PageState(Request("dates", "03/04/05", kept=(tuple("2009"),)), 5)
+    moment = {"state": kept.to_json(), "label": "4: “9” beside the beam", "parent": 0}
+    session = read_session(json.dumps(changed(moments=[SESSION_FILE["moments"][0], moment], views={})))
+    answer = open_session(services, SessionQuestion(text=session.to_json()))
+    shown = answer["session"]["moments"][1]["state"]
+
+    assert PageState.from_json(shown) == kept == session.state_of(1)
+    _, hypothesis = services.chosen(PageState.from_json(shown))
+    assert (hypothesis.tokens[:4], hypothesis.beside) == (tuple("2009"), True)
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [

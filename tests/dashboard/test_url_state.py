@@ -21,11 +21,13 @@ OVERRIDES = st.builds(
     st.none() | st.integers(0, 5),
     st.none() | st.integers(0, 15),
 )
+PATHS = st.lists(TEXTS, max_size=8).map(tuple)
 REQUESTS = st.builds(
     Request,
     model_id=st.from_regex(r"[a-z0-9][a-z0-9._-]{0,20}", fullmatch=True),
     source=TEXTS,
-    prefix=st.lists(TEXTS, max_size=8).map(tuple),
+    prefix=PATHS,
+    kept=st.lists(PATHS, max_size=3).map(tuple),
     overrides=st.lists(OVERRIDES, max_size=3).map(tuple),
     beam_size=st.none() | st.integers(1, 100),
     length_penalty=st.none() | st.floats(-10, 10),

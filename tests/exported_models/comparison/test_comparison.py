@@ -94,6 +94,28 @@ def test_a_wider_beam_says_where_the_narrow_one_lost_its_winner(engine: Engine) 
     assert lost.behind == pytest.approx(worst - candidate.score)
 
 
+def test_a_path_kept_beside_the_beam_is_lost_where_the_beam_lost_it(engine: Engine) -> None:
+    for source in ("abc fed", "hgf", "badge", "aa bb cc", "hah"):
+        narrow, wide = (engine.translate(Request(MODEL_ID, source, beam_size=size)) for size in (1, 6))
+        lost = find_lost(narrow, wide.best)
+        if lost is not None:
+            break
+    else:
+        pytest.fail("no source makes the narrow search lose the better translation")
+    path = wide.best.tokens[: lost.step + 1]
+    kept = engine.translate(Request(MODEL_ID, source, beam_size=1, kept=(path,)))
+    again = find_lost(kept, wide.best)
+    found = compare_requests(engine, narrow.request, kept.request)
+
+    assert again is not None
+    assert (again.step, again.token) == (lost.step, lost.token)
+    assert again.behind == pytest.approx(lost.behind)
+    assert found.trees is not None
+    assert found.trees.count(Found.BOTH) == len(narrow.nodes) - 1
+    assert found.trees.count(Found.AFTER) == 0
+    assert found.trees.beside == len(kept.nodes) - len(narrow.nodes) > 0
+
+
 def test_overlaid_trees_hold_every_prefix_of_both_once(engine: Engine) -> None:
     found = compare_requests(engine, Request(MODEL_ID, SOURCE, beam_size=2), Request(MODEL_ID, SOURCE, beam_size=4))
     assert found.trees is not None
