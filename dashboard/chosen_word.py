@@ -66,7 +66,10 @@ def find_word(services: Services, state: PageState, selection: Selection) -> Cho
     """
     trace, hypothesis = services.chosen(state)
     if selection.within(trace, hypothesis) is None:
-        raise RequestError(f"The translation has no {selection.side} token {selection.index}; choose one of its words.")
+        length = len(trace.source if selection.side == "source" else hypothesis.tokens)
+        raise RequestError(
+            f"There is no {selection.side} token {selection.index}: the translation has {length}, counted from 0."
+        )
     texts = services.token_text(state.request.model_id)
     word = _cut_word(services, state, trace, hypothesis, selection)
     suggestions, missing = None, NO_TEXT

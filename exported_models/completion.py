@@ -148,11 +148,17 @@ def _keep(
         raise RequestError("A kept path is empty; name at least one token.", field="kept")
     if path[: len(prefix)] != prefix or path == prefix:
         raise RequestError(
-            f"The kept path {shorten(' '.join(tokens))!r} does not go on from the forced prefix "
-            f"{shorten(' '.join(request.prefix))!r}; keep one that does, or force nothing.",
+            f"The kept path {_write(path, model)} does not go on from the forced prefix {_write(prefix, model)}; keep "
+            "one that does, or force nothing.",
             field="kept",
         )
     return path
+
+
+def _write(path: tuple[int, ...], model: ExportedModel) -> str:
+    """Target tokens as the text that they spell; by their names where they spell none."""
+    tokenizer = model.target_tokenizer
+    return repr(shorten(tokenizer.decode(path) or " ".join(tokenizer.tokens[token_id] for token_id in path)))
 
 
 def _read_path(tokens: tuple[str, ...], field: str, request: CompletedRequest, model: ExportedModel) -> tuple[int, ...]:

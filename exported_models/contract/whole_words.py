@@ -74,8 +74,19 @@ def locate_source_word(source: Source, word: int) -> Span:
     start, end = min((span[0] for span in spans), default=0), max((span[1] for span in spans), default=0)
     written = source.payload[start:end]
     if not written.strip():
-        raise RequestError(f"There is no source word {word} that stands for text; words count from 0.", field="word")
+        raise RequestError(
+            f"There is no source word {word} that stands for text; {_describe_words(source)}.", field="word"
+        )
     return start + len(written) - len(written.lstrip()), start + len(written.rstrip())
+
+
+def _describe_words(source: Source) -> str:
+    """The number of words of a source that stand for text, and their own numbers."""
+    written = (source.payload[slice(*span)].strip() for span in source.spans)
+    words = sorted({word for word, text in zip(source.words, written, strict=True) if text})
+    if len(words) < 2:
+        return f"the source has word {words[0]} alone" if words else "the source has none"
+    return f"the source has {len(words)} words, {words[0]} to {words[-1]}"
 
 
 def locate_target_word(hypothesis: Hypothesis, step: int, target: TargetText) -> Span:

@@ -41,6 +41,20 @@ def test_substitutes_are_tried(beamscope: Beamscope, workspace: tuple[str, str])
     assert "'May' names no words" in one_sentence(refused.stderr)
 
 
+def test_a_word_that_is_not_there_is_refused_with_the_number_of_words(
+    beamscope: Beamscope, workspace: tuple[str, str]
+) -> None:
+    source, target = (
+        beamscope("what-ifs", "dates", SOURCE, option, "77", *workspace)
+        for option in ("--substitute", "--substitute-target")
+    )
+
+    assert (source.exit_code, target.exit_code) == (1, 1)
+    assert "no source word 77" in one_sentence(source.stderr)
+    assert "the source has 3 words, 0 to 2." in source.stderr
+    assert "77: the translation has 11, counted from 0." in one_sentence(target.stderr)
+
+
 def test_attention_is_found(beamscope: Beamscope, workspace: tuple[str, str]) -> None:
     asked = ("find-attention", "dates", SOURCE, "--step", "3", "--token")
     outcome = beamscope(*asked, "1", *workspace)

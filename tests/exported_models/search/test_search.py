@@ -164,7 +164,7 @@ def test_a_path_beside_the_beam_is_told_from_those_that_the_beam_held(engine: En
     [
         ({"kept": ((),)}, "A kept path is empty; name at least one token."),
         ({"kept": (("u", "q"),)}, "is not one the model can produce; a kept path is made of its target tokens."),
-        ({"kept": (("u", "v"),), "prefix": ("v",)}, "'u v' does not go on from the forced prefix 'v'"),
+        ({"kept": (("u", "v"),), "prefix": ("v",)}, "'uv' does not go on from the forced prefix 'v'"),
         ({"kept": (("v",),), "prefix": ("v",)}, "'v' does not go on from the forced prefix 'v'"),
         ({"kept": (("</s>", "v"),)}, "The kept path goes on after the end of the sentence; cut it there."),
         ({"kept": (("u",) * 13,)}, "The kept path has 13 tokens, more than the maximum length of 12."),
