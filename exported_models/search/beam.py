@@ -391,7 +391,7 @@ class Beam:
 
     def _weigh(self, output: StepOutput, rows: range, log_probs: Floats, ids: Ids) -> Floats:
         """[rows, tokens] log-probabilities of rows under the repetition penalty."""
-        if not self.penalty.active:
+        if not (self.penalty.active and rows):  # a beam that has stopped has no rows where kept paths go on
             return log_probs
         own = slice(rows.start, rows.stop)
         normalizers = output.floats(STEP_NORMALIZER.name)[own] if self.penalty.of_logits else None

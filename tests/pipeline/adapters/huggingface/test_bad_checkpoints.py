@@ -149,7 +149,7 @@ def _garble_the_index(folder: Path) -> None:
         (_configure(model_type="gpt2", is_encoder_decoder=False), "'gpt2' model, which is not an encoder with"),
         (_configure(model_type="bert", is_encoder_decoder=False), "'bert' model, which is not an encoder with"),
         (_configure(model_type="whisper"), "'whisper' model, which no adapter can export; supported are BART"),
-        (_configure(model_type="bigbird_pegasus"), "'bigbird_pegasus' model, which has attention to random blocks"),
+        (_configure(model_type="bigbird_pegasus"), "'bigbird_pegasus' model, which has attention to the first, the"),
         (_configure(model_type="no-such"), "'no-such' model, which no adapter can export; supported are BART"),
         (_configure(activation_function="tanh"), "activation 'tanh'; known are gelu"),
         (_configure(d_model=20), "could not be loaded"),
