@@ -65,11 +65,7 @@ def find_word(services: Services, state: PageState, selection: Selection) -> Cho
         RequestError: the translation has no such token.
     """
     trace, hypothesis = services.chosen(state)
-    if selection.within(trace, hypothesis) is None:
-        length = len(trace.source if selection.side == "source" else hypothesis.tokens)
-        raise RequestError(
-            f"There is no {selection.side} token {selection.index}: the translation has {length}, counted from 0."
-        )
+    _check_token(trace, hypothesis, selection)
     texts = services.token_text(state.request.model_id)
     word = _cut_word(services, state, trace, hypothesis, selection)
     suggestions, missing = None, NO_TEXT
@@ -90,16 +86,31 @@ def list_substitutes(
     Raises:
         RequestError: the translation has no such word, or nothing can be suggested for it.
     """
+    selection = _select_word(*services.chosen(state), side, place)
     if texts is not None:
         return write_each(side, place, texts)
-    if side == "source":
-        source = services.trace(state.request).source
-        locate_source_word(source, place)  # refuses a word that is not there
-        place = source.words.index(place)
-    chosen = find_word(services, state, Selection(side, place))
+    chosen = find_word(services, state, selection)
     if chosen.suggestions is None:
         raise RequestError(chosen.missing, field="substitutes")
     return [chosen.rewrite_core(near.text) for near in chosen.suggestions.words]
+
+
+def _select_word(trace: Trace, hypothesis: Hypothesis, side: Side, place: int) -> Selection:
+    """A token of a word; ``place`` as of `list_substitutes`."""
+    if side == "source":
+        locate_source_word(trace.source, place)  # refuses a word that is not there
+        return Selection(side, trace.source.words.index(place))
+    selection = Selection(side, place)
+    _check_token(trace, hypothesis, selection)
+    return selection
+
+
+def _check_token(trace: Trace, hypothesis: Hypothesis, selection: Selection) -> None:
+    if selection.within(trace, hypothesis) is None:
+        length = len(trace.source if selection.side == "source" else hypothesis.tokens)
+        raise RequestError(
+            f"There is no {selection.side} token {selection.index}: the translation has {length}, counted from 0."
+        )
 
 
 def _cut_word(

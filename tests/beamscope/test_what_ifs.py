@@ -41,11 +41,12 @@ def test_substitutes_are_tried(beamscope: Beamscope, workspace: tuple[str, str])
     assert "'May' names no words" in one_sentence(refused.stderr)
 
 
+@pytest.mark.parametrize("texts", ["", "=May"])
 def test_a_word_that_is_not_there_is_refused_with_the_number_of_words(
-    beamscope: Beamscope, workspace: tuple[str, str]
+    beamscope: Beamscope, workspace: tuple[str, str], texts: str
 ) -> None:
     source, target = (
-        beamscope("what-ifs", "dates", SOURCE, option, "77", *workspace)
+        beamscope("what-ifs", "dates", SOURCE, option, f"77{texts}", *workspace)
         for option in ("--substitute", "--substitute-target")
     )
 
