@@ -37,7 +37,7 @@ METHOD = "large products in int8, a scale for each output, inputs quantized as t
 LARGE = 1 << 15
 """Least number of weights of a product that is quantized; smaller ones do not get faster."""
 _LARGEST = 127
-_AT_ONCE = 1 << 24
+AT_ONCE = 1 << 24
 """Most weights that are rounded at once."""
 _PLAIN = {"alpha": 1.0, "beta": 1.0, "transA": 0}
 """Attributes of a Gemm that computes a product and a bias alone."""
@@ -136,7 +136,7 @@ def _round(weights: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.f
     Some outputs are rounded at a time: the last product of a large vocabulary is half a model.
     """
     values, scales = np.empty(weights.shape, np.int8), np.empty(weights.shape[1], np.float32)
-    step = max(1, _AT_ONCE // len(weights))
+    step = max(1, AT_ONCE // len(weights))
     for start in range(0, len(scales), step):
         part = slice(start, start + step)
         largest = np.abs(weights[:, part]).max(axis=0)

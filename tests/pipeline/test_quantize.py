@@ -23,6 +23,7 @@ from exported_models.engine import Engine
 from exported_models.runtime.model import ExportedModel
 from pipeline.errors import CorpusError, ExportError, QuantizationError
 from pipeline.export.twins import Comparison, check_twin, export_twin
+from pipeline.graphs import quantize
 from pipeline.graphs.quantize import quantize_graphs
 from pipeline.progress import SilentProgress
 from state_store.errors import StoreError
@@ -165,8 +166,10 @@ def test_what_would_be_refused_later_is_refused_at_once(tmp_path: Path) -> None:
         check_twin("d" * 64, Comparison())
 
 
-def test_products_are_computed_in_integers(tmp_path: Path) -> None:
+@pytest.mark.parametrize("at_once", [quantize.AT_ONCE, 5_000], ids=["whole", "in parts"])
+def test_products_are_computed_in_integers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
     """Against the same arithmetic in NumPy: weights with a scale for each output, inputs with one for all."""
+    monkeypatch.setattr(quantize, "AT_ONCE", at_once)
     table, projection, x = _write_graphs(tmp_path / "full")
     (tmp_path / "twin").mkdir()
     assert quantize_graphs(tmp_path / "full", tmp_path / "twin", "weights.bin") == 3
