@@ -175,9 +175,9 @@ def verify_graphs(planned: PlannedExport, corpus: Sequence[StoredPair] | None, *
         planned.staged, describe_model(origin.checkpoint, planned.model_id, planned.origin), None, planned.digests.of
     )
     sample = (
-        make_up_sample(origin.checkpoint)
+        make_up_sample(origin.checkpoint, progress=progress)
         if corpus is None
-        else tokenize_sample(origin.checkpoint, planned.staged, unverified, corpus)
+        else tokenize_sample(origin.checkpoint, planned.staged, unverified, corpus, progress=progress)
     )
     report = verify_export(
         planned.model_id, origin, lambda: ExportedModel.open(planned.staged), sample, progress=progress

@@ -6,14 +6,18 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from exported_models.contract.manifest import GenerationDefaults, ModelManifest
 from exported_models.runtime.model import load_tokenizer
 from pipeline.models.checkpoint import LoadedCheckpoint, ReferenceHypothesis
 from pipeline.parity.effort import Effort, choose_effort
+from pipeline.progress import Progress, SilentProgress
 from state_store.pairs import StoredPair
 from state_store.spaces import sample_rows
 
+_SILENT: Final = SilentProgress()
+_TRANSLATING: Final = "translate the sample"
 _LONGEST_MADE_UP = 40
 _WINDOWS_SPANNED = 2.25
 """Windows or blocks in the source that spans several: whole ones with neighbors on both sides, staggered or not."""
@@ -39,7 +43,11 @@ class SamplePair:
 
 
 def make_up_sample(
-    checkpoint: LoadedCheckpoint, size: int | None = None, effort: Effort | None = None
+    checkpoint: LoadedCheckpoint,
+    size: int | None = None,
+    effort: Effort | None = None,
+    *,
+    progress: Progress = _SILENT,
 ) -> tuple[SamplePair, ...]:
     """Ragged pairs without a corpus: random source tokens from a fixed seed, and the checkpoint's translations.
 
@@ -54,14 +62,21 @@ def make_up_sample(
     longest = min(_LONGEST_MADE_UP, checkpoint.max_source_tokens) - 1
     count = bounds.count(checkpoint.parity_sentences) if size is None else size
     pairs = []
-    for number in range(count):
-        ids = _make_up_source(checkpoint, generator, bounds.choose_length(number, count, longest))
-        pairs.append(_translate(checkpoint, f"made-up sentence {number + 1}", ids, bounds))
+    with progress.track(_TRANSLATING, count, "sentences") as advance:
+        for number in range(count):
+            ids = _make_up_source(checkpoint, generator, bounds.choose_length(number, count, longest))
+            pairs.append(_translate(checkpoint, f"made-up sentence {number + 1}", ids, bounds))
+            advance(1)
     return _span_windows(checkpoint, pairs, bounds)
 
 
 def tokenize_sample(
-    checkpoint: LoadedCheckpoint, folder: Path, manifest: ModelManifest, pairs: Sequence[StoredPair]
+    checkpoint: LoadedCheckpoint,
+    folder: Path,
+    manifest: ModelManifest,
+    pairs: Sequence[StoredPair],
+    *,
+    progress: Progress = _SILENT,
 ) -> tuple[SamplePair, ...]:
     """Sentence pairs of a corpus, as the tokenizers of the exported model in ``folder`` give them.
 
@@ -77,12 +92,15 @@ def tokenize_sample(
     without = [pair for pair in pairs if not pair.target]
     most = effort.count(checkpoint.parity_sentences if without else len(pairs))
     listed = without or pairs
-    for pair in listed if most >= len(listed) else [listed[row] for row in sample_rows(len(listed), most)]:
-        name, source_ids = f"line {pair.line}", source.encode(pair.source, end=True).ids
-        given = target.encode(pair.target, end=True).ids if pair.target else None
-        sample.append(
-            SamplePair(name, source_ids, given) if given else _translate(checkpoint, name, source_ids, effort)
-        )
+    chosen = listed if most >= len(listed) else [listed[row] for row in sample_rows(len(listed), most)]
+    with (progress if without else _SILENT).track(_TRANSLATING, len(chosen), "sentences") as advance:
+        for pair in chosen:
+            name, source_ids = f"line {pair.line}", source.encode(pair.source, end=True).ids
+            given = target.encode(pair.target, end=True).ids if pair.target else None
+            sample.append(
+                SamplePair(name, source_ids, given) if given else _translate(checkpoint, name, source_ids, effort)
+            )
+            advance(1)
     return _span_windows(checkpoint, sample, effort)
 
 
