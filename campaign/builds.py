@@ -107,7 +107,7 @@ def build_again(outcome: Outcome, beginning: Beginning, workspace: Workspace, wh
 
 
 def _describe_readers(workspace: Workspace, allowed: frozenset[str]) -> str:
-    """What a reader of the published artefacts must not see; empty where there is nothing such."""
+    """Name what is wrong with the published artefacts as a reader sees them; empty where nothing is."""
     for name in name_builds(workspace).values():
         if name not in allowed:
             return f"{name} was published, which is none of {sorted(allowed)}"
