@@ -17,7 +17,7 @@
   }
 
   function focusSource() {
-    const field = scope.byRole(document, "header-source").querySelector("input, textarea");
+    const field = scope.sourceField();
     field.focus();
     field.select();
   }

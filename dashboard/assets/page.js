@@ -140,7 +140,7 @@
     return open.length > 0;
   };
 
-  let submitted = 0;
+  let asked = 0;
 
   function isNews(role, value) {
     const element = scope.byRole(document, role);
@@ -150,14 +150,13 @@
   }
 
   /* Translate and Enter say that the text is meant; an option that changed leaves the text that is shown. */
-  function readHeader(clicks, submits, beam, penalty, model, reads, writes, source) {
-    const asked = (clicks || 0) + (submits || 0);
-    const typed = asked !== submitted;
-    submitted = asked;
+  function readHeader(clicks, beam, penalty, model, reads, writes) {
+    const typed = (clicks || 0) !== asked;
+    asked = clicks || 0;
     const news = [isNews("header-beam-size", beam), isNews("header-length-penalty", penalty), isNews("header-model", model)];
     const spoken = [isNews("header-source-language", reads), isNews("header-target-language", writes)];
     if (typed || news.includes(true)) {
-      const wish = { model: model, source: source || "", beam_size: number(beam), length_penalty: number(penalty) };
+      const wish = { model: model, source: scope.sourceField().value, beam_size: number(beam), length_penalty: number(penalty) };
       send(Object.assign(wish, { verb: "translate", typed: typed }));
     } else if (spoken.includes(true)) {
       send({ verb: "set_languages", source: spoken[0] ? reads : null, target: spoken[1] ? writes : null });

@@ -118,20 +118,6 @@
     scope.setControl(element, properties);
   }
 
-  /* A text that is being typed is worth more too. */
-  function fill(element, text) {
-    const field = element.querySelector("input, textarea");
-    const filled = (known.get(element) || {}).filled || "";
-    if (field === document.activeElement && field.value !== filled && field.value !== text) {
-      return;
-    }
-    scope.know(element, { filled: text });
-    if (field.value !== text) {
-      scope.know(element, { value: undefined });
-      scope.setControl(element, { value: text });
-    }
-  }
-
   /** Put one part of an answer in place. */
   scope.placePart = function (pane, role, element, part) {
     Object.entries(part.set || {}).forEach(([name, value]) => setAttribute(element, name, value));
@@ -157,7 +143,7 @@
       placeControl(pane, role, element, part.control);
     }
     if ("fill" in part) {
-      fill(element, part.fill);
+      scope.fillSource(part.fill);
     }
   };
 })();

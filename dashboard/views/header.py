@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dash import Dash, Input, State, dcc, html
+from dash import Dash, Input, dcc, html
 from dash.development.base_component import Component
 
 from dashboard.drawing.attributes import wild
@@ -73,13 +73,11 @@ def register(app: Dash) -> None:
         app,
         "readHeader",
         Input(HeaderRole.TRANSLATE, "n_clicks"),
-        Input(HeaderRole.SOURCE, "n_submit"),
         Input(HeaderRole.BEAM_SIZE, "value"),
         Input(HeaderRole.LENGTH_PENALTY, "value"),
         Input(HeaderRole.MODEL, "value"),
         Input(HeaderRole.SOURCE_LANGUAGE, "value"),
         Input(HeaderRole.TARGET_LANGUAGE, "value"),
-        State(HeaderRole.SOURCE, "value"),
     )
 
 
@@ -119,17 +117,9 @@ def _fill_languages(manifest: ModelManifest, chosen: str | None, side: Owner) ->
 
 
 def _source_form() -> Component:
-    field = dcc.Input(
-        id=control_id("", HeaderRole.SOURCE),
-        type="text",
-        placeholder="Source text",
-        className="source-text",
-        spellCheck=False,
-        autoComplete="off",
-    )
     return html.Div(
         [
-            html.Div(field, className="source-field", **as_control("", HeaderRole.SOURCE)),
+            html.Div(className="source-field", **as_role(HeaderRole.SOURCE)),
             html.Button("Translate", id=control_id("", HeaderRole.TRANSLATE), className="primary"),
         ],
         className="source-form",

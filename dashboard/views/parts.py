@@ -11,7 +11,7 @@ A part belongs to a role. It is one of these:
   (`assets/compare.js`).
 - ``{"search": {...}}``: the beam search as a table (`assets/tree_twin.js`).
 - ``{"control": {...}}``: properties of a control.
-- ``{"fill": text}``: the value of a text field, unless someone is typing there.
+- ``{"fill": text}``: the text in the field of the source, unless someone is typing there.
 """
 
 from __future__ import annotations

@@ -7,6 +7,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from dashboard.state.page_state import PageState
+from exported_models.contract.request import Request
 from tests.browser.conftest import AMBIGUOUS, Visit
 from tests.browser.workbench import END, LIT, Side, Workbench
 
@@ -31,6 +33,24 @@ def test_a_typed_text_is_translated(workbench: Workbench, by_key: bool) -> None:
     expect(workbench.words("source")).to_have_text([*"March␣3,␣1999", END])
     expect(workbench.moments()).to_have_text([f"“{AMBIGUOUS}”", "“March 3, 1999”"])
     workbench.expect_no_notice()
+
+
+# The text in the field at the moment at which target words are on the page.
+RECORD_SOURCE = """() => new MutationObserver((_, observer) => {
+  if (document.querySelector('[data-role="translation-target-words"] button')) {
+    window.sourceThen = document.querySelector('[data-role="header-source"] input').value;
+    observer.disconnect();
+  }
+}).observe(document, { childList: true, subtree: true })"""
+
+
+def test_the_source_can_be_typed_over_as_soon_as_words_are_seen(come: Visit, address: str) -> None:
+    workbench = come(address)
+    workbench.page.add_init_script(f"({RECORD_SOURCE})()")
+    workbench.open(PageState(Request("dates", AMBIGUOUS)))
+    workbench.expect_target("2005-03-04")
+
+    assert workbench.page.evaluate("window.sourceThen") == AMBIGUOUS
 
 
 def test_every_stage_says_what_it_found(workbench: Workbench) -> None:
