@@ -14,7 +14,7 @@
     field.autocomplete = "off";
     field.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && !event.isComposing) {
-        document.getElementById("header-translate").click();
+        scope.byRole(document, "header-translate").click();
       }
     });
     holder.append(field);

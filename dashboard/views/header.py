@@ -120,7 +120,12 @@ def _source_form() -> Component:
     return html.Div(
         [
             html.Div(className="source-field", **as_role(HeaderRole.SOURCE)),
-            html.Button("Translate", id=control_id("", HeaderRole.TRANSLATE), className="primary"),
+            html.Button(
+                "Translate",
+                id=control_id("", HeaderRole.TRANSLATE),
+                className="primary",
+                **as_role(HeaderRole.TRANSLATE),
+            ),
         ],
         className="source-form",
         role="search",
