@@ -45,7 +45,7 @@ def test_a_what_if_beside_its_origin_by_keys_alone(workbench: Workbench, come: V
 def test_a_wide_comparison_opens_at_its_first_difference(come: Visit, address: str) -> None:
     source = "Saturday, the 14th of September 1996"
     workbench = come(address).open(PageState(Request("dates", source)))
-    workbench.settle()
+    workbench.expect_target("1996-09-14")
     workbench.press("p")
     workbench.top_k(9).nth(1).click()
 
