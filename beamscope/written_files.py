@@ -14,21 +14,30 @@ from beamscope.errors import CommandError
 def open_written(path: Path) -> Iterator[BinaryIO]:
     """Open a file for writing. A file beside it is written, which takes its name once the block ends without an error.
 
+    A link, a pipe or a device is written as it is: another file in its place would not be what it leads to.
+
     Raises:
         CommandError: the file cannot be written. Any `OSError` of the block is taken for that.
     """
-    unfinished = path.with_name(f"{path.name}.unfinished")
+    written = path.with_name(f"{path.name}.unfinished") if _is_plain(path) else path
     try:
-        with unfinished.open("wb") as stream:
+        with written.open("wb") as stream:
             yield stream
-        unfinished.replace(path)
+        if written != path:
+            written.replace(path)
     except OSError as error:
         raise CommandError(f"{path} cannot be written ({error.strerror or error}).") from error
     finally:
-        unfinished.unlink(missing_ok=True)
+        if written != path:
+            written.unlink(missing_ok=True)
 
 
 def write_file(path: Path, content: str | bytes) -> None:
     """Write a file by `open_written`; text as UTF-8."""
     with open_written(path) as stream:
         stream.write(content.encode("utf-8") if isinstance(content, str) else content)
+
+
+def _is_plain(path: Path) -> bool:
+    """Whether an ordinary file stands there, or nothing."""
+    return not path.is_symlink() and (path.is_file() or not path.exists())
