@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from beamscope.text_tables import count, format_table, quote_token, show_plainly
+from beamscope.trace_text import describe_loss
 from exported_models.comparison.alignment import Change, Column
 from exported_models.comparison.comparison import Comparison, ScoreParts, Split
 from exported_models.comparison.reference import AgainstReference, ReferenceComparison
@@ -166,11 +167,7 @@ def _lost(searched: str, shown: str, lost: LostPath | None) -> list[str]:
     if lost is None:
         return [f"The search {searched} held the whole translation {shown}."]
     head = f"The search {searched} lost the translation {shown} at step {lost.step}, {quote_token(lost.token)}"
-    if lost.rank is None:
-        return [f"{head}: it was not among the candidates."]
-    reason = "" if lost.pruned_by is None else f", pruned by {lost.pruned_by.value.replace('_', ' ')}"
-    behind = "" if lost.behind is None else f", {lost.behind:.4f} behind the last that was kept"
-    return [f"{head}: candidate {lost.rank}{reason}{behind}."]
+    return [f"{head}: {describe_loss(lost)}."]
 
 
 def _reference(reference: ReferenceComparison | None) -> list[str]:

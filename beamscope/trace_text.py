@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from beamscope.text_tables import format_table, quote_token, show_plainly
+from exported_models.comparison.trees import LostPath, find_lost
 from exported_models.contract.arrays import Floats
 from exported_models.contract.trace import Stop, TokenChoice, Trace
+from exported_models.wording import describe_remarks
 
 _NUMBERS = frozenset({0, 2})
 _N_BEST_NUMBERS = frozenset({0, 2, 3, 4})
@@ -42,16 +44,31 @@ def _n_best(trace: Trace) -> list[str]:
     rows = [
         (
             str(rank),
-            show_plainly(hypothesis.text)
-            + ("" if hypothesis.finished else " (unfinished)")
-            + (" (kept beside)" if hypothesis.beside else ""),
+            show_plainly(hypothesis.text) + describe_remarks(hypothesis),
             f"{hypothesis.normalized:.4f}",
             f"{sum(hypothesis.log_probs):.4f}",
             _describe_probability(sum(hypothesis.log_probs)),
         )
         for rank, hypothesis in enumerate(trace.hypotheses, start=1)
     ]
-    return format_table([header, *rows], right=_N_BEST_NUMBERS)
+    return [*format_table([header, *rows], right=_N_BEST_NUMBERS), *_list_losses(trace)]
+
+
+def _list_losses(trace: Trace) -> Iterator[str]:
+    """A sentence for each kept path that the beam lost."""
+    for rank, hypothesis in enumerate(trace.hypotheses, start=1):
+        lost = find_lost(trace, hypothesis) if hypothesis.beside else None
+        if lost is not None:
+            yield f"The beam lost {rank} at step {lost.step}, {quote_token(lost.token)}: {describe_loss(lost)}."
+
+
+def describe_loss(lost: LostPath) -> str:
+    """The reason for which a beam lost a path."""
+    if lost.rank is None:
+        return "it was not among the candidates"
+    reason = "" if lost.pruned_by is None else f", pruned by {lost.pruned_by.value.replace('_', ' ')}"
+    behind = "" if lost.behind is None else f", {lost.behind:.4f} behind the last that was kept"
+    return f"candidate {lost.rank}{reason}{behind}"
 
 
 def _steps(trace: Trace) -> list[str]:

@@ -9,6 +9,7 @@ from exported_models.contract.trace import Hypothesis, Trace
 from exported_models.what_ifs.attention import AttentionSearch, TriedAttention, rank_attention
 from exported_models.what_ifs.sweep import Event, Sweep
 from exported_models.what_ifs.trials import Trial, measure_steps, rank_trials
+from exported_models.wording import KEPT_BESIDE
 
 MOST_TRIALS = 20
 """What-ifs that are listed."""
@@ -98,7 +99,13 @@ def _list_hypotheses(found: Sweep) -> TextTable:
     listed = found.hypotheses[:MOST_HYPOTHESES]
     settings = len(found.beam_sizes) * len(found.length_penalties)
     rows = [
-        (_letter(place), show_plainly(one.text), f"{one.score:.4f}", str(one.wins)) for place, one in enumerate(listed)
+        (
+            _letter(place),
+            show_plainly(one.text) + (KEPT_BESIDE if one.beside else ""),
+            f"{one.score:.4f}",
+            str(one.wins),
+        )
+        for place, one in enumerate(listed)
     ]
     more = len(found.hypotheses) - len(listed)
     header, note = ("", "hypothesis", "log-probability", "wins"), f"... and {more} more" if more else ""

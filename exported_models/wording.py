@@ -5,12 +5,12 @@ Steps, layers and heads are counted from 1 here, as on the page.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from exported_models.contract.request import AttentionOverride, HeadAblation, Request
-from exported_models.contract.trace import Hypothesis, Trace
+from exported_models.contract.trace import Hypothesis, PrunedBy, Trace
 from exported_models.contract.wishes import CopyAttention, SetLanguages, SetSearch
 
 _SETTINGS: Final = {
@@ -25,6 +25,19 @@ _SETTINGS: Final = {
     "source_ngram_size": "no-repeat n-gram of the source",
 }
 """Settings of the search, as people know them."""
+PRUNED: Final[Mapping[PrunedBy, str]] = {
+    PrunedBy.BEAM: "better ones filled the beam",
+    PrunedBy.PREFIX: "the forced prefix wants another token",
+    PrunedBy.END_RANK: "it ends the sentence, but not among the best",
+    PrunedBy.FINISHED: "better hypotheses were finished",
+    PrunedBy.MIN_LENGTH: "the sentence is shorter than the minimum length",
+    PrunedBy.REPEATED: "a rule forbids this repetition",
+    PrunedBy.BAD_WORDS: "the model's settings forbid these words",
+    PrunedBy.FORBIDDEN: "you forbade these words",
+}
+"""The reason for which a beam prunes a candidate, in words."""
+KEPT_BESIDE: Final = " (kept beside)"
+"""Remark after the text of a kept path."""
 MAX_LABEL: Final = 24
 """Characters of a source text that name it."""
 
@@ -80,6 +93,11 @@ def describe_change(before: Trace, hypothesis: Hypothesis, after: Trace, text: P
         describe_search(_compare_search(old, new)),
     ]
     return ", ".join(change for change in changes if change) or "other options"
+
+
+def describe_remarks(hypothesis: Hypothesis) -> str:
+    """Remarks in parentheses to follow the text of a hypothesis; empty for a finished one of the n-best list."""
+    return ("" if hypothesis.finished else " (unfinished)") + (KEPT_BESIDE if hypothesis.beside else "")
 
 
 def describe_source(source: str) -> str:

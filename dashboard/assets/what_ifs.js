@@ -239,7 +239,9 @@
   /* What happens to a hypothesis as the beam grows, under one length penalty. */
   function tell(answer, place, penalty) {
     const events = answer.events.filter((one) => one.hypothesis === place && one.length_penalty === penalty);
-    return events.map((one) => one.event + " at " + one.beam_size).join(", ");
+    const column = answer.length_penalties.indexOf(penalty);
+    const listed = answer.hypotheses[place].ranks.some((row) => row[column] !== null);
+    return listed ? events.map((one) => one.event + " at " + one.beam_size).join(", ") : "in none";
   }
 
   function drawSwept(answer) {
@@ -249,7 +251,7 @@
       {},
       [
         ["th", { scope: "row" }, [letter(place)]],
-        ["td", { dir: "auto" }, [one.text]],
+        ["td", { dir: "auto" }, one.beside ? [one.text, ["span", { class: "beside-mark" }, [" kept beside"]]] : [one.text]],
         ["td", { class: "number-cell" }, [String(one.wins)]],
         ["td", { class: "sweep-events" }, [tell(answer, place, middle)]],
       ],

@@ -14,10 +14,13 @@ from exported_models.comparison.comparison import Comparison, Split
 from exported_models.comparison.reference import AgainstReference, ReferenceComparison
 from exported_models.comparison.trees import LostPath, TreeOverlay
 from exported_models.contract.trace import PrunedBy
+from exported_models.wording import PRUNED
 
 _PUNCTUATION = ".,;:!?"
 MOST_NAMED = 4
 """Changes that a sentence names; the others are counted."""
+_NOT_BY_SCORE = frozenset(PrunedBy) - {PrunedBy.BEAM, PrunedBy.PREFIX, PrunedBy.END_RANK}
+"""Reasons that say more than the rank of what was pruned."""
 
 
 def say_sources(picture: ComparisonPicture) -> str:
@@ -131,12 +134,19 @@ def _list(changes: Sequence[str]) -> str:
     return ", ".join([*changes[:MOST_NAMED], *([f"and {more} more"] if more > 0 else [])])
 
 
+def say_loss_of_beam(lost: LostPath | None, text: TokenText) -> str:
+    """Where and why the beam lost a path that goes on beside it; empty where it held the whole path."""
+    return "" if lost is None else f"The beam lost it at step {lost.step + 1}: {_say_loss(lost, text)}."
+
+
 def _say_loss(lost: LostPath, text: TokenText) -> str:
     word = f"“{text.show(lost.token)}”"
     if lost.rank is None:
         return f"{word} was not among its candidates"
     if lost.pruned_by is PrunedBy.PREFIX:
         return f"its forced prefix demands another word than {word}"
+    if lost.pruned_by in _NOT_BY_SCORE:
+        return f"{word} was pruned: {PRUNED[lost.pruned_by]}"
     ranked = f"{word} ranked {lost.rank + 1}"
     if lost.behind is None:
         return ranked

@@ -11,22 +11,13 @@ from collections.abc import Mapping
 from dashboard.drawing.picture import Picture
 from dashboard.drawing.words import percent, signed
 from dashboard.state.page_state import Json
-from exported_models.contract.trace import ROOT, Candidate, Fate, PrunedBy, Step, Trace
+from exported_models.contract.trace import ROOT, Candidate, Fate, Step, Trace
+from exported_models.wording import PRUNED
 
 TAIL = 12
 """Tokens of a prefix that are written out."""
 
 _COLUMNS = ("rank", "prefix", "next", "percent", "score", "fate")
-_REASONS = {
-    PrunedBy.BEAM: "pruned: better ones filled the beam",
-    PrunedBy.PREFIX: "pruned: the forced prefix wants another token",
-    PrunedBy.END_RANK: "pruned: it ends the sentence, but not among the best",
-    PrunedBy.FINISHED: "pruned: better hypotheses were finished",
-    PrunedBy.MIN_LENGTH: "pruned: the sentence is shorter than the minimum length",
-    PrunedBy.REPEATED: "pruned: a rule forbids this repetition",
-    PrunedBy.BAD_WORDS: "pruned: the model's settings forbid these words",
-    PrunedBy.FORBIDDEN: "pruned: you forbade these words",
-}
 
 
 def tabulate_search(picture: Picture) -> Json:
@@ -41,11 +32,11 @@ def tabulate_search(picture: Picture) -> Json:
 
 def describe_fate(candidate: Candidate) -> str:
     """The fate of a candidate in words."""
-    if candidate.fate is Fate.BESIDE:
-        return "kept beside the beam"
-    if candidate.fate is not Fate.PRUNED or candidate.pruned_by is None:
-        return candidate.fate.value
-    return _REASONS[candidate.pruned_by]
+    kept = "kept beside the beam" if candidate.fate is Fate.BESIDE else candidate.fate.value
+    if candidate.pruned_by is None:
+        return kept
+    reason = PRUNED[candidate.pruned_by]
+    return f"{kept}, which pruned it: {reason}" if candidate.fate is Fate.BESIDE else f"pruned: {reason}"
 
 
 def _rank_nodes(trace: Trace) -> Mapping[int, int]:

@@ -21,7 +21,8 @@ from dashboard.views.changed_models import say_missing, warn_of_change
 from dashboard.views.compared import Compared, look_at_both
 from dashboard.views.shown import Shown, look, look_around
 from exported_models.contract.errors import BeamscopeError
-from exported_models.contract.trace import Hypothesis, Trace
+from exported_models.contract.trace import Trace
+from exported_models.wording import describe_remarks
 
 REPORT: Final = "/_pane/report"
 MAX_DRAWN: Final = 60
@@ -146,14 +147,10 @@ def _say(compared: Compared) -> list[str]:
 
 def _list_hypotheses(trace: Trace) -> Listing:
     rows = [
-        (str(rank), one.text + _remark(one), signed(one.normalized, 3), signed(one.score))
+        (str(rank), one.text + describe_remarks(one), signed(one.normalized, 3), signed(one.score))
         for rank, one in enumerate(trace.hypotheses, start=1)
     ]
     return Listing(("", "n-best", "score a token", "log-probability"), rows)
-
-
-def _remark(hypothesis: Hypothesis) -> str:
-    return ("" if hypothesis.finished else " (unfinished)") + (" (kept beside)" if hypothesis.beside else "")
 
 
 def _print_states(services: Services, session: SessionDocument, shown: Shown) -> Iterator[Drawing]:

@@ -129,7 +129,7 @@ def _merge(before: Trace, after: Trace) -> tuple[OverlaidNode, ...]:
 def _describe_loss(trace: Trace, step: int, parent: int, token_id: int, token: str) -> LostPath:
     candidates = trace.steps[step].candidates if step < len(trace.steps) else ()
     found = next((one for one in candidates if (one.parent, one.token_id) == (parent, token_id)), None)
-    if found is None:
+    if found is None or (found.fate is Fate.BESIDE and found.pruned_by is None):
         return LostPath(step, token, None, None, None)
     return LostPath(step, token, found.rank, found.pruned_by, _measure(found, candidates))
 

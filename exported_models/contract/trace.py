@@ -32,11 +32,11 @@ class Fate(StrEnum):
     FINISHED = "finished"
     PRUNED = "pruned"
     BESIDE = "beside"
-    """The beam has no place for it; it goes on, or ends, beside the beam as a kept path of the request."""
+    """The beam pruned it or did not consider it; it goes on, or ends, beside the beam as a kept path of the request."""
 
 
 class PrunedBy(StrEnum):
-    """The reason for which a candidate was pruned."""
+    """The reason for which the beam pruned a candidate."""
 
     BEAM = "beam"
     """Better continuations filled the beam."""
@@ -97,6 +97,7 @@ class Candidate(NamedTuple):
             length penalty.
         rank: place among the step's candidates by ``score``; 0 is the best.
             Continuations of kept paths that the beam did not consider stand at the end.
+        pruned_by: of a pruned candidate, and of one beside the beam that the beam considered; else None.
         node: the node of a candidate that was not pruned, else None.
     """
 

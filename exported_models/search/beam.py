@@ -45,7 +45,10 @@ from exported_models.search.rules import Said, TokenRules
 from exported_models.search.settings import SearchSettings
 
 Verdict: TypeAlias = Fate | PrunedBy
-"""Fate of a candidate: kept, finished, kept beside the beam, or the reason for which it is pruned."""
+"""Fate of a candidate: kept, finished, beside the beam, or the reason for which the beam pruned it.
+
+A candidate that the beam pruned and that a kept path goes on with has the reason, and a node.
+"""
 Wanted: TypeAlias = tuple[int, int]
 """A live row, and a token id whose log-probability a step needs, however improbable it is."""
 Scored: TypeAlias = Mapping[Wanted, float]
@@ -269,9 +272,7 @@ class Beam:
         self.live = []
         for row, token_id, _, score, decided in zip(*proposals, strict=True):
             verdict, node = decided or self._judge(token_id, score, place, forced_id, last), None
-            if not isinstance(verdict, Fate) and (row, token_id) in chosen:
-                verdict = Fate.BESIDE
-            if isinstance(verdict, Fate):
+            if isinstance(verdict, Fate) or (row, token_id) in chosen:
                 node = self._add_node(live[row], token_id, score)
                 if verdict is Fate.KEPT:
                     self.live.append(node)
@@ -448,10 +449,13 @@ def _add_choices(proposals: Proposals, choices: Iterable[_Choice]) -> Proposals:
     different = {choice.key: choice for choice in choices}
     if not different:
         return proposals
-    beside = {key: (*choice, Fate.BESIDE) for key, choice in different.items()}
-    entries = [entry if entry[4] is None else beside.get(entry[:2], entry) for entry in zip(*proposals, strict=True)]
-    listed = {entry[:2] for entry in entries}
-    entries += [entry for key, entry in beside.items() if key not in listed]
+    found = list(zip(*proposals, strict=True))
+    listed = {entry[:2] for entry in found}
+    entries = [
+        (*different[entry[:2]], entry[4]) if entry[4] is not None and entry[:2] in different else entry
+        for entry in found
+    ]
+    entries += [(*choice, Fate.BESIDE) for key, choice in different.items() if key not in listed]
     return Proposals(*(list(column) for column in zip(*entries, strict=True)))
 
 

@@ -72,7 +72,8 @@ def _make_candidates(
         if node is not None:
             finished, beside = token_id == end_id, node in beam.beside
             nodes.append(Node(node, parent, length, token_id, token, log_prob, score, finished, beside))
-        fate, pruned_by = (verdict, None) if isinstance(verdict, Fate) else (Fate.PRUNED, verdict)
+        pruned_by = None if isinstance(verdict, Fate) else verdict
+        fate = verdict if isinstance(verdict, Fate) else Fate.PRUNED if node is None else Fate.BESIDE
         found.append(Candidate(parent, token_id, token, log_prob, score, normalized, rank, fate, pruned_by, node))
     return tuple(found)
 

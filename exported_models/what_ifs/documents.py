@@ -140,6 +140,7 @@ class SweptHypothesisDocument(_Document):
     score: Rounded = Field(description="Summed log-probability.")
     wins: int = Field(description="Number of settings whose best hypothesis this is.")
     ranks: list[list[int | None]] = Field(description="[beam size][length penalty] rank in the n-best list; or null.")
+    beside: bool = Field(default=False, description="Whether some setting has it as a kept path alone.")
 
 
 class EventDocument(_Document):
@@ -159,7 +160,9 @@ class SweepDocument(_Document):
     length_penalties: list[float]
     winners: list[list[int]] = Field(description="[beam size][length penalty] place of the best in `hypotheses`.")
     normalized: list[list[Rounded]] = Field(description="[beam size][length penalty] normalized score of the best.")
-    hypotheses: list[SweptHypothesisDocument] = Field(description="Those that win most settings first.")
+    hypotheses: list[SweptHypothesisDocument] = Field(
+        description="Those that win most settings first, then the ends of kept paths."
+    )
     events: list[EventDocument]
 
     @classmethod

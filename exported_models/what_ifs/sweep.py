@@ -28,17 +28,19 @@ class Event(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SweptHypothesis:
-    """A hypothesis that some setting found.
+    """A hypothesis that some setting found, or the end of a kept path.
 
     Attributes:
         score: summed log-probability, the same under every setting.
         ranks: for each beam size, for each length penalty, its rank in the n-best list; None where it is not there.
+        beside: whether some setting has it as a kept path of the request alone.
     """
 
     tokens: tuple[str, ...]
     text: str
     score: float
     ranks: tuple[tuple[int | None, ...], ...]
+    beside: bool
 
     @property
     def wins(self) -> int:
@@ -51,7 +53,7 @@ class Sweep:
     """The n-best lists of all settings.
 
     Attributes:
-        hypotheses: those that win most settings first, then by score.
+        hypotheses: those that win most settings first, then the ends of kept paths, then by score.
         normalized: for each beam size, for each length penalty, the normalized score of the best hypothesis.
     """
 
@@ -95,7 +97,7 @@ def sweep(
     """Decode a request under every combination of settings.
 
     Args:
-        request: its own beam size, length penalty and kept paths are not used.
+        request: its own beam size and length penalty are not used.
         beam_sizes, length_penalties: ascending, without repetition.
         report: called with the number of settings that were decoded since its last call.
 
@@ -105,7 +107,7 @@ def sweep(
     """
     _check(beam_sizes, length_penalties)
     asked = [
-        replace(request, beam_size=beam_size, length_penalty=penalty, kept=())
+        replace(request, beam_size=beam_size, length_penalty=penalty)
         for beam_size in beam_sizes
         for penalty in length_penalties
     ]
@@ -117,8 +119,9 @@ def sweep(
     width = len(length_penalties)
     rows = [lists[start : start + width] for start in range(0, len(lists), width)]
     found = {one.tokens: one for translations in lists for one in translations}
-    hypotheses = [_follow(one, rows) for one in found.values()]
-    hypotheses.sort(key=lambda hypothesis: (-hypothesis.wins, -hypothesis.score))
+    beside = {one.tokens for translations in lists for one in translations if one.beside}
+    hypotheses = [_follow(one, rows, beside=one.tokens in beside) for one in found.values()]
+    hypotheses.sort(key=lambda hypothesis: (-hypothesis.wins, not hypothesis.beside, -hypothesis.score))
     normalized = tuple(tuple(translations[0].normalized for translations in row) for row in rows)
     return Sweep(request, tuple(beam_sizes), tuple(length_penalties), tuple(hypotheses), normalized)
 
@@ -137,14 +140,15 @@ def _check(beam_sizes: Sequence[int], length_penalties: Sequence[float]) -> None
         )
 
 
-def _follow(one: Translation, rows: Sequence[Sequence[tuple[Translation, ...]]]) -> SweptHypothesis:
+def _follow(one: Translation, rows: Sequence[Sequence[tuple[Translation, ...]]], *, beside: bool) -> SweptHypothesis:
     """The rank of a hypothesis under every setting."""
     ranks = tuple(tuple(_find_rank(one, translations) for translations in row) for row in rows)
-    return SweptHypothesis(one.tokens, one.text, one.score, ranks)
+    return SweptHypothesis(one.tokens, one.text, one.score, ranks, beside)
 
 
 def _find_rank(one: Translation, translations: Sequence[Translation]) -> int | None:
-    return next((rank for rank, other in enumerate(translations) if other.tokens == one.tokens), None)
+    found = (rank for rank, other in enumerate(translations) if other.tokens == one.tokens and not other.beside)
+    return next(found, None)
 
 
 def _name_event(before: int | None, after: int | None) -> Event | None:

@@ -80,6 +80,15 @@ def test_a_sweep_shows_which_sentence_wins_where(beamscope: Beamscope, workspace
     assert json.loads(document.to_json())["winners"] == [[0, 0]] * 3
 
 
+def test_a_sweep_follows_a_kept_path(beamscope: Beamscope, workspace: tuple[str, str]) -> None:
+    asked = ("sweep", "dates", SOURCE, "--beams", "1-2", "--length-penalties", "1", "--keep", "2001")
+    outcome = beamscope(*asked, *workspace)
+    document = SweepDocument.model_validate_json(beamscope(*asked, "--json", *workspace).stdout)
+
+    assert outcome.stdout.splitlines()[2].split()[:4] == ["B", "2001-03-03", "(kept", "beside)"]
+    assert (document.hypotheses[1].beside, document.hypotheses[1].ranks) == (True, [[None], [None]])
+
+
 @pytest.mark.parametrize(
     ("options", "expected"),
     [

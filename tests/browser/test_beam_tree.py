@@ -91,6 +91,7 @@ def test_a_pruned_branch_goes_on_beside_the_others_until_it_is_taken_back(workbe
     assert marked[0] == pruned.path
     listed = workbench.open_panel("Choose another hypothesis").get_by_role("button")
     expect(listed.last).to_contain_text("beside")
+    expect(listed.last).to_contain_text(re.compile(rf"The beam lost it at step {step}: “{re.escape(word)}” ranked \d+"))
     listed.last.click()
     workbench.expect_target_begins(pruned.path)
 

@@ -37,7 +37,7 @@ def test_twenty_tokens_at_beam_five_are_at_most_sixty_kilobytes() -> None:
         "words": size_of_html(*lay_out_words(picture)[:3]),
         "links": size(link_elements(prune(attention, 0.75), picture.sources, picture.targets, frozenset())),
         "tree": size(draw_tree(picture, "kept", 800)),
-        "hypotheses": size_of_html(draw_list(trace, 0)),
+        "hypotheses": size_of_html(draw_list(picture, 0)),
         "stages": size_of_html(*(draw_finding(3, finding) for finding in find_in_trace(picture, 0.75, None, None))),
     }
 

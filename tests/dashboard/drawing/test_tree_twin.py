@@ -7,10 +7,10 @@ from itertools import chain
 
 import pytest
 
-from dashboard.drawing.tree_twin import TAIL, tabulate_search
+from dashboard.drawing.tree_twin import TAIL, describe_fate, tabulate_search
 from dashboard.drawing.words import PairText, TokenText
 from dashboard.state.page_state import Json
-from exported_models.contract.trace import Trace
+from exported_models.contract.trace import Fate, Trace
 from tests.dashboard.sentences import END, ENGLISH, GERMAN, TEXT, make_picture, make_trace
 
 STEPS, BEAM = 300, 20
@@ -45,6 +45,15 @@ def test_every_candidate_is_listed_with_its_fate() -> None:
     assert len(rows) == sum(len(step.candidates) for step in picture.trace.steps)
     assert {row["cells"][-1] for row in rows} == {"kept", "finished", "pruned: better ones filled the beam"}
     assert len({row["key"] for row in rows}) == len(rows)
+
+
+def test_a_kept_path_tells_why_the_beam_pruned_it() -> None:
+    pruned = next(one for one in make_trace().steps[0].candidates if one.fate is Fate.PRUNED)
+
+    beside = pruned._replace(fate=Fate.BESIDE)
+
+    assert describe_fate(beside) == "kept beside the beam, which pruned it: better ones filled the beam"
+    assert describe_fate(beside._replace(pruned_by=None)) == "kept beside the beam"
 
 
 def test_a_long_prefix_is_named_by_the_row_that_made_it() -> None:

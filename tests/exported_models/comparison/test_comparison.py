@@ -108,7 +108,7 @@ def test_a_path_kept_beside_the_beam_is_lost_where_the_beam_lost_it(engine: Engi
     found = compare_requests(engine, narrow.request, kept.request)
 
     assert again is not None
-    assert (again.step, again.token) == (lost.step, lost.token)
+    assert (again.step, again.token, again.rank, again.pruned_by) == (lost.step, lost.token, lost.rank, lost.pruned_by)
     assert again.behind == pytest.approx(lost.behind)
     assert found.trees is not None
     assert found.trees.count(Found.BOTH) == len(narrow.nodes) - 1

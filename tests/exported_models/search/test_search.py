@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from exported_models.completion import complete_request, search_settings
 from exported_models.contract.errors import RequestError
-from exported_models.contract.request import AttentionOverride, EarlyStopping, Request
+from exported_models.contract.request import AttentionOverride, EarlyStopping, ForbiddenPhrase, Request
 from exported_models.contract.trace import ROOT, Fate, PrunedBy, Stop, Trace
 from exported_models.contract.wishes import Attend, ForceNode, Replace
 from exported_models.edits import apply
@@ -157,6 +157,25 @@ def test_a_path_beside_the_beam_is_told_from_those_that_the_beam_held(engine: En
     assert trace.hypotheses[-1].tokens[:2] == path
     assert trace.hypotheses[-1].beside
     assert len(trace.steps[2].nodes) == 3
+    # The reason for which the beam pruned it is told all the same.
+    (kept,) = (one for one in trace.steps[1].candidates if one.fate is Fate.BESIDE)
+    assert (kept.token, kept.pruned_by, kept.rank) == (pruned.token, PrunedBy.BEAM, pruned.rank)
+    later = [one for step in trace.steps[2:] for one in step.candidates if one.fate is Fate.BESIDE]
+    assert {one.pruned_by for one in later} == {None}
+
+
+def test_a_kept_path_names_the_rule_that_it_is_free_of(engine: Engine) -> None:
+    best = engine.translate(make_request("abc", beam_size=2)).best
+    without = make_request("abc", beam_size=2, forbidden=(ForbiddenPhrase(best.tokens[1:2]),))
+    plain = engine.translate(without)
+    pruned = next(one for one in plain.steps[1].candidates if one.pruned_by is PrunedBy.FORBIDDEN)
+    path = (*(node.token for node in plain.path(pruned.parent)), pruned.token)
+
+    trace = engine.translate(replace(without, kept=(path,)))
+
+    (kept,) = (one for one in trace.steps[1].candidates if one.fate is Fate.BESIDE)
+    assert (kept.token, kept.pruned_by) == (pruned.token, PrunedBy.FORBIDDEN)
+    assert kept.log_prob == pytest.approx(pruned.log_prob, abs=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,24 @@ def test_events_lead_from_each_list_to_the_next(found: Sweep) -> None:
     assert len(SweepDocument.of(found).events) == sum(len(list(found.list_events(at))) for at in range(len(PENALTIES)))
 
 
+def test_a_kept_path_is_followed_through_the_lists_of_the_beam(engine: Engine, found: Sweep) -> None:
+    everywhere = found.hypotheses[0]
+    late = next(one for one in found.hypotheses if one.ranks[0][1] is None and one.ranks[-1][1] is not None)
+    never = (*late.tokens[:2], "x", "x")
+
+    kept = sweep(engine, replace(REQUEST, kept=(late.tokens, never)), BEAMS, PENALTIES)
+
+    assert kept.winners == found.winners
+    assert kept.hypotheses[0] == everywhere
+    ranks = {one.tokens: one.ranks for one in found.hypotheses}
+    beside = [one for one in kept.hypotheses if one.beside]
+    assert late.tokens in {one.tokens for one in beside}
+    assert any(one.tokens[: len(never)] == never for one in beside)
+    for one in kept.hypotheses:
+        nowhere = ((None,) * len(PENALTIES),) * len(BEAMS)
+        assert one.ranks == ranks.get(one.tokens, nowhere)
+
+
 @pytest.mark.parametrize(
     ("beams", "penalties", "expected"),
     [
