@@ -90,9 +90,9 @@ def describe_sweep(found: Sweep) -> Iterator[Block]:
         (str(beam_size), *map(_letter, row)) for beam_size, row in zip(found.beam_sizes, found.winners, strict=True)
     ]
     yield TextTable(("beam", *(f"penalty {one:g}" for one in found.length_penalties)), grid, frozenset({0}))
-    events = "\n".join(_list_events(found))
-    if events:
-        yield events
+    lines = [*_list_events(found), *(f"beam {beam_size} is left out: {reason}" for beam_size, reason in found.refused)]
+    if lines:
+        yield "\n".join(lines)
 
 
 def _list_hypotheses(found: Sweep) -> TextTable:

@@ -210,7 +210,8 @@
       keep(state, { kind: "sweep", sweep: answer });
       scope.showTrials(pane);
       const winners = answer.hypotheses.filter((one) => one.wins > 0).length;
-      return winners + (winners === 1 ? " sentence wins" : " sentences win") + " somewhere; " + answer.hypotheses.length + " were found.";
+      const refused = answer.refused.map((one) => " Beam " + one.beam_size + " is left out: " + one.reason).join("");
+      return winners + (winners === 1 ? " sentence wins" : " sentences win") + " somewhere; " + answer.hypotheses.length + " were found." + refused;
     });
   }
 

@@ -152,6 +152,13 @@ class EventDocument(_Document):
     event: Event
 
 
+class RefusedBeamDocument(_Document):
+    """A beam size that cannot be searched."""
+
+    beam_size: int
+    reason: str
+
+
 class SweepDocument(_Document):
     """A request under all combinations of beam size and length penalty; see `Sweep`."""
 
@@ -164,6 +171,9 @@ class SweepDocument(_Document):
         description="Those that win most settings first, then the ends of kept paths."
     )
     events: list[EventDocument]
+    refused: list[RefusedBeamDocument] = Field(
+        default=[], description="Beam sizes that cannot be searched; `beam_sizes` has the others."
+    )
 
     @classmethod
     def of(cls, found: Sweep) -> SweepDocument:
@@ -178,6 +188,7 @@ class SweepDocument(_Document):
             {
                 "request": RequestDocument.of(found.request),
                 "events": events,
+                "refused": [{"beam_size": beam_size, "reason": reason} for beam_size, reason in found.refused],
                 **{name: getattr(found, name) for name in read},
             }
         )

@@ -10,7 +10,7 @@ from typing import Final
 
 from exported_models.contract.errors import RequestError
 from exported_models.contract.request import Request
-from exported_models.engine import Engine, Translation
+from exported_models.engine import Engine, Translation, Translations
 
 BEAM_SIZES: Final = tuple(range(1, 21))
 LENGTH_PENALTIES: Final = (0.0, 0.5, 1.0, 1.5, 2.0)
@@ -55,6 +55,7 @@ class Sweep:
     Attributes:
         hypotheses: those that win most settings first, then the ends of kept paths, then by score.
         normalized: for each beam size, for each length penalty, the normalized score of the best hypothesis.
+        refused: beam sizes that cannot be searched, which ``beam_sizes`` lacks, each with the reason.
     """
 
     request: Request
@@ -62,6 +63,7 @@ class Sweep:
     length_penalties: tuple[float, ...]
     hypotheses: tuple[SweptHypothesis, ...]
     normalized: tuple[tuple[float, ...], ...]
+    refused: tuple[tuple[int, str], ...]
 
     @property
     def winners(self) -> tuple[tuple[int, ...], ...]:
@@ -102,7 +104,7 @@ def sweep(
         report: called with the number of settings that were decoded since its last call.
 
     Raises:
-        RequestError: there are no settings or too many, they are not ascending, or one cannot be answered.
+        RequestError: there are no settings or too many, they are not ascending, or none can be answered.
         UnwantedError: the call was cancelled.
     """
     _check(beam_sizes, length_penalties)
@@ -111,19 +113,45 @@ def sweep(
         for beam_size in beam_sizes
         for penalty in length_penalties
     ]
-    lists: list[tuple[Translation, ...]] = []
-    for translations in engine.translate_all(asked, report):
-        if isinstance(translations, RequestError):
-            raise translations
-        lists.append(translations)
+    lists = engine.translate_all(asked, report)
     width = len(length_penalties)
-    rows = [lists[start : start + width] for start in range(0, len(lists), width)]
-    found = {one.tokens: one for translations in lists for one in translations}
-    beside = {one.tokens for translations in lists for one in translations if one.beside}
+    answered, refused = _divide(beam_sizes, [lists[start : start + width] for start in range(0, len(lists), width)])
+    rows = list(answered.values())
+    found = {one.tokens: one for row in rows for translations in row for one in translations}
+    beside = {one.tokens for row in rows for translations in row for one in translations if one.beside}
     hypotheses = [_follow(one, rows, beside=one.tokens in beside) for one in found.values()]
     hypotheses.sort(key=lambda hypothesis: (-hypothesis.wins, not hypothesis.beside, -hypothesis.score))
     normalized = tuple(tuple(translations[0].normalized for translations in row) for row in rows)
-    return Sweep(request, tuple(beam_sizes), tuple(length_penalties), tuple(hypotheses), normalized)
+    return Sweep(
+        request=request,
+        beam_sizes=tuple(answered),
+        length_penalties=tuple(length_penalties),
+        hypotheses=tuple(hypotheses),
+        normalized=normalized,
+        refused=tuple((beam_size, str(error)) for beam_size, error in refused.items()),
+    )
+
+
+def _divide(
+    beam_sizes: Sequence[int], rows: Sequence[Sequence[Translations]]
+) -> tuple[dict[int, list[tuple[Translation, ...]]], dict[int, RequestError]]:
+    """Beam sizes with their lists, and those that are refused.
+
+    Raises:
+        RequestError: all are.
+    """
+    answered: dict[int, list[tuple[Translation, ...]]] = {}
+    refused: dict[int, RequestError] = {}
+    for beam_size, row in zip(beam_sizes, rows, strict=True):
+        lists = [each for each in row if not isinstance(each, RequestError)]
+        errors = [each for each in row if isinstance(each, RequestError)]
+        if errors:
+            refused[beam_size] = errors[0]
+        else:
+            answered[beam_size] = lists
+    if not answered:
+        raise next(iter(refused.values()))
+    return answered, refused
 
 
 def _check(beam_sizes: Sequence[int], length_penalties: Sequence[float]) -> None:

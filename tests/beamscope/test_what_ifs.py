@@ -80,6 +80,14 @@ def test_a_sweep_shows_which_sentence_wins_where(beamscope: Beamscope, workspace
     assert json.loads(document.to_json())["winners"] == [[0, 0]] * 3
 
 
+def test_a_sweep_says_which_beam_it_leaves_out(beamscope: Beamscope, workspace: tuple[str, str]) -> None:
+    asked = ("sweep", "dates", SOURCE, "--beams", "1-2", "--length-penalties", "1", "--repetition-penalty", "1.2")
+    outcome = beamscope(*asked, *workspace)
+
+    assert (outcome.exit_code, outcome.stderr) == (0, "")
+    assert "\nbeam 1 is left out: A beam of 1 weighs repeated tokens by their logits" in outcome.stdout
+
+
 def test_a_sweep_follows_a_kept_path(beamscope: Beamscope, workspace: tuple[str, str]) -> None:
     asked = ("sweep", "dates", SOURCE, "--beams", "1-2", "--length-penalties", "1", "--keep", "2001")
     outcome = beamscope(*asked, *workspace)

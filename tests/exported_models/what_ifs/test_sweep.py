@@ -64,6 +64,23 @@ def test_a_kept_path_is_followed_through_the_lists_of_the_beam(engine: Engine, f
         assert one.ranks == ranks.get(one.tokens, nowhere)
 
 
+def test_a_beam_that_cannot_be_searched_is_left_out_with_its_reason(engine: Engine) -> None:
+    """A greedy search applies a repetition penalty to logits, which this model does not give."""
+    penalized = replace(REQUEST, repetition_penalty=1.3)
+
+    swept = sweep(engine, penalized, (1, 2, 3), (1.0,))
+
+    assert swept.beam_sizes == (2, 3)
+    ((beam_size, reason),) = swept.refused
+    assert beam_size == 1
+    assert "choose a beam of at least 2" in reason
+    best = engine.translate(replace(penalized, beam_size=3, length_penalty=1.0)).best
+    assert swept.hypotheses[swept.winners[1][0]].tokens == best.tokens
+    assert SweepDocument.of(swept).refused[0].reason == reason
+    with pytest.raises(RequestError, match="choose a beam of at least 2"):
+        sweep(engine, penalized, (1,), (1.0,))
+
+
 @pytest.mark.parametrize(
     ("beams", "penalties", "expected"),
     [
