@@ -106,6 +106,7 @@ def test_an_access_that_lets_in_too_many_is_refused() -> None:
         ({"Origin": "http://127.0.0.1"}, 200),
         ({"Origin": "http://evil.example"}, 403),
         ({"Origin": "null"}, 403),
+        ({"Origin": "http://["}, 403),
         ({"Sec-Fetch-Site": "same-origin", "Origin": "https://lab.example"}, 200),
         ({"Sec-Fetch-Site": "cross-site", "Origin": "http://127.0.0.1"}, 403),
         ({"Sec-Fetch-Site": "same-site"}, 403),
