@@ -17,6 +17,8 @@ SCANNED_ROWS: Final = 1 << 14
 """Rows whose distances are computed at once."""
 _WIDENED_ROWS: Final = 1 << 11
 """Rows converted at once, so that a block stays in the processor's cache."""
+_MEASURED_ROWS: Final = 1 << 9
+"""Rows measured at once, fewer than those, as rows and differences are both in the cache."""
 
 
 def widen(halves: NDArray[np.float16]) -> Floats:
@@ -88,7 +90,7 @@ def rescore(vectors: NDArray[np.float16], queries: Floats, candidates: Rows, cou
     """
     rows = np.full((len(queries), count), NO_ROW, np.int64)
     distances = np.full((len(queries), count), np.inf, np.float32)
-    true = _measure_distances(vectors, queries, candidates)
+    true = _measure_pairs(vectors, queries, candidates)
     order = np.lexsort((candidates, true), axis=1)[:, :count]
     kept = order.shape[1]
     distances[:, :kept] = np.take_along_axis(true, order, axis=1)
@@ -96,7 +98,18 @@ def rescore(vectors: NDArray[np.float16], queries: Floats, candidates: Rows, cou
     return rows, distances
 
 
-def _measure_distances(vectors: NDArray[np.float16], queries: Floats, candidates: Rows) -> Floats:
+def measure_distances(vectors: NDArray[np.float16], query: Floats, rows: Rows) -> Floats:
+    """True distances [rows] float32 of one query [size] to rows of a space, by differences."""
+    distances = np.empty(len(rows), np.float32)
+    for start in range(0, len(rows), _MEASURED_ROWS):
+        part = slice(start, start + _MEASURED_ROWS)
+        difference = widen(vectors[rows[part]])
+        difference -= query
+        distances[part] = np.sqrt(np.einsum("rd,rd->r", difference, difference))
+    return distances
+
+
+def _measure_pairs(vectors: NDArray[np.float16], queries: Floats, candidates: Rows) -> Floats:
     """True distances [queries, candidates], infinite to `NO_ROW`; by differences, as expanded squares lose digits."""
     rows = candidates.ravel()
     owners = np.repeat(np.arange(len(queries)), candidates.shape[1])

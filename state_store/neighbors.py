@@ -12,10 +12,13 @@ from state_store.context_scan import ContextScan, Hit
 from state_store.distances import NO_ROW
 from state_store.index import NeighborIndex
 from state_store.pairs import StoredPair
+from state_store.sketches import SKETCHED_ROWS
 from state_store.spaces import Rows, Space
 
 _FETCHED_PER_NEIGHBOR = (4, 40)
-"""Rows asked of the index for each wanted neighbor, one attempt after the other; then every row is compared."""
+"""Rows asked of the index for each wanted neighbor, one attempt after the other; then every row is looked at."""
+_QUICKLY_FETCHED = 400
+"""Where rows are sketched, looking at every row is as quick as asking the index for more than these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +62,8 @@ class NeighborSearch:
         left_out = [self._rows_of(sentences) for sentences in excluded or [()] * len(queries)]
         hits: list[list[Hit]] = [[] for _ in range(len(queries))]
         pending = list(range(len(queries)))
-        for fetched in (k * times for times in _FETCHED_PER_NEIGHBOR):
-            if pending and fetched < len(self._space):
+        for fetched in self._plan_attempts(k):
+            if pending:
                 rows, distances = self._index.search(queries[pending], fetched)
                 for query, found, true in zip(pending, rows, distances, strict=True):
                     hits[query] = self._select(found, true, k, left_out[query])
@@ -69,6 +72,13 @@ class NeighborSearch:
         for query, found_by_scan in zip(pending, scanned, strict=True):
             hits[query] = found_by_scan
         return hits
+
+    def _plan_attempts(self, k: int) -> list[int]:
+        """List how many rows the index is asked for, one attempt after the other."""
+        rows = len(self._space)
+        most = _QUICKLY_FETCHED if rows <= SKETCHED_ROWS else rows
+        first, second = (k * times for times in _FETCHED_PER_NEIGHBOR)
+        return [fetched for fetched in (first, second) if fetched < rows and (fetched == first or fetched <= most)]
 
     def _rows_of(self, sentences: Collection[int]) -> Rows:
         rows = [np.asarray(self._space.rows_of(sentence), np.int64) for sentence in sentences]

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exported_models.contract.arrays import Floats
-from state_store.context_scan import Hit
+from state_store.context_scan import ContextScan, Hit
 from state_store.contexts import SENTENCE, tabulate_contexts
 from state_store.index import ExactIndex, NeighborIndex
 from state_store.neighbors import NeighborSearch
@@ -50,6 +50,19 @@ def test_the_nearest_distinct_contexts_of_other_sentences_are_found(
     query = make_query(encoder_space, seed)
     expected = find_by_hand(encoder_space, query[0], k, excluded)
     found = encoder_search.find(query, k, [excluded])[0]
+    assert [(hit.row, hit.duplicates) for hit in found] == [(hit.row, hit.duplicates) for hit in expected]
+    np.testing.assert_allclose([hit.distance for hit in found], [hit.distance for hit in expected], rtol=1e-4)
+
+
+@settings(max_examples=60)
+@given(seed=st.integers(0, 10**6), k=st.integers(1, 300), excluded=st.frozensets(st.integers(0, 59)))
+def test_a_scan_finds_the_same_without_an_index(
+    encoder_space: Space, seed: int, k: int, excluded: frozenset[int]
+) -> None:
+    query = make_query(encoder_space, seed)
+    expected = find_by_hand(encoder_space, query[0], k, excluded)
+    left_out = np.concatenate([np.empty(0, np.int64), *(encoder_space.rows_of(sentence) for sentence in excluded)])
+    found = ContextScan(encoder_space).find(query, k, [left_out.astype(np.int64)])[0]
     assert [(hit.row, hit.duplicates) for hit in found] == [(hit.row, hit.duplicates) for hit in expected]
     np.testing.assert_allclose([hit.distance for hit in found], [hit.distance for hit in expected], rtol=1e-4)
 
