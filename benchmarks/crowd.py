@@ -13,11 +13,11 @@ import random
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -45,6 +45,22 @@ class Crowd:
     analysts: int = 50
     seconds: float = 60.0
     think: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A call of a kind in `GOALS`."""
+
+    kind: str
+    source: str
+
+
+Listener: TypeAlias = Callable[[Question, bytes], None]
+"""Told of every answer with status 200, by many threads."""
+
+
+def _ignore(_question: Question, _body: bytes) -> None:
+    pass
 
 
 @dataclass(slots=True)
@@ -85,12 +101,16 @@ def measure(store: StateStore, model: ExportedModel, workspace: Path, crowd: Cro
     )
 
 
-def let_in(address: str, model_id: str, sources: Sequence[str], crowd: Crowd) -> dict[str, Heard]:
+def let_in(
+    address: str, model_id: str, sources: Sequence[str], crowd: Crowd, listener: Listener = _ignore
+) -> dict[str, Heard]:
     """Answers by kind of call; every analyst has a connection and sources of their own."""
     heard = {kind: Heard() for kind in GOALS}
     end = time.monotonic() + crowd.seconds
     threads = [
-        threading.Thread(target=_work, args=(address, model_id, sources, random.Random(number), crowd, end, heard))
+        threading.Thread(
+            target=_work, args=(address, model_id, sources, random.Random(number), crowd, end, heard, listener)
+        )
         for number in range(crowd.analysts)
     ]
     for thread in threads:
@@ -104,7 +124,7 @@ def ask_once(address: str, model_id: str, source: str) -> None:
     """One call of each kind, so that whatever is made on first use is made."""
     with connect(address) as connection:
         for kind in GOALS:
-            ask(connection, kind, model_id, source)
+            ask(connection, model_id, Question(kind, source))
 
 
 def _work(
@@ -115,6 +135,7 @@ def _work(
     crowd: Crowd,
     end: float,
     heard: Mapping[str, Heard],
+    listener: Listener,
 ) -> None:
     time.sleep(chance.uniform(0, crowd.think))
     with connect(address) as connection:
@@ -124,22 +145,25 @@ def _work(
                 if time.monotonic() >= end:
                     return
                 begun = time.perf_counter()
-                status = ask(connection, kind, model_id, source)
+                status = ask(connection, model_id, Question(kind, source), listener)
                 heard[kind].note(status, time.perf_counter() - begun)
                 time.sleep(chance.uniform(0, crowd.think))
 
 
-def ask(connection: http.client.HTTPConnection, kind: str, model_id: str, source: str) -> int:
-    """The status of one call of a kind in `GOALS`."""
-    request = {"model_id": model_id, "source": source}
+def ask(connection: http.client.HTTPConnection, model_id: str, question: Question, listener: Listener = _ignore) -> int:
+    """The status of one call."""
+    request = {"model_id": model_id, "source": question.source}
     asked = {
         "translate": request,
         "neighbors": {"request": request, "space": "decoder", "step": 0},
         "project": {"request": request, "space": "decoder"},
     }
-    connection.request("POST", f"/api/v1/{kind}", json.dumps(asked[kind]), {"Content-Type": "application/json"})
+    body, kind = json.dumps(asked[question.kind]), {"Content-Type": "application/json"}
+    connection.request("POST", f"/api/v1/{question.kind}", body, kind)
     reply = connection.getresponse()
-    reply.read()
+    answer = reply.read()
+    if reply.status == http.HTTPStatus.OK:
+        listener(question, answer)
     return reply.status
 
 

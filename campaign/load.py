@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import random
 import shutil
 import socket
@@ -15,7 +16,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
-from benchmarks.crowd import GOALS, Crowd, ask, ask_once, connect, find_late, let_in
+from benchmarks.crowd import GOALS, Crowd, Question, ask, ask_once, connect, find_late, let_in
 from campaign.outcome import Outcome, Setting
 from exported_models.contract.publishing import publish, read_manifest
 from exported_models.contract.workspace import Workspace
@@ -40,10 +41,11 @@ while not select.select([sys.stdin], [], [], 0.05)[0]:
 
 def let_analysts_in(setting: Setting) -> Outcome:
     """Analysts who translate, look at neighbors and maps, and think in between."""
-    outcome = Outcome()
+    outcome, answers = Outcome(), Answers()
     with running_workbench("serve", setting.workspace.root) as address:
         ask_once(address, _MODEL, _SOURCES[0])
-        heard = let_in(address, _MODEL, _SOURCES, Crowd(setting.cases, setting.seconds))
+        heard = let_in(address, _MODEL, _SOURCES, Crowd(setting.cases, setting.seconds), answers.hear)
+    answers.report(outcome)
     for kind, one in heard.items():
         late = find_late(one.seconds)
         outcome.counts.update({"answered": len(one.seconds), "busy": one.refused, "failed": one.failed})
@@ -55,21 +57,23 @@ def let_analysts_in(setting: Setting) -> Outcome:
 
 def hold_connections(setting: Setting) -> Outcome:
     """Connections that ask nothing, and others that ask for maps at once, while the probe is asked."""
-    outcome, statuses = Outcome(), list[int]()
+    outcome, statuses, answers = Outcome(), list[int](), Answers()
     with running_workbench("serve", setting.workspace.root) as address, contextlib.ExitStack() as held:
         ask_once(address, _MODEL, _SOURCES[0])
         place = urlsplit(address)
         for _ in range(setting.cases // 2):
             held.enter_context(socket.create_connection((place.hostname or "", place.port or 0)))
+        questions = (Question("project", source) for source in itertools.cycle(_SOURCES))
         crowd = [
-            threading.Thread(target=lambda source=source: statuses.append(_ask(address, "project", source)))
-            for source in itertools.islice(itertools.cycle(_SOURCES), setting.cases // 2)
+            threading.Thread(target=lambda asked=asked: statuses.append(_ask(address, asked, answers)))
+            for asked in itertools.islice(questions, setting.cases // 2)
         ]
         for thread in crowd:
             thread.start()
         probes = _probe_while(place.port or 0, lambda: any(thread.is_alive() for thread in crowd))
     for status in statuses:
         outcome.note(str(status), f"{status} for a map" if status not in (200, 503) else "")
+    answers.report(outcome)
     late = find_late(probes)
     outcome.figures |= {"probes": len(probes), "probe p95, s": round(late, 4), "longest, s": round(max(probes), 4)}
     if late > _PROBE_SECONDS:
@@ -114,15 +118,15 @@ def soak(setting: Setting) -> Outcome:
 @contextlib.contextmanager
 def _asking(address: str, clients: int, outcome: Outcome) -> Iterator[None]:
     """Clients that ask for maps and translations until the block ends."""
-    over, lock = threading.Event(), threading.Lock()
+    over, lock, answers = threading.Event(), threading.Lock(), Answers()
 
     def work(number: int) -> None:
         chance = random.Random(number)
         while not over.is_set():
-            kind = chance.choice(list(GOALS))
-            status = _ask(address, kind, chance.choice(_SOURCES))
+            question = Question(chance.choice(list(GOALS)), chance.choice(_SOURCES))
+            status = _ask(address, question, answers)
             with lock:
-                outcome.note(str(status), f"{status} for {kind}" if status not in (200, 503) else "")
+                outcome.note(str(status), f"{status} for {question.kind}" if status not in (200, 503) else "")
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(clients)]
     for thread in threads:
@@ -133,11 +137,41 @@ def _asking(address: str, clients: int, outcome: Outcome) -> Iterator[None]:
         over.set()
         for thread in threads:
             thread.join()
+        answers.report(outcome)
 
 
-def _ask(address: str, kind: str, source: str) -> int:
+class Answers:
+    """Answers so far: an equal question has an equal answer, whoever else is answered meanwhile."""
+
+    def __init__(self) -> None:
+        self._heard: dict[tuple[Question, str], bytes] = {}
+        self._lock = threading.Lock()
+        self._compared = 0
+        self._broken: list[str] = []
+
+    def hear(self, question: Question, body: bytes) -> None:
+        """Compare an answer with the first one to the same question.
+
+        A translation repeats its request with all settings filled in. Builds that are swapped differ in one of them.
+        """
+        request = json.loads(body).get("request")
+        key = question, json.dumps(request)
+        with self._lock:
+            self._compared += key in self._heard
+            if self._heard.setdefault(key, body) != body:
+                self._broken.append(f"{question.kind} of {question.source!r} has two answers")
+            if request is not None and request["source"] != question.source:
+                self._broken.append(f"{question.source!r} was answered with {request['source']!r}")
+
+    def report(self, outcome: Outcome) -> None:
+        """Add what was found."""
+        outcome.broken += self._broken
+        outcome.figures["answers compared"] = self._compared
+
+
+def _ask(address: str, question: Question, answers: Answers) -> int:
     with connect(address) as connection:
-        return ask(connection, kind, _MODEL, source)
+        return ask(connection, _MODEL, question, answers.hear)
 
 
 def _read_memory(address: str) -> float:

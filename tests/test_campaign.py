@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.crowd import Question
 from campaign.__main__ import PARTS
 from campaign.builds import project_of
 from campaign.clock import set_clock_back
@@ -15,7 +16,7 @@ from campaign.damage import corrupt_files
 from campaign.disks import fill_disk
 from campaign.inputs import fuzz_api, fuzz_command_line, fuzz_page
 from campaign.kills import kill_builds
-from campaign.load import hold_connections, soak, swap_builds
+from campaign.load import Answers, hold_connections, soak, swap_builds
 from campaign.outcome import Outcome, Setting
 from campaign.publishing import kill_publishing
 from exported_models.contract.workspace import Workspace
@@ -56,6 +57,23 @@ def test_builds_are_swapped_under_load(setting: Callable[..., Setting]) -> None:
     assert outcome.broken == []
     assert outcome.counts["200"] > 0
     assert outcome.figures["swaps"] >= 1
+
+
+def test_answers_that_were_mixed_up_are_found() -> None:
+    answers, outcome = Answers(), Outcome()
+    for kind, source, body in (
+        ("translate", "a", '{"request": {"source": "a"}, "text": "A"}'),
+        ("translate", "a", '{"request": {"source": "a"}, "text": "A"}'),
+        ("translate", "a", '{"request": {"source": "a"}, "text": "B"}'),
+        ("translate", "b", '{"request": {"source": "a"}, "text": "A"}'),
+        ("project", "a", '{"space": "decoder"}'),
+        ("project", "b", '{"space": "encoder"}'),
+    ):
+        answers.hear(Question(kind, source), body.encode())
+    answers.report(outcome)
+
+    assert outcome.broken == ["translate of 'a' has two answers", "'b' was answered with 'a'"]
+    assert outcome.figures == {"answers compared": 2}
 
 
 @pytest.mark.slow
