@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from exported_models import engine as engine_module
 from exported_models.completion import complete_request, search_settings
 from exported_models.contract.errors import RequestError
 from exported_models.contract.request import Request
+from exported_models.contract.trace import Trace
 from exported_models.contract.workspace import Workspace
 from exported_models.engine import Engine
 from exported_models.runtime.model import ExportedModel
 from exported_models.search.footprint import count_buffers, count_trace, estimate_bytes
+from exported_models.search.search import search
 
 WIDE = Request(
     "dates",
@@ -78,6 +84,34 @@ def test_a_request_beyond_the_budget_is_refused_with_its_numbers(dates_workspace
     assert "(beam of 40, up to 60 steps, 30 source tokens), and this server allows 2.0 MB" in str(caught.value)
     assert len(str(caught.value)) < 300
     assert engine.translate(replace(WIDE, beam_size=2, top_k=5, max_length=30)).best.text
+
+
+def test_large_requests_are_searched_one_at_a_time(dates_workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    running, most = 0, 0
+    lock = threading.Lock()
+
+    def count(*arguments: Any) -> Trace:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        try:
+            return search(*arguments)
+        finally:
+            with lock:
+                running -= 1
+
+    monkeypatch.setattr(engine_module, "search", count)
+    engine = Engine(dates_workspace, threads=1, cache_bytes=1)
+    requests = [replace(WIDE, source=f"March {number + 1}, 1999", beam_size=10) for number in range(6)]
+
+    with ThreadPoolExecutor(6) as threads:
+        texts = [trace.best.text for trace in threads.map(engine.translate, requests)]
+        assert most > 1
+        most = 0
+        monkeypatch.setattr(engine_module, "LARGE_REQUEST_BYTES", 1)
+        assert [trace.best.text for trace in threads.map(engine.translate, requests)] == texts
+    assert most == 1
 
 
 MEASURE = """
