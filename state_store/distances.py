@@ -100,10 +100,11 @@ def rescore(vectors: NDArray[np.float16], queries: Floats, candidates: Rows, cou
 
 def measure_distances(vectors: NDArray[np.float16], query: Floats, rows: Rows) -> Floats:
     """True distances [rows] float32 of one query [size] to rows of a space, by differences."""
+    vectors = np.asarray(vectors)  # rows of a memory map are taken by way of Python
     distances = np.empty(len(rows), np.float32)
     for start in range(0, len(rows), _MEASURED_ROWS):
         part = slice(start, start + _MEASURED_ROWS)
-        difference = widen(vectors[rows[part]])
+        difference = widen(np.take(vectors, rows[part], axis=0))
         difference -= query
         distances[part] = np.sqrt(np.einsum("rd,rd->r", difference, difference))
     return distances

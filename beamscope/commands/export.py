@@ -71,8 +71,8 @@ def export(
     CHECKPOINT is a file or folder, or hub:OWNER/NAME@REVISION of the Hugging Face hub. A path never uses the network.
     It is verified against the checkpoint: log-probabilities, attention, states and beam results. The model can be
     translated with at once; neighbors need a state store, which `beamscope build` makes. A quantized twin is a model of
-    its own beside it; its manifest says what it was made from and how much it differs. Code that comes with a checkpoint
-    is never run (`trust_remote_code=False`).
+    its own beside it; its manifest says what it was made from and how much it differs. Code that comes with a
+    checkpoint is never run (`trust_remote_code=False`).
 
     \b
     Examples:
