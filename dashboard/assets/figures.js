@@ -6,19 +6,27 @@
   const queues = new WeakMap();
   let drawing = 0;
 
-  /* The map has a figure of its own from the start; elsewhere one is made. */
+  /** Have Dash mount what a pane has held back; with it comes Plotly, which is loaded when it is first needed. */
+  scope.mountHeldBack = function (pane) {
+    pane.root.querySelectorAll("[data-later]").forEach((frame) => {
+      window.dash_clientside.set_props(JSON.parse(frame.dataset.control), { children: JSON.parse(frame.dataset.later) });
+      delete frame.dataset.later;
+    });
+  };
+
+  /* A frame that Dash fills has a figure of its own; elsewhere one is made. */
   function figureIn(holder) {
     if (!window.Plotly) {
       return null;
     }
     const found = holder.querySelector(".js-plotly-plot");
-    if (found || holder.querySelector(".dash-graph")) {
+    if (found || holder.dataset.control) {
       return found;
     }
     return holder.appendChild(document.createElement("div"));
   }
 
-  /* Plotly is loaded when it is first needed, and draws one thing after the other. */
+  /* Plotly draws one thing after the other, once it is loaded. */
   function whenReady(holder, act) {
     const before = queues.get(holder) || Promise.resolve();
     const next = before.then(

@@ -134,7 +134,9 @@
         this.looking.abort();
       }
       const looking = (this.looking = new AbortController());
-      const answer = await scope.call("surroundings", this.question(null), looking.signal);
+      const asked = scope.call("surroundings", this.question(null), looking.signal);
+      scope.mountHeldBack(this);
+      const answer = await asked;
       if (answer && looking === this.looking) {
         this.looking = null;
         this.follows = this.follows && Boolean(answer.notice);

@@ -7,6 +7,7 @@ from typing import Any
 
 from dash import html
 from dash.development.base_component import Component
+from plotly.io.json import to_json_plotly
 
 from dashboard.drawing.attributes import wild
 from dashboard.views import mantine
@@ -23,6 +24,17 @@ def select(pane: str, role: str, options: Mapping[str, str], value: str | None, 
     """One of several choices, in a list that opens. ``options``: value -> text."""
     control = mantine.select(control_id(pane, role), options, value, label, **more)
     return html.Div(control, **as_control(pane, role))
+
+
+def held_back(pane: str, role: str, component: Component, /, **attributes: Any) -> Component:
+    """A frame whose component is mounted when the pane first looks at states (``mountHeldBack``), not with the page.
+
+    For a component that loads a library: running Plotly takes the browser a second, which the first words need not
+    wait for.
+    """
+    slot = html.Div(id=control_id(pane, role), className="slot")
+    later = as_control(pane, role) | wild(data_later=to_json_plotly(component))
+    return html.Div(slot, **later, **attributes)
 
 
 def card(role: str, title: str, controls: list[Component], content: list[Component], stages: str) -> Component:

@@ -28,7 +28,7 @@ from dashboard.drawing.pictograms import draw_pictograms
 from dashboard.drawing.words import count
 from dashboard.neighborhoods import MAX_BACKGROUND
 from dashboard.state.page_state import Json, Selection
-from dashboard.views.controls import card, placeholder, segmented
+from dashboard.views.controls import card, held_back, placeholder, segmented
 from dashboard.views.ids import NeighborhoodRole, as_role, control_id
 from dashboard.views.mantine import as_options, popover
 from dashboard.views.merged import Merged
@@ -61,7 +61,8 @@ def layout(pane: str) -> Component:
     extents = segmented(pane, NeighborhoodRole.MAP, EXTENTS, "local", "Extent of the map")
     methods = segmented(pane, NeighborhoodRole.METHOD, LOCAL_METHODS, "mds", "How the map is made")
     graph = dcc.Graph(figure=draw_nothing(), config=_GRAPH_CONFIG, className="map-graph")
-    frame = as_role(NeighborhoodRole.GRAPH) | wild(aria_label="Map of states; a table follows")
+    label = wild(aria_label="Map of states; a table follows")
+    frame = held_back(pane, NeighborhoodRole.GRAPH, graph, role="group", className="map-frame", **label)
     summary = html.Div(className="summary map-summary", **as_role(NeighborhoodRole.SUMMARY))
     name = html.Span("map", **as_role(NeighborhoodRole.MAP_NAME))
     maps = popover(control_id(pane, NeighborhoodRole.MAPS), name, [extents, methods], title="Which map", side="end")
@@ -71,7 +72,7 @@ def layout(pane: str) -> Component:
         [spaces, maps],
         [
             summary,
-            html.Div(graph, role="group", className="map-frame", **frame),
+            frame,
             html.Div(className="pictograms", **as_role(NeighborhoodRole.PICTOGRAMS)),
             html.Div(className="of-both", tabIndex="0", role="group", **_OF_BOTH),
             html.Div(className="spoken", **as_role(NeighborhoodRole.TWIN)),
