@@ -32,7 +32,7 @@ from scripts.running_workbench import running_workbench
 from scripts.screenshots import CHROMIUM_ARGUMENTS, find_chromium
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import BrowserContext, Page
 
     from benchmarks.dates import Dates
 
@@ -40,6 +40,7 @@ SOURCES = {"dates": "03/04/05", "multi30k": "Ein brauner Hund rennt auf einer Wi
 """A source text for each model, one at which the model hesitates."""
 ROUNDS = 20
 HOVERS = 4
+LOADS = 6
 SIZE = {"width": 1440, "height": 900}
 PATIENCE_MS = 60_000
 
@@ -126,6 +127,11 @@ EMPTY_FETCH = """async () => {
   await (await fetch('nothing', { method: 'POST', body: '{}' })).text();
   return performance.now() - started;
 }"""
+LOADED = {
+    "words": "() => document.querySelector('.target-words button') && performance.now()",
+    "around": "() => document.querySelector('.pairs button') && document.querySelector('.map-frame .point')"
+    " && performance.now()",
+}
 ANSWERED = "function (value) { if (window.answered) { window.answered(); } return window.dash_clientside.no_update; }"
 
 
@@ -139,6 +145,8 @@ class PageTimes:
         shown: from a click on a word of the top k to the second frame with the new words and the new tree.
         around: from that click to the map and the neighbors.
         hover: work of the busiest of the four frames in which a word is lit in every view.
+        loaded: from the opening of a link in a new tab to the words; the scripts are in the browser's cache.
+        loaded_around: from there to the map and the neighbors too.
     """
 
     empty: list[float]
@@ -146,6 +154,8 @@ class PageTimes:
     shown: list[float]
     around: list[float]
     hover: list[float]
+    loaded: list[float]
+    loaded_around: list[float]
 
 
 def run(dates: Dates) -> Report:
@@ -179,18 +189,22 @@ def time_page(address: str, request: Request, rounds: int) -> PageTimes:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=list(CHROMIUM_ARGUMENTS))
         try:
             empty = _open(browser.new_page(), empty_address, "#answer")
-            page = _open(browser.new_page(viewport=SIZE), f"{address}#{fragment}", ".pairs button")  # type: ignore[arg-type]
+            context = browser.new_context(viewport=SIZE)  # type: ignore[arg-type]
+            page = _open(context.new_page(), f"{address}#{fragment}", ".map-frame .point")
             page.evaluate(PROBES)
             # The page names the build of the model in its own address.
             fragment = page.evaluate("() => window.location.hash.slice(1)")
-            return _run_rounds(page, empty, fragment, rounds)
+            times = _run_rounds(page, empty, fragment, rounds)
+            page.close()
+            _time_loads(context, f"{address}#{fragment}", times)
+            return times
         finally:
             browser.close()
 
 
 def _run_rounds(page: Page, empty: Page, fragment: str, rounds: int) -> PageTimes:
     page.evaluate("() => window.probe.quiet()")
-    times = PageTimes([], [], [], [], [])
+    times = PageTimes([], [], [], [], [], [], [])
     cells = _cells(page)
     for number in range(rounds + 1):
         trip, fetch = empty.evaluate(EMPTY_TRIP), empty.evaluate(EMPTY_FETCH)
@@ -206,6 +220,17 @@ def _run_rounds(page: Page, empty: Page, fragment: str, rounds: int) -> PageTime
     for _ in range(HOVERS):
         times.hover.extend(page.evaluate("() => window.probe.hover()"))
     return times
+
+
+def _time_loads(context: BrowserContext, address: str, times: PageTimes) -> None:
+    for _ in range(LOADS):
+        page = context.new_page()
+        page.goto(address, wait_until="commit")
+        words = page.wait_for_function(LOADED["words"], timeout=PATIENCE_MS).json_value()
+        around = page.wait_for_function(LOADED["around"], timeout=PATIENCE_MS).json_value()
+        page.close()
+        times.loaded.append(words)
+        times.loaded_around.append(around - words)
 
 
 def _cells(page: Page) -> Iterator[list[int]]:
@@ -247,6 +272,8 @@ def _named(times: PageTimes) -> list[tuple[str, list[float]]]:
         ("click to words and tree", times.shown),
         ("neighborhood after that", times.around),
         ("frame while hovering", times.hover),
+        ("link opened to words", times.loaded),
+        ("neighborhood after that", times.loaded_around),
     ]
 
 
