@@ -35,10 +35,11 @@ def test_a_typed_text_is_translated(workbench: Workbench, by_key: bool) -> None:
     workbench.expect_no_notice()
 
 
-# The text in the field at the moment at which target words are on the page.
-RECORD_SOURCE = """() => new MutationObserver((_, observer) => {
+# The text in the field, and whether Plotly was asked for, at the moment at which target words are on the page.
+RECORD_PAGE = """() => new MutationObserver((_, observer) => {
   if (document.querySelector('[data-role="translation-target-words"] button')) {
     window.sourceThen = document.querySelector('[data-role="header-source"] input').value;
+    window.plotlyThen = Boolean(document.querySelector('script[src*="plotly.min.js"]'));
     observer.disconnect();
   }
 }).observe(document, { childList: true, subtree: true })"""
@@ -46,11 +47,21 @@ RECORD_SOURCE = """() => new MutationObserver((_, observer) => {
 
 def test_the_source_can_be_typed_over_as_soon_as_words_are_seen(come: Visit, address: str) -> None:
     workbench = come(address)
-    workbench.page.add_init_script(f"({RECORD_SOURCE})()")
+    workbench.page.add_init_script(f"({RECORD_PAGE})()")
     workbench.open(PageState(Request("dates", AMBIGUOUS)))
     workbench.expect_target("2005-03-04")
 
     assert workbench.page.evaluate("window.sourceThen") == AMBIGUOUS
+
+
+def test_the_first_words_do_not_wait_for_plotly(come: Visit, address: str) -> None:
+    workbench = come(address)
+    workbench.page.add_init_script(f"({RECORD_PAGE})()")
+    workbench.open(PageState(Request("dates", AMBIGUOUS)))
+    workbench.expect_neighborhood()
+
+    assert workbench.page.evaluate("window.plotlyThen") is False
+    assert workbench.page.locator('script[src*="plotly.min.js"]').count() == 1
 
 
 def test_every_stage_says_what_it_found(workbench: Workbench) -> None:
