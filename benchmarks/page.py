@@ -13,7 +13,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,16 +66,23 @@ window.probe = (() => {
       if (performance.now() - last > 350) { clearInterval(timer); observer.disconnect(); resolve(); }
     }, 50);
   });
+  // Of translation and comparison one is on view; both have a row of target words and one of choices.
+  const row = (name) => {
+    const [card, end] = document.querySelector('[data-pane]').dataset.compares === 'yes'
+      ? ['comparison', { words: 'after', choices: 'choices-after' }]
+      : ['translation', { words: 'target-words', choices: 'top-k' }];
+    return document.querySelector(`[data-role="${card}-${end[name]}"]`);
+  };
   const open = async (fragment) => {
     if (window.location.hash !== '#' + fragment) {
       window.location.hash = '#' + fragment;
-      await changed(document.querySelector('.target-words'));
+      await changed(row('words'));
     }
     await quiet();
   };
   const click = async ([step, rank]) => {
-    const column = document.querySelectorAll('.top-k .top-column')[step];
-    const words = changed(document.querySelector('.target-words'));
+    const column = row('choices').querySelector(`.top-column[data-index="${step}"]`);
+    const words = changed(row('words'));
     const tree = graphChanged(cyIn(document.querySelector('.tree-drawing')));
     // A change may leave either as it was: what has come when all is quiet counts.
     const came = [];
@@ -97,7 +104,8 @@ window.probe = (() => {
   });
   const hover = async () => {
     const times = [];
-    for (const word of document.querySelectorAll('.target-words button, .source-words button')) {
+    const words = [...document.querySelectorAll('.target-words button, .source-words button')];
+    for (const word of words.filter((one) => one.offsetParent)) {
       let started = await nextFrame().then(() => performance.now());
       word.dispatchEvent(new MouseEvent('mouseover', { bubbles: true }));
       const frames = [await afterPaint() - started];
@@ -107,11 +115,11 @@ window.probe = (() => {
       }
       times.push(Math.max(...frames));
     }
-    document.querySelector('.target-words button').dispatchEvent(new MouseEvent('mouseout', { bubbles: true }));
+    row('words').querySelector('button').dispatchEvent(new MouseEvent('mouseout', { bubbles: true }));
     return times;
   };
-  const alternatives = () => [...document.querySelectorAll('.top-k .top-column')].slice(0, -1)
-    .flatMap((column, step) => [...column.children].map((cell, rank) => [cell, [step, rank]]))
+  const alternatives = () => [...row('choices').querySelectorAll('.top-column')].slice(0, -1)
+    .flatMap((column) => [...column.children].map((cell, rank) => [cell, [Number(column.dataset.index), rank]]))
     .filter(([cell]) => !cell.classList.contains('chosen')).map(([, place]) => place)
     .sort(([step, rank], [other, below]) => rank - below || step - other);
   return { open, click, hover, quiet, alternatives };
@@ -136,26 +144,44 @@ ANSWERED = "function (value) { if (window.answered) { window.answered(); } retur
 
 
 @dataclass(frozen=True, slots=True)
-class PageTimes:
-    """Milliseconds of each round.
+class ClickTimes:
+    """Milliseconds of each round of clicks, of an answer alone or beside a pinned one.
 
     Attributes:
         empty: an empty Dash round trip: a store, a callback that does nothing, another store.
         fetch: an empty call without Dash, as a pane makes it.
         shown: from a click on a word of the top k to the second frame with the new words and the new tree.
-        around: from that click to the map and the neighbors.
+        around: from there to the map and the neighbors.
         hover: work of the busiest of the four frames in which a word is lit in every view.
-        loaded: from the opening of a link in a new tab to the words; the scripts are in the browser's cache.
-        loaded_around: from there to the map and the neighbors too.
     """
 
-    empty: list[float]
-    fetch: list[float]
-    shown: list[float]
-    around: list[float]
-    hover: list[float]
-    loaded: list[float]
-    loaded_around: list[float]
+    empty: list[float] = field(default_factory=list)
+    fetch: list[float] = field(default_factory=list)
+    shown: list[float] = field(default_factory=list)
+    around: list[float] = field(default_factory=list)
+    hover: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadTimes:
+    """Milliseconds of each opening of a link in a new tab of a browser that has the scripts in its cache.
+
+    Attributes:
+        shown: from the opening to the words.
+        around: from there to the map and the neighbors.
+    """
+
+    shown: list[float] = field(default_factory=list)
+    around: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class PageTimes:
+    """Times of an answer alone, of one beside a pinned answer, and of links that are opened."""
+
+    alone: ClickTimes
+    compared: ClickTimes
+    loads: LoadTimes
 
 
 def run(dates: Dates) -> Report:
@@ -176,7 +202,7 @@ def measure(address: str, models: Sequence[str], rounds: int) -> Report:
         rows,
         f"{rounds} rounds, each a request that was not asked before; Chromium, 1440x900. Bounds for p95 on a quiet "
         "machine: words and tree at most the empty trip + 120 ms (dates) and + 250 ms (multi30k), the neighborhood "
-        "400 ms later, a frame while hovering 16 ms.",
+        "400 ms later, a frame while hovering 16 ms; with compare open 100 ms more.",
     )
 
 
@@ -184,27 +210,26 @@ def time_page(address: str, request: Request, rounds: int) -> PageTimes:
     """Click through the top k of a request, one click and one empty round trip in turns."""
     from playwright.sync_api import sync_playwright
 
-    fragment = encode_fragment(PageState(request))
+    state = PageState(request)
+    compared = state.pin(PageState(request, hypothesis=1))
     with empty_page() as empty_address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=list(CHROMIUM_ARGUMENTS))
         try:
             empty = _open(browser.new_page(), empty_address, "#answer")
             context = browser.new_context(viewport=SIZE)  # type: ignore[arg-type]
-            page = _open(context.new_page(), f"{address}#{fragment}", ".map-frame .point")
-            page.evaluate(PROBES)
-            # The page names the build of the model in its own address.
-            fragment = page.evaluate("() => window.location.hash.slice(1)")
-            times = _run_rounds(page, empty, fragment, rounds)
-            page.close()
-            _time_loads(context, f"{address}#{fragment}", times)
-            return times
+            alone, beside = (_time_clicks(context, empty, address, each, rounds) for each in (state, compared))
+            return PageTimes(alone, beside, _time_loads(context, f"{address}#{encode_fragment(state)}"))
         finally:
             browser.close()
 
 
-def _run_rounds(page: Page, empty: Page, fragment: str, rounds: int) -> PageTimes:
+def _time_clicks(context: BrowserContext, empty: Page, address: str, state: PageState, rounds: int) -> ClickTimes:
+    page = _open(context.new_page(), f"{address}#{encode_fragment(state)}", ".map-frame .point")
+    page.evaluate(PROBES)
     page.evaluate("() => window.probe.quiet()")
-    times = PageTimes([], [], [], [], [], [], [])
+    # The page names the build of the model in its own address.
+    fragment = page.evaluate("() => window.location.hash.slice(1)")
+    times = ClickTimes()
     cells = _cells(page)
     for number in range(rounds + 1):
         trip, fetch = empty.evaluate(EMPTY_TRIP), empty.evaluate(EMPTY_FETCH)
@@ -219,18 +244,21 @@ def _run_rounds(page: Page, empty: Page, fragment: str, rounds: int) -> PageTime
     # Over all words several times: a pass has too few for a percentile.
     for _ in range(HOVERS):
         times.hover.extend(page.evaluate("() => window.probe.hover()"))
+    page.close()
     return times
 
 
-def _time_loads(context: BrowserContext, address: str, times: PageTimes) -> None:
+def _time_loads(context: BrowserContext, address: str) -> LoadTimes:
+    times = LoadTimes()
     for _ in range(LOADS):
         page = context.new_page()
         page.goto(address, wait_until="commit")
         words = page.wait_for_function(LOADED["words"], timeout=PATIENCE_MS).json_value()
         around = page.wait_for_function(LOADED["around"], timeout=PATIENCE_MS).json_value()
         page.close()
-        times.loaded.append(words)
-        times.loaded_around.append(around - words)
+        times.shown.append(words)
+        times.around.append(around - words)
+    return times
 
 
 def _cells(page: Page) -> Iterator[list[int]]:
@@ -266,14 +294,18 @@ def empty_page() -> Iterator[str]:
 
 
 def _named(times: PageTimes) -> list[tuple[str, list[float]]]:
+    alone, compared = times.alone, times.compared
     return [
-        ("empty Dash round trip", times.empty),
-        ("empty call of a pane", times.fetch),
-        ("click to words and tree", times.shown),
-        ("neighborhood after that", times.around),
-        ("frame while hovering", times.hover),
-        ("link opened to words", times.loaded),
-        ("neighborhood after that", times.loaded_around),
+        ("empty Dash round trip", alone.empty),
+        ("empty call of a pane", alone.fetch),
+        ("click to words and tree", alone.shown),
+        ("neighborhood after that", alone.around),
+        ("frame while hovering", alone.hover),
+        ("compare: click to words and tree", compared.shown),
+        ("compare: neighborhood after that", compared.around),
+        ("compare: frame while hovering", compared.hover),
+        ("link opened to words", times.loads.shown),
+        ("link: neighborhood after that", times.loads.around),
     ]
 
 
