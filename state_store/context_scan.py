@@ -25,7 +25,7 @@ from state_store.spaces import Rows, Space
 
 _SPARE_CONTEXTS = 16
 """Contexts measured for the limit beyond those needed: the more, the closer it is."""
-_BOUNDS_AT_ONCE = 1 << 26
+_BOUNDS_AT_ONCE = 1 << 25
 _FARTHEST = float(np.finfo(np.float32).max)
 """Beyond every bound but that of a row that is ignored."""
 

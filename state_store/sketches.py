@@ -73,7 +73,7 @@ class Sketches:
 
 
 class MeasuredBounds:
-    """Bounds by the distances to all rows, but for their rounding."""
+    """Bounds by the distances to all rows, which are of unit length or zero, but for their rounding."""
 
     def __init__(self, vectors: NDArray[np.float16], order: Rows) -> None:
         self._expanded = ExpandedDistances(vectors)
@@ -82,7 +82,7 @@ class MeasuredBounds:
     def bound(self, queries: Floats) -> Floats:
         squares = np.einsum("qd,qd->q", queries, queries)[:, None]
         bounds = self._expanded.measure(queries)[:, self._order]
-        bounds += squares - _ROUNDING * (np.abs(bounds) + squares)
+        bounds += squares - _ROUNDING * (1 + squares)
         return bounds
 
 
