@@ -217,6 +217,7 @@
     }
 
     takeSurroundings(answer) {
+      this.root.dataset.looked = "yes";
       if (answer.notice) {
         scope.notify(answer.notice.kind, answer.notice.text, { instead: answer.notice.instead });
         return;

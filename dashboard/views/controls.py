@@ -45,8 +45,13 @@ def card(role: str, title: str, controls: list[Component], content: list[Compone
 
 
 def placeholder(text: str) -> Component:
-    """A line that stands in a view before its first content and shimmers while that is on its way."""
+    """A line that stands in a view before its first content."""
     return html.P(text, className="placeholder")
+
+
+def pending(text: str) -> Component:
+    """A line that stands in a view of states from the first answer until the first states around it."""
+    return html.P(text, className="placeholder pending")
 
 
 def _enlarge_button(title: str) -> Component:

@@ -28,7 +28,7 @@ from dashboard.drawing.pictograms import draw_pictograms
 from dashboard.drawing.words import count
 from dashboard.neighborhoods import MAX_BACKGROUND
 from dashboard.state.page_state import Json, Selection
-from dashboard.views.controls import card, held_back, placeholder, segmented
+from dashboard.views.controls import card, held_back, pending, placeholder, segmented
 from dashboard.views.ids import NeighborhoodRole, as_role, control_id
 from dashboard.views.mantine import as_options, popover
 from dashboard.views.merged import Merged
@@ -72,6 +72,7 @@ def layout(pane: str) -> Component:
         [spaces, maps],
         [
             summary,
+            pending("Placing the states on a map …"),
             frame,
             html.Div(className="pictograms", **as_role(NeighborhoodRole.PICTOGRAMS)),
             html.Div(className="of-both", tabIndex="0", role="group", **_OF_BOTH),

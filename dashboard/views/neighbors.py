@@ -20,7 +20,7 @@ from dashboard.drawing.evidence import (
 from dashboard.drawing.findings import Focus, find_focus
 from dashboard.drawing.words import END_MARK, TokenText, count
 from dashboard.state.page_state import Selection
-from dashboard.views.controls import card, placeholder, segmented
+from dashboard.views.controls import card, pending, placeholder, segmented
 from dashboard.views.ids import NeighborsRole, as_role
 from dashboard.views.missing_store import explain_missing_store
 from dashboard.views.parts import Parts, attributes_part, html_part
@@ -58,6 +58,7 @@ def layout(pane: str) -> Component:
         [
             html.Div([implied, offsets], className="evidence-frame"),
             placeholder("Translate a text to see its neighbors."),
+            pending("Looking for the nearest states of the training data …"),
             html.Ol(className="pairs", **(as_role(NeighborsRole.LIST) | wild(data_verb="neighbor"))),
         ],
         stages="1 2",
