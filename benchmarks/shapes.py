@@ -30,7 +30,7 @@ class Shape:
 
     Attributes:
         parameters: their number, in millions.
-        family: prefix of the library's classes of the configuration and of the model.
+        family: prefix of the library's class of the configuration.
         settings: the configuration.
         write_tokenizer: writes a tokenizer of no more tokens than the model has embeddings.
     """
@@ -66,6 +66,11 @@ def _write_bart(folder: Path) -> None:
     _write_letters(folder, ("<s>", "<pad>", "</s>", "<unk>"))
 
 
+def _write_marian(folder: Path) -> None:
+    """The pad token is the last of a published vocabulary; here it is the last that has a name."""
+    _write_letters(folder, ("</s>", "<unk>", "<pad>"))
+
+
 def _write_nllb(folder: Path) -> None:
     """NLLB's own kind of tokenizer: 256,001 pieces and 202 languages."""
     pieces = ("<s>", "<pad>", "</s>", "<unk>", *_LETTERS)
@@ -92,6 +97,12 @@ def _like_bart(layers: int, size: int, heads: int, feed_forward: int, **settings
     return {"d_model": size, **stacks, **ids, **settings}
 
 
+def _like_marian(size: int, heads: int, feed_forward: int, **settings: Any) -> Mapping[str, Any]:
+    ids = {"eos_token_id": 0, "pad_token_id": 2, "decoder_start_token_id": 2, "forced_eos_token_id": 0}
+    sizes = _like_bart(6, size, heads, feed_forward, scale_embedding=True, max_position_embeddings=512)
+    return {**sizes, **ids, **settings}
+
+
 SHAPES: Final[Mapping[str, Shape]] = {
     "t5-small": Shape(
         61,
@@ -101,6 +112,15 @@ SHAPES: Final[Mapping[str, Shape]] = {
         ),
         _write_letters,
     ),
+    "opus-mt": Shape(
+        74, "Marian", _like_marian(512, 8, 2048, vocab_size=58101, activation_function="swish"), _write_marian
+    ),
+    "opus-mt-big": Shape(
+        231, "Marian", _like_marian(1024, 16, 4096, vocab_size=53017, activation_function="relu"), _write_marian
+    ),
+    "flan-t5-base": Shape(
+        248, "T5", _like_t5(vocab_size=32128, d_model=768, d_ff=2048, num_layers=12, num_heads=12), _write_letters
+    ),
     "byt5-small": Shape(
         300,
         "T5",
@@ -109,6 +129,12 @@ SHAPES: Final[Mapping[str, Shape]] = {
     ),
     "bart-large": Shape(
         406, "Bart", _like_bart(12, 1024, 16, 4096, vocab_size=50265, activation_function="gelu"), _write_bart
+    ),
+    "m2m100-418m": Shape(
+        484,
+        "M2M100",
+        _like_bart(12, 1024, 16, 4096, vocab_size=128112, activation_function="relu", scale_embedding=True),
+        _write_bart,
     ),
     "pegasus-large": Shape(
         571,
@@ -131,11 +157,20 @@ SHAPES: Final[Mapping[str, Shape]] = {
     "mt5-base": Shape(
         582, "MT5", _like_t5(vocab_size=250112, d_model=768, d_ff=2048, num_layers=12, num_heads=12), _write_letters
     ),
+    "mbart-50": Shape(
+        611,
+        "MBart",
+        _like_bart(12, 1024, 16, 4096, vocab_size=250054, activation_function="relu", scale_embedding=True),
+        _write_bart,
+    ),
     "nllb-600m": Shape(
         615,
         "M2M100",
         _like_bart(12, 1024, 16, 4096, vocab_size=256206, activation_function="relu", scale_embedding=True),
         _write_nllb,
+    ),
+    "flan-t5-large": Shape(
+        783, "T5", _like_t5(vocab_size=32128, d_model=1024, d_ff=2816, num_layers=24, num_heads=16), _write_letters
     ),
 }
 """By name, from the smallest to the largest."""
@@ -155,7 +190,15 @@ def _write(shape: Shape, place: Path, dtype: torch.dtype) -> None:
     torch.manual_seed(0)
     config = getattr(library, f"{shape.family}Config")(**shape.settings)
     with quiet_library():
-        model = getattr(library, f"{shape.family}ForConditionalGeneration")(config)
+        model = library.AutoModelForSeq2SeqLM.from_config(config)
+        if not shape.settings.get("tie_word_embeddings", True):
+            _untie(model)
         model.generation_config.update(num_beams=4, max_length=128)
         model.to(dtype).save_pretrained(place)
     shape.write_tokenizer(place)
+
+
+def _untie(model: Any) -> None:
+    """Give the last projection weights of its own: the library ties those of every T5 that it makes anew."""
+    tied = model.lm_head.weight
+    model.lm_head.weight = torch.nn.Parameter(torch.randn_like(tied) / tied.shape[1] ** 0.5)

@@ -3,6 +3,7 @@
 python -m benchmarks.size                          60 M, 300 M and 600 M parameters
 python -m benchmarks.size byt5-base nllb-600m      some shapes; --help lists them
 python -m benchmarks.size byt5-base --int8         with a quantized twin
+python -m benchmarks.size byt5-base --stored bfloat16   of a checkpoint in 16 bits
 python -m benchmarks.size --parts resident steps   of models that an earlier run exported
 """
 
@@ -18,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import torch
+
 from benchmarks.child import run_child
 from benchmarks.measure import describe_machine, shorten
 from benchmarks.report import Figure, Report
@@ -27,6 +30,7 @@ from exported_models.contract.graphs import WEIGHTS_FILE
 from exported_models.contract.workspace import Workspace
 
 DEFAULT: Final = ("t5-small", "byt5-small", "nllb-600m")
+STORED: Final = ("float32", "bfloat16", "float16")
 WORKSPACE: Final = Path(__file__).resolve().parent.parent / "build" / "size"
 
 
@@ -113,19 +117,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _measure(part: str, name: str, options: argparse.Namespace) -> Mapping[str, Figure]:
     workspace = Workspace(options.workspace / "workspace")
-    sized = Sized(name, SHAPES[name], _write_elsewhere(name, options.workspace), workspace)
-    return {"shape": name, "parameters M": sized.shape.parameters, **PARTS[part](sized, options)}
+    checkpoint = _write_elsewhere(name, options.workspace, getattr(torch, options.stored))
+    sized = Sized(checkpoint.name, SHAPES[name], checkpoint, workspace)
+    return {"shape": sized.name, "parameters M": sized.shape.parameters, **PARTS[part](sized, options)}
 
 
 def _report(part: str, rows: Sequence[Mapping[str, Figure]]) -> Report:
     return Report(f"{part.capitalize()} by size", rows, NOTES[part])
 
 
-def _write_elsewhere(name: str, folder: Path) -> Path:
+def _write_elsewhere(name: str, folder: Path, dtype: torch.dtype) -> Path:
     """Write a checkpoint in a process of its own, whose memory is not counted."""
     folder.mkdir(parents=True, exist_ok=True)
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(write_shape, (name, folder))
+        return pool.apply(write_shape, (name, folder, dtype))
 
 
 def _forget(sized: Sized) -> None:
@@ -142,6 +147,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("names", nargs="*", metavar="SHAPE", help=f"some of {', '.join(SHAPES)}; default: {DEFAULT}")
     parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS), help="measurements to make")
     parser.add_argument("--int8", action="store_true", help="export a quantized twin too")
+    parser.add_argument("--stored", choices=STORED, default=STORED[0], help="precision of the checkpoint's weights")
     parser.add_argument("--workspace", type=Path, default=WORKSPACE, metavar="FOLDER", help="of checkpoints and models")
     options = parser.parse_args(arguments)
     unknown = sorted(set(options.names) - set(SHAPES))

@@ -200,8 +200,9 @@ def _round(weights: dict[str, torch.Tensor], kinds: tuple[torch.dtype, ...]) -> 
     return {name: weight.to(kinds[index % 3]) for index, (name, weight) in enumerate(sorted(weights.items()))}
 
 
-def test_nothing_is_published(checkpoint: Path, tmp_path: Path) -> None:
-    _truncate(checkpoint)
+@pytest.mark.parametrize("damage", [_truncate, _lose_a_shard, _tear_a_shard, _name_a_weight_twice, _enlarge_vocabulary])
+def test_nothing_is_published(checkpoint: Path, damage: Damage, tmp_path: Path) -> None:
+    damage(checkpoint)
     workspace = Workspace(tmp_path)
     with pytest.raises(CheckpointError):
         export_model(checkpoint, None, "broken", workspace, progress=SilentProgress())

@@ -233,6 +233,9 @@ def _save_model(
     """Write a model with random weights."""
     torch.manual_seed(11)
     model = getattr(library, model_class)(getattr(library, config_class)(**settings))
+    if config_class.endswith("T5Config") and not settings.get("tie_word_embeddings", True):
+        # The library ties these in every T5 that it makes anew; published ones of version 1.1 have both.
+        model.lm_head.weight = torch.nn.Parameter(model.lm_head.weight.clone())
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if weight.dim() > 1 and "position" not in name:
