@@ -4,6 +4,8 @@
     python -m scripts.screenshots --state compare --state history       # those of docs/compare.md and docs/sessions.md
     python -m scripts.screenshots --command serve --workspace FOLDER --model multi30k \\
         --source "Ein brauner Hund rennt auf einer Wiese einem Ball hinterher ." --state word-menu   # of docs/change.md
+    python -m scripts.screenshots --journey search-error --journey repair --journey substitute --journey session
+    python -m scripts.screenshots --command serve --workspace FOLDER --journey two-models      # where dates-int8 is too
     python -m scripts.screenshots --size 1920x1080 --out build/screenshots
     python -m scripts.screenshots --command serve --workspace FOLDER --model multi30k --source "Ein Hund."
     python -m scripts.screenshots --state matrix --state help --out build/screenshots
@@ -21,9 +23,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from dashboard.state.packing import pack
 from dashboard.state.page_state import PageState
 from dashboard.state.url_state import encode_fragment
-from exported_models.contract.request import Request
+from dashboard.views.sessions import FRAGMENT
+from dashboard.worked_examples import load_examples
+from exported_models.contract.request import AttentionOverride, Request
 from scripts.running_workbench import running_workbench
 
 if TYPE_CHECKING:
@@ -52,6 +57,25 @@ STATES: Mapping[str, Sequence[tuple[str, str]]] = {
     "large-tree": (("button", "Enlarge Beam tree"), ("radio", "All")),
 }
 """State of the page -> what is pressed to reach it: the kind of control and its name."""
+MISTAKE = PageState(Request(MODEL, "7/4/1974"))
+JOURNEYS: Mapping[str, str] = {
+    "search-error": encode_fragment(
+        PageState(Request(MODEL, "1/11/05", beam_size=2)).pin(PageState(Request(MODEL, "1/11/05", beam_size=1)))
+    ),
+    "repair": encode_fragment(
+        PageState(Request(MODEL, "7/4/1974", overrides=(AttentionOverride(9, ((0, 1.0),)),))).pin(MISTAKE)
+    ),
+    "substitute": encode_fragment(
+        PageState(Request(MODEL, "May 3, 1999")).pin(PageState(Request(MODEL, "March 3, 1999")))
+    ),
+    "two-models": encode_fragment(
+        PageState(Request(f"{MODEL}-int8", "5/8/31")).pin(PageState(Request(MODEL, "5/8/31")))
+    ),
+    "session": FRAGMENT + pack(load_examples([MODEL])["1-one-number-twice"].model_dump(mode="json")),
+}
+"""Task of docs/tasks.md -> what follows the # in the address of the page that shows it."""
+BESIDE = frozenset(JOURNEYS) - {"session"}
+"""Journeys that end with two answers beside each other."""
 SIZE = (1440, 900)
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 PATIENCE_MS = 90_000
@@ -67,6 +91,13 @@ DRAWN = (
     '[data-role="neighborhood-pictograms"] [data-index], [data-compares="yes"] [data-role="neighborhood-of-both"] *',
     '[data-role="neighbors-list"] *',
 )
+# The same beside a pinned answer. States of two models share no map, and a twin may have no store.
+DRAWN_BESIDE = (
+    '[data-role="comparison-after"] [data-index]',
+    '[data-role="comparison-links-after"] *',
+    '[data-role="changes-content"] table',
+    '[data-role="tree-graph"] canvas',
+)
 IS_SETTLED = """(drawn) => document.fonts.status === 'loaded'
     && drawn.every((selector) => document.querySelector(selector))
     && !window.beamscope.isAsking() && !window.beamscope.isDrawing()"""
@@ -74,10 +105,20 @@ IS_SETTLED = """(drawn) => document.fonts.status === 'loaded'
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """A picture to take of a request: the state of the page, and its width and height in pixels."""
+    """A picture to take.
 
-    request: Request
+    Attributes:
+        state: name of the state of the page, or of a journey.
+        fragment: what follows the # in the address.
+        pressed: what is pressed after the page has opened, see `press`.
+        beside: whether it opens with a pinned answer.
+        size: width and height in pixels.
+    """
+
     state: str
+    fragment: str
+    pressed: Sequence[tuple[str, str]]
+    beside: bool
     size: tuple[int, int]
 
     def name(self, theme: str) -> str:
@@ -106,11 +147,12 @@ def take_picture(browser: Browser, address: str, theme: Literal["light", "dark"]
     context = browser.new_context(viewport=viewport, color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
     with context:
         page = context.new_page()
-        page.goto(f"{address}#{encode_fragment(PageState(shot.request))}")
-        wait_until_drawn(page)
-        for kind, name in STATES[shot.state]:
+        page.goto(f"{address}#{shot.fragment}")
+        drawn = DRAWN_BESIDE if shot.beside else DRAWN
+        wait_until_drawn(page, drawn)
+        for kind, name in shot.pressed:
             press(page, kind, name)
-        picture = settle(page, page.screenshot)
+        picture = settle(page, page.screenshot, drawn)
     path = folder / shot.name(theme)
     path.write_bytes(picture)
     return path
@@ -145,7 +187,7 @@ def press(page: Page, kind: str, name: str) -> None:
         page.get_by_role("button", name=name, exact=True).click()
 
 
-def settle(page: Page, look: Callable[[], bytes]) -> bytes:
+def settle(page: Page, look: Callable[[], bytes], drawn: Sequence[str] = DRAWN) -> bytes:
     """The picture of the page once everything is drawn and nothing changes any more.
 
     Raises:
@@ -153,7 +195,7 @@ def settle(page: Page, look: Callable[[], bytes]) -> bytes:
     """
     before = b""
     for _ in range(MOST_TRIES):
-        wait_until_drawn(page)
+        wait_until_drawn(page, drawn)
         after = look()
         if after == before:
             refuse_error(page)
@@ -163,7 +205,7 @@ def settle(page: Page, look: Callable[[], bytes]) -> bytes:
     raise RuntimeError(f"The page was still changing after {MOST_TRIES * BETWEEN_TRIES_MS / 1000:.0f} s.")
 
 
-def wait_until_drawn(page: Page) -> None:
+def wait_until_drawn(page: Page, drawn: Sequence[str] = DRAWN) -> None:
     """Wait until every view is there and nothing is on its way to the server.
 
     Raises:
@@ -172,10 +214,10 @@ def wait_until_drawn(page: Page) -> None:
     from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
     try:
-        page.wait_for_function(IS_SETTLED, arg=DRAWN, timeout=PATIENCE_MS)
+        page.wait_for_function(IS_SETTLED, arg=drawn, timeout=PATIENCE_MS)
     except PlaywrightTimeoutError as error:
         refuse_error(page)
-        missing = [selector for selector in DRAWN if page.locator(selector).count() == 0]
+        missing = [selector for selector in drawn if page.locator(selector).count() == 0]
         reason = f"it lacks {', '.join(missing)}" if missing else "the server has not answered"
         raise RuntimeError(f"The page was not drawn within {PATIENCE_MS / 1000:.0f} s: {reason}.") from error
 
@@ -230,12 +272,17 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--size", type=_read_size, action="append", metavar="WIDTHxHEIGHT", help="in pixels; repeatable"
     )
     parser.add_argument("--state", choices=STATES, action="append", help="state of the page; repeatable")
+    parser.add_argument("--journey", choices=JOURNEYS, action="append", help="task of docs/tasks.md; repeatable")
     return parser.parse_args(arguments)
 
 
 def _shots(options: argparse.Namespace) -> list[Shot]:
-    request = Request(options.model, options.source)
-    return [Shot(request, state, size) for state in options.state or ["start"] for size in options.size or [SIZE]]
+    opened = encode_fragment(PageState(Request(options.model, options.source)))
+    states = options.state or ([] if options.journey else ["start"])
+    sizes = options.size or [SIZE]
+    of_states = [Shot(state, opened, STATES[state], False, size) for state in states for size in sizes]
+    journeys = [(name, JOURNEYS[name]) for name in options.journey or []]
+    return of_states + [Shot(name, at, (), name in BESIDE, size) for name, at in journeys for size in sizes]
 
 
 def _read_size(text: str) -> tuple[int, int]:
