@@ -82,8 +82,10 @@ def describe_change(before: Trace, hypothesis: Hypothesis, after: Trace, text: P
         hypothesis: the one of ``before`` that was shown.
     """
     old, new = before.request, after.request
-    if (old.model_id, old.source) != (new.model_id, new.source):
+    if old.source != new.source:
         return describe_source(new.source)
+    if old.model_id != new.model_id:
+        return new.model_id
     changes = [
         _compare_overrides(old, after, text) or _compare_prefixes(old, new, hypothesis.tokens, text),
         _compare_ablations(old, new),

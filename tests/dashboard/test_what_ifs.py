@@ -117,6 +117,7 @@ def test_an_empty_text_is_refused(source: str) -> None:
         ({"length_penalty": 0.6}, "length α 0.6"),
         ({"beam_size": 1, "prefix": ("A",)}, "1: keep “A”, beam 1"),
         ({"source": "Ein Mann"}, "“Ein Mann”"),
+        ({"model_id": "tiny-int8"}, "tiny-int8"),
         ({"max_length": 9, "ngram_size": 2}, "length at most 9, no-repeat n-gram 2"),
         ({"cut_source": True}, "other options"),
     ],
