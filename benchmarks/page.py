@@ -230,11 +230,11 @@ def _time_clicks(context: BrowserContext, empty: Page, address: str, state: Page
     # The page names the build of the model in its own address.
     fragment = page.evaluate("() => window.location.hash.slice(1)")
     times = ClickTimes()
-    cells = _cells(page)
-    for number in range(rounds + 1):
+    # Beside a pinned answer three words of a step are listed, which may be fewer than there are rounds.
+    for number, cell in zip(range(rounds + 1), _cells(page), strict=False):
         trip, fetch = empty.evaluate(EMPTY_TRIP), empty.evaluate(EMPTY_FETCH)
         page.evaluate("(fragment) => window.probe.open(fragment)", fragment)
-        clicked = page.evaluate("(cell) => window.probe.click(cell)", next(cells))
+        clicked = page.evaluate("(cell) => window.probe.click(cell)", cell)
         # The first round makes what is made on first use.
         if number:
             times.empty.append(trip)
