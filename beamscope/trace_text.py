@@ -9,7 +9,7 @@ from beamscope.text_tables import format_table, quote_token, show_plainly
 from exported_models.comparison.trees import LostPath, find_lost
 from exported_models.contract.arrays import Floats
 from exported_models.contract.trace import Stop, TokenChoice, Trace
-from exported_models.wording import describe_remarks
+from exported_models.wording import PRUNED, describe_remarks
 
 _NUMBERS = frozenset({0, 2})
 _N_BEST_NUMBERS = frozenset({0, 2, 3, 4})
@@ -66,7 +66,7 @@ def describe_loss(lost: LostPath) -> str:
     """The reason for which a beam lost a path."""
     if lost.rank is None:
         return "it was not among the candidates"
-    reason = "" if lost.pruned_by is None else f", pruned by {lost.pruned_by.value.replace('_', ' ')}"
+    reason = "" if lost.pruned_by is None else f", pruned because {PRUNED[lost.pruned_by]}"
     behind = "" if lost.behind is None else f", {lost.behind:.4f} behind the last that was kept"
     return f"candidate {lost.rank}{reason}{behind}"
 

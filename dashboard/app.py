@@ -6,6 +6,7 @@ import base64
 import hashlib
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 import dash
 
@@ -25,12 +26,15 @@ _SET_THEME: Final = """
 })();
 """
 
+# A link to a file would be asked for again whenever the address changes, which is at every click.
+_ICON: Final = (ASSETS / "favicon.svg").read_text(encoding="utf-8").strip()
+
 INDEX: Final = f"""<!DOCTYPE html>
 <html lang="en">
 <head>
 {{%metas%}}
 <title>{{%title%}}</title>
-<link rel="icon" type="image/svg+xml" href="assets/favicon.svg">
+<link rel="icon" type="image/svg+xml" href="data:image/svg+xml,{quote(_ICON)}">
 <script>{_SET_THEME}</script>
 {{%css%}}
 </head>

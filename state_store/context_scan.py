@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,6 +82,8 @@ class ContextScan:
 
     def __init__(self, space: Space) -> None:
         self._space = space
+        self._lock = Lock()
+        self._made: _RowsByContext | None = None
 
     def find(self, queries: Floats, k: int, left_out: Sequence[Rows]) -> list[list[Hit]]:
         """Find the ``k`` nearest contexts of each query, nearest first; fewer where the space has no more.
@@ -100,9 +102,13 @@ class ContextScan:
                 hits.append(self._nearest(query, row_bounds, k))
         return hits
 
-    @cached_property
+    @property
     def _ordered(self) -> _RowsByContext:
-        return _RowsByContext.of(self._space)
+        """Made at first use, once however many threads ask: it takes about a second, and memory for every row."""
+        with self._lock:
+            if self._made is None:
+                self._made = _RowsByContext.of(self._space)
+            return self._made
 
     def _nearest(self, query: Floats, bounds: Floats, k: int) -> list[Hit]:
         """Find the nearest contexts by the bounds [rows] of one query, infinite for rows that are ignored."""

@@ -76,9 +76,10 @@ class NeighborSearch:
     def _plan_attempts(self, k: int) -> list[int]:
         """List how many rows the index is asked for, one attempt after the other."""
         rows = len(self._space)
-        most = _QUICKLY_FETCHED if rows <= SKETCHED_ROWS else rows
-        first, second = (k * times for times in _FETCHED_PER_NEIGHBOR)
-        return [fetched for fetched in (first, second) if fetched < rows and (fetched == first or fetched <= most)]
+        attempts = [k * times for times in _FETCHED_PER_NEIGHBOR]
+        if rows <= SKETCHED_ROWS and attempts[-1] > _QUICKLY_FETCHED:
+            attempts.pop()
+        return [fetched for fetched in attempts if fetched < rows]
 
     def _rows_of(self, sentences: Collection[int]) -> Rows:
         rows = [np.asarray(self._space.rows_of(sentence), np.int64) for sentence in sentences]

@@ -54,7 +54,9 @@ def test_a_path_is_kept_beside_the_n_best_list(beamscope: Beamscope, workspace: 
 
     assert [line.split()[1] for line in outcome.stdout.splitlines() if "(kept beside)" in line] == ["2001-03-03"]
     assert re.search(
-        r"^The beam lost 2 at step 0, 2: candidate 2, pruned by beam, \d+\.\d{4} behind", outcome.stdout, re.M
+        r"^The beam lost 2 at step 0, 2: candidate 2, pruned because better ones filled the beam, \d+\.\d{4} behind",
+        outcome.stdout,
+        re.M,
     )
 
 
