@@ -337,6 +337,8 @@ def _measure_asked(options: Any) -> Report:
 
         return run(Dates(WORKSPACE))
     models = options.model or Workspace(options.workspace).model_ids()
+    if not models:
+        raise SystemExit(f"{options.workspace} has no model; build one, or leave --workspace out.")
     with running_workbench("serve", options.workspace) as address:
         return measure(address, models, options.rounds)
 
