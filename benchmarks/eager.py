@@ -40,8 +40,7 @@ class EagerRun:
         outputs = self._model.decoder_step(self._inputs(tokens))
         self._memory = {memory_name(name): value for name, value in outputs.items() if name.startswith(NEXT_PREFIX)}
         self.steps.append({name: outputs[name].numpy() for name in RECORDED})
-        log_probs: Tensor = outputs["log_probs"]
-        return log_probs
+        return torch.log_softmax(outputs["logits"], dim=-1)
 
     def _inputs(self, tokens: Sequence[int]) -> dict[str, Tensor]:
         shape = (len(tokens), self._model.cross_attention_layers, self._model.cross_attention_heads)

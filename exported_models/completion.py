@@ -76,10 +76,10 @@ def _complete_settings(request: Request, model: ExportedModel) -> dict[str, Any]
         # A rule of the model's own may lie outside.
         if name not in RULES or found[name] != getattr(defaults, name):
             _check_range(name, found[name], low, high)
-    if found["beam_size"] == 1 and found["repetition_penalty"] != 1 and not defaults.penalizes:
+    if found["beam_size"] == 1 and found["repetition_penalty"] != 1 and not model.decoder.gives_normalizers:
         raise RequestError(
-            f"A beam of 1 weighs repeated tokens by their logits, and {request.model_id} gives probabilities; "
-            "choose a beam of at least 2, or a repetition penalty of 1.",
+            f"A beam of 1 weighs repeated tokens by their logits, and {request.model_id} was exported without them; "
+            "export the model again, or choose a beam of at least 2 or a repetition penalty of 1.",
             field="repetition_penalty",
         )
     return found

@@ -54,7 +54,7 @@ def decode_greedily(model: LuongModel, source_ids: Tensor, source_mask: Tensor) 
     chosen = []
     for _ in range(LONGEST_TARGET):
         stepped = model.step(previous, memory, source, None)
-        memory, previous = stepped.memory, stepped.log_probs.argmax(dim=-1)
+        memory, previous = stepped.memory, stepped.logits.argmax(dim=-1)
         chosen.append(previous)
     return torch.stack(chosen, dim=1)
 

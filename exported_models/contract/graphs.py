@@ -170,7 +170,11 @@ STEP_NORMALIZER = TensorSpec(
     ("rows",),
     "logarithm of the sum of the exponentials of all logits",
 )
-"""Output of a model with a repetition penalty, which a greedy search applies to logits."""
+"""Output of ``decoder_step``, for a greedy search under a repetition penalty, which applies to logits.
+
+``plain_step`` has it where the model itself has a penalty. So had ``decoder_step`` and ``teacher_forced`` before export
+revision 12.
+"""
 
 FORCED_INPUTS = (
     TensorSpec("previous_ids", "int64", ("sentences", "target"), "the token before each target token, start first"),
@@ -192,7 +196,7 @@ FORCED_STATE_SHAPE = ("sentences", "target")
 """Leading dimensions of states of a whole target; the last one is their size."""
 
 FORCED_NORMALIZER = TensorSpec(STEP_NORMALIZER.name, "float32", ("sentences", "target"), "as a step's")
-"""Output of ``teacher_forced`` for a model with a repetition penalty."""
+"""Output of ``teacher_forced``; see `STEP_NORMALIZER`."""
 
 SELF_ATTENTION_INPUTS = (
     *ENCODER_INPUTS,

@@ -37,11 +37,15 @@ _WEIGHTS_FOLDER = "session.model_external_initializers_file_folder_path"
 
 
 class GraphOnDemand:
-    """One graph, opened when it is first used; it must have the outputs ``fetches``."""
+    """One graph, opened when it is first used.
 
-    def __init__(self, folder: GraphFolder, graph: Graph, fetches: Sequence[str]) -> None:
-        self.fetches = fetches
-        self._folder, self._graph = folder, graph
+    Attributes:
+        fetches: outputs that it must have, and after it was opened those of ``optional`` that it has.
+    """
+
+    def __init__(self, folder: GraphFolder, graph: Graph, fetches: Sequence[str], optional: Sequence[str] = ()) -> None:
+        self.fetches = tuple(fetches)
+        self._folder, self._graph, self._optional = folder, graph, optional
         self._lock = threading.Lock()
         self._session: GraphSession | None = None
 
@@ -57,6 +61,7 @@ class GraphOnDemand:
             if self._session is None:
                 session = GraphSession(self._folder, self._graph)
                 require_names(self._folder.path, self._graph, set(self.fetches), set(session.outputs))
+                self.fetches += tuple(name for name in self._optional if name in session.outputs)
                 self._session = session
             return self._session
 

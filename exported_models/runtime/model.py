@@ -80,9 +80,9 @@ class ExportedModel:
         graphs = GraphFolder.open(folder, threads)
         there = {graph for graph in Graph if graph.filename in manifest.files}
         attention_shape = (manifest.cross_attention_layers, manifest.cross_attention_heads)
-        attention, penalized = manifest.has_attention, manifest.generation.penalizes
+        attention = manifest.has_attention
         states = StateOutputs.of(manifest, "target")
-        decoder = StepSession(graphs, there, states, attention_shape if attention else None, penalized=penalized)
+        decoder = StepSession(graphs, there, states, attention_shape if attention else None)
         searches = Graph.BEAM_SEARCH in there and not may_run_on_gpu()
         beam_search = BeamSearchSession(graphs, there, states) if searches else None
         (beam_search or decoder).open()
@@ -97,9 +97,7 @@ class ExportedModel:
             encoder=EncoderSession(graphs, StateOutputs.of(manifest, "source"), manifest.source.input),
             decoder=decoder,
             beam_search=beam_search,
-            forced=ForcedSession(graphs, states, attention=attention, penalized=penalized)
-            if Graph.TEACHER_FORCED in there
-            else None,
+            forced=ForcedSession(graphs, states, attention=attention) if Graph.TEACHER_FORCED in there else None,
             self_attention=SelfAttentionSession(graphs, manifest.source.input)
             if Graph.SELF_ATTENTION in there
             else None,

@@ -123,6 +123,7 @@ class StepInput:
         override: weights and places of attention overrides, or None.
         kept_heads: [rows, layers, heads] masks of the decoder's self-attention, 0 for an ablated head and 1 for the
             others; None for that of `EncodedSource.heads`. They may differ where `StepSession.masks_by_row`.
+        normalizers: whether the output must have `graphs.STEP_NORMALIZER`, which `StepSession.gives_normalizers` tells.
     """
 
     previous_ids: Ids
@@ -132,6 +133,7 @@ class StepInput:
     top_count: int
     override: tuple[Floats, Mask] | None = None
     kept_heads: Floats | None = None
+    normalizers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,10 +191,10 @@ class ForcedSession:
     Each graph is opened when it is first needed; a translation needs neither.
     """
 
-    def __init__(self, folder: GraphFolder, states: StateOutputs, *, attention: bool, penalized: bool) -> None:
+    def __init__(self, folder: GraphFolder, states: StateOutputs, *, attention: bool) -> None:
         own = [spec.name for spec in FORCED_OUTPUTS if attention or spec.name != CROSS_ATTENTION]
-        fetches = [*own, *states.recorded, *([FORCED_NORMALIZER.name] if penalized else ())]
-        self._graph = GraphOnDemand(folder, Graph.TEACHER_FORCED, fetches)
+        fetches = [*own, *states.recorded]
+        self._graph = GraphOnDemand(folder, Graph.TEACHER_FORCED, fetches, [FORCED_NORMALIZER.name])
         self._on_demand = GraphOnDemand(folder, Graph.FORCED_STATES, states.on_demand)
 
     def run(self, encoded: EncodedSource, previous_ids: Ids, scored_ids: Ids) -> Mapping[str, NDArray[np.generic]]:

@@ -33,7 +33,6 @@ class StepSession:
         graphs: the graphs of the model.
         states: the states of the target.
         attention_shape: layers and heads of cross-attention; None where there is none.
-        penalized: whether the model has a repetition penalty.
     """
 
     def __init__(
@@ -42,15 +41,13 @@ class StepSession:
         graphs: Collection[Graph],
         states: StateOutputs,
         attention_shape: tuple[int, int] | None,
-        *,
-        penalized: bool,
     ) -> None:
         self._attention_shape = attention_shape
         attention = (CROSS_ATTENTION,) if attention_shape else ()
-        fetches = (*_FETCHES, *states.recorded, *attention, *([STEP_NORMALIZER.name] if penalized else ()))
-        self._whole = GraphOnDemand(folder, Graph.DECODER_STEP, (*fetches, *SCORES))
+        fetches, optional = (*_FETCHES, *states.recorded, *attention), (STEP_NORMALIZER.name,)
+        self._whole = GraphOnDemand(folder, Graph.DECODER_STEP, (*fetches, *SCORES), optional)
         has_plain = Graph.PLAIN_STEP in graphs and not may_run_on_gpu()
-        self._plain = GraphOnDemand(folder, Graph.PLAIN_STEP, fetches) if has_plain else None
+        self._plain = GraphOnDemand(folder, Graph.PLAIN_STEP, fetches, optional) if has_plain else None
         self._states = GraphOnDemand(folder, Graph.STEP_STATES, states.on_demand)
 
     def open(self) -> None:
@@ -65,6 +62,11 @@ class StepSession:
     def masks_by_row(self) -> bool:
         """Whether rows of a step may have different masks of heads; not so in models of before export revision 11."""
         return self._whole.open().masks_by_row(STEP_HEAD_MASK)
+
+    @property
+    def gives_normalizers(self) -> bool:
+        """Whether steps can give `STEP_NORMALIZER`; models of before export revision 12 only under a penalty."""
+        return STEP_NORMALIZER.name in self._whole.open().outputs
 
     def run(self, encoded: EncodedSource, memory: Tensors, asked: StepInput) -> StepOutput:
         """Run one step for all rows; ``memory`` is `EncodedSource.memory` at step 0, then `StepOutput.memory`."""
@@ -97,7 +99,11 @@ class StepSession:
     def _choose(self, encoded: EncodedSource, asked: StepInput) -> GraphOnDemand:
         ablated = (asked.kept_heads, encoded.heads.decoder, encoded.heads.cross)
         intervenes = any(given is not None for given in (*ablated, asked.override, asked.scored_ids))
-        return self._whole if intervenes or self._plain is None else self._plain
+        if intervenes or self._plain is None:
+            return self._whole
+        if asked.normalizers and STEP_NORMALIZER.name not in self._plain.open().outputs:
+            return self._whole
+        return self._plain
 
     def _source(self, chosen: GraphOnDemand, encoded: EncodedSource) -> dict[str, DeviceTensor]:
         """The tensors of the encoder that the graph reads."""

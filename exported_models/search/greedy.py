@@ -56,7 +56,7 @@ def translate_batch(
         ruled_out = [rules[sentence].find(said[sentence]) for sentence in sentences]
         moved = max(penalty.count_moved(path, vocabulary) for path in paths)
         top_count = min(1 + max(map(len, ruled_out)) + moved, vocabulary)
-        asked = StepInput(previous, continued, position, None, top_count)
+        asked = StepInput(previous, continued, position, None, top_count, normalizers=penalty.needs_normalizers)
         output = model.decoder.run(encoded, memory, asked)
         ranked = _rank_tokens(penalty, output, paths)
         memory, previous = output.memory, _choose_tokens(manifest, ranked, ruled_out, position, longest)

@@ -266,6 +266,7 @@ def _advance(model: ExportedModel, encoded: EncodedSource, memory: Tensors, lane
         top_count=max(lane.beam.top_count for lane in lanes),
         override=_stack_overrides(model.manifest, layout.owners, encoded.mask.shape[1]),
         kept_heads=_stack_masks(layout.owners),
+        normalizers=any(lane.beam.penalty.needs_normalizers for lane in lanes),
     )
     output = model.decoder.run(encoded, memory, asked)
     scored = _score_wanted(model, encoded, memory, asked, output, list(zip(lanes, layout.rows, strict=True)))

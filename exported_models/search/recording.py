@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -124,7 +124,11 @@ class SearchRecorder:
         return self._recording.encoded
 
     def replay(
-        self, prefix: tuple[int, ...], overrides: Sequence[AttentionOverride], top_counts: Sequence[int]
+        self,
+        prefix: tuple[int, ...],
+        overrides: Sequence[AttentionOverride],
+        top_counts: Sequence[int],
+        needed: Collection[str] = (),
     ) -> list[ReplayedStep]:
         """The known steps of a search with this prefix, from the first one on.
 
@@ -132,8 +136,9 @@ class SearchRecorder:
 
         Args:
             top_counts: number of most probable tokens that the search needs at each of these steps.
+            needed: outputs that not every step has, and that the search needs.
         """
-        steps = list(self._known_steps(prefix, overrides, top_counts))
+        steps = list(self._known_steps(prefix, overrides, top_counts, needed))
         while steps and steps[-1].memory is None:
             steps.pop()
         return steps
@@ -155,14 +160,18 @@ class SearchRecorder:
         self._recording.save_space()
 
     def _known_steps(
-        self, prefix: tuple[int, ...], overrides: Sequence[AttentionOverride], top_counts: Sequence[int]
+        self,
+        prefix: tuple[int, ...],
+        overrides: Sequence[AttentionOverride],
+        top_counts: Sequence[int],
+        needed: Collection[str],
     ) -> Iterator[ReplayedStep]:
         for position in range(len(prefix) + 1):
             path = prefix[:position]
             found = self._recording.find(path, overrides)
             forced_id = prefix[position] if position < len(prefix) else None
             arrays = _answer(found[0].arrays, found[1], forced_id, top_counts[position]) if found else None
-            if found is None or arrays is None:
+            if found is None or arrays is None or not arrays.keys() >= set(needed):
                 return
             step, row = found
             self.rows[_row_key(path, overrides)] = (

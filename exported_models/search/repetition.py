@@ -36,6 +36,11 @@ class RepetitionPenalty:
         """Whether the penalty changes any score."""
         return self.factor != 1
 
+    @property
+    def needs_normalizers(self) -> bool:
+        """Whether `weigh` needs the normalizers of logits."""
+        return self.active and self.of_logits
+
     def count_moved(self, path: Sequence[int], vocabulary: int) -> int:
         """Number of further most probable tokens that a step after ``path`` needs, so that it misses none of the best.
 
@@ -53,7 +58,7 @@ class RepetitionPenalty:
         Args:
             log_probs: [rows, tokens] the model's log-probabilities of the tokens ``ids`` [rows, tokens].
             paths: token ids before each row, the start left out.
-            log_normalizers: [rows], see `graphs.STEP_NORMALIZER`; may be None where logits are not penalized.
+            log_normalizers: [rows], see `graphs.STEP_NORMALIZER`; may be None unless `needs_normalizers`.
         """
         if not self.active:
             return log_probs

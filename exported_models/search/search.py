@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from exported_models.contract.arrays import Floats, Mask
+from exported_models.contract.graphs import STEP_NORMALIZER
 from exported_models.contract.request import CompletedRequest, HeadAblation
 from exported_models.contract.source import Source
 from exported_models.contract.trace import Trace
@@ -60,7 +61,8 @@ def _replay(beam: Beam, recorder: SearchRecorder, request: CompletedRequest) -> 
     """Settle the known steps; return the memory after them, and the row of it that each live row continues."""
     memory, continued = recorder.encoded.memory, [0]
     top_counts = beam.list_prefix_top_counts()
-    for step in recorder.replay(beam.settings.prefix, request.overrides, top_counts):
+    needed = [STEP_NORMALIZER.name] if beam.penalty.needs_normalizers else []
+    for step in recorder.replay(beam.settings.prefix, request.overrides, top_counts, needed):
         if beam.stop() is not None or (beam.kept and beam.forced_id is None):
             break
         overridden = any(override.step == beam.position for override in request.overrides)
@@ -167,4 +169,5 @@ def _step_input(
         scored_ids=np.array([token_id for _, token_id in scored], np.int64) if scored else None,
         top_count=beam.top_count,
         override=override,
+        normalizers=beam.penalty.needs_normalizers,
     )

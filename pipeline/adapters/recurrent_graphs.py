@@ -56,7 +56,7 @@ class RecurrentStep(nn.Module):
             override = Override(inputs["attention_override"][:, 0, 0], inputs["override_on"][:, 0, 0])
         stepped = self.model.step(inputs["previous_ids"], _collect(inputs, config), source, override)
         found = {
-            "log_probs": stepped.log_probs,
+            "logits": stepped.logits,
             "decoder_state": stepped.state,
             ATTENTIONAL_SPACE: stepped.predictor,
             **name_layers("decoder", stepped.memory.hidden),
@@ -101,7 +101,7 @@ class RecurrentRun:
         stepped = self._model.step(torch.tensor(list(tokens)), memory, self._source, None)
         self._memory = stepped.memory
         return StepResult(
-            log_probs=_floats(stepped.log_probs),
+            logits=_floats(stepped.logits),
             decoder_state=_floats(stepped.state),
             context=None if stepped.context is None else _floats(stepped.context),
             attention=None if stepped.attention is None else _floats(stepped.attention[:, None, None]),

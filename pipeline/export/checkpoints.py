@@ -30,7 +30,7 @@ from pipeline.work.lock import only_build
 from pipeline.work.published import mark_finished
 from state_store.pairs import StoredPair
 
-EXPORT_REVISION = 11
+EXPORT_REVISION = 12
 """Raised when the same checkpoint would give another exported model than before."""
 
 

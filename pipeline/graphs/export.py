@@ -72,7 +72,7 @@ def write_graphs(model: LoadedCheckpoint, folder: Path, progress: Progress = Sil
             exported[graph] = _export(graph, module.eval(), model, weights)
             advance(1)
     protos = divide_states(exported, model.spaces)
-    plain = derive_plain_step(protos[Graph.DECODER_STEP])
+    plain = derive_plain_step(protos[Graph.DECODER_STEP], penalizes=model.generation.penalizes)
     if plain is not None:
         protos[Graph.PLAIN_STEP] = plain
         if model.generation.goes_by_probability:

@@ -1,7 +1,8 @@
 """The step graph without interventions, derived from the one with them.
 
 Most steps of a search override no attention, ablate no head and force no token. The plain step is a copy of the step
-graph without the nodes that serve interventions alone. Its self-attention is fused into one kernel, which supports
+graph without the nodes that serve interventions alone, or a
+repetition penalty that the model has not. Its self-attention is fused into one kernel, which supports
 float32 on CPUs only.
 """
 
@@ -11,7 +12,7 @@ from copy import deepcopy
 
 import onnx
 
-from exported_models.contract.graphs import DECODER_HEAD_MASK, INTERVENTIONS, SCORES
+from exported_models.contract.graphs import DECODER_HEAD_MASK, INTERVENTIONS, SCORES, STEP_NORMALIZER
 from pipeline.graphs.fused_attention import fuse_self_attention
 from pipeline.graphs.rewriting import Wiring, attributes, drop_unused_weights, keep_outputs
 
@@ -19,15 +20,20 @@ _SHAPING = frozenset({"Cast", "Gather", "Reshape", "Split", "Squeeze", "Transpos
 """Operators that change the shape of their first input and none of its values."""
 
 
-def derive_plain_step(step: onnx.ModelProto) -> onnx.ModelProto | None:
-    """Derive the plain step from a step graph; None if its interventions have a form that is not recognized."""
+def derive_plain_step(step: onnx.ModelProto, *, penalizes: bool) -> onnx.ModelProto | None:
+    """Derive the plain step from a step graph; None if its interventions have a form that is not recognized.
+
+    Args:
+        penalizes: whether the model has a repetition penalty, so that its searches read normalizers in every step.
+    """
     plain = deepcopy(step)
     graph = plain.graph
     wiring = Wiring(graph)
     _leave_out(graph, wiring)
     _measure_elsewhere(graph)
     _read_directly(graph, wiring)
-    keep_outputs(graph, [value.name for value in graph.output if value.name not in SCORES])
+    unread = SCORES if penalizes else SCORES | {STEP_NORMALIZER.name}
+    keep_outputs(graph, [value.name for value in graph.output if value.name not in unread])
     if INTERVENTIONS.intersection(value.name for value in graph.input):
         return None
     # Inputs that the step does not read stay, since all steps are fed alike.

@@ -29,14 +29,13 @@ class ReferenceSentence:
         states: space name -> [tokens, size] float32, for every space of the model.
         log_probs: [target tokens] float32, of each target token.
         attention: [target tokens, layers, heads, source tokens] float32, or None.
-        log_normalizers: [target tokens] float32, see `exported_models.contract.graphs.FORCED_NORMALIZER`; None for
-            a model without a repetition penalty.
+        log_normalizers: [target tokens] float32, see `exported_models.contract.graphs.FORCED_NORMALIZER`.
     """
 
     states: Mapping[str, Floats]
     log_probs: Floats
     attention: Floats | None
-    log_normalizers: Floats | None = None
+    log_normalizers: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +65,8 @@ class LoadedCheckpoint:
         encoder: module from ``(source_ids, source_mask)`` to a dict of the states of every source space except tables,
             every ``source.*`` and every ``memory.*``.
         decoder_step: module from a dict of the step's inputs (without ``beam_index``, ``scored_ids`` and ``top_count``:
-            memory is reordered before, one a row) to a dict of ``log_probs`` [rows, vocabulary], the states of every
-            target space except tables, ``cross_attention``, a ``next.*`` for every ``memory.*``, and
-            ``log_normalizers`` if ``generation`` has a repetition penalty.
+            memory is reordered before, one a row) to a dict of ``logits`` [rows, vocabulary], the states of every
+            target space except tables, ``cross_attention``, and a ``next.*`` for every ``memory.*``.
         source_tensors, memory_tensors: the ``source.*`` and ``memory.*`` tensors as the encoder gives them.
         spaces: the spaces of states.
         cross_attention_layers, cross_attention_heads: 0 for a model without attention.
@@ -79,7 +77,7 @@ class LoadedCheckpoint:
         reference: the reference implementation that parity is checked against.
         max_target_tokens: longest target there are positions for, end of sentence included; None if any.
         teacher_forced: module from a dict of ``previous_ids``, ``source_mask`` and every ``source.*`` to a dict of
-            ``log_probs`` [sentences, target, vocabulary] and, for every target token, the other outputs of a step
+            ``logits`` [sentences, target, vocabulary] and, for every target token, the other outputs of a step
             except ``next.*``; None for a decoder that must run step by step.
         self_attention: module from a dict of `exported_models.contract.graphs.SELF_ATTENTION_INPUTS` to one of its
             outputs; None for a model without self-attention.

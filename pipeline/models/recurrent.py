@@ -121,12 +121,12 @@ class Override(NamedTuple):
 class Stepped(NamedTuple):
     """One decoder step of R rows.
 
-    ``log_probs`` [R, V]; ``state`` [R, D], the top layer's hidden state; ``memory`` for the next step; ``predictor``
+    ``logits`` [R, V]; ``state`` [R, D], the top layer's hidden state; ``memory`` for the next step; ``predictor``
     [R, D], the input of the output projection: the attentional vector, or ``state`` without attention. With attention
     ``context`` [R, W] and ``attention`` [R, S], exactly zero on padding.
     """
 
-    log_probs: Tensor
+    logits: Tensor
     state: Tensor
     memory: Memory
     context: Tensor | None
@@ -292,9 +292,9 @@ class RecurrentModel(nn.Module):
             context = _per_row(_per_sentence(attention, source.states) @ source.states)
             predictor = self.attentional(torch.cat([context, state], dim=-1))
             predictor = predictor if self.config.attention == "mlp" else torch.tanh(predictor)
-        log_probs = torch.log_softmax(self.output(self.dropout(predictor)), dim=-1)
+        logits = self.output(self.dropout(predictor))
         feed = predictor if self.config.input_feeding else None
-        return Stepped(log_probs, state, Memory(hidden, cell, feed), context, attention, predictor)
+        return Stepped(logits, state, Memory(hidden, cell, feed), context, attention, predictor)
 
     def forward(self, source_ids: Tensor, source_mask: Tensor, target_ids: Tensor) -> Tensor:
         """Teacher forcing: log-probabilities [N, T, V] of every next token after ``target_ids`` [N, T].
@@ -307,8 +307,8 @@ class RecurrentModel(nn.Module):
         for previous_ids in target_ids.unbind(dim=1):
             stepped = self.step(previous_ids, memory, source, None)
             memory = stepped.memory
-            rows.append(stepped.log_probs)
-        return torch.stack(rows, dim=1)
+            rows.append(stepped.logits)
+        return torch.log_softmax(torch.stack(rows, dim=1), dim=-1)
 
     def _run_decoder(self, x: Tensor, memory: Memory) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         """The layers' new hidden states and cells."""

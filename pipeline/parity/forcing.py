@@ -13,9 +13,9 @@ from exported_models.contract.graphs import (
     MEMORY_PREFIX,
     NEXT_PREFIX,
     SOURCE_PREFIX,
-    STEP_NORMALIZER,
     memory_name,
 )
+from pipeline.graphs.modules import normalize
 from pipeline.models.checkpoint import LoadedCheckpoint
 from pipeline.parity.outputs import ATTENTION, LOG_PROBS, NORMALIZERS, SCORES, Outputs, name_states, sum_scores
 
@@ -26,15 +26,15 @@ def force_modules(checkpoint: LoadedCheckpoint, source_ids: Sequence[int], targe
     encoded: dict[str, Tensor] = checkpoint.encoder(torch.tensor([list(source_ids)]), mask)
     previous = (checkpoint.start_id, *target_ids[:-1])
     decoded = _decode(checkpoint, previous, encoded, mask)
-    log_probs = _doubles(decoded["log_probs"].gather(1, torch.tensor(list(target_ids))[:, None])[:, 0])
-    normalizers = _doubles(decoded[STEP_NORMALIZER.name]) if checkpoint.generation.penalizes else None
+    every, normalizers = map(_doubles, normalize(decoded["logits"]))
+    log_probs = every[np.arange(len(target_ids)), list(target_ids)]
     states = {**_look_up(checkpoint, source_ids, target_ids), **{name: value[0] for name, value in encoded.items()}}
     states |= decoded
     return {
         LOG_PROBS: log_probs,
         **{name_states(space.name): _doubles(states[space.output]) for space in checkpoint.spaces},
         **({ATTENTION: _doubles(decoded["cross_attention"])} if checkpoint.cross_attention_layers else {}),
-        **({} if normalizers is None else {NORMALIZERS: normalizers}),
+        NORMALIZERS: normalizers,
         SCORES: sum_scores(checkpoint, target_ids, log_probs, normalizers),
     }
 

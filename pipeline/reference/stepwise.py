@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
+import torch
 
 from exported_models.contract.arrays import Floats
 from exported_models.contract.manifest import CONTEXT_SPACE, DECODER_SPACE, ENCODER_SPACE, GenerationDefaults
@@ -21,14 +22,14 @@ class StepResult:
     """Outputs of one step, a row for each hypothesis.
 
     Attributes:
-        log_probs: [rows, vocabulary] float32.
+        logits: [rows, vocabulary] float32.
         decoder_state: [rows, size] float32.
         context: [rows, size] float32, or None without attention.
         attention: [rows, layers, heads, source tokens] float32, or None.
         more_states: [rows, size] float32 of every other space of the target.
     """
 
-    log_probs: Floats
+    logits: Floats
     decoder_state: Floats
     context: Floats | None
     attention: Floats | None
@@ -76,7 +77,8 @@ class StepwiseReference:
         steps = [run.step([token], [0]) for token in (self._start_id, *target_ids[:-1])]
         contexts = [step.context for step in steps if step.context is not None]
         attention = [step.attention for step in steps if step.attention is not None]
-        wanted = [step.log_probs[0, token] for step, token in zip(steps, target_ids, strict=True)]
+        logits = _join(step.logits for step in steps)
+        log_probs = _normalize(logits)
         states = {
             ENCODER_SPACE: run.encoder_states,
             DECODER_SPACE: _join(step.decoder_state for step in steps),
@@ -88,8 +90,9 @@ class StepwiseReference:
         }
         return ReferenceSentence(
             states=states,
-            log_probs=np.array(wanted, np.float32),
+            log_probs=log_probs[np.arange(len(target_ids)), list(target_ids)],
             attention=_join(attention) if attention else None,
+            log_normalizers=logits.max(axis=-1) - log_probs.max(axis=-1),
         )
 
     @step_by_step()
@@ -98,9 +101,15 @@ class StepwiseReference:
         run = self._run(source_ids)
 
         def advance(tokens: Sequence[int], parents: Sequence[int]) -> Floats:
-            return run.step(tokens, parents).log_probs
+            return _normalize(run.step(tokens, parents).logits)
 
         return beam_search(advance, generation, start_id=self._start_id, end_id=self._end_id)
+
+
+def _normalize(logits: Floats) -> Floats:
+    """Log-probabilities of logits [..., vocabulary]."""
+    log_probs: Floats = torch.log_softmax(torch.from_numpy(logits), dim=-1).numpy()
+    return log_probs
 
 
 def _join(rows: Iterable[Floats]) -> Floats:

@@ -190,9 +190,9 @@ class PlainRun:
         self._prefixes = [(*self._prefixes[parent], token) for parent, token in zip(parents, tokens, strict=True)]
         rows = [self._decode(prefix) for prefix in self._prefixes]
         state, context, attention, layers = (torch.stack(kind) for kind in zip(*rows, strict=True))
-        log_probs = torch.log_softmax(self._model.output(state), dim=-1)
+        logits = self._model.output(state)
         more_states = name_lower_layers("decoder", [_floats(layer) for layer in layers.unbind(1)])
-        return StepResult(_floats(log_probs), _floats(state), _floats(context), _floats(attention), more_states)
+        return StepResult(_floats(logits), _floats(state), _floats(context), _floats(attention), more_states)
 
     def _decode(self, prefix: Sequence[int]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Outputs at the last token of a prefix.

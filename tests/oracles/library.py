@@ -53,7 +53,9 @@ class Library:
                 output_logits=True,
                 **settings,
             )
-            log_probs, counted = self._trace_beams(answer) if beams > 1 else self._trace_greedy(answer)
+            factor = settings.get("repetition_penalty", self.model.generation_config.repetition_penalty)
+            trace = self._trace_beams if beams > 1 else self._trace_greedy
+            log_probs, counted = trace(answer, penalized=factor not in (None, 1.0))
         penalty = settings.get("length_penalty", 1.0)
         listed = []
         for row, values, scores in zip(answer.sequences.tolist(), log_probs.tolist(), counted.tolist(), strict=True):
@@ -71,27 +73,23 @@ class Library:
         mask[:, 0] = 1
         return {"global_attention_mask": mask}
 
-    def _trace_beams(self, answer: Any) -> tuple[Tensor, Tensor]:
+    def _trace_beams(self, answer: Any, *, penalized: bool) -> tuple[Tensor, Tensor]:
         """Of each token of each sequence its log-probability, and what the search summed."""
         counted = self.model.compute_transition_scores(answer.sequences, answer.scores, answer.beam_indices)
-        if not self._penalizes:
+        if not penalized:
             return counted, counted
         own = self.model.compute_transition_scores(
             answer.sequences, answer.logits, answer.beam_indices, normalize_logits=True
         )
         return own, counted
 
-    def _trace_greedy(self, answer: Any) -> tuple[Tensor, Tensor]:
+    def _trace_greedy(self, answer: Any, *, penalized: bool) -> tuple[Tensor, Tensor]:
         """The same of a greedy search, whose scores are logits: a penalty changes them, not what normalizes them."""
         chosen = answer.sequences[0, 1:, None]
         logits, scores = torch.cat(answer.logits), torch.cat(answer.scores)
         normalizers = torch.logsumexp(logits, dim=-1, keepdim=True)
         own = (logits - normalizers).gather(1, chosen).T
-        return own, (scores - normalizers).gather(1, chosen).T if self._penalizes else own
-
-    @property
-    def _penalizes(self) -> bool:
-        return self.model.generation_config.repetition_penalty not in (None, 1.0)
+        return own, (scores - normalizers).gather(1, chosen).T if penalized else own
 
 
 def compare(trace: Trace, wanted: Sequence[Listed]) -> int:

@@ -72,7 +72,7 @@ def _open_unfused(exported: TinyExport, folder: Path) -> ExportedModel:
             nodes.append(onnx.helper.make_node("Identity", [scores], [node.input[0]]))
         nodes.append(node)
     replace_nodes(step.graph, nodes)
-    plain = derive_plain_step(step)
+    plain = derive_plain_step(step, penalizes=False)
     assert plain is not None
     assert all(node.domain != RUNTIME_DOMAIN for node in plain.graph.node)
     (folder / Graph.FOLDED_BEAM_SEARCH.filename).unlink()

@@ -187,7 +187,7 @@ def test_the_own_attention_as_override_changes_nothing(attending: RecurrentModel
     own = attending.step(*inputs, None)
     assert own.attention is not None
     again = attending.step(*inputs, Override(own.attention, torch.ones(4, dtype=torch.bool)))
-    assert torch.equal(own.log_probs, again.log_probs)
+    assert torch.equal(own.logits, again.logits)
     for before, after in zip(_flatten(own.memory), _flatten(again.memory), strict=True):
         assert torch.equal(before, after)
 
@@ -204,8 +204,8 @@ def test_an_override_acts_on_its_row_only(attending: RecurrentModel) -> None:
     assert changed.context is not None
     assert torch.equal(changed.attention[0], first_token[0])
     torch.testing.assert_close(changed.context[0], source.states[0, 0])
-    assert not torch.equal(changed.log_probs[0], own.log_probs[0])
-    torch.testing.assert_close(own.log_probs[1], changed.log_probs[1])
+    assert not torch.equal(changed.logits[0], own.logits[0])
+    torch.testing.assert_close(own.logits[1], changed.logits[1])
 
 
 @torch.inference_mode()
@@ -220,7 +220,7 @@ def test_rows_of_one_sentence_are_independent(model: RecurrentModel) -> None:
         )
         sentence = None if source is None else Source(*(part[row // 3 : row // 3 + 1] for part in source))
         alone = model.step(previous[row : row + 1], own, sentence, None)
-        torch.testing.assert_close(together.log_probs[row], alone.log_probs[0], atol=TOLERANCE, rtol=0)
+        torch.testing.assert_close(together.logits[row], alone.logits[0], atol=TOLERANCE, rtol=0)
         for batched, single in zip(_flatten(together.memory), _flatten(alone.memory), strict=True):
             torch.testing.assert_close(batched[row], single[0], atol=TOLERANCE, rtol=0)
 

@@ -16,6 +16,7 @@ from exported_models.contract.graphs import (
     MEMORY_PREFIX,
     NEXT_PREFIX,
     SCORES,
+    STEP_NORMALIZER,
     Graph,
     memory_name,
 )
@@ -98,7 +99,7 @@ def test_a_plain_step_is_a_step_without_interventions(family: str, export: Calla
     assert inputs[0] - inputs[1] == inputs[0] & INTERVENTIONS
 
     for wanted, found in _walk(whole, plain):
-        assert found.keys() == wanted.keys() - SCORES
+        assert found.keys() == wanted.keys() - SCORES - {STEP_NORMALIZER.name}
         for name, array in found.items():
             np.testing.assert_allclose(array, wanted[name], atol=1e-5, err_msg=name)
 
@@ -183,7 +184,7 @@ def test_interventions_of_another_form_are_left_where_they_are(dates_model: Expo
     for node in proto.graph.node:
         node.op_type = "SelectInstead" if node.op_type == "Where" else node.op_type
 
-    assert derive_plain_step(proto) is None
+    assert derive_plain_step(proto, penalizes=False) is None
 
 
 def test_a_step_with_interventions_that_change_nothing_says_the_same(dates_model: ExportedModel) -> None:
@@ -194,7 +195,7 @@ def test_a_step_with_interventions_that_change_nothing_says_the_same(dates_model
     plain = dates_model.decoder.run(encoded, encoded.memory, StepInput(rows, np.zeros(2, np.int64), 0, None, 5))
     whole = dates_model.decoder.run(encoded, encoded.memory, StepInput(rows, np.zeros(2, np.int64), 0, rows, 5, off))
 
-    assert whole.arrays.keys() - plain.arrays.keys() == SCORES
+    assert whole.arrays.keys() - plain.arrays.keys() == {*SCORES, STEP_NORMALIZER.name}
     for name in plain.arrays:
         np.testing.assert_allclose(plain.floats(name), whole.floats(name), atol=1e-5, err_msg=name)
 

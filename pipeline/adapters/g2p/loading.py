@@ -158,9 +158,7 @@ class _Run:
     def step(self, tokens: Sequence[int], parents: Sequence[int]) -> StepResult:
         self._state = self._read("dec", self._arrays["dec_emb"][list(tokens)], self._state[list(parents)])
         logits = self._state @ self._arrays["fc_w"].T + self._arrays["fc_b"]
-        shifted = logits - logits.max(axis=1, keepdims=True)
-        log_probs = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-        return StepResult(log_probs, self._state, None, None)
+        return StepResult(logits, self._state, None, None)
 
     def _read(self, side: str, x: Floats, state: Floats) -> Floats:
         """The next state [rows, units] of a GRU (Cho et al. 2014) that reads ``x`` [rows, size]."""

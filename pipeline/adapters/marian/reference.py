@@ -46,7 +46,8 @@ class MarianReference:
             run = _SentenceRun(self._layers, source_ids)
             previous = [None, *target_ids[:-1]]
             steps = [run.step([token_id], [0]) for token_id in previous]
-            log_probs = self._distribution(np.concatenate([step.state for step in steps]))
+            logits = self._layers.logits(np.concatenate([step.state for step in steps]))
+        log_probs = self._distribution(logits)
         layers = zip(*(step.layers for step in steps), strict=True)
         return ReferenceSentence(
             states={
@@ -60,6 +61,7 @@ class MarianReference:
             },
             log_probs=_floats(log_probs[np.arange(len(target_ids)), list(target_ids)]),
             attention=_floats(np.concatenate([step.attention for step in steps])),
+            log_normalizers=_floats(_log_sum_exp(logits)),
         )
 
     def search(self, source_ids: Sequence[int], generation: GenerationDefaults) -> tuple[ReferenceHypothesis, ...]:
@@ -69,15 +71,13 @@ class MarianReference:
 
             def advance(tokens: Sequence[int], parents: Sequence[int]) -> Floats:
                 words = [None if token_id == self._start_id else token_id for token_id in tokens]
-                return _floats(self._distribution(run.step(words, parents).state))
+                return _floats(self._distribution(self._layers.logits(run.step(words, parents).state)))
 
             return beam_search(advance, generation, start_id=self._start_id, end_id=self._end_id)
 
-    def _distribution(self, states: Doubles) -> Doubles:
+    def _distribution(self, logits: Doubles) -> Doubles:
         """Log-probabilities [rows, vocabulary], minus infinity for suppressed tokens."""
-        logits = self._layers.logits(states)
-        shifted = logits - logits.max(axis=-1, keepdims=True)
-        log_probs: Doubles = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+        log_probs: Doubles = logits - _log_sum_exp(logits)[:, None]
         log_probs[:, self._suppressed] = -np.inf
         return log_probs
 
@@ -274,6 +274,12 @@ def _is_before(version: object, *numbers: int) -> bool:
     if not isinstance(version, str):
         return False
     return [int(part) for part in version.split()[0].removeprefix("v").split(".")] < list(numbers)
+
+
+def _log_sum_exp(logits: Doubles) -> Doubles:
+    """Logarithm of the sum of the exponentials of every row."""
+    largest = logits.max(axis=-1)
+    return _doubles(largest + np.log(np.exp(logits - largest[:, None]).sum(axis=-1)))
 
 
 def _sigmoid(x: Doubles) -> Doubles:

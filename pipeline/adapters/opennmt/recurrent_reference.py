@@ -82,7 +82,7 @@ class RecurrentRun:
         predictor, attention, context = self._attend(state)
         self._feed = predictor
         return StepResult(
-            log_probs=_floats(torch.log_softmax(parts.linear("generator", predictor), dim=-1)),
+            logits=_floats(parts.linear("generator", predictor)),
             decoder_state=_floats(state),
             context=None if context is None else _floats(context),
             attention=None if attention is None else _floats(attention[:, None, None]),

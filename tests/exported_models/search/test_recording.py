@@ -148,6 +148,19 @@ def test_a_request_that_looks_at_more_tokens_is_not_answered_with_fewer(model: E
     assert wider[0] == 0
 
 
+def test_steps_without_normalizers_are_not_replayed_where_logits_are_penalized(model: ExportedModel) -> None:
+    trace, recording = record(model)
+    asked = replace(REQUEST, beam_size=1, prefix=trace.best.tokens[:3], repetition_penalty=1.7)
+
+    found, steps = decode(model, asked, recording)
+    again, further = decode(model, replace(asked, repetition_penalty=1.8), recording)
+
+    assert same(found, decode(model, asked, record_source(model, model.read_source(SOURCE)))[0])
+    assert steps[0] == 0
+    assert further[0] == 4  # those of the first what-if have them
+    assert again.best.score < found.best.score
+
+
 @pytest.mark.parametrize("memory_bytes", [0, 2000, 5000])
 def test_with_little_space_a_what_if_begins_earlier_and_ends_the_same(model: ExportedModel, memory_bytes: int) -> None:
     roomy_trace, roomy = record(model)

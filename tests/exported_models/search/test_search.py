@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -25,6 +26,7 @@ from exported_models.runtime.model import ExportedModel
 from exported_models.runtime.sessions import EncodedSource, StepInput, StepOutput
 from exported_models.runtime.step_session import StepSession
 from exported_models.search.search import record_source, search
+from pipeline.models.luong import LuongModel
 
 NextLogProbs = Callable[[str, tuple[int, ...]], list[float]]
 END_ID = 2
@@ -141,6 +143,35 @@ def test_kept_paths_go_on_greedily_and_leave_the_n_best_list_as_it_is(
     assert [one.normalized for one in beside] == pytest.approx(
         sorted((alone[one.token_ids].normalized for one in beside), reverse=True), abs=1e-4
     )
+
+
+@settings(max_examples=20)
+@given(sources, st.floats(1, 3))
+def test_a_greedy_search_penalizes_logits(
+    engine: Engine, random_torch_model: LuongModel, source: str, factor: float
+) -> None:
+    """Textbook: negative logits of what was said are multiplied, positive ones divided (Keskar et al. 2019)."""
+    model = engine.model("random")
+    ids = torch.tensor([model.source_tokenizer.encode(source, end=True).ids])
+    mask = torch.ones_like(ids, dtype=torch.bool)
+    said, score = [model.manifest.start_id], 0.0
+    with torch.no_grad():
+        states, memory, _ = random_torch_model.encode(ids, mask)
+        read = random_torch_model.read_source(states, mask)
+        while len(said) <= model.manifest.generation.max_length and said[-1] != model.manifest.end_id:
+            stepped = random_torch_model.step(torch.tensor(said[-1:]), memory, read, None)
+            memory, logits = stepped.memory, stepped.logits[0].double()
+            penalized = logits.clone()
+            for token_id in set(said):
+                penalized[token_id] = logits[token_id] * factor if logits[token_id] < 0 else logits[token_id] / factor
+            best = int(penalized.argmax())
+            score += float(penalized[best] - torch.logsumexp(logits, 0))
+            said.append(best)
+
+    trace = engine.translate(Request("random", source, beam_size=1, repetition_penalty=factor))
+
+    assert list(trace.best.token_ids) == said[1:]
+    assert trace.best.score == pytest.approx(score, abs=1e-4)
 
 
 def test_a_path_beside_the_beam_is_told_from_those_that_the_beam_held(engine: Engine) -> None:

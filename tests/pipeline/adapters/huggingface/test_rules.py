@@ -6,7 +6,7 @@ import itertools
 import json
 import random
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from pipeline.adapters import load_adapter
 from pipeline.adapters.huggingface.checkpoint import quiet_library
 from pipeline.adapters.huggingface.reference import HuggingFaceReference
 from pipeline.graphs.export import write_graphs
+from tests.older_exports import copy_changed, leave_out_normalizers, leave_out_plain_step
 from tests.pipeline.adapters.huggingface.tiny_checkpoints import TEXTS, save_tiny_checkpoint
 from tests.pipeline.tiny_exports import open_unverified
 
@@ -89,6 +90,10 @@ class Pair:
         manifest["generation"] |= rules
         (folder / "manifest.json").write_text(json.dumps(manifest))
         return Pair(ExportedModel.open(folder, threads=1), self.reference)
+
+    def changed(self, change: Callable[[Path], object], folder: Path) -> Pair:
+        """The same model with other graphs."""
+        return Pair(ExportedModel.open(copy_changed(self.exported.folder, folder, change), threads=1), self.reference)
 
     @property
     def generation(self) -> GenerationDefaults:
@@ -262,15 +267,26 @@ def test_a_request_may_drop_the_rules_of_its_model(plain: Pair, tmp_path: Path) 
             assert without.hypotheses == plain.translate(ids, beam_size=beam).hypotheses
 
 
-def test_a_penalty_of_logits_needs_a_model_that_gives_them(plain: Pair, tmp_path: Path) -> None:
-    penalized = plain.under({"repetition_penalty": 2.0}, tmp_path / "tiny")
-    settings = penalized.generation.model_copy(update={"repetition_penalty": 1.6, "beam_size": 1})
+@pytest.mark.parametrize("has_plain_step", [True, False], ids=["plain step", "one step"])
+def test_a_greedy_search_penalizes_logits_as_generate_does(plain: Pair, has_plain_step: bool, tmp_path: Path) -> None:
+    """Whether the graph that runs it is one with interventions or without."""
+    pair = plain if has_plain_step else plain.changed(leave_out_plain_step, tmp_path / "tiny")
+    settings = plain.generation.model_copy(update={"repetition_penalty": 1.6, "beam_size": 1})
     for ids in _sources():
-        wanted = penalized.reference.search(ids, settings)
-        trace = penalized.translate(ids, beam_size=1, repetition_penalty=1.6)
-        _assert_equal(trace, [(entry.token_ids, entry.score) for entry in wanted])
-        with pytest.raises(RequestError, match="choose a beam of at least 2"):
-            plain.translate(ids, beam_size=1, repetition_penalty=1.6)
+        (wanted,) = plain.reference.search(ids, settings)
+        trace = pair.translate(ids, beam_size=1, repetition_penalty=1.6)
+        _assert_equal(trace, [(wanted.token_ids, wanted.score)])
+        went_on = pair.translate(ids, wanted.token_ids[:3], beam_size=1, repetition_penalty=1.6)
+        _assert_equal(went_on, [(wanted.token_ids, wanted.score)])
+
+
+def test_a_model_that_was_exported_without_normalizers_says_so(plain: Pair, tmp_path: Path) -> None:
+    older = plain.changed(leave_out_normalizers, tmp_path / "older")
+    (ids, *_) = _sources()
+    for settings in ({"beam_size": 2, "repetition_penalty": 1.6}, {"beam_size": 1}):
+        assert older.translate(ids, **settings).hypotheses == plain.translate(ids, **settings).hypotheses
+    with pytest.raises(RequestError, match="export the model again, or choose a beam of at least 2"):
+        older.translate(ids, beam_size=1, repetition_penalty=1.6)
 
 
 def test_what_is_ruled_out_is_in_the_record(plain: Pair, tmp_path: Path) -> None:
