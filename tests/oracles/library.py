@@ -118,7 +118,7 @@ def compare_searches(
     Args:
         rules: settings of ``generate`` that are the engine's own already.
     """
-    names = {"beam_size": "num_beams", "length_penalty": "length_penalty"}
+    names = {"beam_size": "num_beams", "length_penalty": "length_penalty", "repetition_penalty": "repetition_penalty"}
     theirs = {names[name]: value for name, value in settings.items() if name in names} | dict(rules or {})
     if "max_length" in settings:
         theirs["max_length"] = settings["max_length"] + 1

@@ -25,6 +25,8 @@ SETTINGS: tuple[dict[str, Any], ...] = (
     {"beam_size": 4, "length_penalty": 0.6, "early_stopping": "first"},
     {"beam_size": 5, "length_penalty": 1.4, "early_stopping": "never"},
     {"beam_size": 10, "length_penalty": 1.4},
+    {"beam_size": 1, "repetition_penalty": 1.3},
+    {"beam_size": 4, "repetition_penalty": 1.3},
 )
 LEARNING_RATE = 4e-3
 
