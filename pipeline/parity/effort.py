@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-_SMALL = 100_000_000
+_SMALL = 50_000_000
 """Most weights of a model that is compared in full."""
 _BUDGET = 4e10
 """Target tokens times weights of a large model."""

@@ -81,8 +81,8 @@ def test_a_wrong_export_is_refused(
 
 
 def test_work_is_bounded_by_tokens_times_weights() -> None:
-    assert choose_effort(80_000_000) == Effort()
-    for parameters in (120_000_000, 300_000_000, 600_000_000, 3_000_000_000):
+    assert choose_effort(40_000_000) == Effort()
+    for parameters in (75_000_000, 120_000_000, 300_000_000, 600_000_000, 3_000_000_000):
         effort = choose_effort(parameters)
         assert effort.sentences is not None
         assert effort.sentences * effort.longest * parameters <= 2.2e11
