@@ -58,8 +58,9 @@ def describe_twin(summary: TwinSummary) -> str:
     report = summary.quantization
     done = "Published" if summary.changed else "Nothing changed:"
     return (
-        f"{done} int8 twin {summary.model_id} ({summary.model_hash[:_SHOWN_OF_HASH]}), {format_size(summary.bytes)} "
-        f"(the full model has {format_size(report['full_bytes'])}) in {summary.folder} ({summary.seconds:.1f} s)\n"
+        f"{done} {report['kind']} twin {summary.model_id} ({summary.model_hash[:_SHOWN_OF_HASH]}), "
+        f"{format_size(summary.bytes)} (the full model has {format_size(report['full_bytes'])}) in "
+        f"{summary.folder} ({summary.seconds:.1f} s)\n"
         f"  {_describe_comparison(report['comparison'])}"
     )
 

@@ -48,7 +48,7 @@ class Bench:
     def __init__(self, checkpoint: Path, sources: Path) -> None:
         workspace = Workspace(WORKSPACE)
         export_model(checkpoint, None, MODEL_ID, workspace, progress=open_progress())
-        twin = export_twin(MODEL_ID, Comparison(), workspace, progress=open_progress())
+        twin = export_twin(MODEL_ID, "int8", Comparison(), workspace, progress=open_progress())
         self.checkpoint = checkpoint
         self.model = ExportedModel.open(workspace.model_folder(MODEL_ID), threads=1)
         self.ours = Traced(self.model)

@@ -35,7 +35,7 @@ says the rest. Families that offer the same share a row.
 - *Spaces*: those recorded with every translation; those computed on demand, for each layer but the last; tables.
 - *Overrides*: attention weights of a target step can be replaced. *Ablation*: the heads that can be left out.
 - *One pass*: a corpus is encoded by one pass over each target; without it, step by step.
-- *int8*: a quantized twin can be made (`beamscope export --quantize int8`).
+- *int8*: a quantized twin can be made (`beamscope export --quantize int8`; `float16` for GPUs).
 
 Marian's own models offer what Marian offers below (those with an SSRU: no decoder self-attention, and no one pass);
 OpenNMT-py's Transformers what BART offers, and its recurrent models what Luong's offers.

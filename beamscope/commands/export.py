@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import get_args
 
 import click
 
 from beamscope.failures import require_build_extra
 from beamscope.options import json_option, workspace_option
 from beamscope.priority import yield_to_requests
+from exported_models.contract.manifest import TwinKind
 from exported_models.contract.workspace import Workspace
 
 
@@ -27,8 +29,9 @@ from exported_models.contract.workspace import Workspace
 @click.option("--to", "target_language", metavar="L", help="Language of targets whose request names none.")
 @click.option(
     "--quantize",
-    type=click.Choice(["int8"]),
-    help="Also publish a twin, ID-int8, whose large products are computed in 8-bit integers.",
+    type=click.Choice(get_args(TwinKind)),
+    help="Also publish a twin whose large products are computed in 8-bit integers, for CPUs (ID-int8), or in 16-bit "
+    "floats, for GPUs (ID-float16).",
 )
 @click.option(
     "--quantize-on",
@@ -59,7 +62,7 @@ def export(
     context_layer: int | None,
     source_language: str | None,
     target_language: str | None,
-    quantize: str | None,
+    quantize: TwinKind | None,
     sentences: Path | None,
     references: Path | None,
     least_agreement: float,
@@ -94,7 +97,7 @@ def export(
 
         comparison = Comparison(sentences, references, least_agreement)
         if quantize:
-            check_twin(model_id, comparison)
+            check_twin(model_id, quantize, comparison)
         summary = export_model(
             checkpoint,
             adapter,
@@ -104,7 +107,8 @@ def export(
             languages=LanguageChoice(source_language, target_language),
             progress=open_progress(),
         )
-        twin = export_twin(model_id, comparison, workspace, progress=open_progress()) if quantize else None
+        progress = open_progress()
+        twin = export_twin(model_id, quantize, comparison, workspace, progress=progress) if quantize else None
     if as_json:
         document = summary.to_document() | ({"twin": twin.to_document()} if twin else {})
         click.echo(json.dumps(document, indent=1))

@@ -278,14 +278,18 @@ class TwinComparison(Frozen):
     scores: TranslationScores | None = Field(default=None, description="None without references.")
 
 
+TwinKind = Literal["int8", "float16"]
+"""Numbers in which a twin computes its large products; the end of its name."""
+
+
 class QuantizationReport(Frozen):
     """Origin of a quantized twin, the method, and its comparison with the full model."""
 
-    kind: Literal["int8"]
+    kind: TwinKind
     model_id: str = Field(description="The full model.")
     model_hash: str = Field(description="Its content hash.")
     method: str = Field(description="For people: which weights, and how.")
-    products: int = Field(description="Products that are computed in int8, in all graphs.")
+    products: int = Field(description="Products that are computed in them, in all graphs.")
     full_bytes: int = Field(description="Size of the full model's files.")
     least_agreement: float = Field(description="Below it, nothing is published.")
     comparison: TwinComparison

@@ -113,11 +113,12 @@ def open_twin(full: BuildRun, project: Project) -> Iterator[BuildRun]:
     from pipeline.build.held_out_comparison import HeldOutComparison
     from pipeline.export.twins import plan_twin
 
-    planned, digests = full.store, full.store.ledger.digests
+    planned, digests, kind = full.store, full.store.ledger.digests, project.content.model.quantize
     store, model = build_folders(project, planned.workspace)
     with only_build(store, f"The store {project.store_id}"), only_build(model, f"The model {project.model_id}"):
         test = HeldOutComparison(planned.corpora)
-        twin = plan_twin(planned.model.model_id, test, planned.workspace, digests)
+        assert kind is not None
+        twin = plan_twin(planned.model.model_id, kind, test, planned.workspace, digests)
         ledger = Ledger(store, planned.workspace.stores_folder / project.store_id, digests)
         of_twin = replace(planned, project=project, model=twin, ledger=ledger)
         yield BuildRun(of_twin, full.progress, full.executor, full.runner)

@@ -6,8 +6,8 @@
                                       # one of the Hugging Face hub ("hub:owner/name@revision")
     adapter = "huggingface"           # left out: the adapter that recognizes the checkpoint
     context_layer = 2                 # decoder layer whose context is a space, counted from 0; left out: the last
-    quantize = "int8"                 # builds a twin of the model in 8-bit integers, with a store of its own; the
-                                      # names of both end with -int8
+    quantize = "int8"                 # builds a twin of the model in 8-bit integers ("float16": in 16-bit floats, for
+                                      # GPUs), with a store of its own; the names of both end with -int8 (-float16)
 
     [corpus]
     generator = "corpus.py"           # a script that writes the corpus files: python corpus.py --out FOLDER
@@ -33,16 +33,17 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from exported_models.contract.errors import WorkspaceError, shorten
+from exported_models.contract.manifest import TwinKind
 from exported_models.contract.workspace import check_artefact_name
 from pipeline.adapters.hub import names_hub
 from pipeline.adapters.installed import find_installed
 from pipeline.errors import ProjectFileError
-from pipeline.export.planned import TWIN_SUFFIX
+from pipeline.export.planned import twin_suffix
 from state_store.manifest import GLOBAL_MAP_KINDS, GlobalMapKind
 
 
@@ -69,7 +70,7 @@ class ModelSection(Section):
     checkpoint: Path
     adapter: str | None = None
     context_layer: int | None = Field(default=None, ge=0, description="Decoder layer of the context, counted from 0.")
-    quantize: Literal["int8"] | None = Field(default=None, description="Kind of the quantized twin; none if left out.")
+    quantize: TwinKind | None = Field(default=None, description="Kind of the quantized twin; none if left out.")
 
 
 class CorpusSection(Section):
@@ -130,7 +131,7 @@ class ProjectFile(Section):
     def _check_twin_names(self) -> Self:
         if self.model.quantize is not None:
             for name in {self.model.id, self.store.id or self.model.id}:
-                _check_name(f"{name}{TWIN_SUFFIX}")
+                _check_name(f"{name}{twin_suffix(self.model.quantize)}")
         return self
 
 
@@ -140,7 +141,7 @@ class Project:
 
     Attributes:
         path: absolute.
-        suffix: end of the names of model and store: `TWIN_SUFFIX` for a twin and its store, else empty.
+        suffix: end of the names of model and store: `twin_suffix` for a twin and its store, else empty.
     """
 
     path: Path
@@ -158,8 +159,8 @@ class Project:
     @property
     def twin(self) -> Project | None:
         """The project of the quantized twin and its store; None if the file asks for none, or for a twin itself."""
-        asked = self.content.model.quantize is not None and not self.suffix
-        return replace(self, suffix=TWIN_SUFFIX) if asked else None
+        kind = self.content.model.quantize
+        return None if kind is None or self.suffix else replace(self, suffix=twin_suffix(kind))
 
     @property
     def checkpoint(self) -> Path:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from exported_models.contract.manifest import TwinKind
 from exported_models.contract.publishing import format_size
 from pipeline.adapters.huggingface.weight_files import read_header
 from pipeline.errors import BuildError, CheckpointError
 
 _NEGLIGIBLE = 256 << 20
 """Bytes of weights up to which a machine that runs Python has the memory."""
-_FULL, _TWIN = 1.0, 0.6
-"""Sizes of an exported model and of its int8 twin, whose embeddings stay in float32, as parts of the weights."""
+_FULL = 1.0
+_TWINS: Mapping[TwinKind, float] = {"int8": 0.6, "float16": 0.55}
+"""Sizes of an exported model and of its twins as parts of the weights; in int8, embeddings stay in float32."""
 _RESIDENT = 1.5
 """Peak of an export as a part of the weights, and `_BESIDE` bytes of libraries and intermediate values."""
 _BESIDE = 600 << 20
@@ -45,9 +48,9 @@ def estimate_export(weights: int) -> Capacity:
     return Capacity(int(_RESIDENT * weights) + _BESIDE, int(_FULL * weights))
 
 
-def estimate_twin(weights: int) -> Capacity:
-    """Memory and disk of the int8 twin of a model of so many bytes, its comparison included."""
-    return Capacity(int(_RESIDENT * weights) + _BESIDE, int(_TWIN * weights))
+def estimate_twin(weights: int, kind: TwinKind) -> Capacity:
+    """Memory and disk of the twin of a model of so many bytes, its comparison included."""
+    return Capacity(int(_RESIDENT * weights) + _BESIDE, int(_TWINS[kind] * weights))
 
 
 def measure_free(folder: Path) -> Capacity:

@@ -7,14 +7,11 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from exported_models.contract.manifest import ModelManifest, load_model_manifest
+from exported_models.contract.manifest import ModelManifest, TwinKind, load_model_manifest
 from exported_models.contract.workspace import Workspace, check_artefact_name
 from pipeline.work.digests import Digests
 from pipeline.work.ledger import STAGED, Ledger
 from pipeline.work.published import is_current, is_intact, publish_staged
-
-TWIN_SUFFIX = "-int8"
-"""The end of the name of a quantized twin, and of a store built with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +85,18 @@ def model_build_folder(workspace: Workspace, model_id: str) -> Path:
     return workspace.builds_folder / "models" / model_id
 
 
-def twin_id(model_id: str) -> str:
+def twin_suffix(kind: TwinKind) -> str:
+    """The end of the name of a twin, and of a store built with it."""
+    return f"-{kind}"
+
+
+def twin_id(model_id: str, kind: TwinKind) -> str:
     """The name of a model's twin.
 
     Raises:
         WorkspaceError: it is too long.
     """
-    return check_artefact_name(f"{model_id}{TWIN_SUFFIX}")
+    return check_artefact_name(f"{model_id}{twin_suffix(kind)}")
 
 
 def is_published(planned: PlannedModel) -> bool:

@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import Protocol
 
 from exported_models.contract.graphs import WEIGHTS_FILE, Graph
-from exported_models.contract.manifest import ModelManifest, QuantizationReport, TwinComparison, load_model_manifest
+from exported_models.contract.manifest import (
+    ModelManifest,
+    QuantizationReport,
+    TwinComparison,
+    TwinKind,
+    load_model_manifest,
+)
 from exported_models.contract.publishing import digest_value, explain_disk_errors
 from exported_models.contract.workspace import Workspace
 from exported_models.runtime.model import ExportedModel
@@ -19,7 +25,7 @@ from pipeline.export.capacity import check_capacity, estimate_twin, measure_free
 from pipeline.export.planned import FinishedModel, PlannedModel, PublishedModel, find_model, publish_model, twin_id
 from pipeline.export.summary import TwinSummary
 from pipeline.graphs.export import seal
-from pipeline.graphs.quantize import METHOD, quantize_graphs
+from pipeline.graphs.quantize import REWRITINGS, quantize_graphs
 from pipeline.parity.twins import ComparedSentences, compare_twin, find_effort, make_up_sentences, read_sentences
 from pipeline.progress import Progress
 from pipeline.work.digests import Digests
@@ -79,6 +85,7 @@ class PlannedTwin(PlannedModel):
     """
 
     full: Path
+    kind: TwinKind
     test: TwinTest
     made_from: str
     """The fingerprint; read from the full model's manifest when the twin is planned."""
@@ -91,21 +98,23 @@ class PlannedTwin(PlannedModel):
         """See `PlannedModel`; the tokenizers of the full model, and its manifest by the twin's name."""
         full = load_model_manifest(self.full)
         _copy_other_files(self.full, full, folder)
-        return _rename(full, self.model_id)
+        return _rename(full, self)
 
 
-def check_twin(model_id: str, comparison: Comparison) -> None:
+def check_twin(model_id: str, kind: TwinKind, comparison: Comparison) -> None:
     """Check at once what would be refused only after the model is exported.
 
     Raises:
         WorkspaceError: the twin's name is too long. CorpusError: there are no such sentences.
     """
-    twin_id(model_id)
+    twin_id(model_id, kind)
     if comparison.sentences is not None:
         open_corpus(comparison.sentences, comparison.references)
 
 
-def plan_twin(model_id: str, test: TwinTest, workspace: Workspace, digests: Digests | None = None) -> PlannedTwin:
+def plan_twin(
+    model_id: str, kind: TwinKind, test: TwinTest, workspace: Workspace, digests: Digests | None = None
+) -> PlannedTwin:
     """The twin of a published model.
 
     Args:
@@ -115,11 +124,13 @@ def plan_twin(model_id: str, test: TwinTest, workspace: Workspace, digests: Dige
         WorkspaceError: there is no such model. CorpusError: there are no such sentences.
     """
     full = workspace.model_folder(model_id)
-    made_from = _fingerprint(load_model_manifest(full), test)
-    return PlannedTwin(workspace, twin_id(model_id), full, test, made_from, digests=digests or Digests())
+    made_from = _fingerprint(load_model_manifest(full), kind, test)
+    return PlannedTwin(workspace, twin_id(model_id, kind), full, kind, test, made_from, digests=digests or Digests())
 
 
-def export_twin(model_id: str, comparison: Comparison, workspace: Workspace, *, progress: Progress) -> TwinSummary:
+def export_twin(
+    model_id: str, kind: TwinKind, comparison: Comparison, workspace: Workspace, *, progress: Progress
+) -> TwinSummary:
     """Quantize a published model, compare the twin with it, and publish the twin as `twin_id`.
 
     Raises:
@@ -127,7 +138,7 @@ def export_twin(model_id: str, comparison: Comparison, workspace: Workspace, *, 
         PipelineError: nothing can be quantized, or the sentences cannot be read.
     """
     started = time.monotonic()
-    planned = plan_twin(model_id, comparison, workspace)
+    planned = plan_twin(model_id, kind, comparison, workspace)
     with only_build(planned.folder, f"The model {planned.model_id}"):
         # 1. Graphs and tokenizers, staged; 2. compared with the full model
         finished = find_model(planned) or make_twin(planned, progress=progress)
@@ -144,24 +155,24 @@ def make_twin(planned: PlannedTwin, *, progress: Progress) -> FinishedModel:
         PipelineError: nothing can be quantized, or the sentences cannot be read.
     """
     weights = load_model_manifest(planned.full).bytes
-    check_capacity(planned.model_id, weights, estimate_twin(weights), measure_free(planned.folder))
+    check_capacity(planned.model_id, weights, estimate_twin(weights, planned.kind), measure_free(planned.folder))
     full = ExportedModel.open(planned.full, threads=1)
     compared = planned.test.read(full)
     with progress.track("quantize", 1, "models") as advance:
-        products = _write_files(full, planned.staged)
+        products = _write_files(full, planned)
         advance(1)
-    bare = _rename(full.manifest, planned.model_id)
+    bare = _rename(full.manifest, planned)
     seal(planned.staged, bare, None, planned.digests.of)
     # A small model's steps take less time than waking a thread.
     threads = None if find_effort(full).is_bounded else 1
     full = ExportedModel.open(planned.full, threads=threads)
     found = compare_twin(full, ExportedModel.open(planned.staged, threads=threads), compared, progress=progress)
-    _check_agreement(planned.model_id, found, planned.test.least_agreement)
+    _check_agreement(planned, found)
     report = QuantizationReport(
-        kind="int8",
+        kind=planned.kind,
         model_id=full.manifest.model_id,
         model_hash=full.content_hash,
-        method=METHOD,
+        method=REWRITINGS[planned.kind].method,
         products=products,
         full_bytes=full.manifest.bytes,
         least_agreement=planned.test.least_agreement,
@@ -173,18 +184,18 @@ def make_twin(planned: PlannedTwin, *, progress: Progress) -> FinishedModel:
     return FinishedModel(planned.staged, manifest)
 
 
-def _rename(full: ModelManifest, name: str) -> ModelManifest:
+def _rename(full: ModelManifest, planned: PlannedTwin) -> ModelManifest:
     """The manifest of the twin, before it is compared."""
-    architecture = f"{full.architecture}, int8"
-    return full.model_copy(update={"model_id": name, "parity": None, "architecture": architecture})
+    architecture = f"{full.architecture}, {planned.kind}"
+    return full.model_copy(update={"model_id": planned.model_id, "parity": None, "architecture": architecture})
 
 
-def _write_files(full: ExportedModel, staged: Path) -> int:
+def _write_files(full: ExportedModel, planned: PlannedTwin) -> int:
     """Write quantized graphs and the shared files; return the number of quantized products."""
-    with explain_disk_errors(staged):
-        shutil.rmtree(staged, ignore_errors=True)
-    _copy_other_files(full.folder, full.manifest, staged)
-    return quantize_graphs(full.folder, staged, WEIGHTS_FILE)
+    with explain_disk_errors(planned.staged):
+        shutil.rmtree(planned.staged, ignore_errors=True)
+    _copy_other_files(full.folder, full.manifest, planned.staged)
+    return quantize_graphs(full.folder, planned.staged, WEIGHTS_FILE, planned.kind)
 
 
 def _copy_other_files(full: Path, manifest: ModelManifest, folder: Path) -> None:
@@ -196,19 +207,20 @@ def _copy_other_files(full: Path, manifest: ModelManifest, folder: Path) -> None
             shutil.copyfile(full / file, folder / file)
 
 
-def _check_agreement(name: str, found: TwinComparison, least: float) -> None:
+def _check_agreement(planned: PlannedTwin, found: TwinComparison) -> None:
+    least = planned.test.least_agreement
     # Written so that NaN, which compares false with everything, is refused too.
     if not found.agreement >= least:
         raise QuantizationError(
-            f"The int8 twin {name} finds the same token most probable as the full model before {found.agreement:.2%} "
-            f"of {found.tokens:,} tokens, less than the {least:.2%} it must; it was not published. Compare it on "
-            "sentences like those it will translate, or ask for less with --least-agreement."
+            f"The {planned.kind} twin {planned.model_id} finds the same token most probable as the full model before "
+            f"{found.agreement:.2%} of {found.tokens:,} tokens, less than the {least:.2%} it must; it was not "
+            "published. Compare it on sentences like those it will translate, or ask for less with --least-agreement."
         )
 
 
-def _fingerprint(full: ModelManifest, test: TwinTest) -> str:
+def _fingerprint(full: ModelManifest, kind: TwinKind, test: TwinTest) -> str:
     described = full.model_dump(mode="json", exclude={"files"})
-    return digest_value(["twin", QUANTIZE_REVISION, described, *test.fingerprint()])
+    return digest_value(["twin", kind, QUANTIZE_REVISION, described, *test.fingerprint()])
 
 
 def _summarize(published: PublishedModel, link: Path, *, seconds: float) -> TwinSummary:

@@ -50,7 +50,7 @@ def test_a_twin_is_published_beside_the_model(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("--quantize", "int4"), "'int4' is not 'int8'"),
+        (("--quantize", "int4"), "'int4' is not one of 'int8', 'float16'"),
         (("--quantize-on", "x"), "add --quantize int8"),
         (("--quantize", "int8", "--references", "x"), "name them too"),
         (("--quantize", "int8", "--least-agreement", "2"), "--least-agreement"),

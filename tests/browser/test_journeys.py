@@ -175,7 +175,7 @@ def twins(dates_workspace: Workspace, tmp_path: Path) -> Workspace:
     workspace.stores_folder.symlink_to(dates_workspace.stores_folder)
     sample = tmp_path / "sample.txt"
     sample.write_text("March 3, 1999\n", encoding="utf-8")
-    export_twin("dates", Comparison(sample), workspace, progress=SilentProgress())
+    export_twin("dates", "int8", Comparison(sample), workspace, progress=SilentProgress())
     return workspace
 
 

@@ -29,7 +29,7 @@ def test_the_twin_of_a_trained_model_agrees(materials: Path, tmp_path: Path) -> 
     sides = zip(read_lines(materials, SENTENCES), read_lines(materials, SENTENCES, "en"), strict=True)
     pairs.write_text("".join(f"{source}\t{target}\n" for source, target in sides), encoding="utf-8")
     full = export_model(materials / CHECKPOINT, None, MODEL_ID, workspace, progress=SilentProgress())
-    twin = export_twin(MODEL_ID, Comparison(pairs), workspace, progress=SilentProgress())
+    twin = export_twin(MODEL_ID, "int8", Comparison(pairs), workspace, progress=SilentProgress())
     report = load_model_manifest(workspace.model_folder(twin.model_id)).quantization
     assert report is not None
     found = report.comparison

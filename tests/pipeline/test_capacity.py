@@ -50,7 +50,7 @@ def test_a_machine_that_is_too_small_is_refused_with_the_numbers(free: Capacity,
 
 def test_a_machine_that_is_large_enough_and_a_small_model_are_not_refused(tmp_path: Path) -> None:
     check_capacity("nllb", NLLB, estimate_export(NLLB), Capacity(5 * GB, 3 * GB))
-    check_capacity("nllb-int8", NLLB, estimate_twin(NLLB), Capacity(5 * GB, 2 * GB))
+    check_capacity("nllb-int8", NLLB, estimate_twin(NLLB, "int8"), Capacity(5 * GB, 2 * GB))
     check_capacity("tiny", 10**6, estimate_export(10**6), Capacity(10**6, 10**6))
     free = measure_free(tmp_path / "not" / "there")
     assert free.disk > 0

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import pytest
 import sacrebleu
-from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
 
 from exported_models.contract.errors import WorkspaceError
 from exported_models.contract.graphs import Graph
@@ -23,18 +19,17 @@ from exported_models.engine import Engine
 from exported_models.runtime.model import ExportedModel
 from pipeline.errors import CorpusError, ExportError, QuantizationError
 from pipeline.export.twins import Comparison, check_twin, export_twin
-from pipeline.graphs import quantize
+from pipeline.graphs import products
 from pipeline.graphs.quantize import quantize_graphs
 from pipeline.progress import SilentProgress
 from state_store.errors import StoreError
 from state_store.store import StateStore
+from tests.pipeline.product_graphs import Floats, run_graph, write_graphs
 
 QUIET = SilentProgress()
 TEXTS = ("1 May 2003", "vendredi 15 février 2013", "4 декабря 1996 г.", "March 3, 1999")
 DATES = ("2003-05-01", "2013-02-15", "1996-12-04", "1999-03-04")
 """The last is wrong."""
-SIZE, VOCABULARY = 128, 300
-Floats = NDArray[np.float32]
 
 
 @pytest.fixture
@@ -45,7 +40,7 @@ def pairs(tmp_path: Path) -> Path:
 
 
 def test_a_twin_is_a_model_of_its_own_that_says_what_it_was_made_from(workspace: Workspace, pairs: Path) -> None:
-    summary = export_twin("dates", Comparison(pairs), workspace, progress=QUIET)
+    summary = export_twin("dates", "int8", Comparison(pairs), workspace, progress=QUIET)
     full, twin = (load_model_manifest(workspace.model_folder(name)) for name in ("dates", "dates-int8"))
     report = twin.quantization
     assert report is not None
@@ -60,7 +55,7 @@ def test_a_twin_is_a_model_of_its_own_that_says_what_it_was_made_from(workspace:
 
 
 def test_the_engine_runs_a_twin_as_any_model(workspace: Workspace, pairs: Path) -> None:
-    export_twin("dates", Comparison(pairs), workspace, progress=QUIET)
+    export_twin("dates", "int8", Comparison(pairs), workspace, progress=QUIET)
     engine = Engine(workspace)
     for text in TEXTS:
         full, twin = (engine.translate(Request(name, text)) for name in ("dates", "dates-int8"))
@@ -73,7 +68,7 @@ def test_the_engine_runs_a_twin_as_any_model(workspace: Workspace, pairs: Path) 
 
 
 def test_the_report_counts_what_the_engine_shows(workspace: Workspace, pairs: Path) -> None:
-    export_twin("dates", Comparison(pairs), workspace, progress=QUIET)
+    export_twin("dates", "int8", Comparison(pairs), workspace, progress=QUIET)
     engine, report = Engine(workspace), load_model_manifest(workspace.model_folder("dates-int8")).quantization
     assert report is not None
     found = report.comparison
@@ -108,7 +103,7 @@ def _first(engine: Engine, model_id: str, text: str, prefix: str) -> str:
 def test_sentences_without_references_give_agreement_alone(workspace: Workspace, tmp_path: Path) -> None:
     path = tmp_path / "sources.txt"
     path.write_text("\n".join(TEXTS), encoding="utf-8")
-    export_twin("dates", Comparison(path), workspace, progress=QUIET)
+    export_twin("dates", "int8", Comparison(path), workspace, progress=QUIET)
     report = load_model_manifest(workspace.model_folder("dates-int8")).quantization
     assert report is not None
     assert report.comparison.scores is None
@@ -116,11 +111,11 @@ def test_sentences_without_references_give_agreement_alone(workspace: Workspace,
 
 
 def test_what_is_there_already_is_not_made_again(workspace: Workspace, pairs: Path) -> None:
-    first = export_twin("dates", Comparison(pairs), workspace, progress=QUIET)
-    again = export_twin("dates", Comparison(pairs), workspace, progress=QUIET)
+    first = export_twin("dates", "int8", Comparison(pairs), workspace, progress=QUIET)
+    again = export_twin("dates", "int8", Comparison(pairs), workspace, progress=QUIET)
     assert (first.changed, again.changed, again.model_hash) == (True, False, first.model_hash)
     pairs.write_text("1 May 2003\t2003-05-01\n", encoding="utf-8")
-    other = export_twin("dates", Comparison(pairs), workspace, progress=QUIET)
+    other = export_twin("dates", "int8", Comparison(pairs), workspace, progress=QUIET)
     assert (other.changed, other.model_hash) == (True, first.model_hash)
     assert other.quantization["comparison"]["sentences"] == 1
 
@@ -128,12 +123,12 @@ def test_what_is_there_already_is_not_made_again(workspace: Workspace, pairs: Pa
 def test_a_twin_that_agrees_too_little_is_not_published(workspace: Workspace) -> None:
     """Made-up sentences are nothing that the model was trained on: it is hardly ever sure there."""
     with pytest.raises(QuantizationError, match=r"before 9\d\.\d\d% of [\d,]+ tokens, less than the 100.00% it must"):
-        export_twin("dates", Comparison(least_agreement=1.0), workspace, progress=QUIET)
+        export_twin("dates", "int8", Comparison(least_agreement=1.0), workspace, progress=QUIET)
     assert workspace.model_ids() == ("dates",)
 
 
 def test_a_store_of_the_full_model_is_not_the_twins(workspace: Workspace, dates_store: StateStore, pairs: Path) -> None:
-    export_twin("dates", Comparison(pairs), workspace, progress=QUIET)
+    export_twin("dates", "int8", Comparison(pairs), workspace, progress=QUIET)
     with pytest.raises(StoreError):
         StateStore.open(dates_store.folder, ExportedModel.open(workspace.model_folder("dates-int8")))
 
@@ -153,7 +148,7 @@ def test_bad_sentences_are_refused_with_their_place(
 ) -> None:
     pairs.write_text(content, encoding="utf-8")
     with pytest.raises(CorpusError) as caught:
-        export_twin("dates", Comparison(pairs), workspace, progress=QUIET)
+        export_twin("dates", "int8", Comparison(pairs), workspace, progress=QUIET)
     assert str(pairs) in str(caught.value)
     assert sentence in str(caught.value)
     assert workspace.model_ids() == ("dates",)
@@ -161,33 +156,33 @@ def test_bad_sentences_are_refused_with_their_place(
 
 def test_what_would_be_refused_later_is_refused_at_once(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="There is no corpus file"):
-        check_twin("dates", Comparison(tmp_path / "missing.txt"))
+        check_twin("dates", "int8", Comparison(tmp_path / "missing.txt"))
     with pytest.raises(WorkspaceError, match="cannot name a model"):
-        check_twin("d" * 64, Comparison())
+        check_twin("d" * 64, "int8", Comparison())
 
 
-@pytest.mark.parametrize("at_once", [quantize.AT_ONCE, 5_000], ids=["whole", "in parts"])
+@pytest.mark.parametrize("at_once", [products.AT_ONCE, 5_000], ids=["whole", "in parts"])
 def test_products_are_computed_in_integers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
     """Against the same arithmetic in NumPy: weights with a scale for each output, inputs with one for all."""
-    monkeypatch.setattr(quantize, "AT_ONCE", at_once)
-    table, projection, x = _write_graphs(tmp_path / "full")
+    monkeypatch.setattr(products, "AT_ONCE", at_once)
+    table, projection, x = write_graphs(tmp_path / "full")
     (tmp_path / "twin").mkdir()
-    assert quantize_graphs(tmp_path / "full", tmp_path / "twin", "weights.bin") == 3
+    assert quantize_graphs(tmp_path / "full", tmp_path / "twin", "weights.bin", "int8") == 3
     ids = np.array([3, 7, 7, 290])
-    logits, states = _run(tmp_path / "twin" / Graph.DECODER_STEP.filename, {"x": x, "ids": ids})
+    logits, states = run_graph(tmp_path / "twin" / Graph.DECODER_STEP.filename, {"x": x, "ids": ids})
     np.testing.assert_allclose(logits, _multiply(x, table.T) + 0.5, rtol=1e-4, atol=1e-4)
     assert np.array_equal(states, table[ids])
-    full, _ = _run(tmp_path / "full" / Graph.DECODER_STEP.filename, {"x": x, "ids": ids})
+    full, _ = run_graph(tmp_path / "full" / Graph.DECODER_STEP.filename, {"x": x, "ids": ids})
     assert 0 < np.abs(logits - full).max() < 0.05 * full.std()
-    (projected,) = _run(tmp_path / "twin" / Graph.ENCODER.filename, {"x": x})
+    (projected,) = run_graph(tmp_path / "twin" / Graph.ENCODER.filename, {"x": x})
     np.testing.assert_allclose(projected, _multiply(x, projection), rtol=1e-4, atol=1e-4)
 
 
 def test_weights_are_in_one_file_each_once(tmp_path: Path) -> None:
     """The table of embeddings in floats, the output projection that it also is in bytes, and the encoder's weight."""
-    table, projection, _ = _write_graphs(tmp_path / "full")
+    table, projection, _ = write_graphs(tmp_path / "full")
     (tmp_path / "twin").mkdir()
-    quantize_graphs(tmp_path / "full", tmp_path / "twin", "weights.bin")
+    quantize_graphs(tmp_path / "full", tmp_path / "twin", "weights.bin", "int8")
     weights = (tmp_path / "twin" / "weights.bin").read_bytes()
     # And two sets of scales; each begins a page of its own.
     assert 0 < len(weights) - (table.nbytes + table.size + projection.size) < 5 * 4096
@@ -198,67 +193,30 @@ def test_weights_are_in_one_file_each_once(tmp_path: Path) -> None:
 
 def test_a_twin_reads_no_source_in_floats(tmp_path: Path) -> None:
     """Folded products would stay in floats, beside a step with overrides that computes them in integers."""
-    _write_graphs(tmp_path / "full")
+    write_graphs(tmp_path / "full")
     (tmp_path / "twin").mkdir()
     folded = Graph.FOLDED_BEAM_SEARCH.filename
     shutil.copy(tmp_path / "full" / Graph.ENCODER.filename, tmp_path / "full" / folded)
-    quantize_graphs(tmp_path / "full", tmp_path / "twin", "weights.bin")
+    quantize_graphs(tmp_path / "full", tmp_path / "twin", "weights.bin", "int8")
     graphs = {path.stem for path in (tmp_path / "twin").glob("*.onnx")}
     assert graphs == {Graph.ENCODER, Graph.DECODER_STEP, Graph.TEACHER_FORCED}
 
 
 def test_equal_models_give_equal_twins(tmp_path: Path) -> None:
     for name in ("full", "again"):
-        _write_graphs(tmp_path / name)
+        write_graphs(tmp_path / name)
         (tmp_path / f"{name} twin").mkdir()
-        quantize_graphs(tmp_path / name, tmp_path / f"{name} twin", "weights.bin")
+        quantize_graphs(tmp_path / name, tmp_path / f"{name} twin", "weights.bin", "int8")
     for path in (tmp_path / "full twin").iterdir():
         assert path.read_bytes() == (tmp_path / "again twin" / path.name).read_bytes()
 
 
 def test_a_model_of_small_products_is_refused(tmp_path: Path) -> None:
-    _write_graphs(tmp_path / "full", size=16)
+    write_graphs(tmp_path / "full", size=16)
     (tmp_path / "twin").mkdir()
     with pytest.raises(ExportError, match="nothing can be quantized"):
-        quantize_graphs(tmp_path / "full", tmp_path / "twin", "weights.bin")
+        quantize_graphs(tmp_path / "full", tmp_path / "twin", "weights.bin", "int8")
     assert not list((tmp_path / "twin").iterdir())
-
-
-def _write_graphs(folder: Path, size: int = SIZE) -> tuple[Floats, Floats, Floats]:
-    """Two graphs with a table of embeddings that is the output projection too, and one with a weight of its own.
-
-    Returns the table, that weight, and an input.
-    """
-    folder.mkdir()
-    generator = np.random.default_rng(0)
-    table = generator.standard_normal((VOCABULARY, size)).astype(np.float32)
-    projection = generator.standard_normal((size, VOCABULARY)).astype(np.float32)
-    nodes = [
-        helper.make_node("Gemm", ["x", "table", "bias"], ["logits"], transB=1),
-        helper.make_node("Gather", ["table", "ids"], ["states"]),
-    ]
-    constants = {"table": table, "bias": np.full(VOCABULARY, 0.5, np.float32)}
-    for graph in (Graph.DECODER_STEP, Graph.TEACHER_FORCED):
-        _save(folder / graph.filename, nodes, constants, ["x", "ids"], ["logits", "states"])
-    product = helper.make_node("MatMul", ["x", "projection"], ["y"])
-    _save(folder / Graph.ENCODER.filename, [product], {"projection": projection}, ["x"], ["y"])
-    return table, projection, generator.standard_normal((4, size)).astype(np.float32)
-
-
-def _save(
-    path: Path, nodes: Sequence[onnx.NodeProto], constants: dict[str, Floats], inputs: list[str], outputs: list[str]
-) -> None:
-    kinds = {"ids": TensorProto.INT64}
-    values = [helper.make_tensor_value_info(name, kinds.get(name, TensorProto.FLOAT), None) for name in inputs]
-    results = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs]
-    tensors = [numpy_helper.from_array(value, name) for name, value in constants.items()]
-    graph = helper.make_graph(nodes, path.stem, values, results, tensors)
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), path)
-
-
-def _run(path: Path, inputs: dict[str, np.ndarray]) -> list[Floats]:
-    found: list[Floats] = ort.InferenceSession(path, providers=["CPUExecutionProvider"]).run(None, inputs)
-    return found
 
 
 def _multiply(x: Floats, weights: Floats) -> Floats:

@@ -156,7 +156,7 @@ def test_a_model_and_its_twin_stay_the_same(workspace: Workspace, tmp_path: Path
     twins = [tmp_path / f"{folder.name} twin" for folder in (full, turned)]
     for folder, twin in zip((full, turned), twins, strict=True):
         twin.mkdir()
-        quantize_graphs(folder, twin, WEIGHTS_FILE)
+        quantize_graphs(folder, twin, WEIGHTS_FILE, "int8")
     for path in twins[0].glob("*.onnx"):
         nodes = [onnx.load(twin / path.name, load_external_data=False).graph.node for twin in twins]
         assert [_describe(node) for node in nodes[0]] == [_describe(node) for node in nodes[1]], path.name

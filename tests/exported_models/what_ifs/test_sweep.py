@@ -15,7 +15,7 @@ from exported_models.contract.workspace import Workspace
 from exported_models.engine import Engine
 from exported_models.what_ifs.documents import SweepDocument
 from exported_models.what_ifs.sweep import Event, Sweep, sweep
-from tests.older_exports import copy_changed, leave_out_normalizers
+from tests.changed_exports import copy_changed, leave_out_normalizers
 
 REQUEST = Request("random", "abc de")
 BEAMS, PENALTIES = (1, 2, 3, 5, 8), (0.0, 1.0, 2.0)

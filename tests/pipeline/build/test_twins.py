@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from exported_models.contract.manifest import load_model_manifest
+from exported_models.contract.manifest import TwinKind, load_model_manifest
 from exported_models.contract.publishing import read_manifest
 from exported_models.contract.workspace import Workspace
 from exported_models.runtime.model import ExportedModel
@@ -27,24 +28,26 @@ def with_twin(project: Project) -> Project:
     return ask_for_twin(project)
 
 
-def ask_for_twin(project: Project) -> Project:
+def ask_for_twin(project: Project, kind: TwinKind = "int8") -> Project:
     """The same project with a twin."""
     text = project.path.read_text(encoding="utf-8")
     path = project.path.with_name("twin.toml")
-    path.write_text(text.replace('id = "dates"\n', 'id = "dates"\nquantize = "int8"\n', 1), encoding="utf-8")
+    path.write_text(text.replace('id = "dates"\n', f'id = "dates"\nquantize = "{kind}"\n', 1), encoding="utf-8")
     return load_project(path)
 
 
-def test_both_models_have_a_store_that_is_bound_to_them(workspace: Workspace, with_twin: Project) -> None:
-    summary = build(with_twin, workspace, progress=QUIET)
+@pytest.mark.parametrize("kind", get_args(TwinKind))
+def test_both_models_have_a_store_that_is_bound_to_them(workspace: Workspace, project: Project, kind: TwinKind) -> None:
+    name_of_twin = f"dates-{kind}"
+    summary = build(ask_for_twin(project, kind), workspace, progress=QUIET)
 
     assert summary.twin is not None
-    assert (summary.twin.model_id, summary.twin.store_id) == ("dates-int8", "dates-int8")
+    assert (summary.twin.model_id, summary.twin.store_id) == (name_of_twin, name_of_twin)
     assert summary.twin.pairs == summary.pairs == 90
     assert [step.name for step in summary.twin.steps] == [
         "plan", "quantize", "encode", "index", "map", "publish",
     ]  # fmt: skip
-    for name in ("dates", "dates-int8"):
+    for name in ("dates", name_of_twin):
         model = ExportedModel.open(workspace.model_folder(name), threads=1)
         store = StateStore.open(workspace.store_folder(name), model)
         assert store.manifest.model_hash == model.content_hash
@@ -57,7 +60,7 @@ def test_both_models_have_a_store_that_is_bound_to_them(workspace: Workspace, wi
         nearest = store.neighbors("decoder", forced.states["decoder"], k=1, exclude_source=None)
         assert max(found[0].distance for found in nearest) < 0.05
     assert summary.twin.store_hash != summary.store_hash
-    report = load_model_manifest(workspace.model_folder("dates-int8")).quantization
+    report = load_model_manifest(workspace.model_folder(name_of_twin)).quantization
     assert report is not None
     assert not report.comparison.made_up
     assert summary.twin.quantization == report.model_dump(mode="json")

@@ -32,7 +32,7 @@ from pipeline.adapters import load_adapter
 from pipeline.adapters.huggingface.checkpoint import quiet_library
 from pipeline.adapters.huggingface.reference import HuggingFaceReference
 from pipeline.graphs.export import write_graphs
-from tests.older_exports import copy_changed, leave_out_normalizers, leave_out_plain_step
+from tests.changed_exports import copy_changed, leave_out_normalizers, leave_out_plain_step
 from tests.pipeline.adapters.huggingface.tiny_checkpoints import TEXTS, save_tiny_checkpoint
 from tests.pipeline.tiny_exports import open_unverified
 

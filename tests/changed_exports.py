@@ -1,4 +1,4 @@
-"""Exported models with graphs as revisions of before wrote them."""
+"""Copies of exported models with other graphs: those of older revisions, and others that a test makes."""
 
 from __future__ import annotations
 
