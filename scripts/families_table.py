@@ -23,6 +23,7 @@ from tests.pipeline.adapters.ctranslate2.folders import save_folder
 from tests.pipeline.adapters.huggingface.tiny_checkpoints import FAMILIES, save_tiny_checkpoint
 from tests.pipeline.adapters.joeynmt.modules import make_config, make_model
 from tests.pipeline.adapters.joeynmt.modules import save_folder as save_joey
+from tests.pipeline.adapters.joeynmt.recurrent_modules import make_recurrent_config, make_recurrent_model
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "families.md"
 _DATES = PAGE.parent.parent / "examples" / "dates" / "checkpoint"
@@ -84,6 +85,8 @@ def load_families(folder: Path) -> Iterator[tuple[str, LoadedCheckpoint]]:
         yield family, load_adapter("huggingface").load(save_tiny_checkpoint(family, folder / family))
     yield "CTranslate2's folders", CTranslate2Adapter().load(save_folder("flan-t5", folder / "ctranslate2"))
     yield "JoeyNMT's Transformers", JoeyNmtAdapter().load(save_joey(folder / "joeynmt", make_model(), make_config()))
+    recurrent = save_joey(folder / "joeynmt-recurrent", make_recurrent_model(), make_recurrent_config())
+    yield "JoeyNMT's LSTMs and GRUs", JoeyNmtAdapter().load(recurrent)
     yield "Luong's (LSTM with attention)", load_adapter("luong").load(_DATES)
     yield "g2p-en (GRU without attention)", load_adapter("g2p").load(find_g2p_en())
 

@@ -10,14 +10,10 @@ from pathlib import Path
 from exported_models.contract.json_text import parse_json
 from exported_models.contract.manifest import CharacterTokenizerSpec, GenerationDefaults
 from pipeline.adapters.recurrent_graphs import (
-    RecurrentEmbeddings,
-    RecurrentEncoder,
+    MAX_SOURCE_TOKENS,
     RecurrentRun,
-    RecurrentStep,
-    memory_tensors,
+    describe_recurrent,
     read_embeddings,
-    recurrent_spaces,
-    source_tensors,
 )
 from pipeline.models.checkpoint import LoadedCheckpoint
 from pipeline.models.luong import (
@@ -29,9 +25,8 @@ from pipeline.models.luong import (
 )
 from pipeline.reference.stepwise import StepwiseReference
 
-# The model has no limit of its own; these limit the cost of a mistaken request.
-MAX_SOURCE_TOKENS = 512
 MAX_TARGET_TOKENS = 64
+"""The model has no limit of its own; this one bounds the cost of a mistaken request."""
 
 
 class LuongAdapter:
@@ -49,19 +44,10 @@ class LuongAdapter:
 
     def load(self, checkpoint: Path) -> LoadedCheckpoint:
         loaded = load_checkpoint(checkpoint)
-        config, sizes = loaded.model.config, loaded.model.sizes
+        sizes = loaded.model.sizes
         return LoadedCheckpoint(
             architecture="BiLSTM encoder, LSTM decoder, Luong attention with input feeding",
-            encoder=RecurrentEncoder(loaded.model).eval(),
-            decoder_step=RecurrentStep(loaded.model).eval(),
-            embeddings=RecurrentEmbeddings(loaded.model),
-            source_tensors=source_tensors(config),
-            memory_tensors=memory_tensors(config),
-            spaces=recurrent_spaces(config),
-            cross_attention_layers=1,
-            cross_attention_heads=1,
-            source_vocabulary=config.source_vocabulary,
-            target_vocabulary=config.target_vocabulary,
+            **describe_recurrent(loaded.model.eval()),
             source_tokenizer=CharacterTokenizerSpec(file=SOURCE_VOCABULARY_FILE),
             target_tokenizer=CharacterTokenizerSpec(file=TARGET_VOCABULARY_FILE),
             tokenizer_files={

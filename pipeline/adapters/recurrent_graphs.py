@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TypedDict
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +24,9 @@ from pipeline.models.spaces import (
 from pipeline.reference.stepwise import StepResult
 
 _CELL_NAMES = {"lstm": "LSTM", "gru": "GRU"}
+
+MAX_SOURCE_TOKENS = 512
+"""Longest source of models that have no limit of their own: it bounds the cost of a mistaken request."""
 
 
 class RecurrentEncoder(nn.Module):
@@ -110,6 +114,38 @@ class RecurrentRun:
                 **({} if stepped.context is None else {ATTENTIONAL_SPACE: _floats(stepped.predictor)}),
             },
         )
+
+
+class RecurrentFields(TypedDict):
+    """The fields of `LoadedCheckpoint` that follow from a model."""
+
+    encoder: nn.Module
+    decoder_step: nn.Module
+    embeddings: nn.Module
+    source_tensors: tuple[TensorSpec, ...]
+    memory_tensors: tuple[TensorSpec, ...]
+    spaces: tuple[SpaceSpec, ...]
+    cross_attention_layers: int
+    cross_attention_heads: int
+    source_vocabulary: int
+    target_vocabulary: int
+
+
+def describe_recurrent(model: RecurrentModel) -> RecurrentFields:
+    """Graphs, spaces and sizes of a model. Adapters add tokenizers, generation settings and a reference."""
+    config = model.config
+    return {
+        "encoder": RecurrentEncoder(model),
+        "decoder_step": RecurrentStep(model),
+        "embeddings": RecurrentEmbeddings(model),
+        "source_tensors": source_tensors(config),
+        "memory_tensors": memory_tensors(config),
+        "spaces": recurrent_spaces(config),
+        "cross_attention_layers": int(config.attends),
+        "cross_attention_heads": int(config.attends),
+        "source_vocabulary": config.source_vocabulary,
+        "target_vocabulary": config.target_vocabulary,
+    }
 
 
 def read_embeddings(model: RecurrentModel) -> tuple[Floats, Floats]:

@@ -11,16 +11,26 @@ rows of one sentence are adjacent), W size of the encoder's states, D decoder un
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 Cell = Literal["lstm", "gru"]
 Attention = Literal["none", "dot", "general", "mlp"]
-Start = Literal["copied", "bridged", "projected"]
+Start = Literal["copied", "bridged", "projected", "one_bridge", "one_copy", "zero"]
+Activation = Literal["none", "tanh", "relu", "gelu", "swish"]
 
+_ACTIVATIONS: Mapping[Activation, Callable[[Tensor], Tensor]] = {
+    "none": lambda values: values,
+    "tanh": torch.tanh,
+    "relu": torch.relu,
+    "gelu": functional.gelu,
+    "swish": functional.silu,
+}
 _SHUT = -1e4
 """Input of a gate's sigmoid that shuts the gate; its negative opens it."""
 
@@ -34,8 +44,12 @@ class RecurrentConfig:
         start: initial state of the decoder's layers. "copied": the last states of the encoder layer of the same number,
             both directions concatenated. "bridged": the same through a layer with a rectifier (OpenNMT's bridge).
             "projected": the last hidden states of the encoder's top layer, through one layer for the hidden state (with
-            tanh) and one for the cell.
+            tanh) and one for the cell. The other three are JoeyNMT's, the same for every layer, and for its cell too.
+            "one_bridge": the last hidden state of the encoder's top layer through a layer with ``activation``.
+            "one_copy": that state itself, or the half of the direction ahead if it has twice the units. "zero": zeros.
         input_feeding: whether a step reads, besides the token before it, the vector that predicted that token.
+        activation: of the attentional vector, and of "one_bridge".
+        attentional_bias: whether the layer that makes the attentional vector has a bias.
         dropout: probability in training, applied to embeddings and to the input of the output projection.
         pad_id: token whose embedding is not trained, or None.
     """
@@ -53,6 +67,8 @@ class RecurrentConfig:
     input_feeding: bool
     encoder_layers: int = 1
     decoder_layers: int = 1
+    activation: Activation = "tanh"
+    attentional_bias: bool = False
     dropout: float = 0.0
     pad_id: int | None = None
 
@@ -73,7 +89,7 @@ class RecurrentConfig:
     @property
     def needs_last_cell(self) -> bool:
         """Whether the decoder starts from the encoder's last cells."""
-        return self.has_cell and self.start != "projected"
+        return self.has_cell and self.start in ("copied", "bridged")
 
     @property
     def attends(self) -> bool:
@@ -224,6 +240,26 @@ class ProjectedStart(nn.Module):
         return Finals((torch.tanh(self.hidden_bridge(final)),), (self.cell_bridge(final),))
 
 
+class SharedStart(nn.Module):
+    """The decoder's layers, and the cells of LSTMs, all start from one state; see `RecurrentConfig.start`."""
+
+    def __init__(self, config: RecurrentConfig) -> None:
+        super().__init__()
+        self.config = config
+        bridged = config.start == "one_bridge"
+        self.bridge = nn.Linear(config.encoder_size, config.decoder_units) if bridged else None
+
+    def forward(self, finals: Finals) -> Finals:
+        config, final = self.config, finals.hidden[-1]
+        if self.bridge is not None:
+            state = _ACTIVATIONS[config.activation](self.bridge(final))
+        else:
+            ahead = final[:, : config.decoder_units]
+            state = ahead if config.start == "one_copy" else final.new_zeros(final.shape[0], config.decoder_units)
+        layers = (state,) * config.decoder_layers
+        return Finals(layers, layers if config.has_cell else ())
+
+
 class RecurrentModel(nn.Module):
     """The model. Its parts are methods, since each is exported as a graph of its own."""
 
@@ -241,7 +277,7 @@ class RecurrentModel(nn.Module):
         additive = config.attention == "mlp"
         self.query_projection = nn.Linear(units, units) if additive else None
         self.energy = nn.Linear(units, 1, bias=False) if additive else None
-        self.attentional = nn.Linear(width + units, units, bias=additive) if config.attends else None
+        self.attentional = nn.Linear(width + units, units, bias=config.attentional_bias) if config.attends else None
         self.output = nn.Linear(units, config.target_vocabulary)
         self.dropout = nn.Dropout(config.dropout)
 
@@ -291,7 +327,7 @@ class RecurrentModel(nn.Module):
             attention = _replace(self._attend(state, source), source, override)
             context = _per_row(_per_sentence(attention, source.states) @ source.states)
             predictor = self.attentional(torch.cat([context, state], dim=-1))
-            predictor = predictor if self.config.attention == "mlp" else torch.tanh(predictor)
+            predictor = _ACTIVATIONS[self.config.activation](predictor)
         logits = self.output(self.dropout(predictor))
         feed = predictor if self.config.input_feeding else None
         return Stepped(logits, state, Memory(hidden, cell, feed), context, attention, predictor)
@@ -356,7 +392,9 @@ def _make_direction(config: RecurrentConfig, width: int) -> nn.Module:
 def _make_start(config: RecurrentConfig) -> nn.Module:
     if config.start == "projected":
         return ProjectedStart(config)
-    return BridgedStart(config) if config.start == "bridged" else CopiedStart()
+    if config.start == "bridged":
+        return BridgedStart(config)
+    return CopiedStart() if config.start == "copied" else SharedStart(config)
 
 
 def _make_decoder(config: RecurrentConfig) -> nn.ModuleList:

@@ -101,7 +101,9 @@ class StepwiseReference:
         run = self._run(source_ids)
 
         def advance(tokens: Sequence[int], parents: Sequence[int]) -> Floats:
-            return _normalize(run.step(tokens, parents).logits)
+            log_probs = _normalize(run.step(tokens, parents).logits)
+            log_probs[:, list(generation.suppressed_ids)] = -np.inf
+            return log_probs
 
         return beam_search(advance, generation, start_id=self._start_id, end_id=self._end_id)
 

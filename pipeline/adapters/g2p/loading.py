@@ -17,14 +17,7 @@ from torch import Tensor
 from exported_models.contract.arrays import Floats
 from exported_models.contract.manifest import CharacterTokenizerSpec, GenerationDefaults, WordTokenizerSpec
 from pipeline.adapters.g2p import ARRAYS, GRU_ARRAYS
-from pipeline.adapters.recurrent_graphs import (
-    RecurrentEmbeddings,
-    RecurrentEncoder,
-    RecurrentStep,
-    memory_tensors,
-    recurrent_spaces,
-    source_tensors,
-)
+from pipeline.adapters.recurrent_graphs import describe_recurrent
 from pipeline.adapters.special_tokens import Arrangement, arrange_like_target
 from pipeline.errors import CheckpointError
 from pipeline.models.checkpoint import LoadedCheckpoint
@@ -58,19 +51,9 @@ def load_checkpoint(path: Path) -> LoadedCheckpoint:
     graphemes = arrange_like_target(_GRAPHEMES, dict(enumerate(_PHONEMES[:4])))
     arrays["enc_emb"] = graphemes.arrange(torch.from_numpy(arrays["enc_emb"])).numpy()
     model = _build_model(arrays, path)
-    config = model.config
     return LoadedCheckpoint(
         architecture="g2p-en: GRU encoder, GRU decoder, no attention",
-        encoder=RecurrentEncoder(model),
-        decoder_step=RecurrentStep(model),
-        embeddings=RecurrentEmbeddings(model),
-        source_tensors=source_tensors(config),
-        memory_tensors=memory_tensors(config),
-        spaces=recurrent_spaces(config),
-        cross_attention_layers=0,
-        cross_attention_heads=0,
-        source_vocabulary=config.source_vocabulary,
-        target_vocabulary=config.target_vocabulary,
+        **describe_recurrent(model),
         source_tokenizer=CharacterTokenizerSpec(file=_SOURCE_FILE),
         target_tokenizer=WordTokenizerSpec(file=_TARGET_FILE, unknown_id=None, after=(_END,)),
         tokenizer_files=_tokenizer_files(graphemes),

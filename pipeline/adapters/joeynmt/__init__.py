@@ -1,4 +1,4 @@
-"""The adapter of JoeyNMT 2 checkpoints (Kreutzer et al. 2019): its Transformers.
+"""The adapter of JoeyNMT 2 checkpoints (Kreutzer et al. 2019): Transformers and recurrent models.
 
 `recognizes` is called for every checkpoint, so heavy packages are imported in `load` only.
 """

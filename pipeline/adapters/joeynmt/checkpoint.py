@@ -6,111 +6,20 @@ import pickle
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, TypeVar
 
 import torch
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 from torch import Tensor
 
-from exported_models.contract.request import MAX_BEAM_SIZE
 from pipeline.adapters.joeynmt.files import CONFIG_FILE, find_model_file
+from pipeline.adapters.joeynmt.settings import Config, Symbols, read_config
 from pipeline.adapters.opennmt.weights import Weights
 from pipeline.errors import CheckpointError
 
-
-class _Part(BaseModel):
-    """Base of the parts of ``config.yaml``; settings that are not named do not change the model."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class Embeddings(_Part):
-    """Embeddings of a side."""
-
-    scale: bool = False
-
-
-class Stack(_Part):
-    """An encoder or a decoder; where ``layer_norm`` is left out, JoeyNMT has one for each."""
-
-    type: Literal["transformer"]
-    num_layers: Annotated[int, Field(ge=1, le=1000)]
-    num_heads: Annotated[int, Field(ge=1)]
-    embeddings: Embeddings
-    alpha: Annotated[float, Field(ge=1, le=1)] = 1
-    activation: Literal["relu", "gelu", "swish"] = "relu"
-    layer_norm: Literal["pre", "post"] | None = None
-
-
-class Model(_Part):
-    """The model."""
-
-    encoder: Stack
-    decoder: Stack
-    tied_embeddings: bool = False
-    tied_softmax: bool = False
-
-
-class TokenizerFiles(_Part):
-    """Settings of a tokenizer."""
-
-    model_file: str | None = None
-    pretokenizer: str = "none"
-
-
-class Side(_Part):
-    """The texts of a side."""
-
-    level: Literal["word", "char", "bpe"] = "word"
-    lowercase: bool = False
-    normalize: bool = False
-    tokenizer_type: str = "sentencepiece"
-    tokenizer_cfg: TokenizerFiles = TokenizerFiles()
-
-
-class Symbols(_Part):
-    """Special tokens and their ids, with JoeyNMT's own where they are left out."""
-
-    unk_token: str = "<unk>"
-    pad_token: str = "<pad>"
-    bos_token: str = "<s>"
-    eos_token: str = "</s>"
-    sep_token: str | None = None
-    lang_tags: tuple[str, ...] = ()
-
-    @property
-    def first(self) -> tuple[str, ...]:
-        """The tokens that every vocabulary begins with."""
-        named = (self.unk_token, self.pad_token, self.bos_token, self.eos_token, self.sep_token, *self.lang_tags)
-        return tuple(token for token in named if token)
-
-
-class Data(_Part):
-    """The corpus."""
-
-    src: Side = Side()
-    trg: Side = Side()
-    special_symbols: Symbols = Symbols()
-
-
-class Testing(_Part):
-    """Settings of searches."""
-
-    beam_size: Annotated[int, Field(ge=1, le=MAX_BEAM_SIZE)] = 1
-    beam_alpha: Annotated[float, Field(ge=-1, le=10)] = -1
-    max_output_length: int = -1
-    generate_unk: bool = True
-    no_repeat_ngram_size: int = -1
-    repetition_penalty: float = -1
-
-
-class Config(_Part):
-    """``config.yaml``."""
-
-    model: Model
-    data: Data = Data()
-    testing: Testing = Testing()
+_Setting = TypeVar("_Setting")
+SOURCE_EMBEDDING, TARGET_EMBEDDING = "src_embed.lut.weight", "trg_embed.lut.weight"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +50,24 @@ def read_checkpoint(checkpoint: Path) -> Checkpoint:
     return Checkpoint(path, config, Weights(_load(path), path), source, target)
 
 
+def require_equal(checkpoint: Checkpoint, name: str, ours: _Setting, theirs: _Setting) -> _Setting:
+    """The setting that encoder and decoder have in common.
+
+    Raises:
+        CheckpointError: they differ in it.
+    """
+    if ours != theirs:
+        raise CheckpointError(
+            f"{checkpoint.path} has {name} {ours!r} in its encoder and {theirs!r} in its decoder, which must be "
+            "equal to be exported."
+        )
+    return ours
+
+
 def _read_config(path: Path) -> Config:
     try:
         value = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return Config.model_validate(value)
+        return read_config(value)
     except FileNotFoundError:
         raise CheckpointError(f"{path.parent} has no {path.name}; copy the model's folder whole.") from None
     except ValidationError as error:
@@ -158,7 +81,10 @@ def _explain(path: Path, error: ValidationError) -> str:
     place = ".".join(map(str, first["loc"])) or "its whole"
     if place.endswith("coder.type"):
         kind = first["input"]
-        return f"{path} describes a model with {place}={kind!r}; Transformers (type: transformer) can be exported."
+        return (
+            f"{path} describes a model with {place}={kind!r}; models can be exported whose encoder and decoder both "
+            "are Transformers (type: transformer) or recurrent (type: recurrent)."
+        )
     if first["type"] == "missing":
         return f"{path} does not say {place}; is it that of a JoeyNMT 2 model?"
     reason = f"{first['msg'][:1].lower()}{first['msg'][1:]}"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import TypedDict, cast
+
+from torch import Tensor
 
 from exported_models.contract.arrays import Floats
 from exported_models.contract.manifest import (
@@ -16,19 +18,18 @@ from exported_models.contract.manifest import (
     TokenizerSpec,
     WordTokenizerSpec,
 )
-from pipeline.adapters.joeynmt.checkpoint import Checkpoint, Side, read_checkpoint
-from pipeline.adapters.joeynmt.transformer import (
-    SOURCE_EMBEDDING,
-    TARGET_EMBEDDING,
-    build_transformer,
-    make_reference,
-)
+from pipeline.adapters.joeynmt.checkpoint import SOURCE_EMBEDDING, TARGET_EMBEDDING, Checkpoint, read_checkpoint
+from pipeline.adapters.joeynmt.recurrent import build_recurrent_model
+from pipeline.adapters.joeynmt.recurrent_reference import RecurrentParts, RecurrentRun
+from pipeline.adapters.joeynmt.settings import RecurrentSettings, Side, TransformerSettings
+from pipeline.adapters.joeynmt.transformer import build_transformer, make_reference
+from pipeline.adapters.recurrent_graphs import MAX_SOURCE_TOKENS, describe_recurrent
 from pipeline.adapters.sentencepiece_models import read_sentencepiece_model
 from pipeline.adapters.transformer_graphs import describe_transformer, transformer_spaces
 from pipeline.errors import CheckpointError
 from pipeline.models.checkpoint import LoadedCheckpoint
 from pipeline.models.transformer_config import TransformerConfig
-from pipeline.reference.stepwise import StepwiseReference
+from pipeline.reference.stepwise import SentenceRun, StepwiseReference
 from pipeline.reference.transformer import PlainRun
 
 _MAX_LENGTH = 200
@@ -46,34 +47,85 @@ def load_checkpoint(path: Path) -> LoadedCheckpoint:
     """
     checkpoint = read_checkpoint(path)
     _check_sizes(checkpoint)
-    embedding = checkpoint.weights.take(SOURCE_EMBEDDING)
-    model, plain = build_transformer(checkpoint, embedding), make_reference(checkpoint, embedding)
+    own = checkpoint.config.model
+    if isinstance(own, RecurrentSettings):
+        return _load_recurrent(checkpoint, own)
+    return _load_transformer(checkpoint, own)
+
+
+class _Shared(TypedDict):
+    """The fields of `LoadedCheckpoint` that recurrent models and Transformers fill alike."""
+
+    source_tokenizer: TokenizerSpec
+    target_tokenizer: TokenizerSpec
+    tokenizer_files: Mapping[str, bytes]
+    pad_id: int
+    start_id: int
+    end_id: int
+    special_ids: tuple[int, ...]
+    generation: GenerationDefaults
+    notices: tuple[str, ...]
+    reference: StepwiseReference
+
+
+def _share(
+    checkpoint: Checkpoint,
+    run: Callable[[Sequence[int]], SentenceRun],
+    tables: tuple[Tensor, Tensor],
+    positions: int | None,
+) -> _Shared:
+    """What does not depend on the kind of model.
+
+    Args:
+        run: runs one source by the reference implementation.
+        tables: word embeddings of both sides, source first.
+        positions: the most target tokens that the model has positions for; None if any.
+    """
     symbols, target = checkpoint.config.data.special_symbols, checkpoint.target_tokens
     start_id, end_id = target.index(symbols.bos_token), target.index(symbols.eos_token)
     tokenizers = [_specify(checkpoint, side, end_id) for side in _SIDES]
-    tables = (cast(Floats, embedding.numpy()), cast(Floats, plain.decoder.embedding.numpy()))
+    source_table, target_table = (cast(Floats, table.numpy()) for table in tables)
+    return {
+        "source_tokenizer": tokenizers[0][0],
+        "target_tokenizer": tokenizers[1][0],
+        "tokenizer_files": {**tokenizers[0][1], **tokenizers[1][1]},
+        "pad_id": target.index(symbols.pad_token),
+        "start_id": start_id,
+        "end_id": end_id,
+        "special_ids": tuple(sorted({target.index(token) for token in symbols.first})),
+        "generation": _read_generation(checkpoint, positions),
+        "notices": tuple(_list_notices(checkpoint)),
+        "reference": StepwiseReference(run, (source_table, target_table), start_id=start_id, end_id=end_id),
+    }
+
+
+def _load_recurrent(checkpoint: Checkpoint, own: RecurrentSettings) -> LoadedCheckpoint:
+    model, parts = build_recurrent_model(checkpoint, own), RecurrentParts(checkpoint, own)
+    tables = (parts.source_embedding, parts.target_embedding)
+    return LoadedCheckpoint(
+        architecture=_describe_recurrent(own),
+        **describe_recurrent(model),
+        max_source_tokens=MAX_SOURCE_TOKENS,
+        **_share(checkpoint, partial(RecurrentRun, parts), tables, None),
+    )
+
+
+def _load_transformer(checkpoint: Checkpoint, own: TransformerSettings) -> LoadedCheckpoint:
+    embedding = checkpoint.weights.take(SOURCE_EMBEDDING)
+    model, plain = build_transformer(checkpoint, own, embedding), make_reference(checkpoint, own, embedding)
 
     def choose_context(layer: int) -> LoadedCheckpoint:
         model.context_layer = plain.context_layer = layer
         return replace(source, spaces=transformer_spaces(model.config, layer))
 
     source = LoadedCheckpoint(
-        architecture=_describe(model.config),
+        architecture=_describe_transformer(model.config),
         **describe_transformer(model),
-        source_tokenizer=tokenizers[0][0],
-        target_tokenizer=tokenizers[1][0],
-        tokenizer_files={**tokenizers[0][1], **tokenizers[1][1]},
-        pad_id=target.index(symbols.pad_token),
-        start_id=start_id,
-        end_id=end_id,
-        special_ids=tuple(sorted({target.index(token) for token in symbols.first})),
         max_source_tokens=model.config.positions,
         max_target_tokens=model.config.positions,
-        generation=_read_generation(checkpoint, model.config.positions),
-        reference=StepwiseReference(partial(PlainRun, plain), tables, start_id=start_id, end_id=end_id),
         choose_context=choose_context,
-        notices=tuple(_list_notices(checkpoint)),
         parity_sentences=_PARITY_SENTENCES,
+        **_share(checkpoint, partial(PlainRun, plain), (embedding, plain.decoder.embedding), model.config.positions),
     )
     return source
 
@@ -112,7 +164,7 @@ def _find_pieces(checkpoint: Checkpoint, side: Side) -> bytes | None:
     return read_sentencepiece_model(path)[0] if path.is_file() else None
 
 
-def _read_generation(checkpoint: Checkpoint, positions: int) -> GenerationDefaults:
+def _read_generation(checkpoint: Checkpoint, positions: int | None) -> GenerationDefaults:
     """JoeyNMT's own settings. The start of sentence, separators and tags of languages are never produced."""
     settings, symbols = checkpoint.config.testing, checkpoint.config.data.special_symbols
     never = {symbols.bos_token, symbols.sep_token, *symbols.lang_tags}
@@ -121,7 +173,7 @@ def _read_generation(checkpoint: Checkpoint, positions: int) -> GenerationDefaul
     return GenerationDefaults(
         beam_size=settings.beam_size,
         length_penalty=max(settings.beam_alpha, 0.0),
-        max_length=min(longest, positions),
+        max_length=min(longest, positions or longest),
         suppressed_ids=tuple(index for index, token in enumerate(checkpoint.target_tokens) if token in never),
     )
 
@@ -156,6 +208,13 @@ def _to_json(tokens: Sequence[str]) -> bytes:
     return (json.dumps(list(tokens), ensure_ascii=False, indent=0) + "\n").encode("utf-8")
 
 
-def _describe(config: TransformerConfig) -> str:
+def _describe_recurrent(own: RecurrentSettings) -> str:
+    cell, attention = own.encoder.rnn_type.upper(), own.decoder.attention.capitalize()
+    layers = f"{own.encoder.num_layers} encoder and {own.decoder.num_layers} decoder layers"
+    fed = " with input feeding" if own.decoder.input_feeding else ""
+    return f"JoeyNMT {cell}, bidirectional encoder, {layers}, {attention} attention{fed}"
+
+
+def _describe_transformer(config: TransformerConfig) -> str:
     layers = f"{config.encoder.layers} encoder and {config.decoder.layers} decoder layers"
     return f"JoeyNMT Transformer, {layers} of {config.size} units, {config.decoder.heads} heads"

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pipeline.adapters.joeynmt.checkpoint import Checkpoint, Model
+from pipeline.adapters.joeynmt.checkpoint import SOURCE_EMBEDDING, TARGET_EMBEDDING, Checkpoint, require_equal
+from pipeline.adapters.joeynmt.settings import TransformerSettings
 from pipeline.adapters.opennmt.weights import Weights
 from pipeline.errors import CheckpointError
 from pipeline.models.transformer import Transformer
@@ -24,7 +25,6 @@ from pipeline.reference.transformer import (
     Stack,
 )
 
-SOURCE_EMBEDDING, TARGET_EMBEDDING = "src_embed.lut.weight", "trg_embed.lut.weight"
 MAX_POSITIONS = 1024
 """Most rows of the tables of positions that are kept; JoeyNMT's have 5,000."""
 _NORM_EPSILON = 1e-6
@@ -33,7 +33,7 @@ _PLAIN: Mapping[str, Callable[[Tensor], Tensor]] = {"relu": F.relu, "gelu": F.ge
 _SIDES = (("encoder", "source_embedding", SOURCE_EMBEDDING), ("decoder", "target_embedding", TARGET_EMBEDDING))
 
 
-def build_transformer(checkpoint: Checkpoint, embedding: Tensor) -> Transformer:
+def build_transformer(checkpoint: Checkpoint, own: TransformerSettings, embedding: Tensor) -> Transformer:
     """The model with its weights.
 
     Args:
@@ -42,8 +42,7 @@ def build_transformer(checkpoint: Checkpoint, embedding: Tensor) -> Transformer:
     Raises:
         CheckpointError: weights are missing, or do not fit the settings.
     """
-    weights, own = checkpoint.weights, checkpoint.config.model
-    config = _configure(checkpoint, embedding)
+    weights, config = checkpoint.weights, _configure(checkpoint, own, embedding)
     converted = {"source_embedding.tokens.weight": embedding}
     converted |= {"target_embedding.tokens.weight": weights.take(TARGET_EMBEDDING)}
     for side, target, _ in _SIDES:
@@ -65,11 +64,11 @@ def build_transformer(checkpoint: Checkpoint, embedding: Tensor) -> Transformer:
     return model
 
 
-def make_reference(checkpoint: Checkpoint, embedding: Tensor) -> PlainTransformer:
+def make_reference(checkpoint: Checkpoint, own: TransformerSettings, embedding: Tensor) -> PlainTransformer:
     """The model by JoeyNMT's own names; ``embedding`` as of `build_transformer`."""
-    parts = _Parts(checkpoint)
+    parts = _Parts(checkpoint, own)
     output = Linear(checkpoint.weights.take("decoder.output_layer.weight"), None)
-    encoder, decoder = checkpoint.config.model.encoder, checkpoint.config.model.decoder
+    encoder, decoder = own.encoder, own.decoder
     return PlainTransformer(
         parts.stack("encoder", embedding, [parts.encoder_layer(index) for index in range(encoder.num_layers)]),
         parts.stack(
@@ -82,8 +81,8 @@ def make_reference(checkpoint: Checkpoint, embedding: Tensor) -> PlainTransforme
     )
 
 
-def _configure(checkpoint: Checkpoint, embedding: Tensor) -> TransformerConfig:
-    weights, own, size = checkpoint.weights, checkpoint.config.model, embedding.shape[1]
+def _configure(checkpoint: Checkpoint, own: TransformerSettings, embedding: Tensor) -> TransformerConfig:
+    weights, size = checkpoint.weights, embedding.shape[1]
     for name, heads in (("encoder", own.encoder.num_heads), ("decoder", own.decoder.num_heads)):
         if size % heads:
             raise CheckpointError(f"{checkpoint.path} has {name} states of {size} for {heads} heads, which do not fit.")
@@ -98,42 +97,33 @@ def _configure(checkpoint: Checkpoint, embedding: Tensor) -> TransformerConfig:
         size=size,
         encoder=stack(own.encoder.num_layers, own.encoder.num_heads, "encoder"),
         decoder=stack(own.decoder.num_layers, own.decoder.num_heads, "decoder"),
-        activation=_ACTIVATIONS[str(_both(checkpoint, "activation", own.encoder.activation, own.decoder.activation))],
-        norm_first=_is_norm_first(checkpoint),
+        activation=_ACTIVATIONS[
+            require_equal(checkpoint, "activation", own.encoder.activation, own.decoder.activation)
+        ],
+        norm_first=_is_norm_first(checkpoint, own),
         norm_epsilon=_NORM_EPSILON,
         final_norm=_has_final_norm(checkpoint),
-        embedding_scale=math.sqrt(size) if _is_scaled(checkpoint) else 1.0,
+        embedding_scale=math.sqrt(size) if _is_scaled(checkpoint, own) else 1.0,
         positions=len(_take_positions("encoder", weights)),
         tied=own.tied_softmax,
     )
 
 
-def _is_norm_first(checkpoint: Checkpoint) -> bool:
+def _is_norm_first(checkpoint: Checkpoint, own: TransformerSettings) -> bool:
     """Whether norms stand before sublayers; JoeyNMT's own default is before in an encoder and after in a decoder."""
-    own = checkpoint.config.model
     before = own.encoder.layer_norm or "pre", own.decoder.layer_norm or "post"
-    return _both(checkpoint, "layer_norm", *before) == "pre"
+    return require_equal(checkpoint, "layer_norm", *before) == "pre"
 
 
 def _has_final_norm(checkpoint: Checkpoint) -> bool:
     there = (f"{side}.layer_norm.weight" in checkpoint.weights for side in ("encoder", "decoder"))
-    return bool(_both(checkpoint, "a norm after the last layer", *there))
+    return bool(require_equal(checkpoint, "a norm after the last layer", *there))
 
 
-def _is_scaled(checkpoint: Checkpoint) -> bool:
-    own: Model = checkpoint.config.model
+def _is_scaled(checkpoint: Checkpoint, own: TransformerSettings) -> bool:
     # A tied table is the encoder's.
     decoder = own.encoder if own.tied_embeddings else own.decoder
-    return bool(_both(checkpoint, "embeddings.scale", own.encoder.embeddings.scale, decoder.embeddings.scale))
-
-
-def _both(checkpoint: Checkpoint, name: str, ours: str | bool, theirs: str | bool) -> str | bool:
-    if ours != theirs:
-        raise CheckpointError(
-            f"{checkpoint.path} has {name} {ours!r} in its encoder and {theirs!r} in its decoder, which must be "
-            "equal to be exported."
-        )
-    return ours
+    return bool(require_equal(checkpoint, "embeddings.scale", own.encoder.embeddings.scale, decoder.embeddings.scale))
 
 
 def _take_positions(side: str, weights: Weights) -> Tensor:
@@ -180,11 +170,11 @@ def _scale(layer: Mapping[str, Tensor], factor: float) -> dict[str, Tensor]:
 class _Parts:
     """The parts of the plain model."""
 
-    def __init__(self, checkpoint: Checkpoint) -> None:
+    def __init__(self, checkpoint: Checkpoint, own: TransformerSettings) -> None:
         self._weights = checkpoint.weights
-        self._config = checkpoint.config.model
-        self._norm_first = _is_norm_first(checkpoint)
-        self._scaled = _is_scaled(checkpoint)
+        self._config = own
+        self._norm_first = _is_norm_first(checkpoint, own)
+        self._scaled = _is_scaled(checkpoint, own)
 
     def stack(self, side: str, embedding: Tensor, layers: list[Layer]) -> Stack:
         there = f"{side}.layer_norm.weight" in self._weights

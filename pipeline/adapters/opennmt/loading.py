@@ -12,7 +12,6 @@ from torch import Tensor
 
 from exported_models.contract.arrays import Floats
 from exported_models.contract.manifest import GenerationDefaults, SentencePieceSpec, TokenizerSpec
-from pipeline.adapters import recurrent_graphs
 from pipeline.adapters.opennmt.checkpoint import Checkpoint, read_checkpoint
 from pipeline.adapters.opennmt.options import RecurrentOptions, TransformerOptions
 from pipeline.adapters.opennmt.recurrent import build_recurrent_model
@@ -21,15 +20,13 @@ from pipeline.adapters.opennmt.transformer import MAX_POSITIONS, build_transform
 from pipeline.adapters.opennmt.transformer_reference import TransformerParts, TransformerRun
 from pipeline.adapters.opennmt.vocabulary import Vocabularies, read_vocabularies
 from pipeline.adapters.opennmt.weights import SOURCE_EMBEDDING
-from pipeline.adapters.recurrent_graphs import RecurrentEmbeddings, RecurrentEncoder, RecurrentStep, recurrent_spaces
+from pipeline.adapters.recurrent_graphs import MAX_SOURCE_TOKENS, describe_recurrent
 from pipeline.adapters.transformer_graphs import describe_transformer, transformer_spaces
 from pipeline.models.checkpoint import LoadedCheckpoint
 from pipeline.models.recurrent import RecurrentConfig
 from pipeline.models.transformer_config import TransformerConfig
 from pipeline.reference.stepwise import SentenceRun, StepwiseReference
 
-MAX_SOURCE_TOKENS = 512
-"""Longest source of a model without positions, which has no limit of its own."""
 _PARITY_SENTENCES = 50
 """Fewer than usual: the reference of a Transformer computes every prefix anew."""
 _TRANSLATING = {
@@ -102,19 +99,9 @@ def _load_recurrent(
 ) -> LoadedCheckpoint:
     model = build_recurrent_model(checkpoint, options, embedding)
     parts = RecurrentParts(options, checkpoint.weights, embedding)
-    config = model.config
     return LoadedCheckpoint(
-        architecture=_describe_recurrent(config, options),
-        encoder=RecurrentEncoder(model),
-        decoder_step=RecurrentStep(model),
-        embeddings=RecurrentEmbeddings(model),
-        source_tensors=recurrent_graphs.source_tensors(config),
-        memory_tensors=recurrent_graphs.memory_tensors(config),
-        spaces=recurrent_spaces(config),
-        cross_attention_layers=int(config.attends),
-        cross_attention_heads=int(config.attends),
-        source_vocabulary=config.source_vocabulary,
-        target_vocabulary=config.target_vocabulary,
+        architecture=_describe_recurrent(model.config, options),
+        **describe_recurrent(model),
         max_source_tokens=MAX_SOURCE_TOKENS,
         generation=_TRANSLATING[checkpoint.version],
         reference=_make_reference(partial(RecurrentRun, parts), parts, vocabularies),

@@ -11,9 +11,9 @@ from pipeline.adapters.opennmt.options import RecurrentOptions
 from pipeline.adapters.opennmt.weights import TARGET_EMBEDDING, Weights
 from pipeline.errors import CheckpointError
 from pipeline.models.recurrent import Attention, Cell, RecurrentConfig, RecurrentModel, Start, hold_cell
+from pipeline.reference.stacks import list_parameters, name_layer
 
-KINDS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-_CELLS: Mapping[str, Cell] = {"LSTM": "lstm", "GRU": "gru"}
+CELLS: Mapping[str, Cell] = {"LSTM": "lstm", "GRU": "gru"}
 
 
 def build_recurrent_model(checkpoint: Checkpoint, options: RecurrentOptions, embedding: Tensor) -> RecurrentModel:
@@ -43,11 +43,6 @@ def build_recurrent_model(checkpoint: Checkpoint, options: RecurrentOptions, emb
     return model
 
 
-def name_layer(kind: str, index: int, *, backward: bool = False) -> str:
-    """Name of a layer's parameter in torch's stacks."""
-    return f"{kind}_l{index}{'_reverse' if backward else ''}"
-
-
 def _configure(options: RecurrentOptions, weights: Weights, embedding: Tensor) -> RecurrentConfig:
     start: Start = "bridged" if options.bridge else "copied"
     attention: Attention = options.global_attention
@@ -59,25 +54,24 @@ def _configure(options: RecurrentOptions, weights: Weights, embedding: Tensor) -
         target_embedding=target.shape[1],
         encoder_units=weights.take(f"encoder.rnn.{name_layer('weight_hh', 0)}").shape[1],
         decoder_units=weights.take("generator.weight").shape[1],
-        cell=_CELLS[options.rnn_type],
+        cell=CELLS[options.rnn_type],
         bidirectional=options.encoder_type == "brnn",
         start=start,
         attention=attention,
         input_feeding=options.input_feed,
         encoder_layers=options.enc_layers,
         decoder_layers=options.dec_layers,
+        activation="none" if attention == "mlp" else "tanh",
+        attentional_bias=attention == "mlp",
     )
 
 
 def _convert_encoder(config: RecurrentConfig, weights: Weights) -> dict[str, Tensor]:
     converted = {}
-    directions = {"ahead": False, "back": True} if config.bidirectional else {"ahead": False}
-    for index in range(config.encoder_layers):
-        for direction, backward in directions.items():
-            for kind in KINDS:
-                tensor = weights.take(f"encoder.rnn.{name_layer(kind, index, backward=backward)}")
-                held = hold_cell(tensor) if config.has_cell and kind == "weight_ih" else tensor
-                converted[f"encoder.{index}.{direction}.{name_layer(kind, 0)}"] = held
+    for kind, index, backward in list_parameters(config.encoder_layers, bidirectional=config.bidirectional):
+        tensor = weights.take(f"encoder.rnn.{name_layer(kind, index, backward=backward)}")
+        held = hold_cell(tensor) if config.has_cell and kind == "weight_ih" else tensor
+        converted[f"encoder.{index}.{'back' if backward else 'ahead'}.{name_layer(kind, 0)}"] = held
     if config.start == "bridged":
         converted |= weights.take_layer("encoder.bridge.0", "start.hidden_bridge")
         converted |= weights.take_layer("encoder.bridge.1", "start.cell_bridge") if config.has_cell else {}
@@ -86,10 +80,9 @@ def _convert_encoder(config: RecurrentConfig, weights: Weights) -> dict[str, Ten
 
 def _convert_decoder(config: RecurrentConfig, weights: Weights) -> dict[str, Tensor]:
     converted = {}
-    for index in range(config.decoder_layers):
-        for kind in KINDS:
-            name = f"layers.{index}.{kind}" if config.input_feeding else name_layer(kind, index)
-            converted[f"decoder.{index}.{kind}"] = weights.take(f"decoder.rnn.{name}")
+    for kind, index, _ in list_parameters(config.decoder_layers, bidirectional=False):
+        name = f"layers.{index}.{kind}" if config.input_feeding else name_layer(kind, index)
+        converted[f"decoder.{index}.{kind}"] = weights.take(f"decoder.rnn.{name}")
     return converted
 
 

@@ -11,9 +11,10 @@ from torch.nn import functional as F
 
 from exported_models.contract.arrays import Floats
 from pipeline.adapters.opennmt.options import RecurrentOptions
-from pipeline.adapters.opennmt.recurrent import KINDS, name_layer
+from pipeline.adapters.opennmt.recurrent import CELLS
 from pipeline.adapters.opennmt.weights import TARGET_EMBEDDING, Weights
 from pipeline.models.spaces import ATTENTIONAL_SPACE, name_layers, name_lower_layers
+from pipeline.reference.stacks import list_parameters, make_stack, name_layer
 from pipeline.reference.stepwise import StepResult
 
 
@@ -40,20 +41,11 @@ class RecurrentParts:
 
     def _make_stack(self, side: str, layers: int, *, bidirectional: bool) -> nn.RNNBase:
         fed = side == "decoder" and self.options.input_feed
-        names = {
-            name_layer(kind, index, backward=backward): f"layers.{index}.{kind}"
-            if fed
-            else name_layer(kind, index, backward=backward)
-            for kind in KINDS
-            for index in range(layers)
-            for backward in ((False, True) if bidirectional else (False,))
-        }
-        state = {own: self.weights.take(f"{side}.rnn.{name}") for own, name in names.items()}
-        width, units = state["weight_ih_l0"].shape[1], state["weight_hh_l0"].shape[1]
-        kind = nn.LSTM if self.options.rnn_type == "LSTM" else nn.GRU
-        stack = kind(width, units, layers, batch_first=True, bidirectional=bidirectional)
-        stack.load_state_dict(state)
-        return stack.eval()
+        state = {}
+        for kind, index, backward in list_parameters(layers, bidirectional=bidirectional):
+            own = name_layer(kind, index, backward=backward)
+            state[own] = self.weights.take(f"{side}.rnn.{f'layers.{index}.{kind}' if fed else own}")
+        return make_stack(CELLS[self.options.rnn_type], state, layers, bidirectional=bidirectional)
 
 
 class RecurrentRun:

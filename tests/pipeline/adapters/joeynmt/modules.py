@@ -148,7 +148,7 @@ def make_config(**changes: Any) -> dict[str, Any]:
     }
 
 
-def save_folder(folder: Path, model: Joey, config: Mapping[str, Any]) -> Path:
+def save_folder(folder: Path, model: nn.Module, config: Mapping[str, Any]) -> Path:
     """Write a model folder."""
     folder.mkdir(parents=True, exist_ok=True)
     torch.save(

@@ -98,7 +98,7 @@ def _refuse(checkpoint: Path) -> str:
 @pytest.mark.parametrize(
     ("place", "value", "words"),
     [
-        (("model", "encoder", "type"), "recurrent", "model.encoder.type='recurrent'; Transformers (type: transformer)"),
+        (("model", "encoder", "type"), "convolutional", "model.encoder.type='convolutional'; models can be exported"),
         (("model", "decoder", "alpha"), 0.5, "has model.decoder.alpha=0.5, which cannot be exported"),
         (("model", "encoder", "activation"), "tanh", "has model.encoder.activation='tanh', which cannot be exported"),
         (("model", "decoder", "layer_norm"), "post", "has layer_norm 'pre' in its encoder and 'post' in its decoder"),
