@@ -61,11 +61,27 @@
     }
   }
 
-  /** Ask the server about a pane; null if the call was aborted. An answer that never came is a notice. */
-  scope.call = async function (name, question, signal) {
+  /* What a person waits for while a call is on its way. */
+  const AWAITED = {
+    attention: "attention",
+    word: "near words",
+    completions: "words that begin so",
+    report: "the report",
+    session: "the session",
+  };
+  /* Nothing else is done meanwhile. */
+  const COMES_FIRST = new Set(["report", "session"]);
+
+  /**
+   * Ask the server about a pane; null if the call was aborted, or stopped by a person. An answer that never came is a notice.
+   * A call is waited for on its own unless it is part of what is waited for already; a signal aborts it quietly.
+   */
+  scope.call = async function (name, question, { signal = null, waiting = null } = {}) {
+    const own = waiting || scope.waitFor(AWAITED[name], COMES_FIRST.has(name));
+    signal?.addEventListener("abort", () => own.leave());
     count(1);
     try {
-      const response = await ask(name, question, signal);
+      const response = await ask(name, question, own.signal);
       if (!response.ok) {
         const refusal = await response.json().catch(() => ({}));
         const text = refusal.error || "The server refused this (" + response.status + "). Reload the page.";
@@ -79,6 +95,9 @@
       return { notice: { kind: "error", text: "The server does not answer. Is it still running?" } };
     } finally {
       count(-1);
+      if (own !== waiting) {
+        own.end();
+      }
     }
   };
 

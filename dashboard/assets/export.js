@@ -34,7 +34,9 @@
   /* The history is the browser's own, so it travels with the question. */
   async function report(pane) {
     const answer = await scope.call("report", { session: scope.sessionOf(pane) });
-    if (answer.notice) {
+    if (!answer) {
+      scope.notify("info", "Stopped; there is no report.");
+    } else if (answer.notice) {
       scope.notify(answer.notice.kind, answer.notice.text);
     } else {
       scope.save(answer.download);

@@ -22,9 +22,11 @@
     field.select();
   }
 
+  const LAYERS = ["closeWordMenu", "closePanels", "restoreCard", "closeWelcome", "closeHistory", "stopWaiting"];
+
   function letGo() {
     const pane = scope.active();
-    if (scope.closeWordMenu() || scope.closePanels() || scope.restoreCard() || scope.closeWelcome() || scope.closeHistory()) {
+    if (LAYERS.some((name) => scope[name]())) {
       return;
     }
     if (pane.selection) {

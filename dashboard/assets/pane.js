@@ -6,6 +6,21 @@
   const panes = new Map();
   let active = null;
 
+  /* The name of a control's option: what follows the hyphen of its role. */
+  const optionOf = (role) => role.slice(role.indexOf("-") + 1);
+
+  function tellRest(state, wish) {
+    if (wish && wish.verb === "export") {
+      return "no file is saved";
+    }
+    return state ? "the answer before it stays" : "there is no answer yet";
+  }
+
+  function tellDropped(count) {
+    const clicks = count === 1 ? "the click that waited is" : "the " + count + " clicks that waited are";
+    return count ? ", and " + clicks + " dropped" : "";
+  }
+
   class Pane {
     constructor(root) {
       this.root = root;
@@ -17,6 +32,9 @@
       this.link = null;
       this.options = {};
       this.held = {};
+      this.answered = {};
+      this.lookedAt = {};
+      this.controls = new Map();
       this.lit = null;
       this.draft = { step: null, rows: {} };
       this.wishes = [];
@@ -91,17 +109,59 @@
         return;
       }
       this.asking = true;
+      let waiting = scope.waitFor("the answer", true);
       while (this.wishes.length || this.changed) {
         const asked = this.wishes.shift() || null;
         const wish = this.direct(asked);
         if (wish || !asked) {
-          this.changed = false;
-          const answer = await scope.call("answer", this.question(wish));
-          this.take(answer, wish);
-          this.forgetUndoOf(answer);
+          await this.askFor(wish, waiting);
+        }
+        if (waiting.signal.aborted) {
+          waiting = scope.waitFor("the answer", true);
         }
       }
+      waiting.end();
       this.asking = false;
+    }
+
+    async askFor(wish, waiting) {
+      this.changed = false;
+      const question = this.question(wish);
+      const answer = await scope.call("answer", question, { waiting: waiting });
+      if (answer) {
+        this.take(answer, question);
+        this.forgetUndoOf(answer);
+      } else {
+        this.giveUp(question, waiting.stoppedAfter);
+      }
+    }
+
+    /* The answer before stays. Wishes that waited were meant for the one that does not come; the room and the theme are not
+       wishes, and whoever changed them meanwhile still has them. */
+    giveUp(question, seconds) {
+      const dropped = this.wishes.length;
+      this.wishes = [];
+      this.changed = false;
+      this.putControlsBack();
+      if (this.link) {
+        this.takeLink(this.link, false);
+      }
+      const told = "Stopped after " + seconds + "; " + tellRest(this.state, question.wish) + tellDropped(dropped) + ".";
+      scope.notify("info", told, { stays: true, instead: question.wish && { label: "Ask again", wish: question.wish } });
+      this.changed = question.options.room !== this.room || question.options.theme !== scope.theme();
+    }
+
+    /* Let the controls say again what is shown. A text that was typed is left to be typed on, and the mode is no matter of
+       the answer. Those of the states around it have their own answer. */
+    putControlsBack() {
+      for (const [role, properties] of this.controls) {
+        const element = this.find(role);
+        if (element && !(optionOf(role) in this.lookedAt)) {
+          scope.placePart(this, role, element, { control: properties });
+        }
+      }
+      const others = Object.entries(this.answered).filter(([name]) => name !== "mode" && !(name in this.lookedAt));
+      scope.takeViews(this, Object.fromEntries(others));
     }
 
     /* Undo and redo name their moment when their turn comes: the wishes before them may have moved it. */
@@ -131,17 +191,31 @@
         return;
       }
       if (this.looking) {
-        this.looking.abort();
+        this.looking.leave();
       }
-      const looking = (this.looking = new AbortController());
-      const asked = scope.call("surroundings", this.question(null), looking.signal);
+      const looking = (this.looking = scope.waitFor("map and neighbors"));
+      const question = this.question(null);
+      const asked = scope.call("surroundings", question, { waiting: looking });
       scope.mountHeldBack(this);
       const answer = await asked;
-      if (answer && looking === this.looking) {
-        this.looking = null;
-        this.follows = this.follows && Boolean(answer.notice);
-        this.takeSurroundings(answer);
+      looking.end();
+      if (looking !== this.looking) {
+        return;
       }
+      this.looking = null;
+      if (answer) {
+        this.follows = this.follows && Boolean(answer.notice);
+        this.takeSurroundings(answer, question);
+      } else {
+        this.lookNoMore(looking.stoppedAfter);
+      }
+    }
+
+    lookNoMore(seconds) {
+      scope.takeViews(this, this.lookedAt);
+      const told = "Stopped after " + seconds + "; map and neighbors are as they were before.";
+      const again = scope.wishOf(this.past, this.past.current);
+      scope.notify("info", told, { stays: true, instead: { label: "Look again", wish: again } });
     }
 
     question(wish) {
@@ -164,13 +238,14 @@
       return Math.max(200, Math.floor((scroller.clientWidth - Number(scroller.dataset.gutter) - 32) / 20) * 20);
     }
 
-    take(answer, wish) {
+    take(answer, question) {
       if (answer.notice) {
         scope.notify(answer.notice.kind, answer.notice.text, { instead: answer.notice.instead });
       } else if (answer.download) {
         scope.save(answer.download);
       } else if (answer.state) {
-        this.takeState(answer, wish);
+        this.answered = question.options;
+        this.takeState(answer, question.wish);
       }
     }
 
@@ -216,12 +291,13 @@
       return JSON.stringify([this.state, this.root.dataset.compares === "yes"]);
     }
 
-    takeSurroundings(answer) {
+    takeSurroundings(answer, question) {
       this.root.dataset.looked = "yes";
       if (answer.notice) {
         scope.notify(answer.notice.kind, answer.notice.text, { instead: answer.notice.instead });
         return;
       }
+      this.lookedAt = Object.assign({ offset: question.options.offset }, answer.options);
       Object.assign(this.options, answer.options);
       this.place(answer.parts || []);
       scope.showMarks(this);
@@ -254,6 +330,9 @@
         const element = this.find(content.of || role);
         if (element) {
           this.held[role] = digest;
+          if (content.control) {
+            this.controls.set(role, content.control);
+          }
           if (!fresh.has(content.of)) {
             scope.placePart(this, role, element, content);
           }
@@ -274,11 +353,11 @@
       }
     }
 
-    /** Values of the controls, by role; the part of a role after its hyphen is the option's name. */
+    /** Values of the controls, by role. */
     takeOptions(values, act) {
       let news = false;
       for (const [role, value] of values) {
-        const name = role.slice(role.indexOf("-") + 1);
+        const name = optionOf(role);
         scope.know(this.find(role), { value: value });
         if (name === "mode") {
           this.setMode(value);

@@ -95,7 +95,7 @@
   }
 
   /* Controls that stand as wanted already are left alone: setting one asks the server. */
-  function takeViews(pane, views) {
+  scope.takeViews = function (pane, views) {
     const wanted = Object.fromEntries(Object.entries(views).filter(([name]) => name in pane.options));
     pane.root.querySelectorAll("[data-control]").forEach((element) => {
       const role = element.dataset.role;
@@ -105,7 +105,7 @@
         scope.setControl(element, { value: wanted[name] });
       }
     });
-  }
+  };
 
   function showCurrent(pane, session) {
     const wish = scope.wishOf(pane.past, pane.past.current);
@@ -125,7 +125,7 @@
     const session = answer.session;
     putAway(pane);
     takeHistory(pane, session);
-    takeViews(pane, session.views);
+    scope.takeViews(pane, session.views);
     pane.selection = session.selection || null;
     pane.state = pane.state && { request: pane.state.request, hypothesis: pane.state.hypothesis };
     pane.said = answer.warning;
@@ -137,6 +137,10 @@
   /** Open a session: `{text, size}` of a file, `{name}` of one that the server has, or `{fragment}` of a link. */
   scope.openSession = async function (pane, question) {
     const answer = await scope.call("session", question);
+    if (!answer) {
+      scope.notify("info", "Stopped; the session is not opened.");
+      return false;
+    }
     if (answer.notice) {
       scope.notify(answer.notice.kind, answer.notice.text);
       return false;

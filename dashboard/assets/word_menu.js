@@ -71,7 +71,11 @@
 
   /* The answer to a menu that was closed meanwhile, or that shows another word by now, is of no use. */
   function take(menu, answer, mine) {
-    if (!answer || shown !== mine) {
+    if (shown !== mine) {
+      return;
+    }
+    if (!answer) {
+      scope.draw(scope.byRole(menu, "word-menu-note"), ["Stopped; open the menu again for near words."]);
       return;
     }
     if (answer.notice) {
@@ -98,7 +102,7 @@
       return null;
     }
     const asked = { model_id: mine.pane.state.request.model_id, side: mine.word.side, text: text };
-    const answer = await scope.call("completions", asked, mine.asking.signal);
+    const answer = await scope.call("completions", asked, { signal: mine.asking.signal });
     return answer && shown === mine ? answer.texts || null : null;
   }
 
@@ -114,7 +118,7 @@
     place(menu, box);
     focusField(menu);
     const question = Object.assign(pane.question(null), { selection: word, held: {} });
-    take(menu, await scope.call("word", question, mine.asking.signal), mine);
+    take(menu, await scope.call("word", question, { signal: mine.asking.signal }), mine);
   }
 
   function setForm(menu, form) {

@@ -32,10 +32,11 @@ from dashboard.views import (
 )
 from dashboard.views.compared import Compared, look_at_both
 from dashboard.views.notices import describe_error, notice, refuse
-from dashboard.views.parts import Parts
+from dashboard.views.parts import Part, Parts
 from dashboard.views.shown import Shown, Surroundings, find_on_view, look, look_around
 from dashboard.views.wishes import Turn, grant, shown_state
 from exported_models.contract.errors import BeamscopeError
+from exported_models.runtime.cancellation import check_wanted
 
 _LOG = logging.getLogger(__name__)
 
@@ -166,7 +167,16 @@ def _hash_models(services: Services, state: PageState) -> dict[str, str]:
 
 
 def _draw(views: tuple[Callable[[Value], Parts], ...], value: Value) -> Parts:
-    return {role: part for view in views for role, part in view(value).items()}
+    """The parts of all views.
+
+    Raises:
+        UnwantedError: the call was cancelled; a thousand steps take a while to draw.
+    """
+    parts: dict[str, Part] = {}
+    for view in views:
+        check_wanted()
+        parts.update(view(value))
+    return parts
 
 
 def _pack(parts: Parts, held: Mapping[str, str]) -> list[list[object]]:

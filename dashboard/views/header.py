@@ -34,7 +34,11 @@ SHORTCUTS = (
     ("w", "try many what-ifs at once; on a word of the top k, find attention for it"),
     ("t", "light or dark"),
     ("f", "enlarge a card to the whole page, or back"),
-    ("Esc", "close a menu, panel, history or enlarged card, let go of the chosen word, leave attention, end comparing"),
+    (
+        "Esc",
+        "stop what is waited for, close a menu, panel, history or enlarged card, let go of the chosen word, "
+        "leave attention, end comparing",
+    ),
     ("?", "this list"),
 )
 

@@ -159,6 +159,12 @@ def many_what_ifs(workbench: Workbench) -> None:
     expect(panel.get_by_role("status")).to_contain_text("change the words")
 
 
+def waiting(workbench: Workbench) -> None:
+    """Something takes longer than a second."""
+    workbench.page.evaluate("() => { window.beamscope.waitFor('the answer'); }")
+    expect(workbench.waiting).to_be_visible()
+
+
 STATES: tuple[Callable[[Workbench], None], ...] = (
     attention_mode,
     whole_tree,
@@ -174,6 +180,7 @@ STATES: tuple[Callable[[Workbench], None], ...] = (
     completions,
     text_editor,
     many_what_ifs,
+    waiting,
 )
 
 

@@ -148,6 +148,7 @@ class Workbench:
         self.neighbors = self.part(NeighborsRole.CARD)
         self.source = self.part(HeaderRole.SOURCE).get_by_role("textbox")
         self.notice = self.part(PageRole.NOTICE)
+        self.waiting = page.locator(".waiting")
 
     def part(self, role: StrEnum) -> Locator:
         """A part of the page by its role."""

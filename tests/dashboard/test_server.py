@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import http.client
+import json
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from dashboard.state.page_state import PageState
+from dashboard.state.url_state import encode_fragment
+from dashboard.views.answers import ANSWER
+from exported_models.contract.request import Request
+from exported_models.contract.workspace import Workspace
 
 CHILD = """
 import socket, sys, time
@@ -52,7 +60,7 @@ DELAYED_ACKNOWLEDGEMENT = 0.04
 
 @dataclass
 class Running:
-    """A server over an empty workspace, with short patience.
+    """A server over a workspace, with short patience.
 
     ``/search`` takes a minute, ``/api/v1/compute`` a second of one of two places, ``/much`` answers with 50 MB.
     """
@@ -185,6 +193,56 @@ def test_more_connections_than_allowed_are_closed(tmp_path: Path) -> None:
         connections = [held.enter_context(server.connect_raw()) for _ in range(45)]
         assert is_closed(connections[-1])
         assert ask_on(connections[0]).startswith(b"HTTP/1.1 200")
+
+
+def test_a_translation_that_the_page_stops_ends_on_the_server(dates_workspace: Workspace) -> None:
+    quick = Request("dates", "March 3, 1999 " * 20, beam_size=40, max_length=1024)
+    slow = replace(quick, min_length=1024)
+    with running(dates_workspace.root) as server:
+        translate(server, quick)
+        kept = read_figure(server, "beamscope_cached_trace_bytes")
+        with server.connect() as leaving:
+            post(leaving, slow)
+            wait_until(lambda: read_figure(server, "beamscope_calls_running") == 1)
+            time.sleep(0.2)
+        begun = time.monotonic()
+        wait_until(lambda: read_figure(server, "beamscope_calls_running") == 0)
+        stopped = time.monotonic()
+
+        assert read_figure(server, 'beamscope_requests_total{call="answer",outcome="gone"}') == 1
+        assert read_figure(server, "beamscope_cached_trace_bytes") == kept
+        # Whoever asks again is answered, and waits for it far longer.
+        asked = time.monotonic()
+        assert translate(server, slow)["state"]["request"]["min_length"] == slow.min_length
+        assert stopped - begun < (time.monotonic() - asked) / 3
+
+
+def post(connection: http.client.HTTPConnection, request: Request) -> None:
+    """Ask for a translation as the page does."""
+    wish = {"verb": "open", "fragment": encode_fragment(PageState(request))}
+    connection.request("POST", ANSWER, json.dumps({"wish": wish}), {"Content-Type": "application/json"})
+
+
+def translate(server: Running, request: Request) -> Any:
+    """The page's answer."""
+    with server.connect() as connection:
+        post(connection, request)
+        return json.loads(connection.getresponse().read())
+
+
+def read_figure(server: Running, name: str) -> float:
+    """What the server says of itself."""
+    with server.connect() as connection:
+        connection.request("GET", "/metrics")
+        lines = connection.getresponse().read().decode().splitlines()
+    return next(float(line.removeprefix(name)) for line in lines if line.startswith(f"{name} "))
+
+
+def wait_until(happens: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not happens():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def ask_on(connection: socket.socket) -> bytes:
