@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import pickle
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import torch
 import yaml
 from pydantic import ValidationError
 from torch import Tensor
 
 from pipeline.adapters.joeynmt.files import CONFIG_FILE, find_model_file
 from pipeline.adapters.joeynmt.settings import Config, Symbols, read_config
-from pipeline.adapters.opennmt.weights import Weights
+from pipeline.adapters.named_weights import Weights
+from pipeline.adapters.pickles import load_pickle
 from pipeline.errors import CheckpointError
 
 _Setting = TypeVar("_Setting")
@@ -103,23 +101,9 @@ def _read_vocabulary(path: Path, symbols: Symbols) -> tuple[str, ...]:
 
 
 def _load(path: Path) -> dict[str, Tensor]:
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise CheckpointError(_explain_refusal(path, str(error))) from error
-    except Exception as error:  # torch passes on the errors of its readers, of many types
-        raise CheckpointError(f"{path} is damaged or cut short; copy the checkpoint again.") from error
+    advice = "only tensors and plain values are read: save its model_state alone with torch.save"
+    content = load_pickle(path, lambda _: advice)
     state: Any = content.get("model_state") if isinstance(content, dict) else None
     if not isinstance(state, dict) or not state or not all(isinstance(value, Tensor) for value in state.values()):
         raise CheckpointError(f"{path} holds no weights of a JoeyNMT model (model_state).")
     return {str(name): tensor for name, tensor in state.items()}
-
-
-def _explain_refusal(path: Path, message: str) -> str:
-    found = re.search(r"GLOBAL ([\w.]+)", message)
-    if found is None:
-        return f"{path} is not a checkpoint that can be read without running what is in it."
-    return (
-        f"{path} pickles {found[1]}, and reading that would run code of the file's choice; only tensors and plain "
-        "values are read: save its model_state alone with torch.save."
-    )

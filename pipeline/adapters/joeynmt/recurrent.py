@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pipeline.adapters.joeynmt.checkpoint import SOURCE_EMBEDDING, TARGET_EMBEDDING, Checkpoint, require_equal
 from pipeline.adapters.joeynmt.settings import Embeddings, RecurrentSettings
-from pipeline.adapters.opennmt.weights import Weights
+from pipeline.adapters.named_weights import Weights
 from pipeline.errors import CheckpointError
 from pipeline.models.recurrent import Attention, RecurrentConfig, RecurrentModel, Start
 from pipeline.reference.stacks import list_parameters, name_layer

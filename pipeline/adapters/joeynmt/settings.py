@@ -24,7 +24,7 @@ class Embeddings(_Part):
     scale: bool = False
 
 
-class Stack(_Part):
+class StackSettings(_Part):
     """An encoder or a decoder; where ``layer_norm`` is left out, JoeyNMT has one for each."""
 
     type: Literal["transformer"]
@@ -46,8 +46,8 @@ class _Model(_Part):
 class TransformerSettings(_Model):
     """A Transformer."""
 
-    encoder: Stack
-    decoder: Stack
+    encoder: StackSettings
+    decoder: StackSettings
 
 
 class RecurrentEncoderSettings(_Part):

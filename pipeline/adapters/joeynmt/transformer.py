@@ -10,20 +10,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pipeline.adapters.joeynmt.checkpoint import SOURCE_EMBEDDING, TARGET_EMBEDDING, Checkpoint, require_equal
-from pipeline.adapters.joeynmt.settings import TransformerSettings
-from pipeline.adapters.opennmt.weights import Weights
+from pipeline.adapters.joeynmt.settings import StackSettings, TransformerSettings
+from pipeline.adapters.named_layers import AttentionNames, LayerNames, PlainLayers, convert_layer
+from pipeline.adapters.named_weights import Weights
 from pipeline.errors import CheckpointError
 from pipeline.models.transformer import Transformer
 from pipeline.models.transformer_config import Activation, StackConfig, TransformerConfig
-from pipeline.reference.transformer import (
-    Attention,
-    FeedForward,
-    Layer,
-    Linear,
-    Norm,
-    PlainTransformer,
-    Stack,
-)
+from pipeline.reference.transformer import Linear, PlainTransformer, Stack
 
 MAX_POSITIONS = 1024
 """Most rows of the tables of positions that are kept; JoeyNMT's have 5,000."""
@@ -31,6 +24,24 @@ _NORM_EPSILON = 1e-6
 _ACTIVATIONS: Mapping[str, Activation] = {"relu": "relu", "gelu": "gelu", "swish": "silu"}
 _PLAIN: Mapping[str, Callable[[Tensor], Tensor]] = {"relu": F.relu, "gelu": F.gelu, "swish": F.silu}
 _SIDES = (("encoder", "source_embedding", SOURCE_EMBEDDING), ("decoder", "target_embedding", TARGET_EMBEDDING))
+
+
+def _name_layer(attention: Mapping[str, str], norms: Mapping[str, str]) -> LayerNames:
+    """JoeyNMT's names; ``attention`` and ``norms`` are those of both kinds of attention."""
+    blocks = {
+        kind: AttentionNames(*(f"{name}.{part}_layer" for part in ("q", "k", "v", "output")), norm=norms[kind])
+        for kind, name in attention.items()
+    }
+    feed_forward = "feed_forward.pwff_layer"
+    return LayerNames(
+        blocks["own"], f"{feed_forward}.0", f"{feed_forward}.3", "feed_forward.layer_norm", blocks.get("cross")
+    )
+
+
+_ENCODER_LAYER = _name_layer({"own": "src_src_att"}, {"own": "layer_norm"})
+_DECODER_LAYER = _name_layer(
+    {"own": "trg_trg_att", "cross": "src_trg_att"}, {"own": "x_layer_norm", "cross": "dec_layer_norm"}
+)
 
 
 def build_transformer(checkpoint: Checkpoint, own: TransformerSettings, embedding: Tensor) -> Transformer:
@@ -48,12 +59,13 @@ def build_transformer(checkpoint: Checkpoint, own: TransformerSettings, embeddin
     for side, target, _ in _SIDES:
         converted[f"{target}.positions.weight"] = _take_positions(side, weights)
         converted |= weights.take_layer(f"{side}.layer_norm", f"{side}_norm") if config.final_norm else {}
-    for index in range(own.encoder.num_layers):
-        converted |= _convert_layer(f"encoder.layers.{index}", f"encoder.{index}", weights, config.encoder.head_size)
-    for index in range(own.decoder.num_layers):
-        source, target = f"decoder.layers.{index}", f"decoder.{index}"
-        converted |= _convert_layer(source, target, weights, config.decoder.head_size)
-        converted |= _convert_cross_attention(source, target, weights, config.decoder.head_size)
+    for side, names, stack in (
+        ("encoder", _ENCODER_LAYER, config.encoder),
+        ("decoder", _DECODER_LAYER, config.decoder),
+    ):
+        for index in range(stack.layers):
+            source, target = f"{side}.layers.{index}", f"{side}.{index}"
+            converted |= convert_layer(source, target, names, weights, stack.head_size)
     output = weights.take("decoder.output_layer.weight")
     converted |= {"output.weight": output, "output.bias": torch.zeros(len(output))}
     weights.finish()
@@ -66,18 +78,25 @@ def build_transformer(checkpoint: Checkpoint, own: TransformerSettings, embeddin
 
 def make_reference(checkpoint: Checkpoint, own: TransformerSettings, embedding: Tensor) -> PlainTransformer:
     """The model by JoeyNMT's own names; ``embedding`` as of `build_transformer`."""
-    parts = _Parts(checkpoint, own)
-    output = Linear(checkpoint.weights.take("decoder.output_layer.weight"), None)
-    encoder, decoder = own.encoder, own.decoder
+    weights = checkpoint.weights
+    parts = PlainLayers(weights, _PLAIN[own.encoder.activation], _NORM_EPSILON)
+
+    def stack(side: str, table: Tensor, names: LayerNames, settings: StackSettings) -> Stack:
+        layers = (f"{side}.layers.{index}" for index in range(settings.num_layers))
+        return Stack(
+            embedding=table,
+            scale=math.sqrt(table.shape[1]) if _is_scaled(checkpoint, own) else 1.0,
+            positions=_take_positions(side, weights),
+            layers=tuple(parts.layer(layer, names, settings.num_heads) for layer in layers),
+            norm_first=_is_norm_first(checkpoint, own),
+            norm=parts.norm(f"{side}.layer_norm") if f"{side}.layer_norm.weight" in weights else None,
+        )
+
     return PlainTransformer(
-        parts.stack("encoder", embedding, [parts.encoder_layer(index) for index in range(encoder.num_layers)]),
-        parts.stack(
-            "decoder",
-            checkpoint.weights.take(TARGET_EMBEDDING),
-            [parts.decoder_layer(index) for index in range(decoder.num_layers)],
-        ),
-        output,
-        context_layer=decoder.num_layers - 1,
+        stack("encoder", embedding, _ENCODER_LAYER, own.encoder),
+        stack("decoder", weights.take(TARGET_EMBEDDING), _DECODER_LAYER, own.decoder),
+        Linear(weights.take("decoder.output_layer.weight"), None),
+        context_layer=own.decoder.num_layers - 1,
     )
 
 
@@ -129,85 +148,3 @@ def _is_scaled(checkpoint: Checkpoint, own: TransformerSettings) -> bool:
 def _take_positions(side: str, weights: Weights) -> Tensor:
     """The table of positions [positions, size], which JoeyNMT stores as [1, positions, size]."""
     return weights.take(f"{side}.pe.pe")[0, :MAX_POSITIONS]
-
-
-def _convert_layer(source: str, target: str, weights: Weights, head_size: int) -> dict[str, Tensor]:
-    encodes = source.startswith("encoder")
-    attention = f"{source}.{'src_src_att' if encodes else 'trg_trg_att'}"
-    parts = [
-        _scale(weights.take_layer(f"{attention}.{name}_layer", "part"), factor)
-        for name, factor in (("q", head_size**-0.5), ("k", 1.0), ("v", 1.0))
-    ]
-    joined = {
-        f"{target}.attention.project.{kind}": torch.cat([part[f"part.{kind}"] for part in parts])
-        for kind in ("weight", "bias")
-    }
-    return {
-        **joined,
-        **weights.take_layer(f"{attention}.output_layer", f"{target}.attention.output"),
-        **weights.take_layer(f"{source}.{'layer_norm' if encodes else 'x_layer_norm'}", f"{target}.attention_norm"),
-        **weights.take_layer(f"{source}.feed_forward.pwff_layer.0", f"{target}.feed_forward.expand"),
-        **weights.take_layer(f"{source}.feed_forward.pwff_layer.3", f"{target}.feed_forward.contract"),
-        **weights.take_layer(f"{source}.feed_forward.layer_norm", f"{target}.feed_forward_norm"),
-    }
-
-
-def _convert_cross_attention(source: str, target: str, weights: Weights, head_size: int) -> dict[str, Tensor]:
-    attention, own = f"{source}.src_trg_att", f"{target}.cross_attention"
-    return {
-        **_scale(weights.take_layer(f"{attention}.q_layer", f"{own}.query"), head_size**-0.5),
-        **weights.take_layer(f"{attention}.k_layer", f"{own}.keys"),
-        **weights.take_layer(f"{attention}.v_layer", f"{own}.values"),
-        **weights.take_layer(f"{attention}.output_layer", f"{own}.output"),
-        **weights.take_layer(f"{source}.dec_layer_norm", f"{own}_norm"),
-    }
-
-
-def _scale(layer: Mapping[str, Tensor], factor: float) -> dict[str, Tensor]:
-    return {name: tensor * factor for name, tensor in layer.items()}
-
-
-class _Parts:
-    """The parts of the plain model."""
-
-    def __init__(self, checkpoint: Checkpoint, own: TransformerSettings) -> None:
-        self._weights = checkpoint.weights
-        self._config = own
-        self._norm_first = _is_norm_first(checkpoint, own)
-        self._scaled = _is_scaled(checkpoint, own)
-
-    def stack(self, side: str, embedding: Tensor, layers: list[Layer]) -> Stack:
-        there = f"{side}.layer_norm.weight" in self._weights
-        return Stack(
-            embedding=embedding,
-            scale=math.sqrt(embedding.shape[1]) if self._scaled else 1.0,
-            positions=_take_positions(side, self._weights),
-            layers=tuple(layers),
-            norm_first=self._norm_first,
-            norm=self._norm(f"{side}.layer_norm") if there else None,
-        )
-
-    def encoder_layer(self, index: int) -> Layer:
-        name, heads = f"encoder.layers.{index}", self._config.encoder.num_heads
-        own = self._attention(f"{name}.src_src_att", f"{name}.layer_norm", heads)
-        return Layer(own, self._feed_forward(f"{name}.feed_forward"))
-
-    def decoder_layer(self, index: int) -> Layer:
-        name, heads = f"decoder.layers.{index}", self._config.decoder.num_heads
-        own = self._attention(f"{name}.trg_trg_att", f"{name}.x_layer_norm", heads)
-        cross = self._attention(f"{name}.src_trg_att", f"{name}.dec_layer_norm", heads)
-        return Layer(own, self._feed_forward(f"{name}.feed_forward"), cross)
-
-    def _attention(self, name: str, norm: str, heads: int) -> Attention:
-        query, keys, values, output = (self._linear(f"{name}.{part}_layer") for part in ("q", "k", "v", "output"))
-        return Attention(query, keys, values, output, self._norm(norm), heads, (len(query.weight) // heads) ** -0.5)
-
-    def _feed_forward(self, name: str) -> FeedForward:
-        expand, contract = (self._linear(f"{name}.pwff_layer.{place}") for place in (0, 3))
-        return FeedForward(expand, contract, self._norm(f"{name}.layer_norm"), _PLAIN[self._config.encoder.activation])
-
-    def _linear(self, name: str) -> Linear:
-        return Linear(self._weights.take(f"{name}.weight"), self._weights.take(f"{name}.bias"))
-
-    def _norm(self, name: str) -> Norm:
-        return Norm(self._weights.take(f"{name}.weight"), self._weights.take(f"{name}.bias"), _NORM_EPSILON)

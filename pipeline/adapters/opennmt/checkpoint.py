@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
-import pickle
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
 from exported_models.contract.json_text import parse_json
+from pipeline.adapters.named_weights import Weights
 from pipeline.adapters.opennmt.files import find_model_file
 from pipeline.adapters.opennmt.options import RecurrentOptions, TransformerOptions, read_options
-from pipeline.adapters.opennmt.weights import Weights
+from pipeline.adapters.pickles import load_pickle
 from pipeline.errors import CheckpointError
 
 UNKNOWN, PAD, START, END = "<unk>", "<blank>", "<s>", "</s>"
@@ -73,28 +70,16 @@ def read_checkpoint(checkpoint: Path) -> Checkpoint:
 
 
 def _load(path: Path) -> dict[str, Any]:
-    try:
-        with torch.serialization.safe_globals([argparse.Namespace]):
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise CheckpointError(_explain_refusal(path, str(error))) from error
-    except Exception as error:  # torch passes on the errors of its readers, of many types
-        raise CheckpointError(f"{path} is damaged or cut short; copy the checkpoint again.") from error
+    content = load_pickle(path, _advise)
     if not isinstance(content, dict):
         raise CheckpointError(f"{path} holds no checkpoint of OpenNMT-py.")
     return content
 
 
-def _explain_refusal(path: Path, message: str) -> str:
-    found = re.search(r"GLOBAL ([\w.]+)", message)
-    if found is None:
-        return f"{path} is not a checkpoint that can be read without running what is in it."
-    advice = (
-        "convert it with OpenNMT-py's own tools/convertv2_v3.py, which keeps the vocabulary as lists"
-        if found[1].startswith(("torchtext.", "onmt."))
-        else "only tensors, plain values and options are read"
-    )
-    return f"{path} pickles {found[1]}, and reading that would run code of the file's choice; {advice}."
+def _advise(name: str) -> str:
+    if name.startswith(("torchtext.", "onmt.")):
+        return "convert it with OpenNMT-py's own tools/convertv2_v3.py, which keeps the vocabulary as lists"
+    return "only tensors, plain values and options are read"
 
 
 def _read_vocabulary_beside(path: Path) -> object:

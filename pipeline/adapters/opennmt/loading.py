@@ -13,13 +13,13 @@ from torch import Tensor
 from exported_models.contract.arrays import Floats
 from exported_models.contract.manifest import GenerationDefaults, SentencePieceSpec, TokenizerSpec
 from pipeline.adapters.opennmt.checkpoint import Checkpoint, read_checkpoint
+from pipeline.adapters.opennmt.names import SOURCE_EMBEDDING
 from pipeline.adapters.opennmt.options import RecurrentOptions, TransformerOptions
 from pipeline.adapters.opennmt.recurrent import build_recurrent_model
 from pipeline.adapters.opennmt.recurrent_reference import RecurrentParts, RecurrentRun
 from pipeline.adapters.opennmt.transformer import MAX_POSITIONS, build_transformer
 from pipeline.adapters.opennmt.transformer_reference import TransformerParts, TransformerRun
 from pipeline.adapters.opennmt.vocabulary import Vocabularies, read_vocabularies
-from pipeline.adapters.opennmt.weights import SOURCE_EMBEDDING
 from pipeline.adapters.recurrent_graphs import MAX_SOURCE_TOKENS, describe_recurrent
 from pipeline.adapters.transformer_graphs import describe_transformer, transformer_spaces
 from pipeline.models.checkpoint import LoadedCheckpoint

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from pipeline.adapters.named_weights import Weights
 from pipeline.adapters.opennmt.checkpoint import Checkpoint
+from pipeline.adapters.opennmt.names import TARGET_EMBEDDING
 from pipeline.adapters.opennmt.options import RecurrentOptions
-from pipeline.adapters.opennmt.weights import TARGET_EMBEDDING, Weights
 from pipeline.errors import CheckpointError
 from pipeline.models.recurrent import Attention, Cell, RecurrentConfig, RecurrentModel, Start, hold_cell
 from pipeline.reference.stacks import list_parameters, name_layer

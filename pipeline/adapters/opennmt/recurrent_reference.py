@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from exported_models.contract.arrays import Floats
+from pipeline.adapters.named_weights import Weights
+from pipeline.adapters.opennmt.names import TARGET_EMBEDDING
 from pipeline.adapters.opennmt.options import RecurrentOptions
 from pipeline.adapters.opennmt.recurrent import CELLS
-from pipeline.adapters.opennmt.weights import TARGET_EMBEDDING, Weights
 from pipeline.models.spaces import ATTENTIONAL_SPACE, name_layers, name_lower_layers
 from pipeline.reference.stacks import list_parameters, make_stack, name_layer
 from pipeline.reference.stepwise import StepResult

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from pipeline.adapters.named_weights import Weights
+from pipeline.adapters.opennmt.names import TARGET_EMBEDDING
 from pipeline.adapters.opennmt.options import TransformerOptions
-from pipeline.adapters.opennmt.weights import TARGET_EMBEDDING, Weights
 from pipeline.models.transformer import Transformer
 from pipeline.models.transformer_config import Activation, StackConfig, TransformerConfig
 

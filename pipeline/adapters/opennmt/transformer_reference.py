@@ -11,8 +11,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from exported_models.contract.arrays import Floats
+from pipeline.adapters.named_weights import Weights
+from pipeline.adapters.opennmt.names import TARGET_EMBEDDING
 from pipeline.adapters.opennmt.options import TransformerOptions
-from pipeline.adapters.opennmt.weights import TARGET_EMBEDDING, Weights
 from pipeline.models.spaces import name_lower_layers
 from pipeline.reference.stepwise import StepResult
 

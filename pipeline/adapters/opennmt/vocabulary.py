@@ -9,7 +9,7 @@ from pathlib import Path
 
 from exported_models.contract.manifest import SentencePieceSpec, TokenizerSpec, WordTokenizerSpec
 from pipeline.adapters.opennmt.checkpoint import END, PAD, UNKNOWN, Checkpoint
-from pipeline.adapters.opennmt.weights import SOURCE_EMBEDDING, TARGET_EMBEDDING
+from pipeline.adapters.opennmt.names import SOURCE_EMBEDDING, TARGET_EMBEDDING
 from pipeline.adapters.special_tokens import Arrangement, arrange_like_target
 from pipeline.errors import CheckpointError
 

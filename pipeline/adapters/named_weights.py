@@ -1,4 +1,4 @@
-"""The weights of a checkpoint by OpenNMT-py's names, with a record of those that were read."""
+"""The weights of a checkpoint by its own names, with a record of those that were read."""
 
 from __future__ import annotations
 
@@ -9,9 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.errors import CheckpointError
-
-SOURCE_EMBEDDING = "encoder.embeddings.make_embedding.emb_luts.0.weight"
-TARGET_EMBEDDING = "decoder.embeddings.make_embedding.emb_luts.0.weight"
 
 
 class Weights:
