@@ -15,11 +15,13 @@ from torch import nn
 
 from pipeline.adapters import load_adapter
 from pipeline.adapters.ctranslate2 import CTranslate2Adapter
+from pipeline.adapters.fairseq import FairseqAdapter
 from pipeline.adapters.g2p import find_g2p_en
 from pipeline.adapters.huggingface.families import MISSING
 from pipeline.adapters.joeynmt import JoeyNmtAdapter
 from pipeline.models.checkpoint import LoadedCheckpoint
 from tests.pipeline.adapters.ctranslate2.folders import save_folder
+from tests.pipeline.adapters.fairseq.folders import save_folder as save_fairseq
 from tests.pipeline.adapters.huggingface.tiny_checkpoints import FAMILIES, save_tiny_checkpoint
 from tests.pipeline.adapters.joeynmt.modules import make_config, make_model
 from tests.pipeline.adapters.joeynmt.modules import save_folder as save_joey
@@ -84,6 +86,8 @@ def load_families(folder: Path) -> Iterator[tuple[str, LoadedCheckpoint]]:
     for family in sorted(FAMILIES):
         yield family, load_adapter("huggingface").load(save_tiny_checkpoint(family, folder / family))
     yield "CTranslate2's folders", CTranslate2Adapter().load(save_folder("flan-t5", folder / "ctranslate2"))
+    save_fairseq("fsmt", folder / "fairseq")
+    yield "fairseq's Transformers", FairseqAdapter().load(folder / "fairseq")
     yield "JoeyNMT's Transformers", JoeyNmtAdapter().load(save_joey(folder / "joeynmt", make_model(), make_config()))
     recurrent = save_joey(folder / "joeynmt-recurrent", make_recurrent_model(), make_recurrent_config())
     yield "JoeyNMT's LSTMs and GRUs", JoeyNmtAdapter().load(recurrent)

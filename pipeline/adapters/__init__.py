@@ -17,7 +17,7 @@ from pipeline.errors import AdapterError, CheckpointError
 from pipeline.models.checkpoint import LoadedCheckpoint
 
 ENTRY_POINT_GROUP = "beamscope.adapters"
-_READ_BESIDE = (".json", ".spm", ".txt", ".vocab", ".yaml", ".yml")
+_READ_BESIDE = (".json", ".model", ".spm", ".txt", ".vocab", ".yaml", ".yml")
 """Suffixes of the files that are read besides a checkpoint of one file."""
 
 

@@ -28,10 +28,10 @@ _SIDES = (("encoder", "source_embedding", SOURCE_EMBEDDING), ("decoder", "target
 
 def _name_layer(attention: Mapping[str, str], norms: Mapping[str, str]) -> LayerNames:
     """JoeyNMT's names; ``attention`` and ``norms`` are those of both kinds of attention."""
-    blocks = {
-        kind: AttentionNames(*(f"{name}.{part}_layer" for part in ("q", "k", "v", "output")), norm=norms[kind])
-        for kind, name in attention.items()
-    }
+    blocks = {}
+    for kind, name in attention.items():
+        query, keys, values, output = (f"{name}.{part}_layer" for part in ("q", "k", "v", "output"))
+        blocks[kind] = AttentionNames(query, keys, values, output, norm=norms[kind])
     feed_forward = "feed_forward.pwff_layer"
     return LayerNames(
         blocks["own"], f"{feed_forward}.0", f"{feed_forward}.3", "feed_forward.layer_norm", blocks.get("cross")
