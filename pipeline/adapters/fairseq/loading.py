@@ -50,6 +50,8 @@ def load_checkpoint(path: Path) -> LoadedCheckpoint:
     _check_sizes(checkpoint)
     model, plain = build_transformer(checkpoint), make_reference(checkpoint)
     source, target = (_specify(checkpoint, side) for side in ("source", "target"))
+    # fairseq's search leaves the last position empty.
+    longest = min(_GENERATION.max_length, model.config.positions - 1)
     tables = cast(Floats, plain.encoder.embedding.numpy()), cast(Floats, plain.decoder.embedding.numpy())
 
     def choose_context(layer: int) -> LoadedCheckpoint:
@@ -69,7 +71,7 @@ def load_checkpoint(path: Path) -> LoadedCheckpoint:
         special_ids=(START, PAD, END),
         max_source_tokens=model.config.longest_source,
         max_target_tokens=model.config.positions,
-        generation=_GENERATION.model_copy(update={"max_length": min(_GENERATION.max_length, model.config.positions)}),
+        generation=_GENERATION.model_copy(update={"max_length": longest}),
         reference=StepwiseReference(partial(PlainRun, plain), tables, start_id=END, end_id=END),
         choose_context=choose_context,
         notices=tuple(_list_notices(checkpoint)),
