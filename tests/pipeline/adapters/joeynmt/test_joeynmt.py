@@ -14,8 +14,8 @@ import yaml
 from exported_models.contract.manifest import SentencePieceSpec, WordTokenizerSpec
 from pipeline.adapters.joeynmt import JoeyNmtAdapter
 from pipeline.errors import CheckpointError
-from pipeline.graphs.modules import EncoderGraph, ForcedGraph
 from pipeline.models.checkpoint import LoadedCheckpoint
+from tests.pipeline.adapters.graph_modules import run_modules
 from tests.pipeline.adapters.joeynmt.modules import Joey, make_config, make_model, save_folder
 from tests.pipeline.adapters.marian.tiny_models import train_vocabulary
 
@@ -42,29 +42,13 @@ def test_the_modules_and_the_reference_give_what_the_model_gives(case: tuple[Joe
     for ids, target in PAIRS:
         logits = model(torch.tensor([ids]), torch.tensor([[source.start_id, *target[:-1]]]))[0]
         wanted = torch.log_softmax(logits, -1).gather(1, torch.tensor(target)[:, None])[:, 0].numpy()
-        reference, found = source.reference.force(ids, target), _force(source, ids, target)
+        reference, found = source.reference.force(ids, target), run_modules(source, ids, target)
         np.testing.assert_allclose(reference.log_probs, wanted, atol=TOLERANCE)
         np.testing.assert_allclose(found["scored_log_probs"], wanted, atol=TOLERANCE)
         assert reference.attention is not None
         np.testing.assert_allclose(found["cross_attention"], reference.attention, atol=TOLERANCE)
         for space in (space for space in source.spaces if space.kind != "table"):
             np.testing.assert_allclose(found[space.output], reference.states[space.name], atol=TOLERANCE)
-
-
-def _force(source: LoadedCheckpoint, ids: list[int], target: list[int]) -> dict[str, torch.Tensor]:
-    """Outputs of the modules for one pair."""
-    grids = {"head_mask": source.encoder_self_attention, "decoder_head_mask": source.decoder_self_attention}
-    tensors = {
-        "source_ids": torch.tensor([ids]),
-        "source_mask": torch.ones(1, len(ids), dtype=torch.bool),
-        "previous_ids": torch.tensor([[source.start_id, *target[:-1]]]),
-        "scored_ids": torch.tensor([target]),
-        **{name: torch.ones(grid.layers, grid.heads) for name, grid in grids.items() if grid is not None},
-    }
-    for graph in (EncoderGraph(source), ForcedGraph(source)):
-        outputs = graph(*(tensors[spec.name] for spec in graph.inputs))
-        tensors |= dict(zip((spec.name for spec in graph.outputs), outputs, strict=True))
-    return {name: values[0] for name, values in tensors.items()}
 
 
 def test_settings_are_joeynmts_own(case: tuple[Joey, LoadedCheckpoint]) -> None:
