@@ -90,10 +90,10 @@
     }
   };
 
-  /** Show again what is lit and selected, after views were drawn. */
-  scope.showMarks = function (pane) {
+  /** Show again what is selected, after views were drawn, and what is lit: of another answer, that is what is selected. */
+  scope.showMarks = function (pane, lit = pane.selection) {
     mark(pane, "picked", pane.selection);
-    show(pane, pane.selection);
+    show(pane, lit);
   };
 
   /** Select a word; the selected word again, or null, lets go. */

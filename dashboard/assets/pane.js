@@ -300,7 +300,8 @@
       this.lookedAt = Object.assign({ offset: question.options.offset }, answer.options);
       Object.assign(this.options, answer.options);
       this.place(answer.parts || []);
-      scope.showMarks(this);
+      // Whoever is at a word meanwhile, by pointer or keys, stays at it.
+      scope.showMarks(this, this.lit);
     }
 
     /* The pinned answer of a link comes before the shown one; an answer that follows none begins a branch. */

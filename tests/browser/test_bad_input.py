@@ -19,6 +19,7 @@ TEXTS = {
     "empty": ("", "There is nothing to translate; type a source text."),
     "blank": ("   ", "There is nothing to translate; type a source text."),
     "long": ("March 3, 1999 " * 358, "The source text has 5,01. characters; at most 2,000 are read at once."),
+    "5,000 words": ("March " * 5000, "The source text has 30,000 characters; at most 2,000 are read at once."),
     "emoji": ("May 🙂 1999", "🙂"),
     "markup": (MARKUP, "<"),
     "foreign": ("March ꙮ, 1999", "ꙮ"),

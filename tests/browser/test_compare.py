@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import expect
 
 from dashboard.state.page_state import PageState
@@ -60,3 +61,33 @@ def test_a_wide_comparison_opens_at_its_first_difference(come: Visit, address: s
     workbench.choose(workbench.part(ComparisonRole.CARD), "Moved")
     workbench.settle()
     assert scroller.evaluate("(element) => element.scrollLeft") == 0
+
+
+@pytest.mark.parametrize("reference", ["5 марта 2005 г.", "2005年3月4日"], ids=["Cyrillic", "Chinese"])
+def test_a_reference_in_another_script_is_shown_and_nothing_is_lost(workbench: Workbench, reference: str) -> None:
+    workbench.expect_target("2005-03-04")
+    workbench.press("p")
+    workbench.top_k(6).nth(1).click()
+    changes = workbench.expect_compared("2005-03-04", "2005-09-04")
+    told = changes.inner_text()
+
+    field = workbench.open_panel("Judge both by a reference").get_by_role("textbox", name="reference")
+    field.fill(reference)
+    field.press("Enter")
+
+    expect(changes).to_contain_text(f"Reference: {reference}")
+    for name in ("Pivot", "Compare"):
+        line = changes.get_by_text(f"{name} against the reference: BLEU ")
+        expect(line).to_have_count(1)
+        expect(line).to_contain_text("chrF")
+    assert changes.inner_text().startswith(told)
+    workbench.expect_compared("2005-03-04", "2005-09-04")
+    workbench.expect_no_notice()
+    expect(field).to_have_value(reference)
+    expect(workbench.moments()).to_have_count(2)
+
+    field.fill("")
+    field.press("Enter")
+    expect(changes).not_to_contain_text("Reference")
+    assert changes.inner_text() == told
+    workbench.settle()

@@ -130,3 +130,15 @@ def test_what_someone_is_typing_is_not_overwritten_by_an_answer(workbench: Workb
 
     workbench.expect_target("1999-03-03")
     expect(workbench.source).to_have_value("April 1")
+
+
+def test_the_word_at_the_focus_stays_lit_when_the_map_arrives(workbench: Workbench) -> None:
+    workbench.expect_neighborhood()
+    workbench.words("target").nth(2).focus()
+    expect(workbench.words("target").nth(2)).to_have_class(LIT)
+
+    workbench.page.evaluate("() => window.beamscope.active().look()")
+    workbench.settle()
+
+    expect(workbench.words("target").nth(2)).to_have_class(LIT)
+    expect(workbench.pictograms().nth(2)).to_have_class(LIT)

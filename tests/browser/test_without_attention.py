@@ -5,12 +5,13 @@ from __future__ import annotations
 from playwright.sync_api import expect
 
 from dashboard.state.page_state import PageState
-from dashboard.views.ids import TranslationRole
+from dashboard.views.ids import ChangesRole, ComparisonRole, TranslationRole
 from dashboard.views.translation import NO_ATTENTION
 from exported_models.contract.request import Request
 from exported_models.contract.workspace import Workspace
 from scripts.running_workbench import running_workbench
 from tests.browser.conftest import Visit
+from tests.browser.workbench import LIT, Workbench
 
 
 def test_a_model_without_attention_says_so_and_decodes(come: Visit, phonemes_workspace: Workspace) -> None:
@@ -26,4 +27,30 @@ def test_a_model_without_attention_says_so_and_decodes(come: Visit, phonemes_wor
         expect(workbench.translation).to_contain_text("OW2")
         workbench.expect_no_notice()
         workbench.settle()
+
+        expect_two_answers_compared(workbench)
         workbench.leave()
+
+
+def expect_two_answers_compared(workbench: Workbench) -> None:
+    """A what-if stands beside the pinned answer, and no attention is drawn or compared."""
+    before, after = (
+        workbench.part(role).get_by_role("button") for role in (ComparisonRole.BEFORE, ComparisonRole.AFTER)
+    )
+    pinned = workbench.read_words("target")
+    word = workbench.top_k(2).nth(1).inner_text()
+    workbench.press("p")
+    workbench.top_k(2).nth(1).click()
+
+    expect(after.nth(2)).to_have_text(word)
+    expect(before).to_have_text(pinned)
+    changes = workbench.part(ChangesRole.CONTENT)
+    expect(changes).to_contain_text("part at step 3")
+    expect(changes).to_contain_text("g2p has no attention, so attention is not compared.")
+    expect(changes).not_to_contain_text("Attention moved")
+    for drawing in (ComparisonRole.LINKS_BEFORE, ComparisonRole.LINKS_AFTER, ComparisonRole.MATRIX):
+        expect(workbench.part(drawing)).to_be_hidden()
+    after.first.hover()
+    expect(before.first).to_have_class(LIT)
+    workbench.expect_no_notice()
+    workbench.settle()
