@@ -14,6 +14,8 @@ from tests.browser.conftest import AMBIGUOUS, Visit
 from tests.browser.workbench import Workbench
 
 LONG_SOURCE = "Wednesday, March 3, 1999 Wednesday, March 3, 1999"
+MANY = 300
+EDGES = "places => places.map(place => place.getBoundingClientRect()).map(box => [box.left, box.right])"
 LEAST_CONTRAST = 4.5
 """WCAG 2.2, level AA, for text of any size."""
 
@@ -113,17 +115,52 @@ def test_a_long_source_scrolls_in_its_card_and_nothing_overlaps(come: Visit, add
     scroller = workbench.translation.locator(".scroller")
     assert scroller.evaluate("element => element.scrollWidth > element.clientWidth")
     assert workbench.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-    cards = [workbench.translation, workbench.tree, workbench.neighborhood, workbench.neighbors]
-    bars = [workbench.page.get_by_role(role) for role in ("banner", "navigation", "contentinfo")]
-    parts = [*cards, *bars]
-    assert [(one, other) for one in parts for other in parts if one is not other and overlap(one, other)] == []
+    assert overlapping(workbench) == []
 
-    edges = workbench.words("source").evaluate_all(
-        "words => words.map(word => word.getBoundingClientRect()).map(box => [box.left, box.right])"
-    )
+    edges = workbench.words("source").evaluate_all(EDGES)
     assert all(right <= left for (_, right), (left, _) in pairwise(edges))
     workbench.words("source").last.scroll_into_view_if_needed()
     expect(workbench.words("source").last).to_be_in_viewport()
+
+
+def test_three_hundred_tokens_and_steps_lie_apart_and_can_be_used(come: Visit, address: str) -> None:
+    source = ("Wednesday, March 3, 1999 " * 12)[:299]
+    request = Request("dates", source, beam_size=2, min_length=MANY, max_length=MANY)
+    workbench = come(address).open(PageState(request))
+    expect(workbench.words("source")).to_have_count(MANY)
+    expect(workbench.words("target")).to_have_count(MANY)
+    workbench.expect_neighborhood()
+
+    page = workbench.page
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert page.evaluate("document.documentElement.scrollHeight <= window.innerHeight")
+    assert overlapping(workbench) == []
+    for row in (*(f".{side}-words button" for side in ("source", "target")), ".top-column"):
+        edges = workbench.translation.locator(row).evaluate_all(EDGES)
+        assert len(edges) == MANY
+        assert all(right <= left for (_, right), (left, _) in pairwise(edges))
+
+    workbench.choose(workbench.translation, "Matrix")
+    matrix = workbench.translation.locator(".heatmaplayer image")
+    expect(matrix).to_be_visible()
+    assert overlapping(workbench) == []
+    tree = workbench.tree.get_by_role("application")
+    tree.focus()
+    for _ in range(3):
+        tree.press("ArrowRight")
+    cursor = next(node for node in workbench.tree_nodes() if node.cursor)
+    assert len(cursor.path) == 3
+    workbench.show(PageState(Request("dates", AMBIGUOUS)))
+    workbench.expect_target("2005-03-04")
+    workbench.expect_no_notice()
+    workbench.settle()
+
+
+def overlapping(workbench: Workbench) -> list[tuple[Locator, Locator]]:
+    """Cards and bars that cover each other."""
+    cards = [workbench.translation, workbench.tree, workbench.neighborhood, workbench.neighbors]
+    parts = [*cards, *(workbench.page.get_by_role(role) for role in ("banner", "navigation", "contentinfo"))]
+    return [(one, other) for one in parts for other in parts if one is not other and overlap(one, other)]
 
 
 def test_every_control_has_a_name(standing: Workbench) -> None:
