@@ -16,10 +16,12 @@ from dashboard.drawing.picture import GUTTER
 from dashboard.views.compared import Compared
 from dashboard.views.controls import card, segmented
 from dashboard.views.ids import ComparisonRole, as_role
-from dashboard.views.parts import Part, Parts, attributes_part, figure_part, html_part
+from dashboard.views.mantine import as_options
+from dashboard.views.parts import Part, Parts, attributes_part, control_part, figure_part, html_part
 from exported_models.wording import describe_source
 
 DRAWINGS = {"links": "Links", "moved": "Moved", "matrix": "Matrix", "text": "Text"}
+_WITHOUT_ATTENTION = {"links": "Words", "text": "Text"}
 
 
 def layout(pane: str) -> Component:
@@ -30,7 +32,7 @@ def layout(pane: str) -> Component:
         [
             html.Span("pivot", className="pill pivot", **as_role(ComparisonRole.BEFORE_NAME)),
             html.Span("compare", className="pill compare", **as_role(ComparisonRole.AFTER_NAME)),
-            segmented(pane, ComparisonRole.DRAWING, DRAWINGS, "links", "Attention of both as"),
+            segmented(pane, ComparisonRole.DRAWING, DRAWINGS, "links", "Both answers as"),
             html.Span(className="fill"),
             _wish_button("Swap", "swap", "Exchange pivot and compare (s)"),
             _wish_button("End", "unpin", "Compare no more (Esc)"),
@@ -48,6 +50,7 @@ def _wish_button(text: str, verb: str, title: str) -> Component:
 def draw(compared: Compared) -> Parts:
     """Words, most probable words, and attention as it is looked at."""
     picture, drawing = compared.picture, _fit_drawing(compared)
+    drawings = _WITHOUT_ATTENTION if compared.attention is None else DRAWINGS
     style = {
         "--words": f"{picture.width:g}px",
         "--rows": str(picture.rows),
@@ -56,6 +59,7 @@ def draw(compared: Compared) -> Parts:
     before, after = (side.trace.request.source for side in (compared.found.before, compared.found.after))
     return {
         ComparisonRole.CARD: attributes_part(data_attention="none" if compared.attention is None else "some"),
+        ComparisonRole.DRAWING: control_part(data=as_options(drawings), value=drawing),
         ComparisonRole.BEFORE_NAME: html_part("pivot", title=describe_source(before)),
         ComparisonRole.AFTER_NAME: html_part("compare", title=describe_source(after)),
         ComparisonRole.CANVAS: attributes_part(className=f"canvas compared as-{drawing}", style=style),

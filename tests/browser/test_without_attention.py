@@ -50,6 +50,8 @@ def expect_two_answers_compared(workbench: Workbench) -> None:
     expect(changes).not_to_contain_text("Attention moved")
     for drawing in (ComparisonRole.LINKS_BEFORE, ComparisonRole.LINKS_AFTER, ComparisonRole.MATRIX):
         expect(workbench.part(drawing)).to_be_hidden()
+    drawings = workbench.part(ComparisonRole.DRAWING)
+    expect(drawings.locator("label")).to_have_text(["Words", "Text"])
     after.first.hover()
     expect(before.first).to_have_class(LIT)
     workbench.expect_no_notice()
