@@ -89,7 +89,8 @@ def _scores(scores: tuple[ScoreParts, ScoreParts]) -> list[str]:
         for name, one in zip(("before", "after"), scores, strict=True)
     ]
     change = f"{scores[1].normalized - scores[0].normalized:+.4f}"
-    header = ("", "score", "log-probability", "tokens", "length penalty")
+    summed = "weighed sum" if any(one.weighed for one in scores) else "log-probability"
+    header = ("", "score", summed, "tokens", "length penalty")
     return format_table([header, *rows, ("change", change, "", "", "")], right=frozenset({1, 2, 3, 4}))
 
 

@@ -47,6 +47,8 @@ class RequestOptions:
     ngram_size: int | None
     source_ngram_size: int | None
     ablate: tuple[HeadAblation, ...]
+    forbid: tuple[str, ...]
+    forbid_at: tuple[tuple[int, str], ...]
     source_language: str | None
     target_language: str | None
     cut: bool
@@ -56,7 +58,7 @@ class RequestOptions:
 
         Raises:
             WorkspaceError, ArtefactError: the model is not there or damaged.
-            RequestError: the prefix or a kept path is not made of tokens that the model knows.
+            RequestError: the prefix, a kept path or a forbidden phrase is not made of tokens that the model knows.
         """
         from exported_models.contract.wishes import SetLanguages, StartOver
         from exported_models.edits import revise, start
@@ -76,7 +78,7 @@ class RequestOptions:
 
     def _wishes(self, engine: Engine, spoken: Request) -> Iterator[PlainWish]:
         """The options as wishes; languages are set already, as the prefix begins with the target's."""
-        from exported_models.contract.wishes import Ablate, Attend, Force, Keep, SetSearch
+        from exported_models.contract.wishes import Ablate, Attend, Forbid, Force, Keep, SetSearch
 
         yield SetSearch(
             self.beam,
@@ -92,6 +94,8 @@ class RequestOptions:
         yield Force(_read_tokens(engine, spoken, self.prefix, "prefix"))
         for path in self.keep:
             yield Keep(_read_tokens(engine, spoken, path, "kept path"))
+        for step, phrase in (*((None, phrase) for phrase in self.forbid), *self.forbid_at):
+            yield Forbid(_read_tokens(engine, spoken, phrase, "forbidden phrase"), step=step)
         yield Ablate(self.ablate)
         for override in self.attend:
             yield Attend(override.step, override.weights, override.layer, override.head)
@@ -176,6 +180,16 @@ _OPTIONS = (
         metavar="TEXT",
         help="Beginning of a translation that goes on beside the beam, as if it had not been pruned; "
         "repeat it to keep several.",
+    ),
+    click.option(
+        "--forbid", multiple=True, metavar="TEXT", help="Search without this phrase; repeat it to forbid several."
+    ),
+    click.option(
+        "--forbid-at",
+        multiple=True,
+        type=(click.IntRange(0), str),
+        metavar="STEP TEXT",
+        help="Let this phrase not begin at this target step, counted from 0; repeat it to forbid several.",
     ),
     click.option(
         "--attend",

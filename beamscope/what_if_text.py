@@ -108,7 +108,7 @@ def _list_hypotheses(found: Sweep) -> TextTable:
         for place, one in enumerate(listed)
     ]
     more = len(found.hypotheses) - len(listed)
-    header, note = ("", "hypothesis", "log-probability", "wins"), f"... and {more} more" if more else ""
+    header, note = ("", "hypothesis", "summed score", "wins"), f"... and {more} more" if more else ""
     shares = [one.wins / settings for one in listed]
     return TextTable(header, rows, frozenset({2, 3}), note, shares, bars=3)
 

@@ -189,13 +189,15 @@ def resolve(  # noqa: C901 - one case a verb
         case SubstituteTarget():
             return Force(_substitute_target(wish, hypothesis, target))
         case Forbid():
-            return wish if wish.tokens else Forbid(target.read(wish.text, ends=False), step=wish.step)
+            return wish if wish.tokens else Forbid(_read_phrase(wish.text, target), step=wish.step)
         case AttendEvenly():
             weights = tuple((position, 1.0) for position in range(len(trace.source)))
             return resolve(Attend(wish.step, weights, wish.layer, wish.head), trace, hypothesis)
         case CopyAttention():
             return resolve(_copy_attention(wish, (trace, hypothesis), beside), trace, hypothesis)
         case Attend() | AttendSteps():
+            if not _list_steps(wish):
+                raise RequestError("There is no step to change attention of; name one.", field="wish.overrides")
             for step in _list_steps(wish):
                 _check("step", step, len(hypothesis.tokens))
             return wish
@@ -285,10 +287,16 @@ def _substitute_target(wish: SubstituteTarget, hypothesis: Hypothesis, target: T
     return target.read(hypothesis.text[:start] + wish.text, ends=False)
 
 
+def _read_phrase(text: str, target: TargetText) -> tuple[str, ...]:
+    if not text.strip():
+        raise RequestError("The forbidden phrase is empty; type at least one character.", field="wish.text")
+    return target.read(text, ends=False)
+
+
 def _find_choice_path(trace: Trace, hypothesis: Hypothesis, wish: Choose | KeepChoice) -> tuple[str, ...]:
     _check("step", wish.step, len(hypothesis.tokens))
     choices = trace.top_k(hypothesis)[wish.step]
-    _check("rank", wish.rank, len(choices))
+    _check_rank(wish.step, wish.rank, len(choices))
     return (*hypothesis.tokens[: wish.step], choices[wish.rank].token)
 
 
@@ -300,7 +308,7 @@ def _find_node_path(trace: Trace, wish: ForceNode | KeepNode) -> tuple[str, ...]
 def _find_candidate_path(trace: Trace, wish: ForceCandidate | KeepCandidate) -> tuple[str, ...]:
     _check("step", wish.step, len(trace.steps))
     candidates = trace.steps[wish.step].candidates
-    _check("rank", wish.rank, len(candidates))
+    _check_rank(wish.step, wish.rank, len(candidates))
     candidate = candidates[wish.rank]
     return (*(node.token for node in trace.path(candidate.parent)), candidate.token)
 
@@ -367,6 +375,12 @@ def _check(what: str, value: int, count: int) -> None:
         )
 
 
+def _check_rank(step: int, rank: int, count: int) -> None:
+    if not 0 <= rank < count:
+        listed = "is rank 0 alone" if count == 1 else f"are ranks 0 to {count - 1}"
+        raise RequestError(f"There is no rank {rank} at step {step}: there {listed}.", field="wish.rank")
+
+
 def _describe(  # noqa: C901 - one case a verb
     wish: Wish, plain: PlainWish, trace: Trace, hypothesis: Hypothesis, text: PairWriter, beside: Answer | None
 ) -> str:
@@ -397,11 +411,13 @@ def _describe(  # noqa: C901 - one case a verb
         case Allow():
             return describe_phrase(plain.tokens, None, text, forbidden=False)
         case Ablate():
-            fresh = tuple(head for head in plain.heads if head not in trace.request.ablations)
-            return describe_heads(fresh or plain.heads, ablated=True)
+            heads = tuple(dict.fromkeys(plain.heads))
+            fresh = tuple(head for head in heads if head not in trace.request.ablations)
+            return describe_heads(fresh or heads, ablated=True)
         case Restore():
-            back = tuple(head for head in plain.heads if head in trace.request.ablations)
-            return describe_heads(back or plain.heads, ablated=False)
+            heads = tuple(dict.fromkeys(plain.heads))
+            back = tuple(head for head in heads if head in trace.request.ablations)
+            return describe_heads(back or heads, ablated=False)
         case EditSource():
             return describe_source(plain.text)
         case SetLanguages():

@@ -10,6 +10,8 @@ import onnx
 
 from exported_models.contract.graphs import STEP_NORMALIZER, Graph
 from exported_models.contract.manifest import load_model_manifest
+from exported_models.contract.publishing import publish
+from exported_models.contract.workspace import Workspace
 from pipeline.graphs.export import seal
 from pipeline.graphs.rewriting import keep_outputs
 
@@ -20,6 +22,16 @@ def copy_changed(folder: Path, copy: Path, change: Callable[[Path], object]) -> 
     change(copy)
     seal(copy, load_model_manifest(folder), None)
     return copy
+
+
+def publish_changed(folder: Path, root: Path, change: Callable[[Path], object]) -> Workspace:
+    """A workspace in ``root`` with a changed copy of a published model, by the same name."""
+    workspace = Workspace(root / "changed")
+    workspace.models_folder.mkdir(parents=True)
+    staged = copy_changed(folder, root / "staged", change)
+    manifest = load_model_manifest(staged)
+    publish(staged, workspace.models_folder / manifest.model_id, manifest.for_publishing(), {})
+    return workspace
 
 
 def leave_out_normalizers(folder: Path) -> None:

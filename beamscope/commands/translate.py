@@ -57,6 +57,7 @@ def translate(
       beamscope translate dates "March 3, 1999" --beam 5 --top-k 5 --json
       beamscope translate dates "March 3, 1999" --prefix 1998
       beamscope translate dates "March 3, 1999" --beam 1 --keep 1998
+      beamscope translate dates "March 3, 1999" --forbid 1999 --forbid-at 6 3
       beamscope translate dates "March 3, 1999" --attend 5:6 --attend 6:7=0.8 --attend 6:8=0.2
       beamscope translate dates "March 3, 1999" --ablate cross:0:0
       beamscope translate dates --file dates.txt --json > traces.jsonl

@@ -68,6 +68,10 @@ class Workspace:
         max_length: int | None = None,
         early_stopping: EarlyStopping | None = None,
         top_k: int = 5,
+        repetition_penalty: float | None = None,
+        min_length: int | None = None,
+        ngram_size: int | None = None,
+        source_ngram_size: int | None = None,
         prefix: str | Sequence[str] = (),
         source_language: str | None = None,
         target_language: str | None = None,
@@ -82,6 +86,10 @@ class Workspace:
             max_length: most target tokens, end of sentence and prefix included.
             early_stopping: ``"estimate"``, ``"first"`` or ``"never"``.
             top_k: most probable next tokens recorded at each step, 1 to 100.
+            repetition_penalty: factor by which tokens score less that the target has already; 1 for none.
+            min_length: fewest target tokens, end of sentence and prefix included.
+            ngram_size, source_ngram_size: sizes of n-grams that the target may not repeat, and of those of the source
+                that it may not have; 0 for none.
             prefix: text, or target tokens, that every hypothesis begins with.
             source_language, target_language: codes of languages, for a model of several.
 
@@ -92,7 +100,18 @@ class Workspace:
         ('2005-03-04', '2005-09-04')
         """
         request = revise(start(StartOver(text, model)), SetLanguages(source_language, target_language))
-        request = revise(request, SetSearch(beam_size, length_penalty, max_length, early_stopping, top_k))
+        search = SetSearch(
+            beam_size,
+            length_penalty,
+            max_length,
+            early_stopping,
+            top_k,
+            repetition_penalty,
+            min_length,
+            ngram_size,
+            source_ngram_size,
+        )
+        request = revise(request, search)
         return self._answer(revise(request, Force(self._read_prefix(request, prefix))))
 
     def answer(self, request: Request | dict[str, object]) -> Translation:

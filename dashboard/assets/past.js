@@ -145,6 +145,13 @@
     return found;
   }
 
+  /** What a repetition penalty makes of a score; a beam of 1 weighs logits, a larger one log-probabilities. */
+  function scaleOf(request) {
+    const penalty = request.repetition_penalty;
+    if (penalty === undefined || penalty === null || penalty === 1) return "";
+    return penalty + (request.beam_size === 1 ? " of logits" : "");
+  }
+
   /** The change of the score from a moment's parent; null where the two scores do not compare. */
   function gain(past, index) {
     const moment = past.moments[index];
@@ -154,7 +161,8 @@
     const alike =
       compares &&
       parent.state.request.model_id === moment.state.request.model_id &&
-      parent.length_penalty === moment.length_penalty;
+      parent.length_penalty === moment.length_penalty &&
+      scaleOf(parent.state.request) === scaleOf(moment.state.request);
     return alike ? moment.score - parent.score : null;
   }
 

@@ -72,10 +72,14 @@ def _content(compared: Compared) -> Sequence[Component]:
     return [*parts, *(html.P(text, className="detail") for text in details if text)]
 
 
+def _name_sum(scores: tuple[ScoreParts, ScoreParts]) -> str:
+    return "sum, weighed by the search" if any(one.weighed for one in scores) else "sum of log-probabilities"
+
+
 def _scores(scores: tuple[ScoreParts, ScoreParts]) -> Component:
     rows = [
         ("score a token", *(signed(side.normalized, 3) for side in scores)),
-        ("sum of log-probabilities", *(signed(side.score) for side in scores)),
+        (_name_sum(scores), *(signed(side.score) for side in scores)),
         ("length", *(count(side.length, "token") for side in scores)),
     ]
     head = html.Thead(html.Tr([html.Td(), html.Th("pivot", scope="col"), html.Th("compare", scope="col")]))

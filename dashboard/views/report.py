@@ -150,7 +150,7 @@ def _list_hypotheses(trace: Trace) -> Listing:
         (str(rank), one.text + describe_remarks(one), signed(one.normalized, 3), signed(one.score))
         for rank, one in enumerate(trace.hypotheses, start=1)
     ]
-    return Listing(("", "n-best", "score a token", "log-probability"), rows)
+    return Listing(("", "n-best", "score a token", "summed score"), rows)
 
 
 def _print_states(services: Services, session: SessionDocument, shown: Shown) -> Iterator[Drawing]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from exported_models.comparison.attention import AttentionDifference, compare_at
 from exported_models.comparison.reference import ReferenceComparison
 from exported_models.comparison.sides import Side, share_vocabulary
 from exported_models.comparison.trees import TreeOverlay, overlay_trees
+from exported_models.contract.request import CompletedRequest
 from exported_models.contract.trace import TokenChoice
 
 
@@ -45,7 +47,7 @@ class ScoreParts:
     """The score of a hypothesis and what it is made of.
 
     Attributes:
-        score: summed log-probability, penalized where there is a repetition penalty.
+        score: summed log-probability, penalized where there is a repetition penalty; forced first tokens cost nothing.
         length: number of tokens, end of sentence included.
         normalized: ``score`` over ``length`` to the power of ``length_penalty``.
         log_probs: natural log-probability of each token.
@@ -56,6 +58,11 @@ class ScoreParts:
     length_penalty: float
     normalized: float
     log_probs: tuple[float, ...]
+
+    @property
+    def weighed(self) -> bool:
+        """Whether the rules of the search make ``score`` another number than the sum of ``log_probs``."""
+        return not math.isclose(self.score, math.fsum(self.log_probs), rel_tol=1e-3, abs_tol=1e-3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +195,18 @@ def _list_not_compared(before: Side, after: Side, same_vocabulary: bool) -> Iter
     yield from _list_attention_limits(before, after, names)
     if before.trace.model_hash != after.trace.model_hash:
         yield f"{names} are different models: a higher score of one does not make its translation better."
+    elif settings := " and ".join(_list_other_scales(before.trace.request, after.trace.request)):
+        yield f"The searches differ in {settings}: a higher score of one does not make its translation better."
+
+
+def _list_other_scales(before: CompletedRequest, after: CompletedRequest) -> Iterator[str]:
+    """Settings that give one translation another score in each search."""
+    if before.length_penalty != after.length_penalty:
+        yield "length penalty"
+    if before.repetition_penalty != after.repetition_penalty:
+        yield "repetition penalty"
+    elif before.repetition_penalty != 1 and (before.beam_size == 1) != (after.beam_size == 1):
+        yield "what the repetition penalty weighs (a beam of 1: logits, a larger one: log-probabilities)"
 
 
 def _list_attention_limits(before: Side, after: Side, names: str) -> Iterator[str]:

@@ -137,7 +137,7 @@ class SweptHypothesisDocument(_Document):
 
     text: str
     tokens: list[str]
-    score: Rounded = Field(description="Summed log-probability.")
+    score: Rounded = Field(description="Summed log-probability, weighed where there is a repetition penalty.")
     wins: int = Field(description="Number of settings whose best hypothesis this is.")
     ranks: list[list[int | None]] = Field(description="[beam size][length penalty] rank in the n-best list; or null.")
     beside: bool = Field(default=False, description="Whether some setting has it as a kept path alone.")

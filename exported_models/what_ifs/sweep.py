@@ -31,7 +31,8 @@ class SweptHypothesis:
     """A hypothesis that some setting found, or the end of a kept path.
 
     Attributes:
-        score: summed log-probability, the same under every setting.
+        score: summed log-probability. A repetition penalty weighs it, under a beam of 1 in another way than under
+            larger ones; it is then that of the largest beam that found the hypothesis.
         ranks: for each beam size, for each length penalty, its rank in the n-best list; None where it is not there.
         beside: whether some setting has it as a kept path of the request alone.
     """

@@ -20,7 +20,7 @@ from exported_models.contract.publishing import digest_value, explain_disk_error
 from exported_models.contract.workspace import Workspace
 from exported_models.runtime.model import ExportedModel
 from pipeline.corpus.readers import open_corpus
-from pipeline.errors import QuantizationError
+from pipeline.errors import ExportError, QuantizationError
 from pipeline.export.capacity import check_capacity, estimate_twin, measure_free
 from pipeline.export.planned import FinishedModel, PlannedModel, PublishedModel, find_model, publish_model, twin_id
 from pipeline.export.summary import TwinSummary
@@ -195,7 +195,10 @@ def _write_files(full: ExportedModel, planned: PlannedTwin) -> int:
     with explain_disk_errors(planned.staged):
         shutil.rmtree(planned.staged, ignore_errors=True)
     _copy_other_files(full.folder, full.manifest, planned.staged)
-    return quantize_graphs(full.folder, planned.staged, WEIGHTS_FILE, planned.kind)
+    try:
+        return quantize_graphs(full.folder, planned.staged, WEIGHTS_FILE, planned.kind)
+    except ExportError as error:
+        raise ExportError(f"The twin {planned.model_id} was not made: {error}") from error
 
 
 def _copy_other_files(full: Path, manifest: ModelManifest, folder: Path) -> None:

@@ -72,7 +72,7 @@ def quantize_graphs(source: Path, destination: Path, weights_file: str, kind: Tw
             products += rewriting.apply(proto, source)
             weights.take(proto.graph, source)
         if not products:
-            raise ExportError(f"No product in {source.name} has {LARGE:,} weights or more; nothing can be quantized.")
+            raise ExportError(f"No product has {LARGE:,} weights or more; nothing can be quantized.")
     if rewriting.for_cpus:
         fuse_self_attention(protos[Graph.DECODER_STEP])
     if searches:

@@ -49,6 +49,26 @@ def test_json_is_the_trace_of_the_engine(
     )
 
 
+def test_phrases_are_forbidden_everywhere_and_at_a_step(beamscope: Beamscope, workspace: tuple[str, str]) -> None:
+    everywhere = beamscope("translate", "dates", SOURCE, "--forbid", "99", "--forbid", "98", "--json", *workspace)
+    at_a_step = beamscope("translate", "dates", SOURCE, "--forbid-at", "3", "9", "--json", *workspace)
+
+    texts = [one["text"] for one in json.loads(everywhere.stdout)["hypotheses"]]
+    assert texts
+    assert not [text for text in texts if "99" in text or "98" in text]
+    found = json.loads(at_a_step.stdout)
+    assert found["text"].startswith("199")
+    assert found["text"] != TARGET
+    assert found["request"]["forbidden"] == [{"tokens": ["9"], "step": 3}]
+
+
+def test_a_phrase_that_the_model_cannot_write_is_named(beamscope: Beamscope, workspace: tuple[str, str]) -> None:
+    outcome = beamscope("translate", "dates", SOURCE, "--forbid", "\u4e09", *workspace)
+
+    assert outcome.exit_code == 1
+    assert one_sentence(outcome.stderr).startswith("In the forbidden phrase: The character '\u4e09'")
+
+
 def test_a_path_is_kept_beside_the_n_best_list(beamscope: Beamscope, workspace: tuple[str, str]) -> None:
     outcome = beamscope("translate", "dates", SOURCE, "--beam", "1", "--keep", "2001", *workspace)
 

@@ -1,12 +1,14 @@
 """`beamscope what-ifs`, `find-attention` and `sweep` on the dates model."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from exported_models.contract.workspace import Workspace
 from exported_models.what_ifs.documents import AttentionSearchDocument, SweepDocument, WhatIfsDocument
 from tests.beamscope.shell import Beamscope, one_sentence
+from tests.changed_exports import leave_out_normalizers, publish_changed
 
 SOURCE = "March 3, 1999"
 
@@ -80,9 +82,13 @@ def test_a_sweep_shows_which_sentence_wins_where(beamscope: Beamscope, workspace
     assert json.loads(document.to_json())["winners"] == [[0, 0]] * 3
 
 
-def test_a_sweep_says_which_beam_it_leaves_out(beamscope: Beamscope, workspace: tuple[str, str]) -> None:
+def test_a_sweep_says_which_beam_it_leaves_out(
+    beamscope: Beamscope, dates_workspace: Workspace, tmp_path: Path
+) -> None:
+    """A model of before export revision 12 gives no logits."""
+    older = publish_changed(dates_workspace.model_folder("dates"), tmp_path, leave_out_normalizers)
     asked = ("sweep", "dates", SOURCE, "--beams", "1-2", "--length-penalties", "1", "--repetition-penalty", "1.2")
-    outcome = beamscope(*asked, *workspace)
+    outcome = beamscope(*asked, "--workspace", str(older.root))
 
     assert (outcome.exit_code, outcome.stderr) == (0, "")
     assert "\nbeam 1 is left out: A beam of 1 weighs repeated tokens by their logits" in outcome.stdout

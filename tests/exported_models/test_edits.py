@@ -264,6 +264,26 @@ def test_several_steps_are_pinned_before_the_first(trace: Trace) -> None:
     assert edit.words == "attention of steps 2, 4"
 
 
+@pytest.mark.parametrize(
+    ("wish", "message"),
+    [
+        (Forbid(text=" "), "The forbidden phrase is empty; type"),
+        (AttendSteps(()), "There is no step to change attention of; name one"),
+        (Choose(1, 99), "There is no rank 99 at step 1: there are ranks 0 to"),
+        (KeepCandidate(1, 999), "There is no rank 999 at step 1: there are ranks 0 to"),
+    ],
+)
+def test_a_wish_that_names_nothing_is_refused_with_what_it_lacks(
+    engine: Engine, trace: Trace, wish: Wish, message: str
+) -> None:
+    with pytest.raises(RequestError, match=message):
+        apply(wish, trace, trace.best, target=engine.target_text("random"))
+
+
+def test_a_head_that_is_named_twice_is_one_head(trace: Trace) -> None:
+    assert apply(Ablate((HEAD, HEAD)), trace, trace.best).words == apply(Ablate((HEAD,)), trace, trace.best).words
+
+
 def test_a_forbidden_phrase_is_said_nowhere_or_not_at_its_step(engine: Engine, trace: Trace) -> None:
     pair = trace.best.tokens[1:3]
 

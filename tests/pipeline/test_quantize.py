@@ -18,12 +18,14 @@ from exported_models.contract.workspace import Workspace
 from exported_models.engine import Engine
 from exported_models.runtime.model import ExportedModel
 from pipeline.errors import CorpusError, ExportError, QuantizationError
+from pipeline.export.checkpoints import export_model
 from pipeline.export.twins import Comparison, check_twin, export_twin
 from pipeline.graphs import products
 from pipeline.graphs.quantize import quantize_graphs
 from pipeline.progress import SilentProgress
 from state_store.errors import StoreError
 from state_store.store import StateStore
+from tests.pipeline.adapters.huggingface.tiny_checkpoints import save_tiny_checkpoint
 from tests.pipeline.product_graphs import Floats, run_graph, write_graphs
 
 QUIET = SilentProgress()
@@ -217,6 +219,16 @@ def test_a_model_of_small_products_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="nothing can be quantized"):
         quantize_graphs(tmp_path / "full", tmp_path / "twin", "weights.bin", "int8")
     assert not list((tmp_path / "twin").iterdir())
+
+
+def test_a_twin_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "workspace")
+    checkpoint = save_tiny_checkpoint("marian", tmp_path / "checkpoint")
+    export_model(checkpoint, None, "small", workspace, progress=SilentProgress())
+
+    with pytest.raises(ExportError, match=r"^The twin small-float16 was not made: No product has 32,768 weights"):
+        export_twin("small", "float16", Comparison(), workspace, progress=SilentProgress())
+    assert workspace.model_ids() == ("small",)
 
 
 def _multiply(x: Floats, weights: Floats) -> Floats:

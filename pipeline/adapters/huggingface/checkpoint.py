@@ -93,6 +93,8 @@ def _load_model(folder: Path) -> PreTrainedModel:
                 attn_implementation="eager",
                 dtype=torch.float32,
                 output_loading_info=True,
+                # So that they are listed, and named below; without it the library's message names none.
+                ignore_mismatched_sizes=True,
             )
     except Exception as error:  # a dozen types: the library's own, those of safetensors and of pydantic
         refusal = _find_refusal(error)
@@ -100,7 +102,12 @@ def _load_model(folder: Path) -> PreTrainedModel:
         raise CheckpointError(
             f"The weights in {folder} could not be loaded ({refusal or first_line(error)}); {remedy}."
         ) from error
-    for problem in ("missing_keys", "unexpected_keys", "mismatched_keys"):
+    for name, found, needed in sorted(report["mismatched_keys"]):
+        raise CheckpointError(
+            f"The weights in {folder} are not those of its {CONFIG_FILE}: {name} has the shape {list(found)}, and "
+            f"{list(needed)} is needed; copy the checkpoint again."
+        )
+    for problem in ("missing_keys", "unexpected_keys"):
         names = sorted(str(name) for name in report[problem])
         if names:
             kind = problem.removesuffix("_keys")

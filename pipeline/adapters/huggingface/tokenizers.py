@@ -86,8 +86,11 @@ def _load(folder: Path) -> Any:
         with quiet_library():
             return AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
     except Exception as error:  # of many types, the library's and its dependencies'
+        reason = first_line(error)
+        if reason.endswith(":"):  # a list follows, of ways to make a tokenizer from other files
+            reason = "there is no tokenizer.json, nor another vocabulary that it can be made from"
         raise CheckpointError(
-            f"The tokenizer in {folder} is missing or damaged ({first_line(error)}); copy the checkpoint again."
+            f"The tokenizer in {folder} is missing or damaged ({reason}); copy the checkpoint again."
         ) from error
 
 

@@ -36,10 +36,13 @@ def check_weight_files(folder: Path) -> None:
 def _read_index(index: Path) -> Mapping[str, str]:
     """The shard of every weight."""
     try:
-        pairs = json.loads(index.read_text(encoding="utf-8"), object_pairs_hook=_keep_pairs)["weight_map"]
+        content = json.loads(index.read_text(encoding="utf-8"), object_pairs_hook=_keep_pairs)
+        pairs = content["weight_map"]
         shards = {str(weight): str(shard) for weight, shard in pairs.items()}
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{index} does not say which file holds which weight; copy it again.") from error
+    if "metadata" not in content:  # the library reads it
+        raise CheckpointError(f"{index} has no entry 'metadata'; copy it again.")
     if pairs.twice is not None:
         raise CheckpointError(f"{index} names the weight {shorten(pairs.twice)!r} twice; copy it again.")
     for name in set(shards.values()):

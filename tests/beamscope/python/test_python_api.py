@@ -14,6 +14,7 @@ import typing
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ import beamscope
 from beamscope import open as open_workspace
 from exported_models.contract.documents import TraceDocument
 from exported_models.contract.request import Request
-from exported_models.contract.wishes import Wish
+from exported_models.contract.wishes import SetSearch, Wish
 from exported_models.contract.workspace import Workspace
 from exported_models.engine import Engine
 from tests.beamscope.shell import Beamscope
@@ -103,6 +104,15 @@ def test_values_are_those_of_the_engine_and_stay_as_they_are(
     assert t.look_at(1).choose(6, 1).text == t.look_at(1).replace(6, t.look_at(1).top_k[6][1].token).text
     with pytest.raises(dataclasses.FrozenInstanceError):
         t.rank = 1  # type: ignore[misc]
+
+
+def test_every_setting_of_the_search_is_a_keyword_of_translate(ws: beamscope.Workspace) -> None:
+    settings = {field.name for field in dataclasses.fields(SetSearch)} - {"verb"}
+    asked: dict[str, Any] = {"repetition_penalty": 2.0, "min_length": 3, "ngram_size": 2, "source_ngram_size": 4}
+
+    assert settings - inspect.signature(ws.translate).parameters.keys() == set()
+    request = ws.translate("dates", "03/04/05", **asked, beam_size=2).request
+    assert {name: getattr(request, name) for name in asked} == asked
 
 
 def test_every_verb_changes_the_request_as_its_wish_does(t: beamscope.Translation) -> None:

@@ -45,6 +45,19 @@ def test_equal_sides_differ_in_nothing(engine: Engine) -> None:
     assert (found.trees.lost_before, found.trees.lost_after) == (None, None)
 
 
+def test_scores_that_other_rules_weigh_are_said_not_to_compare(engine: Engine) -> None:
+    plain = Request(MODEL_ID, SOURCE)
+    longer, penalized = replace(plain, length_penalty=0.0), replace(plain, repetition_penalty=1.01)
+    lengths, repetitions = (compare_requests(engine, plain, other) for other in (longer, penalized))
+
+    assert lengths.not_compared == (
+        "The searches differ in length penalty: a higher score of one does not make its translation better.",
+    )
+    assert repetitions.not_compared[0].startswith("The searches differ in repetition penalty: ")
+    assert [one.weighed for one in (*lengths.scores, *repetitions.scores)] == [False, False, False, True]
+    assert compare_requests(engine, penalized, penalized).not_compared == ()
+
+
 def test_both_distributions_stand_at_the_first_step_where_sides_part(engine: Engine) -> None:
     before = engine.translate(Request(MODEL_ID, SOURCE))
     second = before.top_k(before.best)[2][1].token

@@ -8,14 +8,12 @@ from pathlib import Path
 import pytest
 
 from exported_models.contract.errors import RequestError
-from exported_models.contract.manifest import load_model_manifest
-from exported_models.contract.publishing import publish
 from exported_models.contract.request import Request
 from exported_models.contract.workspace import Workspace
 from exported_models.engine import Engine
 from exported_models.what_ifs.documents import SweepDocument
 from exported_models.what_ifs.sweep import Event, Sweep, sweep
-from tests.changed_exports import copy_changed, leave_out_normalizers
+from tests.changed_exports import leave_out_normalizers, publish_changed
 
 REQUEST = Request("random", "abc de")
 BEAMS, PENALTIES = (1, 2, 3, 5, 8), (0.0, 1.0, 2.0)
@@ -73,12 +71,8 @@ def test_a_beam_that_cannot_be_searched_is_left_out_with_its_reason(
     random_workspace: Workspace, tmp_path: Path
 ) -> None:
     """A greedy search applies a repetition penalty to logits, which older exports do not give."""
-    older = Workspace(tmp_path)
-    older.models_folder.mkdir()
-    staged = copy_changed(random_workspace.model_folder("random"), tmp_path / "staged", leave_out_normalizers)
-    manifest = load_model_manifest(staged).model_dump(mode="json")
-    publish(staged, older.models_folder / "random", manifest, {})
-    engine = Engine(older, threads=1)
+    folder = random_workspace.model_folder("random")
+    engine = Engine(publish_changed(folder, tmp_path, leave_out_normalizers), threads=1)
     penalized = replace(REQUEST, repetition_penalty=1.3)
 
     swept = sweep(engine, penalized, (1, 2, 3), (1.0,))

@@ -138,6 +138,16 @@ def _quantize(weights: dict[str, torch.Tensor]) -> None:
     weights["model.encoder.layers.0.fc1.weight"] = weights["model.encoder.layers.0.fc1.weight"].to(torch.int8)
 
 
+def _cut_a_weight(weights: dict[str, torch.Tensor]) -> None:
+    name = "model.encoder.layers.0.fc1.weight"
+    weights[name] = weights[name][1:].clone()
+
+
+def _index_without_metadata(folder: Path) -> None:
+    places = _shard(folder)
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": places}))
+
+
 def _garble_the_index(folder: Path) -> None:
     (folder / WEIGHTS).unlink()
     (folder / "model.safetensors.index.json").write_text('{"weight_map": ["model.safetensors"]}')
@@ -165,6 +175,9 @@ def _garble_the_index(folder: Path) -> None:
         (_edit_weights(_poison), "has weights that are not finite, in"),
         (_name_shards("../outside.safetensors"), "names '../outside.safetensors', which is not a file beside it"),
         (_name_shards("{folder}/outside.safetensors"), "which is not a file beside it"),
+        (_edit_weights(_cut_a_weight), "layers.0.fc1.weight has the shape [19, 24], and [20, 24] is needed"),
+        (_configure(encoder_ffn_dim=24), "has the shape [20], and [24] is needed"),
+        (_index_without_metadata, "model.safetensors.index.json has no entry 'metadata'"),
         (_garble_the_index, "does not say which file holds which weight"),
         (_lose_a_shard, f"names 2 files of weights, and 1 of them are not there, for instance {SHARDS[1]}"),
         (_tear_a_shard, f"{SHARDS[1]} could not be loaded: it holds"),
@@ -198,6 +211,13 @@ def test_weights_of_several_precisions_in_shards_are_the_weights(sound: Path, ch
 
 def _round(weights: dict[str, torch.Tensor], kinds: tuple[torch.dtype, ...]) -> dict[str, torch.Tensor]:
     return {name: weight.to(kinds[index % 3]) for index, (name, weight) in enumerate(sorted(weights.items()))}
+
+
+def test_a_missing_tokenizer_is_said_to_be_missing(tmp_path: Path) -> None:
+    checkpoint = save_tiny_checkpoint("bart", tmp_path / "checkpoint")
+    (checkpoint / "tokenizer.json").unlink()
+    with pytest.raises(CheckpointError, match=r"missing or damaged \(there is no tokenizer\.json, nor another"):
+        load_adapter("huggingface").load(checkpoint)
 
 
 @pytest.mark.parametrize("damage", [_truncate, _lose_a_shard, _tear_a_shard, _name_a_weight_twice, _enlarge_vocabulary])
