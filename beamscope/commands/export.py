@@ -11,7 +11,7 @@ import click
 from beamscope.failures import require_build_extra
 from beamscope.options import json_option, workspace_option
 from beamscope.priority import yield_to_requests
-from exported_models.contract.manifest import TwinKind
+from exported_models.contract.twins import TwinKind
 from exported_models.contract.workspace import Workspace
 
 

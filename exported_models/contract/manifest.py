@@ -12,6 +12,7 @@ from exported_models.contract.graphs import TEXT_INPUT
 from exported_models.contract.integrity import describe_manifest_damage
 from exported_models.contract.publishing import read_manifest
 from exported_models.contract.request import EarlyStopping
+from exported_models.contract.twins import TwinKind
 
 ENCODER_SPACE = "encoder"
 DECODER_SPACE = "decoder"
@@ -276,10 +277,6 @@ class TwinComparison(Frozen):
     largest_log_prob: float
     same_best: float = Field(description="Share of the sentences whose best hypothesis is the same.")
     scores: TranslationScores | None = Field(default=None, description="None without references.")
-
-
-TwinKind = Literal["int8", "float16"]
-"""Numbers in which a twin computes its large products; the end of its name."""
 
 
 class QuantizationReport(Frozen):

@@ -38,7 +38,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from exported_models.contract.errors import WorkspaceError, shorten
-from exported_models.contract.manifest import TwinKind
+from exported_models.contract.twins import TwinKind
 from exported_models.contract.workspace import check_artefact_name
 from pipeline.adapters.hub import names_hub
 from pipeline.adapters.installed import find_installed

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from exported_models.contract.manifest import TwinKind
 from exported_models.contract.publishing import format_size
+from exported_models.contract.twins import TwinKind
 from pipeline.adapters.huggingface.weight_files import read_header
 from pipeline.errors import BuildError, CheckpointError
 

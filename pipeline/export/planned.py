@@ -7,7 +7,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from exported_models.contract.manifest import ModelManifest, TwinKind, load_model_manifest
+from exported_models.contract.manifest import ModelManifest, load_model_manifest
+from exported_models.contract.twins import TwinKind
 from exported_models.contract.workspace import Workspace, check_artefact_name
 from pipeline.work.digests import Digests
 from pipeline.work.ledger import STAGED, Ledger

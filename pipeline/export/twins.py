@@ -13,10 +13,10 @@ from exported_models.contract.manifest import (
     ModelManifest,
     QuantizationReport,
     TwinComparison,
-    TwinKind,
     load_model_manifest,
 )
 from exported_models.contract.publishing import digest_value, explain_disk_errors
+from exported_models.contract.twins import TwinKind
 from exported_models.contract.workspace import Workspace
 from exported_models.runtime.model import ExportedModel
 from pipeline.corpus.readers import open_corpus

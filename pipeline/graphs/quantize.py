@@ -14,8 +14,8 @@ from pathlib import Path
 import onnx
 
 from exported_models.contract.graphs import Graph
-from exported_models.contract.manifest import TwinKind
 from exported_models.contract.publishing import write_bytes_atomically
+from exported_models.contract.twins import TwinKind
 from pipeline.errors import ExportError
 from pipeline.graphs import halves, integers
 from pipeline.graphs.beam_search import derive_searches

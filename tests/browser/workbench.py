@@ -74,7 +74,9 @@ PLACE = "(row, element) => row.indexOf(element || document.activeElement)"
 
 LIT_LINKS = """() => window.beamscope.graph('translation-links').edges('.lit').map((edge) => edge.id())"""
 
-LIT_STATES = """() => {
+LIT_STATES = """async () => {
+  // Figures are lit a frame after the words.
+  await new Promise((done) => window.beamscope.afterPaint(done));
   const figure = document.querySelector('[data-role="neighborhood-graph"] .js-plotly-plot');
   const found = new Set();
   for (const point of figure.querySelectorAll('.scatterlayer .point.lit')) {

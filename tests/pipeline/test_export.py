@@ -14,7 +14,7 @@ import torch
 
 import pipeline.graphs.export
 from exported_models.contract.errors import WorkspaceError
-from exported_models.contract.graphs import ENCODER_INPUTS, STEP_INPUTS, STEP_OUTPUTS, Graph
+from exported_models.contract.graphs import ENCODER_INPUTS, STEP_INPUTS, STEP_NORMALIZER, STEP_OUTPUTS, Graph
 from exported_models.contract.manifest import GenerationDefaults, ModelManifest, ParityReport, load_model_manifest
 from exported_models.contract.publishing import Digest, digest_file
 from exported_models.contract.workspace import Workspace
@@ -86,7 +86,7 @@ def test_graphs_have_the_names_and_types_of_the_contract(dates_model: ExportedMo
     assert [tensor.name for tensor in step.input][: len(STEP_INPUTS)] == [spec.name for spec in STEP_INPUTS]
     states = [space.output for space in manifest.spaces_of("target", "recorded")]
     outputs = [tensor.name for tensor in step.output if not tensor.name.startswith("next.")]
-    assert outputs == [*(spec.name for spec in STEP_OUTPUTS), *states]
+    assert outputs == [*(spec.name for spec in STEP_OUTPUTS), *states, STEP_NORMALIZER.name]
     masks = {tensor.name: tensor.type.tensor_type.elem_type for tensor in (*encoder.input, *step.input)}
     assert masks["source_mask"] == masks["override_on"] == onnx.TensorProto.BOOL
 

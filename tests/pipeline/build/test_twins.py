@@ -7,8 +7,9 @@ from typing import get_args
 
 import pytest
 
-from exported_models.contract.manifest import TwinKind, load_model_manifest
+from exported_models.contract.manifest import load_model_manifest
 from exported_models.contract.publishing import read_manifest
+from exported_models.contract.twins import TwinKind
 from exported_models.contract.workspace import Workspace
 from exported_models.runtime.model import ExportedModel
 from exported_models.search.scoring import force_batch
