@@ -286,7 +286,7 @@ class QuantizationReport(Frozen):
     model_id: str = Field(description="The full model.")
     model_hash: str = Field(description="Its content hash.")
     method: str = Field(description="For people: which weights, and how.")
-    products: int = Field(description="Products that are computed in them, in all graphs.")
+    products: int = Field(description="Products that are computed in numbers of this kind, in all graphs.")
     full_bytes: int = Field(description="Size of the full model's files.")
     least_agreement: float = Field(description="Below it, nothing is published.")
     comparison: TwinComparison

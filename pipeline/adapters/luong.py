@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from pipeline.adapters.recurrent_graphs import (
     describe_recurrent,
     read_embeddings,
 )
+from pipeline.adapters.vocabularies import write_vocabulary
 from pipeline.models.checkpoint import LoadedCheckpoint
 from pipeline.models.luong import (
     ARCHITECTURE,
@@ -51,8 +50,8 @@ class LuongAdapter:
             source_tokenizer=CharacterTokenizerSpec(file=SOURCE_VOCABULARY_FILE),
             target_tokenizer=CharacterTokenizerSpec(file=TARGET_VOCABULARY_FILE),
             tokenizer_files={
-                SOURCE_VOCABULARY_FILE: _vocabulary_file(loaded.source_vocabulary),
-                TARGET_VOCABULARY_FILE: _vocabulary_file(loaded.target_vocabulary),
+                SOURCE_VOCABULARY_FILE: write_vocabulary(loaded.source_vocabulary),
+                TARGET_VOCABULARY_FILE: write_vocabulary(loaded.target_vocabulary),
             },
             pad_id=sizes.pad_id,
             start_id=sizes.start_id,
@@ -67,7 +66,3 @@ class LuongAdapter:
                 end_id=sizes.end_id,
             ),
         )
-
-
-def _vocabulary_file(vocabulary: Sequence[str]) -> bytes:
-    return (json.dumps(list(vocabulary), ensure_ascii=False, indent=0) + "\n").encode("utf-8")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,8 +111,3 @@ def _read_text(path: Path) -> str:
     if path.stat().st_size > _LARGEST_TEXT:
         raise ValueError("it is larger than any vocabulary")
     return path.read_text(encoding="utf-8")
-
-
-def to_json(tokens: tuple[str, ...]) -> bytes:
-    """A vocabulary as a file of an exported model."""
-    return (json.dumps(tokens, ensure_ascii=False, indent=0) + "\n").encode("utf-8")

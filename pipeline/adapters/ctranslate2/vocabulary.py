@@ -22,9 +22,10 @@ from exported_models.contract.manifest import (
     WordTokenizerSpec,
 )
 from pipeline.adapters.ctranslate2.architecture import Architecture
-from pipeline.adapters.ctranslate2.checkpoint import Checkpoint, to_json
+from pipeline.adapters.ctranslate2.checkpoint import Checkpoint
 from pipeline.adapters.sentencepiece_models import read_sentencepiece_model
 from pipeline.adapters.special_tokens import Arrangement, arrange_like_target
+from pipeline.adapters.vocabularies import write_vocabulary
 from pipeline.errors import CheckpointError
 
 _SOURCE_FILE, _TARGET_FILE = "source_vocabulary.json", "target_vocabulary.json"
@@ -96,8 +97,8 @@ def read_vocabularies(checkpoint: Checkpoint, architecture: Architecture) -> Voc
         target=target_spec,
         files={
             **files,
-            _SOURCE_FILE: to_json((*source, *shared)),
-            _TARGET_FILE: to_json((*target, *extra)),
+            _SOURCE_FILE: write_vocabulary((*source, *shared)),
+            _TARGET_FILE: write_vocabulary((*target, *extra)),
         },
         arrangement=arrangement,
         pad_id=min((target.index(name) for name in _PADS if name in target), default=end_id),

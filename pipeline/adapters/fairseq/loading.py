@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import cast
 
 from exported_models.contract.arrays import Floats
-from exported_models.contract.manifest import (
-    GenerationDefaults,
-    SentencePieceSpec,
-    TokenizerSpec,
-    WordTokenizerSpec,
-)
+from exported_models.contract.manifest import GenerationDefaults
 from pipeline.adapters.fairseq.checkpoint import END, PAD, START, UNKNOWN, Checkpoint, read_checkpoint
 from pipeline.adapters.fairseq.transformer import (
     SOURCE_EMBEDDING,
@@ -25,7 +19,7 @@ from pipeline.adapters.fairseq.transformer import (
 )
 from pipeline.adapters.sentencepiece_models import read_sentencepiece_model
 from pipeline.adapters.transformer_graphs import describe_transformer, transformer_spaces
-from pipeline.errors import CheckpointError
+from pipeline.adapters.vocabularies import check_rows, specify_tokenizer
 from pipeline.models.checkpoint import LoadedCheckpoint
 from pipeline.models.transformer_config import TransformerConfig
 from pipeline.reference.stepwise import StepwiseReference
@@ -49,7 +43,11 @@ def load_checkpoint(path: Path) -> LoadedCheckpoint:
     checkpoint = read_checkpoint(path)
     _check_sizes(checkpoint)
     model, plain = build_transformer(checkpoint), make_reference(checkpoint)
-    source, target = (_specify(checkpoint, side) for side in ("source", "target"))
+    pieces = _find_pieces(checkpoint)
+    source, target = (
+        specify_tokenizer(side, tokens, unknown_id=UNKNOWN, end_id=END, pieces=pieces)
+        for side, tokens in (("source", checkpoint.source_tokens), ("target", checkpoint.target_tokens))
+    )
     # fairseq's search leaves the last position empty.
     longest = min(_GENERATION.max_length, model.config.positions - 1)
     tables = cast(Floats, plain.encoder.embedding.numpy()), cast(Floats, plain.decoder.embedding.numpy())
@@ -74,7 +72,7 @@ def load_checkpoint(path: Path) -> LoadedCheckpoint:
         generation=_GENERATION.model_copy(update={"max_length": longest}),
         reference=StepwiseReference(partial(PlainRun, plain), tables, start_id=END, end_id=END),
         choose_context=choose_context,
-        notices=tuple(_list_notices(checkpoint)),
+        notices=tuple(_list_notices(cuts=pieces is not None)),
         parity_sentences=_PARITY_SENTENCES,
     )
     return loaded
@@ -88,23 +86,7 @@ def _check_sizes(checkpoint: Checkpoint) -> None:
         (options.target_lang, TARGET_EMBEDDING, checkpoint.target_tokens),
     )
     for language, name, tokens in sides:
-        rows = len(checkpoint.weights.take(name))
-        if rows != len(tokens):
-            raise CheckpointError(
-                f"{checkpoint.path.parent / f'dict.{language}.txt'} has {len(tokens)} tokens, special ones included, "
-                f"but the model has embeddings for {rows}."
-            )
-
-
-def _specify(checkpoint: Checkpoint, side: str) -> tuple[TokenizerSpec, dict[str, bytes]]:
-    """The tokenizer of a side and its files: SentencePiece where its model lies beside, else words between spaces."""
-    tokens = checkpoint.source_tokens if side == "source" else checkpoint.target_tokens
-    files = {f"{side}_vocabulary.json": _to_json(tokens)}
-    model = _find_pieces(checkpoint)
-    if model is None:
-        return WordTokenizerSpec(file=f"{side}_vocabulary.json", unknown_id=UNKNOWN, after=(END,)), files
-    spec = SentencePieceSpec(file="pieces.spm", vocabulary=f"{side}_vocabulary.json", unknown_id=UNKNOWN, after=(END,))
-    return spec, {**files, spec.file: model}
+        check_rows(checkpoint.path.parent / f"dict.{language}.txt", tokens, len(checkpoint.weights.take(name)))
 
 
 def _find_pieces(checkpoint: Checkpoint) -> bytes | None:
@@ -113,17 +95,13 @@ def _find_pieces(checkpoint: Checkpoint) -> bytes | None:
     return read_sentencepiece_model(found[0])[0] if len(found) == 1 else None
 
 
-def _list_notices(checkpoint: Checkpoint) -> Iterator[str]:
+def _list_notices(*, cuts: bool) -> Iterator[str]:
     yield "fairseq ends a hypothesis of the longest length with an end of sentence; here it is cut off as it is."
-    if _find_pieces(checkpoint) is None:
+    if not cuts:
         yield (
             "Texts are not cut into subwords here, as no single SentencePiece model (*.model) lies beside the "
             "checkpoint: write them as they were when the model read them, tokens between spaces."
         )
-
-
-def _to_json(tokens: Sequence[str]) -> bytes:
-    return (json.dumps(list(tokens), ensure_ascii=False, indent=0) + "\n").encode("utf-8")
 
 
 def _describe(config: TransformerConfig) -> str:

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from pipeline.adapters.fairseq.checkpoint import PAD, Checkpoint, Options
 from pipeline.adapters.named_layers import AttentionNames, LayerNames, PlainLayers, convert_layer
+from pipeline.adapters.shared_settings import require_equal
 from pipeline.errors import CheckpointError
 from pipeline.models.transformer import Transformer
 from pipeline.models.transformer_config import Activation, StackConfig, TransformerConfig
@@ -116,9 +117,11 @@ def make_reference(checkpoint: Checkpoint) -> PlainTransformer:
 def _configure(checkpoint: Checkpoint) -> TransformerConfig:
     weights, options = checkpoint.weights, checkpoint.options
     source, target = weights.take(SOURCE_EMBEDDING), weights.take(TARGET_EMBEDDING)
-    before = _both(checkpoint, "normalize_before", options.encoder_normalize_before, options.decoder_normalize_before)
+    before = require_equal(
+        checkpoint.path, "normalize_before", options.encoder_normalize_before, options.decoder_normalize_before
+    )
     embedding_norm, final_norm = (
-        _both(checkpoint, name, *(f"{side}.{name}.weight" in weights for side in _LAYERS))
+        require_equal(checkpoint.path, name, *(f"{side}.{name}.weight" in weights for side in _LAYERS))
         for name in ("layernorm_embedding", "layer_norm")
     )
     return TransformerConfig(
@@ -146,15 +149,6 @@ def _configure_stack(checkpoint: Checkpoint, side: str, layers: int, heads: int)
     if size % heads:
         raise CheckpointError(f"{checkpoint.path} has {side} states of {size} for {heads} heads, which do not fit.")
     return StackConfig(layers, heads, size // heads, inner)
-
-
-def _both(checkpoint: Checkpoint, name: str, ours: bool, theirs: bool) -> bool:
-    if ours != theirs:
-        raise CheckpointError(
-            f"{checkpoint.path} has {name} {ours} in its encoder and {theirs} in its decoder, which must be equal to "
-            "be exported."
-        )
-    return ours
 
 
 def _find_scale(options: Options, table: Tensor) -> float:

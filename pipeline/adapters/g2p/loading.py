@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import zipfile
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -19,6 +18,7 @@ from exported_models.contract.manifest import CharacterTokenizerSpec, Generation
 from pipeline.adapters.g2p import ARRAYS, GRU_ARRAYS
 from pipeline.adapters.recurrent_graphs import describe_recurrent
 from pipeline.adapters.special_tokens import Arrangement, arrange_like_target
+from pipeline.adapters.vocabularies import write_vocabulary
 from pipeline.errors import CheckpointError
 from pipeline.models.checkpoint import LoadedCheckpoint
 from pipeline.models.recurrent import RecurrentConfig, RecurrentModel
@@ -121,7 +121,7 @@ def _name_weights(arrays: Mapping[str, Floats]) -> dict[str, Tensor]:
 
 def _tokenizer_files(graphemes: Arrangement) -> dict[str, bytes]:
     lists = {_SOURCE_FILE: graphemes.tokens, _TARGET_FILE: _PHONEMES}
-    return {name: (json.dumps(tokens, indent=0) + "\n").encode("utf-8") for name, tokens in lists.items()}
+    return {name: write_vocabulary(tokens) for name, tokens in lists.items()}
 
 
 class _Run:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from exported_models.contract.manifest import (
 )
 from pipeline.adapters.huggingface.checkpoint import Checkpoint, first_line, quiet_library
 from pipeline.adapters.huggingface.languages import TargetTag, find_tags, place_target_tag
+from pipeline.adapters.vocabularies import write_vocabulary
 from pipeline.errors import CheckpointError
 
 _VOCABULARY_FILE = "vocabulary.json"
@@ -108,8 +109,8 @@ def _read_marian(tokenizer: Any, folder: Path, source_vocabulary: int, target_vo
         files={
             "source.spm": (folder / "source.spm").read_bytes(),
             "target.spm": (folder / "target.spm").read_bytes(),
-            _VOCABULARY_FILE: _vocabulary_bytes(source),
-            target_file: _vocabulary_bytes(target),
+            _VOCABULARY_FILE: write_vocabulary(source),
+            target_file: write_vocabulary(target),
         },
         pad_id=int(tokenizer.pad_token_id),
         special_ids=_special_ids(tokenizer),
@@ -122,8 +123,8 @@ def _read_fsmt(tokenizer: Any, folder: Path, source_vocabulary: int, target_voca
     target_ids = {token: token_id for token_id, token in tokenizer.decoder.items()}
     files = {
         _MERGES_FILE: _merges_bytes(tokenizer),
-        _VOCABULARY_FILE: _vocabulary_bytes(_list_tokens(tokenizer.encoder, source_vocabulary, folder)),
-        _TARGET_VOCABULARY_FILE: _vocabulary_bytes(_list_tokens(target_ids, target_vocabulary, folder)),
+        _VOCABULARY_FILE: write_vocabulary(_list_tokens(tokenizer.encoder, source_vocabulary, folder)),
+        _TARGET_VOCABULARY_FILE: write_vocabulary(_list_tokens(target_ids, target_vocabulary, folder)),
     }
     sides = ((tokenizer.src_lang, _VOCABULARY_FILE), (tokenizer.tgt_lang, _TARGET_VOCABULARY_FILE))
     source, target = (
@@ -150,7 +151,7 @@ def _read_blenderbot_small(tokenizer: Any, folder: Path, vocabulary: int) -> Tok
         end_id=tokenizer.eos_token_id,
     )
     tokens = _list_tokens(tokenizer.get_vocab(), vocabulary, folder)
-    files = {_MERGES_FILE: _merges_bytes(tokenizer), _VOCABULARY_FILE: _vocabulary_bytes(tokens)}
+    files = {_MERGES_FILE: _merges_bytes(tokenizer), _VOCABULARY_FILE: write_vocabulary(tokens)}
     return Tokenizers(spec, spec, files, tokenizer.pad_token_id, _special_ids(tokenizer))
 
 
@@ -216,7 +217,7 @@ def _finish(
     return Tokenizers(
         source=source,
         target=target,
-        files={source.file: content, _VOCABULARY_FILE: _vocabulary_bytes(tokens)},
+        files={source.file: content, _VOCABULARY_FILE: write_vocabulary(tokens)},
         pad_id=tokenizer.pad_token_id,
         special_ids=tuple(sorted({*_special_ids(tokenizer), *tags.values()})),
         first_id=target.before[0] if language and target.before else None,
@@ -263,7 +264,3 @@ def _list_tokens(ids: dict[str, int], size: int, folder: Path) -> tuple[str, ...
 
 def _special_ids(tokenizer: Any) -> tuple[int, ...]:
     return tuple(sorted(set(tokenizer.all_special_ids)))
-
-
-def _vocabulary_bytes(tokens: Sequence[str]) -> bytes:
-    return (json.dumps(list(tokens), ensure_ascii=False, indent=0) + "\n").encode("utf-8")

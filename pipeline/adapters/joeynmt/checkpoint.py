@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
 from pydantic import ValidationError
@@ -16,7 +16,6 @@ from pipeline.adapters.named_weights import Weights
 from pipeline.adapters.pickles import load_pickle
 from pipeline.errors import CheckpointError
 
-_Setting = TypeVar("_Setting")
 SOURCE_EMBEDDING, TARGET_EMBEDDING = "src_embed.lut.weight", "trg_embed.lut.weight"
 
 
@@ -46,20 +45,6 @@ def read_checkpoint(checkpoint: Path) -> Checkpoint:
     symbols = config.data.special_symbols
     source, target = (_read_vocabulary(path.parent / f"{side}_vocab.txt", symbols) for side in ("src", "trg"))
     return Checkpoint(path, config, Weights(_load(path), path), source, target)
-
-
-def require_equal(checkpoint: Checkpoint, name: str, ours: _Setting, theirs: _Setting) -> _Setting:
-    """The setting that encoder and decoder have in common.
-
-    Raises:
-        CheckpointError: they differ in it.
-    """
-    if ours != theirs:
-        raise CheckpointError(
-            f"{checkpoint.path} has {name} {ours!r} in its encoder and {theirs!r} in its decoder, which must be "
-            "equal to be exported."
-        )
-    return ours
 
 
 def _read_config(path: Path) -> Config:

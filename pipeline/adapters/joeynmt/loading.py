@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TypedDict, cast
+from typing import cast
 
 from torch import Tensor
 
 from exported_models.contract.arrays import Floats
-from exported_models.contract.manifest import (
-    GenerationDefaults,
-    SentencePieceSpec,
-    TokenizerSpec,
-    WordTokenizerSpec,
-)
+from exported_models.contract.manifest import GenerationDefaults, TokenizerSpec
 from pipeline.adapters.joeynmt.checkpoint import SOURCE_EMBEDDING, TARGET_EMBEDDING, Checkpoint, read_checkpoint
 from pipeline.adapters.joeynmt.recurrent import build_recurrent_model
 from pipeline.adapters.joeynmt.recurrent_reference import RecurrentParts, RecurrentRun
@@ -26,7 +20,7 @@ from pipeline.adapters.joeynmt.transformer import build_transformer, make_refere
 from pipeline.adapters.recurrent_graphs import MAX_SOURCE_TOKENS, describe_recurrent
 from pipeline.adapters.sentencepiece_models import read_sentencepiece_model
 from pipeline.adapters.transformer_graphs import describe_transformer, transformer_spaces
-from pipeline.errors import CheckpointError
+from pipeline.adapters.vocabularies import TextFields, check_rows, specify_tokenizer
 from pipeline.models.checkpoint import LoadedCheckpoint
 from pipeline.models.transformer_config import TransformerConfig
 from pipeline.reference.stepwise import SentenceRun, StepwiseReference
@@ -53,18 +47,10 @@ def load_checkpoint(path: Path) -> LoadedCheckpoint:
     return _load_transformer(checkpoint, own)
 
 
-class _Shared(TypedDict):
+class _Shared(TextFields):
     """The fields of `LoadedCheckpoint` that recurrent models and Transformers fill alike."""
 
-    source_tokenizer: TokenizerSpec
-    target_tokenizer: TokenizerSpec
-    tokenizer_files: Mapping[str, bytes]
-    pad_id: int
-    start_id: int
-    end_id: int
-    special_ids: tuple[int, ...]
     generation: GenerationDefaults
-    notices: tuple[str, ...]
     reference: StepwiseReference
 
 
@@ -74,7 +60,7 @@ def _share(
     tables: tuple[Tensor, Tensor],
     positions: int | None,
 ) -> _Shared:
-    """What does not depend on the kind of model.
+    """The fields that do not depend on the kind of model.
 
     Args:
         run: runs one source by the reference implementation.
@@ -134,25 +120,16 @@ def _check_sizes(checkpoint: Checkpoint) -> None:
     """Check that vocabularies have the tokens that the tables have rows for."""
     sides = (("src", SOURCE_EMBEDDING, checkpoint.source_tokens), ("trg", TARGET_EMBEDDING, checkpoint.target_tokens))
     for side, name, tokens in sides:
-        rows = len(checkpoint.weights.take(name))
-        if rows != len(tokens):
-            raise CheckpointError(
-                f"{checkpoint.path.parent / f'{side}_vocab.txt'} has {len(tokens)} tokens, special ones included, but "
-                f"the model has embeddings for {rows}."
-            )
+        check_rows(checkpoint.path.parent / f"{side}_vocab.txt", tokens, len(checkpoint.weights.take(name)))
 
 
 def _specify(checkpoint: Checkpoint, side: str, end_id: int) -> tuple[TokenizerSpec, dict[str, bytes]]:
     """The tokenizer of a side and its files: SentencePiece where its model lies beside, else words between spaces."""
     data, symbols = checkpoint.config.data, checkpoint.config.data.special_symbols
     tokens = checkpoint.source_tokens if side == "source" else checkpoint.target_tokens
-    vocabulary, unknown_id = f"{side}_vocabulary.json", tokens.index(symbols.unk_token)
-    files = {vocabulary: _to_json(tokens)}
-    model = _find_pieces(checkpoint, data.src if side == "source" else data.trg)
-    if model is None:
-        return WordTokenizerSpec(file=vocabulary, unknown_id=unknown_id, after=(end_id,)), files
-    spec = SentencePieceSpec(file=f"{side}.spm", vocabulary=vocabulary, unknown_id=unknown_id, after=(end_id,))
-    return spec, {**files, spec.file: model}
+    pieces = _find_pieces(checkpoint, data.src if side == "source" else data.trg)
+    unknown_id = tokens.index(symbols.unk_token)
+    return specify_tokenizer(side, tokens, unknown_id=unknown_id, end_id=end_id, pieces=pieces)
 
 
 def _find_pieces(checkpoint: Checkpoint, side: Side) -> bytes | None:
@@ -202,10 +179,6 @@ def _list_notices(checkpoint: Checkpoint) -> Iterator[str]:
                 f"Texts of the {name} went through {' and '.join(done)}, which is not run here: write texts as they "
                 "come out of it, tokens between spaces."
             )
-
-
-def _to_json(tokens: Sequence[str]) -> bytes:
-    return (json.dumps(list(tokens), ensure_ascii=False, indent=0) + "\n").encode("utf-8")
 
 
 def _describe_recurrent(own: RecurrentSettings) -> str:

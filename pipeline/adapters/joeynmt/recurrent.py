@@ -8,9 +8,10 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from pipeline.adapters.joeynmt.checkpoint import SOURCE_EMBEDDING, TARGET_EMBEDDING, Checkpoint, require_equal
+from pipeline.adapters.joeynmt.checkpoint import SOURCE_EMBEDDING, TARGET_EMBEDDING, Checkpoint
 from pipeline.adapters.joeynmt.settings import Embeddings, RecurrentSettings
 from pipeline.adapters.named_weights import Weights
+from pipeline.adapters.shared_settings import require_equal
 from pipeline.errors import CheckpointError
 from pipeline.models.recurrent import Attention, RecurrentConfig, RecurrentModel, Start
 from pipeline.reference.stacks import list_parameters, name_layer
@@ -72,7 +73,7 @@ def _configure(checkpoint: Checkpoint, own: RecurrentSettings) -> RecurrentConfi
         target_embedding=target.shape[1],
         encoder_units=encoder_units,
         decoder_units=units,
-        cell=require_equal(checkpoint, "rnn_type", own.encoder.rnn_type, own.decoder.rnn_type),
+        cell=require_equal(checkpoint.path, "rnn_type", own.encoder.rnn_type, own.decoder.rnn_type),
         bidirectional=True,
         start=_STARTS[own.decoder.init_hidden],
         attention=_ATTENTION[own.decoder.attention],

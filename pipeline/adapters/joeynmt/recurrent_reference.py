@@ -15,7 +15,7 @@ from pipeline.adapters.joeynmt.recurrent import read_tables
 from pipeline.adapters.joeynmt.settings import RecurrentSettings
 from pipeline.models.recurrent import Cell
 from pipeline.models.spaces import ATTENTIONAL_SPACE, name_layers, name_lower_layers
-from pipeline.reference.stacks import list_parameters, make_stack, name_layer
+from pipeline.reference.stacks import list_parameters, make_stack, name_layer, read_source, run_step
 from pipeline.reference.stepwise import StepResult
 
 _ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
@@ -62,34 +62,28 @@ class RecurrentRun:
 
     def __init__(self, parts: RecurrentParts, source_ids: Sequence[int]) -> None:
         self._parts = parts
-        x = parts.source_embedding[list(source_ids)].unsqueeze(0)
-        outputs, final = parts.encoder(x)
-        self._outputs = outputs[0]
+        x = parts.source_embedding[list(source_ids)]
+        self._outputs, (hidden, *_) = read_source(parts.encoder, x)
         self.encoder_states = _floats(self._outputs)
-        self.more_states = name_layers("encoder", [_floats(stack(x)[0][0]) for stack in parts.lower_encoders])
-        hidden = final[0] if isinstance(final, tuple) else final
-        self._state = self._begin(hidden[-2:].flatten().unsqueeze(0))
+        self.more_states = name_layers("encoder", [_floats(read_source(stack, x)[0]) for stack in parts.lower_encoders])
+        self._states = self._begin(hidden[-2:].flatten().unsqueeze(0))
         self._vector = torch.zeros(1, parts.decoder.hidden_size)
 
     def step(self, tokens: Sequence[int], parents: Sequence[int]) -> StepResult:
-        parts, order = self._parts, torch.tensor(list(parents))
-        x = parts.target_embedding[list(tokens)]
+        parts, x = self._parts, self._parts.target_embedding[list(tokens)]
         if parts.settings.input_feeding:
-            x = torch.cat([x, self._vector[order]], dim=1)
-        state = tuple(kind[:, order] for kind in self._state)
-        _, final = parts.decoder(x.unsqueeze(1), state if len(state) > 1 else state[0])
-        self._state = final if isinstance(final, tuple) else (final,)
-        hidden = self._state[0]
-        attention = torch.softmax(self._score(hidden[-1]), dim=-1)
+            x = torch.cat([x, self._vector[list(parents)]], dim=1)
+        query, self._states = run_step(parts.decoder, x, self._states, parents)
+        attention = torch.softmax(self._score(query), dim=-1)
         context = attention @ self._outputs
-        self._vector = parts.activate(parts.linear("att_vector_layer", torch.cat([hidden[-1], context], dim=1)))
+        self._vector = parts.activate(parts.linear("att_vector_layer", torch.cat([query, context], dim=1)))
         return StepResult(
             logits=_floats(parts.linear("output_layer", self._vector)),
-            decoder_state=_floats(hidden[-1]),
+            decoder_state=_floats(query),
             context=_floats(context),
             attention=_floats(attention[:, None, None]),
             more_states={
-                **name_lower_layers("decoder", [_floats(layer) for layer in hidden]),
+                **name_lower_layers("decoder", [_floats(layer) for layer in self._states[0]]),
                 ATTENTIONAL_SPACE: _floats(self._vector),
             },
         )

@@ -8,14 +8,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from exported_models.contract.request import MAX_BEAM_SIZE
 
+CellType = Literal["gru", "lstm"]
+
 
 class _Part(BaseModel):
     """Base of the parts of ``config.yaml``; settings that are not named do not change the model."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-CellType = Literal["gru", "lstm"]
 
 
 class Embeddings(_Part):

@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pipeline.adapters.joeynmt.checkpoint import SOURCE_EMBEDDING, TARGET_EMBEDDING, Checkpoint, require_equal
+from pipeline.adapters.joeynmt.checkpoint import SOURCE_EMBEDDING, TARGET_EMBEDDING, Checkpoint
 from pipeline.adapters.joeynmt.settings import StackSettings, TransformerSettings
 from pipeline.adapters.named_layers import AttentionNames, LayerNames, PlainLayers, convert_layer
 from pipeline.adapters.named_weights import Weights
+from pipeline.adapters.shared_settings import require_equal
 from pipeline.errors import CheckpointError
 from pipeline.models.transformer import Transformer
 from pipeline.models.transformer_config import Activation, StackConfig, TransformerConfig
@@ -117,7 +118,7 @@ def _configure(checkpoint: Checkpoint, own: TransformerSettings, embedding: Tens
         encoder=stack(own.encoder.num_layers, own.encoder.num_heads, "encoder"),
         decoder=stack(own.decoder.num_layers, own.decoder.num_heads, "decoder"),
         activation=_ACTIVATIONS[
-            require_equal(checkpoint, "activation", own.encoder.activation, own.decoder.activation)
+            require_equal(checkpoint.path, "activation", own.encoder.activation, own.decoder.activation)
         ],
         norm_first=_is_norm_first(checkpoint, own),
         norm_epsilon=_NORM_EPSILON,
@@ -131,18 +132,18 @@ def _configure(checkpoint: Checkpoint, own: TransformerSettings, embedding: Tens
 def _is_norm_first(checkpoint: Checkpoint, own: TransformerSettings) -> bool:
     """Whether norms stand before sublayers; JoeyNMT's own default is before in an encoder and after in a decoder."""
     before = own.encoder.layer_norm or "pre", own.decoder.layer_norm or "post"
-    return require_equal(checkpoint, "layer_norm", *before) == "pre"
+    return require_equal(checkpoint.path, "layer_norm", *before) == "pre"
 
 
 def _has_final_norm(checkpoint: Checkpoint) -> bool:
     there = (f"{side}.layer_norm.weight" in checkpoint.weights for side in ("encoder", "decoder"))
-    return bool(require_equal(checkpoint, "a norm after the last layer", *there))
+    return require_equal(checkpoint.path, "a norm after the last layer", *there)
 
 
 def _is_scaled(checkpoint: Checkpoint, own: TransformerSettings) -> bool:
     # A tied table is the encoder's.
     decoder = own.encoder if own.tied_embeddings else own.decoder
-    return bool(require_equal(checkpoint, "embeddings.scale", own.encoder.embeddings.scale, decoder.embeddings.scale))
+    return require_equal(checkpoint.path, "embeddings.scale", own.encoder.embeddings.scale, decoder.embeddings.scale)
 
 
 def _take_positions(side: str, weights: Weights) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from exported_models.contract.manifest import SentencePieceSpec, WordTokenizerSp
 from pipeline.adapters.marian.checkpoint import SENTENCEPIECE_SUFFIX, MarianCheckpoint
 from pipeline.adapters.marian.vocabulary import read_word_vocabulary
 from pipeline.adapters.sentencepiece_models import read_sentencepiece_model
+from pipeline.adapters.vocabularies import write_vocabulary
 from pipeline.errors import CheckpointError
 
 _LANGUAGE_CODE = re.compile(">>.+<<")
@@ -58,8 +58,8 @@ def read_tokenizers(checkpoint: MarianCheckpoint, source_rows: int, target_rows:
     start = next(name for name in _START_TOKENS if name not in target.tokens)
     models = {"source.spm": source.model, "target.spm": target.model}
     files = {
-        "source_vocabulary.json": _list_tokens(*source.tokens, *([start] if shares_table else [])),
-        "target_vocabulary.json": _list_tokens(*target.tokens, start),
+        "source_vocabulary.json": write_vocabulary([*source.tokens, *([start] if shares_table else [])]),
+        "target_vocabulary.json": write_vocabulary([*target.tokens, start]),
         **{name: model for name, model in models.items() if model is not None},
     }
     return Tokenizers(
@@ -105,7 +105,3 @@ def _specify(name: str, side: _Side) -> SentencePieceSpec | WordTokenizerSpec:
         after=after,
         reads_language_code=name == "source" and any(_LANGUAGE_CODE.fullmatch(token) for token in side.tokens),
     )
-
-
-def _list_tokens(*tokens: str) -> bytes:
-    return (json.dumps(tokens, ensure_ascii=False, indent=0) + "\n").encode("utf-8")

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TypedDict, cast
+from typing import cast
 
 from torch import Tensor
 
 from exported_models.contract.arrays import Floats
-from exported_models.contract.manifest import GenerationDefaults, SentencePieceSpec, TokenizerSpec
+from exported_models.contract.manifest import GenerationDefaults, SentencePieceSpec
 from pipeline.adapters.opennmt.checkpoint import Checkpoint, read_checkpoint
 from pipeline.adapters.opennmt.names import SOURCE_EMBEDDING
 from pipeline.adapters.opennmt.options import RecurrentOptions, TransformerOptions
@@ -22,6 +22,7 @@ from pipeline.adapters.opennmt.transformer_reference import TransformerParts, Tr
 from pipeline.adapters.opennmt.vocabulary import Vocabularies, read_vocabularies
 from pipeline.adapters.recurrent_graphs import MAX_SOURCE_TOKENS, describe_recurrent
 from pipeline.adapters.transformer_graphs import describe_transformer, transformer_spaces
+from pipeline.adapters.vocabularies import TextFields
 from pipeline.models.checkpoint import LoadedCheckpoint
 from pipeline.models.recurrent import RecurrentConfig
 from pipeline.models.transformer_config import TransformerConfig
@@ -58,20 +59,7 @@ def load_checkpoint(path: Path) -> LoadedCheckpoint:
     return _load_recurrent(checkpoint, checkpoint.options, vocabularies, embedding)
 
 
-class _Shared(TypedDict):
-    """The fields of `LoadedCheckpoint` that recurrent models and Transformers fill alike."""
-
-    source_tokenizer: TokenizerSpec
-    target_tokenizer: TokenizerSpec
-    tokenizer_files: Mapping[str, bytes]
-    pad_id: int
-    start_id: int
-    end_id: int
-    special_ids: tuple[int, ...]
-    notices: tuple[str, ...]
-
-
-def _share(checkpoint: Checkpoint, vocabularies: Vocabularies) -> _Shared:
+def _share(checkpoint: Checkpoint, vocabularies: Vocabularies) -> TextFields:
     special = {vocabularies.pad_id, vocabularies.start_id, vocabularies.end_id}
     return {
         "source_tokenizer": vocabularies.source,

@@ -15,7 +15,7 @@ from pipeline.adapters.opennmt.names import TARGET_EMBEDDING
 from pipeline.adapters.opennmt.options import RecurrentOptions
 from pipeline.adapters.opennmt.recurrent import CELLS
 from pipeline.models.spaces import ATTENTIONAL_SPACE, name_layers, name_lower_layers
-from pipeline.reference.stacks import list_parameters, make_stack, name_layer
+from pipeline.reference.stacks import list_parameters, make_stack, name_layer, read_source, run_step
 from pipeline.reference.stepwise import StepResult
 
 
@@ -54,24 +54,18 @@ class RecurrentRun:
 
     def __init__(self, parts: RecurrentParts, source_ids: Sequence[int]) -> None:
         self._parts = parts
-        x = parts.source_embedding[list(source_ids)].unsqueeze(0)
-        outputs, final = parts.encoder(x)
-        self._outputs = outputs[0]
+        x = parts.source_embedding[list(source_ids)]
+        self._outputs, final = read_source(parts.encoder, x)
         self.encoder_states = _floats(self._outputs)
-        self.more_states = name_layers("encoder", [_floats(stack(x)[0][0]) for stack in parts.lower_encoders])
-        kinds = final if isinstance(final, tuple) else (final,)
-        self._states = tuple(self._start(kind, index) for index, kind in enumerate(kinds))
+        self.more_states = name_layers("encoder", [_floats(read_source(stack, x)[0]) for stack in parts.lower_encoders])
+        self._states = tuple(self._start(kind, index) for index, kind in enumerate(final))
         self._feed = torch.zeros(1, parts.decoder.hidden_size)
 
     def step(self, tokens: Sequence[int], parents: Sequence[int]) -> StepResult:
-        parts, order = self._parts, torch.tensor(list(parents))
-        x = parts.target_embedding[list(tokens)]
+        parts, x = self._parts, self._parts.target_embedding[list(tokens)]
         if parts.options.input_feed:
-            x = torch.cat([x, self._feed[order]], dim=1)
-        states = tuple(state[:, order] for state in self._states)
-        outputs, final = parts.decoder(x.unsqueeze(1), states if len(states) > 1 else states[0])
-        self._states = final if isinstance(final, tuple) else (final,)
-        state = outputs[:, 0]
+            x = torch.cat([x, self._feed[list(parents)]], dim=1)
+        state, self._states = run_step(parts.decoder, x, self._states, parents)
         predictor, attention, context = self._attend(state)
         self._feed = predictor
         return StepResult(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from exported_models.contract.manifest import SentencePieceSpec, TokenizerSpec, 
 from pipeline.adapters.opennmt.checkpoint import END, PAD, UNKNOWN, Checkpoint
 from pipeline.adapters.opennmt.names import SOURCE_EMBEDDING, TARGET_EMBEDDING
 from pipeline.adapters.special_tokens import Arrangement, arrange_like_target
+from pipeline.adapters.vocabularies import write_vocabulary
 from pipeline.errors import CheckpointError
 
 _SOURCE_FILE, _TARGET_FILE = "source_vocabulary.json", "target_vocabulary.json"
@@ -42,7 +42,7 @@ def read_vocabularies(checkpoint: Checkpoint) -> Vocabularies:
     arrangement = arrange_like_target(checkpoint.source_tokens, {index: name for name, index in ids.items()})
     options, end = checkpoint.options, (ids[END],)
     models = [_find_subword_model(checkpoint, name) for name in (options.src_subword_model, options.tgt_subword_model)]
-    files = {_SOURCE_FILE: _as_bytes(arrangement.tokens), _TARGET_FILE: _as_bytes(target)}
+    files = {_SOURCE_FILE: write_vocabulary(arrangement.tokens), _TARGET_FILE: write_vocabulary(target)}
     files |= {f"{side}.spm": path.read_bytes() for side, path in zip(("source", "target"), models, strict=True) if path}
     return Vocabularies(
         source=_make_spec("source", arrangement.tokens, (), models[0]),
@@ -86,7 +86,3 @@ def _find(name: str, tokens: Sequence[str], path: Path) -> int:
     if name not in tokens:
         raise CheckpointError(f"The target vocabulary of {path} has no {name!r}, which every target needs.")
     return tokens.index(name)
-
-
-def _as_bytes(tokens: Sequence[str]) -> bytes:
-    return (json.dumps(list(tokens), ensure_ascii=False, indent=0) + "\n").encode("utf-8")
