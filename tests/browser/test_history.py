@@ -36,6 +36,17 @@ def test_undo_and_redo(changed: Workbench) -> None:
     expect(changed.moments()).to_have_count(2)
 
 
+def test_scores_under_another_penalty_are_not_set_against_each_other(changed: Workbench) -> None:
+    expect(changed.moments().last).to_have_attribute("data-gain", re.compile(r"\d"))
+
+    penalty = changed.open_panel("More search settings").get_by_role("spinbutton", name="penalty")
+    penalty.fill("1.5")
+    penalty.press("Enter")
+
+    expect(changed.moments()).to_have_count(3)
+    assert changed.moments().last.get_attribute("data-gain") is None
+
+
 def test_two_quick_undos_go_two_steps_and_no_further(changed: Workbench) -> None:
     changed.translate("March 3, 1999")
     changed.expect_target("1999-03-03")

@@ -57,6 +57,18 @@ def test_a_pinned_answer_stays_while_others_are_shown(services: Services) -> Non
     assert "translation-target-words" not in parts_of(changed)
 
 
+def test_sums_of_other_rules_are_named_and_not_set_against_each_other(services: Services) -> None:
+    penalized = PageState(Request("dates", "03/04/05", repetition_penalty=1.2))
+
+    plain, weighed = (
+        text_of(parts_of(compare(services, state))["changes-content"]["html"]) for state in (OTHER, penalized)
+    )
+
+    assert "sum of log-probabilities" in plain
+    assert "sum, weighed by the search" in weighed
+    assert "The searches differ in repetition penalty: a higher score" in weighed
+
+
 def test_swapping_twice_changes_nothing(services: Services) -> None:
     pinned = ask(services, {"verb": "pin"})
     changed = ask(services, {"verb": "choose", "step": 6, "rank": 1}, pinned)
