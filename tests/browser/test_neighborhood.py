@@ -13,6 +13,12 @@ from exported_models.contract.request import Request
 from tests.browser.conftest import AMBIGUOUS, Visit
 from tests.browser.workbench import Workbench
 
+RANGES = """() => {
+  const { xaxis, yaxis } = document.querySelector('[data-role="neighborhood-graph"] .js-plotly-plot')._fullLayout;
+  return [xaxis.range, yaxis.range];
+}"""
+"""What the map has room for, in units of the projection."""
+
 
 @pytest.fixture
 def looking(workbench: Workbench) -> Workbench:
@@ -32,6 +38,24 @@ def test_each_space_shows_its_own_words(standing: Workbench, space: str, side: s
     expect(standing.neighbors).to_contain_text("Nearest state at")
     verb = "stand on" if side == "source" else "go on with"
     expect(standing.neighbors).to_contain_text(verb)
+
+
+def test_the_first_map_is_as_large_as_one_that_comes_later(come: Visit, address: str) -> None:
+    """Its figure is there before its states are, beside a line that says what is waited for."""
+    workbench = come(address)
+    held: list[Route] = []
+    workbench.page.route(f"**{SURROUNDINGS}", lambda route: held.append(route), times=1)
+
+    workbench.open(PageState(Request("dates", AMBIGUOUS)))
+    workbench.page.wait_for_selector(".js-plotly-plot .main-svg", state="attached")
+    held.pop().continue_()
+    workbench.expect_neighborhood()
+    first = workbench.page.evaluate(RANGES)
+    for space in ("Encoder", "Decoder"):
+        workbench.choose(workbench.neighborhood, space)
+        workbench.settle()
+
+    assert workbench.page.evaluate(RANGES) == first
 
 
 def test_the_corpus_map_and_its_methods(looking: Workbench) -> None:
